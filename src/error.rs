@@ -1,0 +1,52 @@
+//! Failures outside the language: files, datasets, checkpoints, engines.
+//!
+//! Mistakes in a `.van` file are [`crate::diag::Diagnostic`]s, which point at the
+//! source; everything else is an [`Error`], which says what went wrong, where, and
+//! what to do.
+
+use std::fmt;
+
+/// A failure with a way forward.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    /// What went wrong and where, as one sentence without a full stop.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+/// The result of work that can fail with an [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// A failure described by `message`.
+    pub fn new(message: impl Into<String>) -> Self {
+        Error {
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    /// Adds what to do about it.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// A failure of an operation on a file: `cannot read PATH: no such file`.
+    pub fn io(doing: &str, path: &std::path::Path, error: std::io::Error) -> Self {
+        Error::new(format!("cannot {doing} {}: {error}", path.display()))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.help {
+            Some(help) => write!(f, "\n  help: {help}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

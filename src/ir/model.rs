@@ -1,0 +1,66 @@
+//! The network as a tree of layers.
+
+use super::{Op, Shape, Train};
+use crate::span::Span;
+
+/// A checked network with its training settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// Name after `model`.
+    pub name: String,
+    /// The file's knobs with the values they have here, in the file's order.
+    pub params: Vec<ModelParam>,
+    /// The `///` text before `model`.
+    pub doc: Option<String>,
+    /// Shape of one input sample; always an image.
+    pub input: Shape,
+    /// The layers in the order they run. Repeats and blocks are expanded;
+    /// `skip` and `concat` hold their bodies.
+    pub layers: Vec<Layer>,
+    /// Shape of what the last layer makes: the logits.
+    pub output: Shape,
+    /// How it is trained; defaults where the file says nothing.
+    pub train: Train,
+}
+
+/// A `param` of the file and the value it has in a [`Model`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelParam {
+    /// Name of the param, and of its flag.
+    pub name: String,
+    /// `int`, `float`, `bool` or `skip`.
+    pub kind: &'static str,
+    /// The value, as it would be written in the file.
+    pub value: String,
+    /// The `///` text before it.
+    pub doc: Option<String>,
+}
+
+/// One layer of the expanded network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layer {
+    /// Where the layer is in the network: `stage2.0.skip0.conv0`. Unique; the prefix
+    /// of the names of its tensors. Segments that are numbers come from `repeat`.
+    pub path: String,
+    /// Where it was written.
+    pub span: Span,
+    /// Shape of what it takes.
+    pub input: Shape,
+    /// Shape of what it makes.
+    pub output: Shape,
+    /// What it computes.
+    pub op: Op,
+}
+
+impl Model {
+    /// Calls `visit` on every layer, a `skip` or `concat` before its body.
+    pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&'a Layer)) {
+        fn walk<'a>(layers: &'a [Layer], visit: &mut dyn FnMut(&'a Layer)) {
+            for layer in layers {
+                visit(layer);
+                walk(layer.op.body(), visit);
+            }
+        }
+        walk(&self.layers, visit);
+    }
+}

@@ -1,0 +1,92 @@
+//! Shapes of one sample.
+
+use serde::{Serialize, Serializer};
+use std::fmt;
+
+/// The shape of what flows between layers, for one sample (no batch dimension).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Shape {
+    /// `channels × height × width`.
+    Image {
+        /// Number of channels.
+        channels: usize,
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+    },
+    /// A vector of `0` features.
+    Flat(usize),
+}
+
+impl Shape {
+    /// An image shape.
+    pub fn image(channels: usize, height: usize, width: usize) -> Self {
+        Shape::Image {
+            channels,
+            height,
+            width,
+        }
+    }
+
+    /// Channels of an image, features of a vector: the dimension that batch norm,
+    /// α and `concat` work along.
+    pub fn channels(self) -> usize {
+        match self {
+            Shape::Image { channels, .. } => channels,
+            Shape::Flat(n) => n,
+        }
+    }
+
+    /// Positions each channel has: height × width, or 1 for a vector.
+    pub fn positions(self) -> usize {
+        match self {
+            Shape::Image { height, width, .. } => height * width,
+            Shape::Flat(_) => 1,
+        }
+    }
+
+    /// Elements of one sample.
+    pub fn elements(self) -> usize {
+        self.channels() * self.positions()
+    }
+
+    /// The same shape with another number of channels.
+    pub fn with_channels(self, channels: usize) -> Self {
+        match self {
+            Shape::Image { height, width, .. } => Shape::image(channels, height, width),
+            Shape::Flat(_) => Shape::Flat(channels),
+        }
+    }
+
+    /// `[channels, height, width]` or `[features]`.
+    pub fn dims(self) -> Vec<usize> {
+        match self {
+            Shape::Image {
+                channels,
+                height,
+                width,
+            } => vec![channels, height, width],
+            Shape::Flat(n) => vec![n],
+        }
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Shape::Image {
+                channels,
+                height,
+                width,
+            } => write!(f, "{channels}×{height}×{width}"),
+            Shape::Flat(n) => write!(f, "{n}"),
+        }
+    }
+}
+
+impl Serialize for Shape {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.dims().serialize(serializer)
+    }
+}

@@ -1,0 +1,19 @@
+//! `vanc`: a small language for neural networks and the compiler that trains them.
+//!
+//! A `.van` text goes through [`syntax`] (pest stays inside) to an AST, through
+//! [`check`] to a typed [`ir::Model`], and from there to [`describe`] or to an engine
+//! of [`engines`], which [`train`] drives over batches of [`data`].
+
+pub mod check;
+pub mod cli;
+pub mod data;
+pub mod describe;
+pub mod diag;
+pub mod engines;
+pub mod error;
+pub mod ir;
+pub mod schedule;
+pub mod span;
+pub mod syntax;
+pub mod tensor;
+pub mod train;
