@@ -151,7 +151,11 @@ impl Checkpoint {
     pub fn read(path: &Path) -> Result<Checkpoint> {
         let file = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
         Checkpoint::from_bytes(&file).map_err(|e| Error {
-            message: format!("cannot use the checkpoint {}: {}", path.display(), e.message),
+            message: format!(
+                "cannot use the checkpoint {}: {}",
+                path.display(),
+                e.message
+            ),
             help: e.help,
         })
     }

@@ -1,6 +1,5 @@
 //! `config.json`: everything a run was started with, enough to repeat it.
 
-use super::files::write_atomic;
 use super::options::Options;
 use crate::error::{Error, Result};
 use crate::ir::Model;
@@ -56,11 +55,9 @@ impl Config {
         }
     }
 
-    /// Writes the file.
-    pub fn write(&self, path: &Path) -> Result<()> {
-        let text = serde_json::to_string_pretty(&self.0)
-            .map_err(|e| Error::new(format!("cannot write {}: {e}", path.display())))?;
-        write_atomic(path, format!("{text}\n").as_bytes())
+    /// The text of the file.
+    pub fn to_text(&self) -> String {
+        format!("{:#}\n", Value::Object(self.0.clone()))
     }
 
     /// Reads the file.
@@ -72,7 +69,11 @@ impl Config {
             Err(e) => Err(e.to_string()),
         }
         .map_err(|e| {
-            Error::new(format!("the settings in {} are damaged: {e}", path.display())).help(
+            Error::new(format!(
+                "the settings in {} are damaged: {e}",
+                path.display()
+            ))
+            .help(
                 "remove the file to take this command's settings for the run's, \
                  or begin again with --force",
             )

@@ -40,13 +40,14 @@ pub struct Line {
     pub lambda_mean: Option<f64>,
     /// Seconds trained. The one number that differs when a run is repeated.
     pub seconds: f64,
-    /// At the end of an epoch: the mean training loss over all its images.
+    /// At the end of an epoch or of the run: the mean training loss over the images that
+    /// the epoch has seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch_loss: Option<f64>,
-    /// At the end of an epoch: the training accuracy over all its images.
+    /// With it: the share of those images classified rightly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch_accuracy: Option<f64>,
-    /// At the end of an epoch: every variable skip, in forward order.
+    /// With it: every variable skip, in forward order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skips: Option<Vec<SkipLine>>,
 }
@@ -129,9 +130,7 @@ impl Metrics {
     /// Puts what was appended on the disk. To be done before a checkpoint is written
     /// that counts on it.
     pub fn sync(&self) -> Result<()> {
-        self.file
-            .sync_all()
-            .map_err(|e| write_error(&self.path, e))
+        self.file.sync_all().map_err(|e| write_error(&self.path, e))
     }
 }
 
@@ -213,7 +212,10 @@ mod tests {
             })
         };
         let skips = [skip(&[1.0, 0.0], -1.0), skip(&[0.5], -0.5)];
-        assert_eq!(mean_over(&skips, |s| s.alpha_residual), Some((0.5 + 0.25) / 2.0));
+        assert_eq!(
+            mean_over(&skips, |s| s.alpha_residual),
+            Some((0.5 + 0.25) / 2.0)
+        );
         assert_eq!(mean_over(&skips, |s| s.lambda_mean), Some(-0.75));
         assert_eq!(mean_over(&[], |s| s.lambda_mean), None);
     }

@@ -58,10 +58,10 @@ impl Device {
     pub fn parse(name: &str) -> Result<Self> {
         match name {
             "auto" | "cpu" => Ok(Device::Cpu),
-            "cuda" => Err(Error::new(
-                "--device cuda: the engines of this build run on the CPU",
-            )
-            .help("leave --device out, or give --device cpu")),
+            "cuda" => Err(
+                Error::new("--device cuda: the engines of this build run on the CPU")
+                    .help("leave --device out, or give --device cpu"),
+            ),
             _ => Err(unknown("--device", name, &Self::NAMES)),
         }
     }
@@ -239,7 +239,10 @@ impl Options {
             }
         }
         if self.save_every != SAVE_EVERY {
-            flag("save-every", Some(self.save_every.as_secs_f64().to_string()));
+            flag(
+                "save-every",
+                Some(self.save_every.as_secs_f64().to_string()),
+            );
         }
         if let Some(folder) = resume {
             flag("out", Some(shown(folder)));

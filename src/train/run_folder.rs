@@ -10,7 +10,6 @@
 //! - `--force` removes `best`, then `last`, before it writes anything.
 
 use super::checkpoint::Checkpoint;
-use super::config::Config;
 use super::files::{remove, write_atomic, write_error};
 use super::options::quote;
 use crate::error::{Error, Result};
@@ -86,6 +85,11 @@ impl RunFolder {
         &self.dir
     }
 
+    /// Replaces the settings.
+    pub fn write_settings(&self, settings: &str) -> Result<()> {
+        write_atomic(&config(&self.dir), settings.as_bytes())
+    }
+
     /// Takes an existing folder for this process.
     fn take(dir: &Path) -> Result<RunFolder> {
         let path = lock(dir);
@@ -136,7 +140,7 @@ pub fn begin(
     numbered: bool,
     force: bool,
     text: &str,
-    settings: &Config,
+    settings: &str,
 ) -> Result<RunFolder> {
     let dir = make(dir, numbered)?;
     let folder = RunFolder::take(&dir)?;
@@ -147,7 +151,7 @@ pub fn begin(
     remove(&best(&dir))?;
     remove(&last(&dir))?;
     write_atomic(&source(&dir), text.as_bytes())?;
-    settings.write(&config(&dir))?;
+    write_atomic(&config(&dir), settings.as_bytes())?;
     let checkpoints = dir.join("checkpoints");
     std::fs::create_dir_all(&checkpoints).map_err(|e| write_error(&checkpoints, e))?;
     Ok(folder)
@@ -203,7 +207,13 @@ fn newest(dir: &Path) -> Option<PathBuf> {
     let ours = |n: &u64| has_run(&nth(dir, *n)) || lock(&nth(dir, *n)).exists();
     let mut found = numbers.into_iter().filter(ours).map(|n| nth(dir, n));
     let first = found.next()?;
-    Some(found.fold(first, |a, b| if time(&b) >= time(&a) && time(&b).is_some() { b } else { a }))
+    Some(found.fold(first, |a, b| {
+        if time(&b) >= time(&a) && time(&b).is_some() {
+            b
+        } else {
+            a
+        }
+    }))
 }
 
 fn has_run(dir: &Path) -> bool {

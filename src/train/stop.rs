@@ -30,8 +30,7 @@ impl Stop {
         use signal_hook::consts::{SIGINT, SIGTERM};
         let stop = Stop::default();
         let failed = |e: std::io::Error| Error::new(format!("cannot listen for signals: {e}"));
-        let mut signals =
-            signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).map_err(failed)?;
+        let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).map_err(failed)?;
         let wish = stop.clone();
         let listen = move || {
             for signal in signals.forever() {

@@ -38,11 +38,13 @@ pub fn load(path: &Path, model: &Model, initial: &mut [Tensor]) -> Result<()> {
     if mistakes.is_empty() {
         return Ok(());
     }
-    Err(at(format!("the weights do not fit {}", model.name)).help(format!(
-        "{}\n`vanc describe FILE --format json` lists the names and shapes that {} has",
-        mistakes.join("\n"),
-        model.name
-    )))
+    Err(
+        at(format!("the weights do not fit {}", model.name)).help(format!(
+            "{}\n`vanc describe FILE --format json` lists the names and shapes that {} has",
+            mistakes.join("\n"),
+            model.name
+        )),
+    )
 }
 
 fn told(mistakes: &mut Vec<String>, what: &str, names: Vec<String>) {
@@ -54,7 +56,11 @@ fn told(mistakes: &mut Vec<String>, what: &str, names: Vec<String>) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let tensors = if names.len() == 1 { "tensor" } else { "tensors" };
+    let tensors = if names.len() == 1 {
+        "tensor"
+    } else {
+        "tensors"
+    };
     mistakes.push(format!("{} {tensors} {what}: {first}{more}", names.len()));
 }
 
