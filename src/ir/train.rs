@@ -71,6 +71,20 @@ pub enum DatasetKind {
     Folder,
 }
 
+impl DatasetKind {
+    /// The name the dataset has in a `.van` file.
+    pub fn keyword(&self) -> &'static str {
+        match self {
+            DatasetKind::Synthetic(_) => "synthetic",
+            DatasetKind::Mnist => "mnist",
+            DatasetKind::FashionMnist => "fashion_mnist",
+            DatasetKind::Cifar10 => "cifar10",
+            DatasetKind::Cifar100 => "cifar100",
+            DatasetKind::Folder => "folder",
+        }
+    }
+}
+
 /// Sizes and difficulty of the synthetic dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Synthetic {
