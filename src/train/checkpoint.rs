@@ -6,6 +6,7 @@
 //! on. It holds the source too: `vanc eval CHECKPOINT.safetensors` needs no other file.
 
 use super::files::write_atomic;
+use super::options::Overrides;
 use super::position::Position;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
@@ -32,9 +33,8 @@ pub struct Meta {
     pub model: String,
     /// The `.van` text.
     pub source: String,
-    /// Params and train settings that flags changed: name and value as written. With
-    /// `source` they make the model.
-    pub overrides: Vec<(String, String)>,
+    /// What flags changed in it. With `source` they make the model.
+    pub overrides: Overrides,
     /// The images it was trained on.
     pub data: DataMeta,
     /// Seed of every random stream; their positions are [`Meta::position`]'s.

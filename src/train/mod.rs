@@ -7,6 +7,7 @@
 mod ahead;
 pub mod checkpoint;
 pub mod config;
+pub mod confusion;
 pub mod evaluate;
 mod files;
 pub mod metrics;

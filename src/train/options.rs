@@ -1,6 +1,7 @@
 //! What the command line says of a run beside the model.
 
 use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -101,14 +102,23 @@ fn unknown(flag: &str, name: &str, names: &[&str]) -> Error {
         .help(format!("give one of {}", names.join(", ")))
 }
 
+/// Flags that change the model: each a name without dashes and the value as written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overrides {
+    /// Those of the file's params.
+    pub params: Vec<(String, String)>,
+    /// Those of train settings.
+    pub settings: Vec<(String, String)>,
+}
+
 /// Everything of a run that is not in [`crate::ir::Model`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// The `.van` file, as it was named.
     pub file: PathBuf,
-    /// Params and train settings given as flags: name without dashes, value as written.
-    /// They are in the model already; checkpoints and printed commands repeat them.
-    pub overrides: Vec<(String, String)>,
+    /// What flags changed in the model. It is in the model already; checkpoints and
+    /// printed commands repeat it.
+    pub overrides: Overrides,
     /// `--data-dir`.
     pub data_dir: Option<PathBuf>,
     /// `--threads`; by default as many as the machine has cores.
@@ -150,7 +160,7 @@ impl Options {
     pub fn new(file: impl Into<PathBuf>) -> Self {
         Options {
             file: file.into(),
-            overrides: Vec::new(),
+            overrides: Overrides::default(),
             data_dir: None,
             threads: None,
             engine: EngineKind::default(),
@@ -207,7 +217,7 @@ impl Options {
                 words.extend(value);
             }
         };
-        for (name, value) in &self.overrides {
+        for (name, value) in self.overrides.params.iter().chain(&self.overrides.settings) {
             flag(name, Some(value.clone()));
         }
         let paths = [("data-dir", &self.data_dir), ("weights", &self.weights)];
@@ -275,11 +285,8 @@ mod tests {
     fn the_command_repeats_what_was_given_and_nothing_else() {
         let mut options = Options::new("a b.van");
         assert_eq!(options.command(None), "vanc train 'a b.van'");
-        options.overrides = vec![
-            ("n".into(), "6".into()),
-            ("bias".into(), "-2".into()),
-            ("optimizer".into(), "sgd(rate: 0.1)".into()),
-        ];
+        options.overrides.params = vec![("n".into(), "6".into()), ("bias".into(), "-2".into())];
+        options.overrides.settings = vec![("optimizer".into(), "sgd(rate: 0.1)".into())];
         options.augment = false;
         options.order = Order::Sequential;
         options.max_steps = Some(5);

@@ -129,15 +129,10 @@ impl<'a> Session<'a> {
         Ok(Ending::Finished)
     }
 
-    /// How far the run has come.
-    pub fn position(&self) -> &Position {
-        &self.meta.position
-    }
-
-    /// The lines at the ends of epochs and of the run, those of earlier sittings
-    /// included.
-    pub fn history(&self) -> &[Line] {
-        &self.history
+    /// How far the run has come, and the lines at the ends of epochs and of the run,
+    /// those of earlier sittings included.
+    pub fn into_results(self) -> (Position, Vec<Line>) {
+        (self.meta.position, self.history)
     }
 
     /// Step that the run ends at.

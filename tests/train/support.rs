@@ -306,7 +306,7 @@ fn meta(dataset: &Dataset) -> Meta {
         version: "test".into(),
         model: "rows".into(),
         source: "model rows {}".into(),
-        overrides: Vec::new(),
+        overrides: Default::default(),
         data: DataMeta::new(dataset, None),
         seed: SEED,
         position: Position::default(),

@@ -43,19 +43,6 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// `23 482`.
-pub fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(' ');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 /// `97.30 %`.
 pub fn percent(share: f64) -> String {
     format!("{:.2} %", share * 100.0)
@@ -192,8 +179,6 @@ mod tests {
         assert_eq!(duration(59.97), "1 min 00 s");
         assert_eq!(duration(72.0), "1 min 12 s");
         assert_eq!(duration(7380.0), "2 h 03 min");
-        assert_eq!(count(7), "7");
-        assert_eq!(count(1_234_567), "1 234 567");
         assert_eq!(decimal(0.00012), "1.2e-4");
         assert_eq!(decimal(2.30259), "2.3026");
         assert_eq!(short(0.1), "0.1");
