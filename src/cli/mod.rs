@@ -1,1 +1,187 @@
-//! cli
+//! The command line: one file a command; the only place that chains the parts.
+
+mod arguments;
+mod check;
+mod describe;
+pub mod eval;
+mod fmt;
+mod options;
+mod source;
+pub mod train;
+
+use crate::check::Knob;
+use crate::diag::{Code, Diagnostic, Style};
+use crate::error::Error;
+use crate::train::session::Ending;
+use clap::ArgMatches;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use source::Source;
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+/// Why a command did not do what it was asked to.
+enum Failure {
+    /// Mistakes in the file, drawn with its source.
+    Mistakes(Vec<Diagnostic>),
+    /// Anything else.
+    Error(Error),
+    /// The command has said it itself.
+    Said(ExitCode),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Error(error)
+    }
+}
+
+/// Exit code for a wrong file or a failed run.
+const FAILED: u8 = 1;
+/// Exit code for a wrong command line.
+const MISUSED: u8 = 2;
+
+/// Runs the program with its arguments, the first its own name.
+pub fn main(args: Vec<OsString>) -> ExitCode {
+    let mut source = match Source::of_arguments(&args) {
+        Ok(source) => source,
+        Err(error) => return fail(&error, FAILED),
+    };
+    let knobs = match &mut source {
+        Some(source) => match source.knobs() {
+            Ok(knobs) => knobs,
+            Err(mistakes) => {
+                let json = args
+                    .windows(2)
+                    .any(|w| w[0] == "--format" && w[1] == "json");
+                report(
+                    &mistakes,
+                    source,
+                    json || args.iter().any(|a| a == "--format=json"),
+                );
+                return ExitCode::from(FAILED);
+            }
+        },
+        None => Vec::new(),
+    };
+    let command = arguments::command(&knobs);
+    let matches = match command.try_get_matches_from(&args) {
+        Ok(matches) => matches,
+        Err(error) => return refuse(error, &knobs, source.as_ref()),
+    };
+    let Some((name, matches)) = matches.subcommand() else {
+        return ExitCode::from(MISUSED);
+    };
+    let result = match (name, &mut source) {
+        ("check", Some(source)) => check::run(source, &knobs, matches),
+        ("describe", Some(source)) => describe::run(source, &knobs, matches),
+        ("fmt", _) => fmt::run(matches),
+        ("train", Some(source)) => train_file(source, &knobs, matches),
+        ("eval", _) => evaluate(matches),
+        _ => Err(Failure::Error(arguments::missing_file(matches))),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Said(code)) => code,
+        Err(Failure::Error(error)) => fail(&error, FAILED),
+        Err(Failure::Mistakes(mistakes)) => {
+            if let Some(source) = &source {
+                report(&mistakes, source, false);
+            }
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn train_file(source: &mut Source, knobs: &[Knob], matches: &ArgMatches) -> Result<(), Failure> {
+    let options = options::train(&source.path, knobs, matches)?;
+    let mut overrides = arguments::param_overrides(knobs, matches);
+    overrides.extend(arguments::setting_overrides(matches));
+    let model = source.model(&overrides, true)?;
+    match train::run(source.text(), &model, &options)? {
+        Ending::Finished => Ok(()),
+        // As a shell reports a program that a signal ended.
+        Ending::Stopped(signal) => Err(Failure::Said(ExitCode::from(
+            128u8.wrapping_add(signal as u8),
+        ))),
+    }
+}
+
+fn evaluate(matches: &ArgMatches) -> Result<(), Failure> {
+    let report = eval::run(&options::eval(matches)?)?;
+    describe::print(
+        &match matches.get_one::<String>("format").map(String::as_str) {
+            Some("json") => format!("{:#}\n", report.to_json()),
+            _ => report.to_text(std::io::stdout().is_terminal() && console::colors_enabled()),
+        },
+    )
+}
+
+fn fail(error: &Error, code: u8) -> ExitCode {
+    let red = console::Style::new().red().bold().for_stderr();
+    let cyan = console::Style::new().cyan().for_stderr();
+    eprintln!("{} {}", red.apply_to("error:"), error.message);
+    if let Some(help) = &error.help {
+        eprintln!("  {} {help}", cyan.apply_to("help:"));
+    }
+    ExitCode::from(code)
+}
+
+/// Writes mistakes to the terminal, or as JSON lines to standard output.
+fn report(mistakes: &[Diagnostic], source: &Source, json: bool) {
+    for mistake in mistakes {
+        if json {
+            println!("{}", mistake.to_json(&source.sources));
+        } else {
+            eprint!("{}", mistake.render(&source.sources, style()));
+        }
+    }
+    if !json {
+        let plural = if mistakes.len() == 1 { "" } else { "s" };
+        eprintln!(
+            "\n{}: {} mistake{plural}",
+            source.path.display(),
+            mistakes.len()
+        );
+    }
+}
+
+/// How reports are drawn on standard error.
+fn style() -> Style {
+    let terminal = std::io::stderr().is_terminal();
+    Style {
+        color: terminal && console::colors_enabled_stderr(),
+        width: match terminal {
+            true => usize::from(console::Term::stderr().size().1).clamp(60, 120),
+            false => 100,
+        },
+    }
+}
+
+/// Answers a command line that clap does not take. A flag that no command has may be
+/// meant for a param of the file: then the nearest is shown where it is declared.
+fn refuse(error: clap::Error, knobs: &[Knob], source: Option<&Source>) -> ExitCode {
+    let unknown = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(flag)) => flag.trim_start_matches('-').to_string(),
+        _ => String::new(),
+    };
+    let flag = unknown.split('=').next().unwrap_or_default();
+    let near = crate::check::nearest(flag, knobs.iter().map(|knob| knob.name.as_str()));
+    let declared = knobs.iter().find(|knob| Some(knob.name.as_str()) == near);
+    if let (ErrorKind::UnknownArgument, Some(knob), Some(source)) = (error.kind(), declared, source)
+    {
+        let message = format!("the file has no param `{flag}`, and no command a flag `--{flag}`");
+        let label = format!("did you mean `--{}`?", knob.name);
+        let report = Diagnostic::new(Code::Name, message, knob.span, label).help(format!(
+            "write `--{}`; `--help` shows every param and flag",
+            knob.name
+        ));
+        eprint!("{}", report.render(&source.sources, style()));
+        return ExitCode::from(MISUSED);
+    }
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+        _ => ExitCode::from(MISUSED),
+    }
+}

@@ -1,1 +1,13 @@
-//! describe
+//! A network for people and for programs: table, JSON, DOT.
+
+mod cost;
+mod dot;
+mod json;
+mod table;
+mod words;
+
+pub use cost::{Cost, Totals, own_cost, totals};
+pub use dot::dot;
+pub use json::json;
+pub use table::{count, table};
+pub use words::layer_words;

@@ -63,69 +63,65 @@ impl Model {
 }
 
 impl Layer {
-    /// The tensors of this layer, those of its body included.
-    pub fn tensors(&self) -> Vec<TensorSpec> {
+    /// The tensors of this layer, without those of its body.
+    pub fn own_tensors(&self) -> Vec<TensorSpec> {
         let mut out = Vec::new();
-        collect(std::slice::from_ref(self), &mut out);
+        own(self, &mut out);
         out
     }
 }
 
 fn collect(layers: &[Layer], out: &mut Vec<TensorSpec>) {
     for layer in layers {
-        let mut push = |name: &str, shape: Vec<usize>, role| {
-            out.push(TensorSpec {
-                name: format!("{}.{name}", layer.path),
-                shape,
-                role,
-            })
-        };
-        let (cin, cout) = (layer.input.channels(), layer.output.channels());
-        match &layer.op {
-            Op::Conv(conv) => weighted(
-                &mut push,
-                vec![cout, cin, conv.kernel, conv.kernel],
-                conv.bias,
-                conv.dirac,
-            ),
-            Op::Linear(linear) => weighted(
-                &mut push,
-                vec![cout, layer.input.elements()],
-                linear.bias,
-                linear.dirac,
-            ),
-            Op::BatchNorm { .. } => {
-                push("weight", vec![cin], Role::Weight);
-                push("bias", vec![cin], Role::Bias);
-                push("running_mean", vec![cin], Role::RunningMean);
-                push("running_var", vec![cin], Role::RunningVar);
-            }
-            Op::Concat { body } => collect(body, out),
-            Op::Skip(skip) => {
-                collect(&skip.body, out);
-                skip_tensors(layer, skip, out);
-            }
-            Op::Relu
-            | Op::Elu { .. }
-            | Op::LeakyRelu { .. }
-            | Op::Crelu
-            | Op::Tanh
-            | Op::Sigmoid
-            | Op::MaxPool(_)
-            | Op::AvgPool(_)
-            | Op::GlobalAvgPool
-            | Op::Flatten
-            | Op::Dropout { .. } => {}
-        }
+        collect(layer.op.body(), out);
+        own(layer, out);
     }
 }
 
-fn weighted(
-    push: &mut dyn FnMut(&str, Vec<usize>, Role),
-    shape: Vec<usize>,
-    bias: bool,
-    dirac: bool,
-) {
+fn own(layer: &Layer, out: &mut Vec<TensorSpec>) {
+    let mut push = |name: &str, shape: Vec<usize>, role| {
+        out.push(TensorSpec {
+            name: format!("{}.{name}", layer.path),
+            shape,
+            role,
+        })
+    };
+    let (cin, cout) = (layer.input.channels(), layer.output.channels());
+    match &layer.op {
+        Op::Conv(conv) => {
+            let shape = vec![cout, cin, conv.kernel, conv.kernel];
+            weighted(&mut push, shape, conv.bias, conv.dirac)
+        }
+        Op::Linear(linear) => {
+            let shape = vec![cout, layer.input.elements()];
+            weighted(&mut push, shape, linear.bias, linear.dirac)
+        }
+        Op::BatchNorm { .. } => {
+            push("weight", vec![cin], Role::Weight);
+            push("bias", vec![cin], Role::Bias);
+            push("running_mean", vec![cin], Role::RunningMean);
+            push("running_var", vec![cin], Role::RunningVar);
+        }
+        Op::Skip(skip) => skip_tensors(layer, skip, &mut push),
+        Op::Concat { .. }
+        | Op::Relu
+        | Op::Elu { .. }
+        | Op::LeakyRelu { .. }
+        | Op::Crelu
+        | Op::Tanh
+        | Op::Sigmoid
+        | Op::MaxPool(_)
+        | Op::AvgPool(_)
+        | Op::GlobalAvgPool
+        | Op::Flatten
+        | Op::Dropout { .. } => {}
+    }
+}
+
+/// Takes the name under the layer's path, the shape and the role of one tensor.
+type Push<'a> = dyn FnMut(&str, Vec<usize>, Role) + 'a;
+
+fn weighted(push: &mut Push, shape: Vec<usize>, bias: bool, dirac: bool) {
     let out = shape[0];
     push("weight", shape, Role::Weight);
     if dirac {
@@ -137,18 +133,11 @@ fn weighted(
     }
 }
 
-fn skip_tensors(layer: &Layer, skip: &Skip, out: &mut Vec<TensorSpec>) {
+fn skip_tensors(layer: &Layer, skip: &Skip, push: &mut Push) {
     let (cin, cout) = (layer.input.channels(), layer.output.channels());
     let kernel_shape = |kernel: usize| match layer.input {
         Shape::Image { .. } => vec![cout, cin, kernel, kernel],
         Shape::Flat(_) => vec![cout, cin],
-    };
-    let mut push = |name: &str, shape: Vec<usize>, role| {
-        out.push(TensorSpec {
-            name: format!("{}.{name}", layer.path),
-            shape,
-            role,
-        })
     };
     if let Shortcut::Conv1x1 { .. } = skip.shortcut {
         push("project.weight", kernel_shape(1), Role::Weight);

@@ -1,0 +1,229 @@
+//! What a file declares, by name.
+
+use super::call::LAYERS;
+use super::eval::FUNCTIONS;
+use super::policy::POLICIES;
+use super::report::Reports;
+use crate::diag::{Code, Diagnostic};
+use crate::span::Span;
+use crate::syntax::ast::{self, Body, File, Ident, Item, StatementKind};
+use std::collections::HashMap;
+
+/// Names of the commands' own flags, which no param may have.
+pub const RESERVED: &[&str] = &[
+    "all",
+    "augment",
+    "batch",
+    "check",
+    "checkpoint",
+    "constraint",
+    "data",
+    "data-dir",
+    "device",
+    "engine",
+    "epochs",
+    "force",
+    "format",
+    "help",
+    "init",
+    "log-every",
+    "loss",
+    "max-steps",
+    "optimizer",
+    "order",
+    "out",
+    "quiet",
+    "rate",
+    "resume",
+    "save-every",
+    "schedule",
+    "seed",
+    "split",
+    "threads",
+    "version",
+    "weights",
+];
+
+/// The declarations of a file; of those with the same name, the first.
+pub(super) struct Declarations<'a> {
+    pub params: Vec<&'a ast::Param>,
+    pub blocks: HashMap<&'a str, &'a ast::Block>,
+    pub model: Option<&'a ast::Model>,
+    pub train: Option<&'a ast::Train>,
+}
+
+impl<'a> Declarations<'a> {
+    pub fn collect(file: &'a File, reports: &mut Reports) -> Self {
+        let mut declared = Declarations {
+            params: Vec::new(),
+            blocks: HashMap::new(),
+            model: None,
+            train: None,
+        };
+        let mut param_places: HashMap<&str, Span> = HashMap::new();
+        for item in &file.items {
+            match item {
+                Item::Param(param) => {
+                    let first = *param_places
+                        .entry(&param.name.node)
+                        .or_insert(param.name.span);
+                    if first == param.name.span {
+                        forbidden_param(&param.name, reports);
+                        declared.params.push(param);
+                    } else {
+                        reports.add(twice("param", &param.name, first));
+                    }
+                }
+                Item::Block(block) => match declared.blocks.get(block.name.node.as_str()) {
+                    Some(first) => reports.add(twice("block", &block.name, first.name.span)),
+                    None => {
+                        forbidden_block(&block.name, reports);
+                        declared.blocks.insert(&block.name.node, block);
+                    }
+                },
+                Item::Model(model) => match declared.model {
+                    Some(first) => reports.add(one_only("model", model.name.span, first.name.span)),
+                    None => declared.model = Some(model),
+                },
+                Item::Train(train) => match declared.train {
+                    Some(first) => {
+                        let word = |t: &ast::Train| Span {
+                            end: t.span.start + 5,
+                            ..t.span
+                        };
+                        reports.add(one_only("train", word(train), word(first)));
+                    }
+                    None => declared.train = Some(train),
+                },
+            }
+        }
+        if declared.model.is_none() {
+            reports.add(
+                Diagnostic::new(Code::Name, "the file has no `model`", Span::default(), "")
+                    .help("add `model NAME { input image(3, 32, 32) … }`"),
+            );
+        }
+        recursive_blocks(file, &declared.blocks, reports);
+        declared
+    }
+}
+
+fn twice(kind: &str, name: &Ident, first: Span) -> Diagnostic {
+    let message = format!("{kind} `{}` is declared twice", name.node);
+    Diagnostic::new(Code::Name, message, name.span, "declared again here")
+        .also(first, "first declared here")
+        .help("give one of them another name, or remove it")
+}
+
+fn one_only(kind: &str, second: Span, first: Span) -> Diagnostic {
+    let message = format!("the file has two `{kind}` sections");
+    Diagnostic::new(Code::Name, message, second, "the second one")
+        .also(first, "the first one")
+        .help("keep one of them; two networks are two files")
+}
+
+fn forbidden_param(name: &Ident, reports: &mut Reports) {
+    let flag = name.node.replace('_', "-");
+    let taken = if RESERVED.contains(&flag.as_str()) {
+        format!("`--{flag}` is a flag of the commands themselves")
+    } else if POLICIES.contains(&name.node.as_str()) {
+        format!("`{}` is a skip policy", name.node)
+    } else {
+        return;
+    };
+    let message = format!("a param may not be named `{}`", name.node);
+    reports.add(
+        Diagnostic::new(Code::Name, message, name.span, taken).help(format!(
+            "choose another name, such as `model_{}`",
+            name.node
+        )),
+    );
+}
+
+fn forbidden_block(name: &Ident, reports: &mut Reports) {
+    let word = name.node.as_str();
+    let taken = if LAYERS.iter().any(|layer| layer.name == word) {
+        "is a layer"
+    } else if POLICIES.contains(&word) {
+        "is a skip policy"
+    } else if FUNCTIONS.contains(&word) {
+        "is a function"
+    } else {
+        return;
+    };
+    let message = format!("a block may not be named `{word}`");
+    reports.add(
+        Diagnostic::new(Code::Name, message, name.span, format!("`{word}` {taken}"))
+            .help(format!("choose another name, such as `{word}_block`")),
+    );
+}
+
+/// Reports each block that calls itself, directly or through others, with the cycle.
+///
+/// A depth-first search with its own stack: a chain of blocks may be long.
+fn recursive_blocks(file: &File, blocks: &HashMap<&str, &ast::Block>, reports: &mut Reports) {
+    let mut done: HashMap<&str, bool> = HashMap::new();
+    for item in &file.items {
+        let Item::Block(root) = item else { continue };
+        if done.contains_key(root.name.node.as_str()) {
+            continue;
+        }
+        // Each entry: a block, the calls it makes, and how many were followed.
+        let mut stack = vec![(root, calls(&root.body), 0)];
+        done.insert(&root.name.node, false);
+        while let Some((block, made, followed)) = stack.last_mut() {
+            let Some(&call) = made.get(*followed) else {
+                done.insert(&block.name.node, true);
+                stack.pop();
+                continue;
+            };
+            *followed += 1;
+            let Some(&callee) = blocks.get(call.node.as_str()) else {
+                continue;
+            };
+            match done.get(callee.name.node.as_str()) {
+                Some(true) => {}
+                Some(false) => {
+                    let path: Vec<&str> = stack.iter().map(|s| s.0.name.node.as_str()).collect();
+                    reports.add(cycle(call, callee, &path));
+                }
+                None => {
+                    done.insert(&callee.name.node, false);
+                    stack.push((callee, calls(&callee.body), 0));
+                }
+            }
+        }
+    }
+}
+
+fn cycle(call: &Ident, callee: &ast::Block, path: &[&str]) -> Diagnostic {
+    let from = path.iter().position(|name| *name == call.node).unwrap_or(0);
+    let mut cycle: Vec<String> = path[from..]
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect();
+    cycle.push(format!("`{}`", call.node));
+    let message = format!(
+        "block `{}` is made of itself: {}",
+        call.node,
+        cycle.join(" → ")
+    );
+    Diagnostic::new(Code::Name, message, call.span, "this call closes the cycle")
+        .also(callee.name.span, "declared here")
+        .help("remove the call; to repeat layers use `repeat`")
+}
+
+/// The names called in `body` and inside it.
+fn calls(body: &Body) -> Vec<&Ident> {
+    let mut out = Vec::new();
+    for statement in &body.statements {
+        match &statement.kind {
+            StatementKind::Input(_) => {}
+            StatementKind::Layer(call) => out.push(&call.name),
+            StatementKind::Repeat { body, .. }
+            | StatementKind::Skip { body, .. }
+            | StatementKind::Concat { body } => out.extend(calls(body)),
+        }
+    }
+    out
+}

@@ -1,0 +1,252 @@
+//! The shape each layer makes of what it is given, as pure functions.
+
+use super::MAX_ELEMENTS;
+use crate::ir::{Conv, ConvGate, Layer, Linear, Op, Pool, Shape, Shortcut};
+
+/// Why a layer cannot take a shape, and what to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Misfit {
+    pub message: String,
+    pub help: String,
+}
+
+impl Misfit {
+    fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Misfit {
+            message: message.into(),
+            help: help.into(),
+        }
+    }
+}
+
+/// `(size + 2·padding − kernel)/stride + 1`, or `None` where no window fits.
+pub(super) fn windows(size: usize, kernel: usize, stride: usize, padding: usize) -> Option<usize> {
+    let free = (size + 2 * padding).checked_sub(kernel)?;
+    Some(free / stride + 1)
+}
+
+fn windowed(
+    layer: &str,
+    input: Shape,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+    channels: usize,
+) -> Result<Shape, Misfit> {
+    let Shape::Image { height, width, .. } = input else {
+        return Err(Misfit::new(
+            format!("`{layer}` needs an image, but gets a vector of {input}"),
+            format!("put `{layer}` before the layer that makes the vector"),
+        ));
+    };
+    match (
+        windows(height, kernel, stride, padding),
+        windows(width, kernel, stride, padding),
+    ) {
+        (Some(h), Some(w)) => Ok(Shape::image(channels, h, w)),
+        _ => {
+            let fits = height.min(width) + 2 * padding;
+            Err(Misfit::new(
+                format!(
+                    "`{layer}` has a {kernel}×{kernel} window, but gets {height}×{width} positions"
+                ),
+                match layer {
+                    "conv" => format!("use `padding: same`, or a kernel of at most {fits}"),
+                    _ => format!("use a kernel of at most {fits}, or shrink the image less before"),
+                },
+            ))
+        }
+    }
+}
+
+pub(super) fn conv(input: Shape, conv: &Conv) -> Result<Shape, Misfit> {
+    windowed(
+        "conv",
+        input,
+        conv.kernel,
+        conv.stride,
+        conv.padding,
+        conv.out,
+    )
+}
+
+pub(super) fn pool(layer: &str, input: Shape, pool: &Pool) -> Result<Shape, Misfit> {
+    windowed(layer, input, pool.kernel, pool.stride, 0, input.channels())
+}
+
+pub(super) fn global_avg_pool(input: Shape) -> Result<Shape, Misfit> {
+    match input {
+        Shape::Image { channels, .. } => Ok(Shape::Flat(channels)),
+        Shape::Flat(_) => Err(Misfit::new(
+            format!("`global_avg_pool` needs an image, but gets a vector of {input}"),
+            "remove it: a vector has no positions to average over",
+        )),
+    }
+}
+
+/// x and the body's output joined along channels.
+pub(super) fn concat(input: Shape, body: Shape) -> Result<Shape, Misfit> {
+    let joined = input.channels() + body.channels();
+    if input.with_channels(1) == body.with_channels(1) {
+        return Ok(input.with_channels(joined));
+    }
+    Err(Misfit::new(
+        format!("`concat` joins {input} and {body} along channels, but their positions differ"),
+        "keep height and width in its body (stride 1, `padding: same`), and pool after it",
+    ))
+}
+
+/// The product of all strides on the way through a body.
+fn total_stride(body: &[Layer]) -> usize {
+    let strides = body.iter().map(|layer| match &layer.op {
+        Op::Conv(conv) => conv.stride,
+        Op::MaxPool(pool) | Op::AvgPool(pool) => pool.stride,
+        Op::Skip(skip) => total_stride(&skip.body),
+        Op::Concat { .. }
+        | Op::Linear(_)
+        | Op::BatchNorm { .. }
+        | Op::Relu
+        | Op::Elu { .. }
+        | Op::LeakyRelu { .. }
+        | Op::Crelu
+        | Op::Tanh
+        | Op::Sigmoid
+        | Op::GlobalAvgPool
+        | Op::Flatten
+        | Op::Dropout { .. } => 1,
+    });
+    strides.fold(1, |product, stride| product.saturating_mul(stride))
+}
+
+/// The step between positions that takes `input` to the positions of `output`: the
+/// body's own strides where they do, else the smallest that does.
+fn shortcut_stride(input: Shape, output: Shape, body: &[Layer]) -> Option<usize> {
+    let (
+        Shape::Image { height, width, .. },
+        Shape::Image {
+            height: h,
+            width: w,
+            ..
+        },
+    ) = (input, output)
+    else {
+        return (input.positions() == 1 && output.positions() == 1).then_some(1);
+    };
+    let fits = |s: usize| windows(height, 1, s, 0) == Some(h) && windows(width, 1, s, 0) == Some(w);
+    let own = total_stride(body);
+    if fits(own) {
+        return Some(own);
+    }
+    (1..=height.max(width)).find(|&s| fits(s))
+}
+
+/// s(x) for a body that makes `output` of `input`; `project` is the word in the file.
+pub(super) fn shortcut(
+    input: Shape,
+    output: Shape,
+    body: &[Layer],
+    project: Option<&str>,
+) -> Result<Shortcut, Misfit> {
+    if input == output {
+        return Ok(Shortcut::Identity);
+    }
+    if project == Some("none") {
+        return Err(Misfit::new(
+            format!("the body makes {output} of {input}, and `project: none` cannot add x to that"),
+            "write `project: conv1x1` or `project: pad`, or keep the shape in the body",
+        ));
+    }
+    let kinds = (
+        matches!(input, Shape::Image { .. }),
+        matches!(output, Shape::Image { .. }),
+    );
+    if kinds.0 != kinds.1 {
+        return Err(Misfit::new(
+            format!("the body makes {output} of {input}, and no projection fits x to that"),
+            "put the layer that makes a vector after the `skip`",
+        ));
+    }
+    let Some(stride) = shortcut_stride(input, output, body) else {
+        return Err(Misfit::new(
+            format!("the body makes {output} of {input}, and no stride takes x to those positions"),
+            "use `padding: same` in the body",
+        ));
+    };
+    match project {
+        Some("pad") if output.channels() < input.channels() => Err(Misfit::new(
+            format!("`project: pad` only adds channels, but the body makes {output} of {input}"),
+            "write `project: conv1x1`",
+        )),
+        Some("pad") => Ok(Shortcut::Pad { stride }),
+        _ => Ok(Shortcut::Conv1x1 { stride }),
+    }
+}
+
+/// The first convolution or linear layer of a body, in the order in which it runs.
+fn first_weighted(body: &[Layer]) -> Option<&Op> {
+    body.iter().find_map(|layer| match &layer.op {
+        op @ (Op::Conv(_) | Op::Linear(_)) => Some(op),
+        op => first_weighted(op.body()),
+    })
+}
+
+/// The geometry of a highway's gate, which must make the positions of `output`.
+pub(super) fn gate(input: Shape, output: Shape, body: &[Layer]) -> Result<ConvGate, Misfit> {
+    let gate = match first_weighted(body) {
+        Some(Op::Conv(conv)) => ConvGate {
+            kernel: conv.kernel,
+            stride: conv.stride,
+            padding: conv.padding,
+        },
+        _ => ConvGate {
+            kernel: 1,
+            stride: shortcut_stride(input, output, body).unwrap_or(1),
+            padding: 0,
+        },
+    };
+    let made = windowed(
+        "gate",
+        input,
+        gate.kernel,
+        gate.stride,
+        gate.padding,
+        output.channels(),
+    );
+    if made == Ok(output) {
+        return Ok(gate);
+    }
+    Err(Misfit::new(
+        format!(
+            "a highway's gate is one convolution like the body's first (kernel {}, stride {}), \
+             which does not make {output} of {input}",
+            gate.kernel, gate.stride
+        ),
+        "put the whole stride into the body's first `conv`, and `padding: same` into all",
+    ))
+}
+
+/// The weight elements of a convolution or linear layer.
+pub(super) fn weight_elements(input: Shape, op: &Op) -> u128 {
+    match op {
+        Op::Conv(Conv { out, kernel, .. }) => product(&[*out, input.channels(), *kernel, *kernel]),
+        Op::Linear(Linear { out, .. }) => product(&[*out, input.elements()]),
+        _ => 0,
+    }
+}
+
+/// Whether an element count is within the limit.
+pub(super) fn within_limit(elements: u128) -> bool {
+    elements <= MAX_ELEMENTS
+}
+
+/// The product of extents; each is at most 2⁶³, and once it passes the limit it stays.
+pub(super) fn product(extents: &[usize]) -> u128 {
+    extents
+        .iter()
+        .fold(1u128, |all, &n| all.saturating_mul(n as u128))
+}
+
+/// The elements of a shape, without overflow.
+pub(super) fn elements(shape: Shape) -> u128 {
+    product(&shape.dims())
+}

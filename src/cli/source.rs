@@ -1,0 +1,68 @@
+//! The `.van` file that a command takes.
+
+use super::Failure;
+use crate::check::{self, Knob, Override};
+use crate::diag::{Diagnostic, Sources};
+use crate::error::{Error, Result};
+use crate::ir::Model;
+use crate::syntax;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// A file with the texts that reports about it point into.
+pub(super) struct Source {
+    pub path: PathBuf,
+    pub sources: Sources,
+}
+
+impl Source {
+    /// Reads a file as UTF-8.
+    pub fn read(path: &Path) -> Result<Source> {
+        let bytes = std::fs::read(path)
+            .map_err(|e| Error::io("read", path, e).help("give the path of a `.van` file"))?;
+        let text = String::from_utf8(bytes).map_err(|e| {
+            let at = e.utf8_error().valid_up_to();
+            Error::new(format!(
+                "{} is not UTF-8 text: byte {at} is wrong",
+                path.display()
+            ))
+            .help("a `.van` file is plain text; save it as UTF-8")
+        })?;
+        Ok(Source {
+            sources: Sources::new(path.display().to_string(), text),
+            path: path.to_path_buf(),
+        })
+    }
+
+    /// The file among the arguments of a command that takes one. The file's params are
+    /// flags, so it has to be known before the flags are.
+    pub fn of_arguments(args: &[OsString]) -> Result<Option<Source>> {
+        let mut args = args.iter().skip(1);
+        let takes_file = ["check", "describe", "train"];
+        if !args
+            .next()
+            .is_some_and(|name| takes_file.iter().any(|t| name == t))
+        {
+            return Ok(None);
+        }
+        let file = args.find(|arg| {
+            let is_flag = arg.to_string_lossy().starts_with('-');
+            !is_flag && Path::new(arg).extension().is_some_and(|e| e == "van")
+        });
+        file.map(|file| Source::read(Path::new(file))).transpose()
+    }
+
+    /// The params that the file declares.
+    pub fn knobs(&self) -> Result<Vec<Knob>, Vec<Diagnostic>> {
+        Ok(check::knobs(&syntax::parse(self.text(), 0)?))
+    }
+
+    pub fn text(&self) -> &str {
+        self.sources.text(0)
+    }
+
+    /// Checks the file with values from the command line.
+    pub fn model(&mut self, overrides: &[Override], trains: bool) -> Result<Model, Failure> {
+        check::check(&mut self.sources, overrides, trains).map_err(Failure::Mistakes)
+    }
+}

@@ -1,0 +1,89 @@
+//! The network as a graph for Graphviz.
+
+use super::words::layer_words;
+use crate::ir::{Layer, Model, Op, Policy, Skip};
+use std::fmt::Write;
+
+/// The network in DOT: a node a layer, an edge for what flows, dashed along skips.
+pub fn dot(model: &Model) -> String {
+    let mut graph = Graph {
+        out: String::new(),
+        nodes: 0,
+    };
+    let _ = writeln!(graph.out, "digraph {} {{", model.name);
+    graph
+        .out
+        .push_str("  node [shape=box, style=rounded, fontname=\"sans-serif\"];\n");
+    graph
+        .out
+        .push_str("  edge [fontname=\"sans-serif\", fontsize=10];\n");
+    let input = graph.node("input", &model.input.to_string());
+    let last = graph.layers(&model.layers, input);
+    let output = graph.node("output", &model.output.to_string());
+    graph.edge(last, output, "");
+    graph.out.push_str("}\n");
+    graph.out
+}
+
+struct Graph {
+    out: String,
+    nodes: usize,
+}
+
+impl Graph {
+    fn node(&mut self, title: &str, text: &str) -> usize {
+        let id = self.nodes;
+        self.nodes += 1;
+        let _ = writeln!(self.out, "  n{id} [label=\"{title}\\n{text}\"];");
+        id
+    }
+
+    fn edge(&mut self, from: usize, to: usize, style: &str) {
+        let _ = writeln!(self.out, "  n{from} -> n{to}{style};");
+    }
+
+    /// Adds the layers after node `from`; the node that ends them.
+    fn layers(&mut self, layers: &[Layer], from: usize) -> usize {
+        layers
+            .iter()
+            .fold(from, |from, layer| self.layer(layer, from))
+    }
+
+    fn layer(&mut self, layer: &Layer, from: usize) -> usize {
+        let body = self.layers(layer.op.body(), from);
+        let text = format!("{}\\n{}", layer_words(layer), layer.output);
+        let node = self.node(&layer.path, &text);
+        self.edge(body, node, "");
+        if let Some(label) = by_pass(&layer.op) {
+            self.edge(from, node, &format!(" [style=dashed, label=\"{label}\"]"));
+        }
+        node
+    }
+}
+
+/// What goes round the body of an operation, if anything does.
+fn by_pass(op: &Op) -> Option<&'static str> {
+    match op {
+        Op::Concat { .. } => Some("x"),
+        Op::Skip(Skip { policy, .. }) => match policy {
+            Policy::Plain | Policy::Dirac => None,
+            Policy::Resnet { .. } => Some("s(x)"),
+            Policy::Highway { .. } => Some("(1 − T)·s(x)"),
+            Policy::Variable { .. } => Some("(1 − α)·s(x)"),
+        },
+        Op::Conv(_)
+        | Op::Linear(_)
+        | Op::BatchNorm { .. }
+        | Op::Relu
+        | Op::Elu { .. }
+        | Op::LeakyRelu { .. }
+        | Op::Crelu
+        | Op::Tanh
+        | Op::Sigmoid
+        | Op::MaxPool(_)
+        | Op::AvgPool(_)
+        | Op::GlobalAvgPool
+        | Op::Flatten
+        | Op::Dropout { .. } => None,
+    }
+}

@@ -1,0 +1,239 @@
+//! The network as a table, with repeated structure folded.
+
+use super::cost::{own_cost, shape_words, totals};
+use super::words::layer_words;
+use crate::ir::{Layer, Model};
+use unicode_width::UnicodeWidthStr;
+
+/// One line of the table: a layer, or the same layer of several repeats.
+struct Row {
+    path: String,
+    words: String,
+    output: String,
+    copies: usize,
+    parameters: u128,
+    multiply_adds: u128,
+}
+
+/// The table of `model`: path, layer, output shape, parameters and multiply-adds, then
+/// the totals. Repeats that are alike share their lines, `stage2.{1..3}`, and their
+/// costs are summed there; with `all`, each has its own.
+pub fn table(model: &Model, all: bool) -> String {
+    let mut rows = Vec::new();
+    let layers: Vec<&Layer> = model.layers.iter().collect();
+    Folder {
+        all,
+        rows: &mut rows,
+    }
+    .scope(&layers, 0, "", 1);
+    let mut out = heading(model);
+    out.push('\n');
+    out.push_str(&draw(&rows));
+    let totals = totals(model);
+    out.push_str(&format!(
+        "\ndepth {} · {} parameters · {} multiply-adds a sample\n",
+        totals.depth,
+        grouped(totals.parameters),
+        count(totals.multiply_adds),
+    ));
+    out
+}
+
+fn heading(model: &Model) -> String {
+    let mut out = format!("model {}\n", model.name);
+    for line in model.doc.iter().flat_map(|doc| doc.lines()) {
+        out.push_str(&format!("  {line}\n"));
+    }
+    let width = model
+        .params
+        .iter()
+        .map(|p| p.name.width() + p.value.width() + 3)
+        .max();
+    for param in &model.params {
+        let set = format!("{} = {}", param.name, param.value);
+        let gap = " ".repeat(width.unwrap_or(0) - set.width());
+        let doc = param.doc.as_deref().unwrap_or_default().replace('\n', " ");
+        out.push_str(format!("  {set}{gap}  {doc}").trim_end());
+        out.push('\n');
+    }
+    out.push_str(&format!(
+        "  {} → {}\n",
+        shape_words(model.input),
+        shape_words(model.output)
+    ));
+    out
+}
+
+struct Folder<'a> {
+    all: bool,
+    rows: &'a mut Vec<Row>,
+}
+
+impl Folder<'_> {
+    /// Rows of layers whose paths share their first `skip` bytes, which are shown as
+    /// `shown`; each stands for `copies` layers.
+    fn scope(&mut self, layers: &[&Layer], skip: usize, shown: &str, copies: usize) {
+        let mut rest = layers;
+        while let Some(first) = rest.first() {
+            let Some((name, _)) = iteration(first, skip) else {
+                self.layer(first, skip, shown, copies);
+                rest = &rest[1..];
+                continue;
+            };
+            let same_repeat = |l: &&&Layer| iteration(l, skip).is_some_and(|(n, _)| n == name);
+            let length = rest.iter().take_while(same_repeat).count();
+            let (repeat, after) = rest.split_at(length);
+            self.repeat(repeat, name, skip, shown, copies);
+            rest = after;
+        }
+    }
+
+    /// Rows of one `repeat` named `name`: a block for each run of equal iterations.
+    fn repeat(&mut self, layers: &[&Layer], name: &str, skip: usize, shown: &str, copies: usize) {
+        let same = |a: &&Layer, b: &&Layer| index(a, skip) == index(b, skip);
+        let iterations: Vec<&[&Layer]> = layers.chunk_by(same).collect();
+        let mut at = 0;
+        while at < iterations.len() {
+            let first = iterations[at];
+            let inner = |layers: &[&Layer]| skip + name.len() + 2 + index(layers[0], skip).len();
+            let alike = |other: &&&[&Layer]| {
+                first.len() == other.len()
+                    && first
+                        .iter()
+                        .zip(**other)
+                        .all(|(a, b)| equal(a, b, inner(first), inner(other)))
+            };
+            let run = match self.all {
+                true => 1,
+                false => iterations[at..].iter().take_while(alike).count(),
+            };
+            let from = index(first[0], skip);
+            let to = index(iterations[at + run - 1][0], skip);
+            let shown = match run {
+                1 => format!("{shown}{name}.{from}."),
+                _ => format!("{shown}{name}.{{{from}..{to}}}."),
+            };
+            self.scope(first, inner(first), &shown, copies * run);
+            at += run;
+        }
+    }
+
+    fn layer(&mut self, layer: &Layer, skip: usize, shown: &str, copies: usize) {
+        let path = format!("{shown}{}", &layer.path[skip..]);
+        let cost = own_cost(layer);
+        self.rows.push(Row {
+            words: layer_words(layer),
+            output: layer.output.to_string(),
+            copies,
+            parameters: cost.parameters * copies as u128,
+            multiply_adds: cost.multiply_adds * copies as u128,
+            path: path.clone(),
+        });
+        let body: Vec<&Layer> = layer.op.body().iter().collect();
+        self.scope(&body, layer.path.len() + 1, &format!("{path}."), copies);
+    }
+}
+
+/// The name and the index of the repeat that a layer's path goes through next.
+fn iteration(layer: &Layer, skip: usize) -> Option<(&str, &str)> {
+    let mut segments = layer.path[skip..].splitn(3, '.');
+    let (name, index, _) = (segments.next()?, segments.next()?, segments.next()?);
+    index
+        .starts_with(|c: char| c.is_ascii_digit())
+        .then_some((name, index))
+}
+
+fn index(layer: &Layer, skip: usize) -> &str {
+    iteration(layer, skip).map_or("", |(_, index)| index)
+}
+
+/// Whether two layers are the same but for the first bytes of their paths.
+fn equal(a: &Layer, b: &Layer, skip_a: usize, skip_b: usize) -> bool {
+    let (body_a, body_b) = (a.op.body(), b.op.body());
+    a.path[skip_a..] == b.path[skip_b..]
+        && (a.input, a.output) == (b.input, b.output)
+        && layer_words(a) == layer_words(b)
+        && body_a.len() == body_b.len()
+        && body_a
+            .iter()
+            .zip(body_b)
+            .all(|(a, b)| equal(a, b, skip_a, skip_b))
+}
+
+fn draw(rows: &[Row]) -> String {
+    let head = [
+        "path",
+        "layer",
+        "output",
+        "×",
+        "parameters",
+        "multiply-adds",
+    ];
+    let number = |n: u128, text: String| if n == 0 { String::new() } else { text };
+    let mut cells: Vec<[String; 6]> = vec![head.map(String::from)];
+    cells.extend(rows.iter().map(|row| {
+        [
+            row.path.clone(),
+            row.words.clone(),
+            row.output.clone(),
+            if row.copies > 1 {
+                row.copies.to_string()
+            } else {
+                String::new()
+            },
+            number(row.parameters, grouped(row.parameters)),
+            number(row.multiply_adds, count(row.multiply_adds)),
+        ]
+    }));
+    let folded = rows.iter().any(|row| row.copies > 1);
+    let columns: Vec<usize> = (0..6).filter(|&c| folded || c != 3).collect();
+    let width = |c: usize| cells.iter().map(|row| row[c].width()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..6).map(width).collect();
+    let mut out = String::new();
+    for (i, row) in cells.iter().enumerate() {
+        let line: Vec<String> = columns
+            .iter()
+            .map(|&c| {
+                let gap = " ".repeat(widths[c] - row[c].width());
+                if c < 3 {
+                    format!("{}{gap}", row[c])
+                } else {
+                    format!("{gap}{}", row[c])
+                }
+            })
+            .collect();
+        out.push_str(line.join("  ").trim_end());
+        out.push('\n');
+        if i == 0 {
+            let total: usize = columns.iter().map(|&c| widths[c] + 2).sum();
+            out.push_str(&format!("{}\n", "─".repeat(total - 2)));
+        }
+    }
+    out
+}
+
+/// `1234567` as `1,234,567`.
+fn grouped(n: u128) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `1234567` as `1.23 M`: three digits and the field's letter.
+pub fn count(n: u128) -> String {
+    let units = [(1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
+    match units.iter().find(|(unit, _)| n as f64 >= *unit) {
+        Some((unit, letter)) => {
+            let x = n as f64 / unit;
+            let digits = if x < 10.0 { 2 } else { usize::from(x < 100.0) };
+            format!("{x:.digits$} {letter}")
+        }
+        None => n.to_string(),
+    }
+}

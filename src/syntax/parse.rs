@@ -1,0 +1,524 @@
+//! Text to syntax tree.
+
+use super::ast::*;
+use super::explain::explain;
+use super::scan::scan;
+use crate::diag::{Code, Diagnostic};
+use crate::span::{Span, Spanned};
+use pest::Parser;
+use pest::iterators::{Pair, Pairs};
+
+/// The parser that pest makes of the grammar.
+#[derive(pest_derive::Parser)]
+#[grammar = "../grammar/van.pest"]
+pub(super) struct Grammar;
+
+/// Operators in one expression at most, so that its tree is never deep.
+const MAX_OPERATORS: usize = 256;
+/// Reports at most; a file that is not `.van` at all has a mistake a line.
+const MAX_REPORTS: usize = 50;
+
+/// Parses the text with index `source`. Every statement that is wrong by itself is
+/// reported.
+pub fn parse(text: &str, source: u16) -> Result<File, Vec<Diagnostic>> {
+    let comments = scan(text, source).map_err(|e| vec![e])?;
+    let mut builder = Builder::new(text, source);
+    let items = match Grammar::parse(Rule::file, text) {
+        Ok(mut pairs) => builder.file(next(&mut pairs), &comments),
+        Err(_) => {
+            builder.report(explain(Rule::file, text, 0, source));
+            Vec::new()
+        }
+    };
+    if builder.reports.is_empty() {
+        Ok(File { items, comments })
+    } else {
+        Err(builder.reports)
+    }
+}
+
+/// Parses one expression, such as the value of a flag.
+pub fn parse_value(text: &str, source: u16) -> Result<Expr, Vec<Diagnostic>> {
+    scan(text, source).map_err(|e| vec![e])?;
+    let mut builder = Builder::new(text, source);
+    let expr = match Grammar::parse(Rule::lone_expr, text) {
+        Ok(mut pairs) => {
+            let mut inner = next(&mut pairs).into_inner();
+            builder.whole_expr(next(&mut inner))
+        }
+        Err(_) => return Err(vec![explain(Rule::lone_expr, text, 0, source)]),
+    };
+    if builder.reports.is_empty() {
+        Ok(expr)
+    } else {
+        Err(builder.reports)
+    }
+}
+
+/// The next part of a rule that the grammar says is there.
+fn next<'t>(pairs: &mut Pairs<'t, Rule>) -> Pair<'t, Rule> {
+    pairs.next().expect("the grammar requires this part")
+}
+
+/// The next part if it is of `rule`.
+fn next_if<'t>(pairs: &mut Pairs<'t, Rule>, rule: Rule) -> Option<Pair<'t, Rule>> {
+    match pairs.peek() {
+        Some(pair) if pair.as_rule() == rule => pairs.next(),
+        _ => None,
+    }
+}
+
+struct Builder<'t> {
+    text: &'t str,
+    source: u16,
+    reports: Vec<Diagnostic>,
+}
+
+impl<'t> Builder<'t> {
+    fn new(text: &'t str, source: u16) -> Self {
+        Builder {
+            text,
+            source,
+            reports: Vec::new(),
+        }
+    }
+
+    fn report(&mut self, report: Diagnostic) {
+        if self.reports.len() < MAX_REPORTS {
+            self.reports.push(report);
+        }
+    }
+
+    /// Explains why `rule` does not match where `pair` stands.
+    fn bad(&mut self, rule: Rule, pair: &Pair<'t, Rule>) {
+        if self.reports.len() < MAX_REPORTS {
+            let start = pair.as_span().start();
+            self.report(explain(rule, self.text, start, self.source));
+        }
+    }
+
+    /// The span of a rule, without the blanks that pest counts in at its end.
+    fn span(&self, pair: &Pair<'t, Rule>) -> Span {
+        let span = pair.as_span();
+        Span::new(
+            self.source,
+            span.start(),
+            span.start() + span.as_str().trim_end().len(),
+        )
+    }
+
+    fn ident(&self, pair: Pair<'t, Rule>) -> Ident {
+        Spanned::new(pair.as_str().to_string(), self.span(&pair))
+    }
+
+    fn file(&mut self, pair: Pair<'t, Rule>, comments: &[Comment]) -> Vec<Item> {
+        let mut items = Vec::new();
+        for pair in pair.into_inner() {
+            match pair.as_rule() {
+                Rule::item => {
+                    let declaration = next(&mut pair.into_inner());
+                    items.push(self.item(declaration, comments));
+                }
+                Rule::bad_item => self.bad(Rule::item, &pair),
+                _ => {}
+            }
+        }
+        items
+    }
+
+    fn item(&mut self, pair: Pair<'t, Rule>, comments: &[Comment]) -> Item {
+        let span = self.span(&pair);
+        let rule = pair.as_rule();
+        let mut parts = pair.into_inner();
+        next(&mut parts); // the keyword
+        match rule {
+            Rule::param => Item::Param(self.param(span, parts, comments)),
+            Rule::block => Item::Block(self.block(span, parts)),
+            Rule::model => Item::Model(Model {
+                span,
+                doc: doc_before(span.start, comments, self.text),
+                name: self.ident(next(&mut parts)),
+                body: self.body(next(&mut parts)),
+            }),
+            _ => Item::Train(self.train(span, parts)),
+        }
+    }
+
+    fn param(&mut self, span: Span, mut parts: Pairs<'t, Rule>, comments: &[Comment]) -> Param {
+        let name = self.ident(next(&mut parts));
+        next(&mut parts); // `:`
+        let kind = self.ident(next(&mut parts));
+        next(&mut parts); // `=`
+        let default = self.whole_expr(next(&mut parts));
+        let range = next_if(&mut parts, Rule::within).map(|within| {
+            let mut parts = within.into_inner();
+            next(&mut parts); // `in`
+            self.range(next(&mut parts))
+        });
+        let end = range.as_ref().map_or(default.span, |r| r.span);
+        Param {
+            span: Span {
+                end: end.end,
+                ..span
+            },
+            doc: doc_before(span.start, comments, self.text),
+            name,
+            kind,
+            default,
+            range,
+        }
+    }
+
+    fn range(&mut self, pair: Pair<'t, Rule>) -> Range {
+        let mut parts = pair.into_inner();
+        let lo = next_if(&mut parts, Rule::bound).map(|b| self.bound(b));
+        let op = next(&mut parts);
+        let hi = next_if(&mut parts, Rule::bound).map(|b| self.bound(b));
+        let dots = self.span(&op);
+        let first = lo.as_ref().map_or(dots, |e| e.span);
+        let last = hi.as_ref().map_or(dots, |e| e.span);
+        Range {
+            span: first.to(last),
+            lo,
+            inclusive: op.as_str() == "..=",
+            hi,
+        }
+    }
+
+    fn bound(&mut self, pair: Pair<'t, Rule>) -> Expr {
+        self.whole_expr(next(&mut pair.into_inner()))
+    }
+
+    fn block(&mut self, span: Span, mut parts: Pairs<'t, Rule>) -> Block {
+        let name = self.ident(next(&mut parts));
+        let formals = next_if(&mut parts, Rule::formals).map(|formals| {
+            let inner = formals.into_inner();
+            inner
+                .filter(|p| p.as_rule() == Rule::formal)
+                .map(|p| self.formal(p))
+                .collect()
+        });
+        Block {
+            span,
+            name,
+            formals,
+            body: self.body(next(&mut parts)),
+        }
+    }
+
+    fn formal(&mut self, pair: Pair<'t, Rule>) -> Formal {
+        let mut parts = pair.into_inner();
+        let name = self.ident(next(&mut parts));
+        next(&mut parts); // `:`
+        let kind = self.ident(next(&mut parts));
+        let default = next_if(&mut parts, Rule::default)
+            .map(|default| self.whole_expr(next(&mut default.into_inner())));
+        Formal {
+            name,
+            kind,
+            default,
+        }
+    }
+
+    fn train(&mut self, span: Span, parts: Pairs<'t, Rule>) -> Train {
+        let mut settings = Vec::new();
+        for pair in parts {
+            match pair.as_rule() {
+                Rule::setting => {
+                    let mut parts = pair.into_inner();
+                    let key = self.ident(next(&mut parts));
+                    next(&mut parts); // `:`
+                    let value = self.whole_expr(next(&mut parts));
+                    settings.push(Setting { key, value });
+                }
+                Rule::bad_setting => self.bad(Rule::setting, &pair),
+                _ => {}
+            }
+        }
+        Train { span, settings }
+    }
+
+    fn body(&mut self, pair: Pair<'t, Rule>) -> Body {
+        let span = self.span(&pair);
+        let mut statements = Vec::new();
+        for pair in pair.into_inner() {
+            match pair.as_rule() {
+                Rule::statement => statements.push(self.statement(pair)),
+                Rule::bad_statement => self.bad(Rule::statement, &pair),
+                _ => {}
+            }
+        }
+        Body { span, statements }
+    }
+
+    fn statement(&mut self, pair: Pair<'t, Rule>) -> Statement {
+        let start = self.span(&pair);
+        let mut parts = pair.into_inner();
+        let label =
+            next_if(&mut parts, Rule::label).map(|label| self.ident(next(&mut label.into_inner())));
+        let (kind, end) = self.statement_kind(next(&mut parts));
+        Statement {
+            span: Span { end, ..start },
+            label,
+            kind,
+        }
+    }
+
+    /// What the statement is, and the byte it ends at.
+    fn statement_kind(&mut self, pair: Pair<'t, Rule>) -> (StatementKind, u32) {
+        let rule = pair.as_rule();
+        let mut parts = pair.into_inner();
+        if rule == Rule::layer {
+            let call = self.call(next(&mut parts));
+            let end = call.span.end;
+            return (StatementKind::Layer(call), end);
+        }
+        next(&mut parts); // the keyword
+        match rule {
+            Rule::input => {
+                let call = self.call(next(&mut parts));
+                let end = call.span.end;
+                (StatementKind::Input(call), end)
+            }
+            Rule::repeat => {
+                let count = self.whole_expr(next(&mut parts));
+                let counter = next_if(&mut parts, Rule::counter).map(|counter| {
+                    let mut parts = counter.into_inner();
+                    next(&mut parts); // `as`
+                    self.ident(next(&mut parts))
+                });
+                let body = self.body(next(&mut parts));
+                let end = body.span.end;
+                (
+                    StatementKind::Repeat {
+                        count,
+                        counter,
+                        body,
+                    },
+                    end,
+                )
+            }
+            Rule::skip => {
+                let policy = self.whole_expr(next(&mut parts));
+                let project = next_if(&mut parts, Rule::project).map(|project| {
+                    let mut parts = project.into_inner();
+                    next(&mut parts); // `:`
+                    self.ident(next(&mut parts))
+                });
+                let body = self.body(next(&mut parts));
+                let end = body.span.end;
+                (
+                    StatementKind::Skip {
+                        policy,
+                        project,
+                        body,
+                    },
+                    end,
+                )
+            }
+            _ => {
+                let body = self.body(next(&mut parts));
+                let end = body.span.end;
+                (StatementKind::Concat { body }, end)
+            }
+        }
+    }
+
+    /// A call by itself, with the limit on operators of [`Builder::whole_expr`].
+    fn call(&mut self, pair: Pair<'t, Rule>) -> Call {
+        if self.too_long(&pair) {
+            let mut parts = pair.into_inner();
+            let name = self.ident(next(&mut parts));
+            return Call {
+                span: name.span,
+                name,
+                args: None,
+            };
+        }
+        self.inner_call(pair)
+    }
+
+    fn inner_call(&mut self, pair: Pair<'t, Rule>) -> Call {
+        let mut parts = pair.into_inner();
+        let name = self.ident(next(&mut parts));
+        let Some(args) = parts.next() else {
+            return Call {
+                span: name.span,
+                name,
+                args: None,
+            };
+        };
+        let span = name.span.to(self.span(&args));
+        let inner = args.into_inner().filter(|p| p.as_rule() == Rule::arg);
+        let args = inner
+            .map(|arg| {
+                let mut parts = arg.into_inner();
+                let key = next_if(&mut parts, Rule::key).map(|key| self.ident(key));
+                let value = self.expr(next(&mut parts));
+                Arg { key, value }
+            })
+            .collect();
+        Call {
+            span,
+            name,
+            args: Some(args),
+        }
+    }
+
+    /// An expression that is not part of another, with its limit on operators.
+    fn whole_expr(&mut self, pair: Pair<'t, Rule>) -> Expr {
+        if self.too_long(&pair) {
+            return Expr {
+                span: self.span(&pair),
+                kind: ExprKind::Bool(false),
+            };
+        }
+        self.expr(pair)
+    }
+
+    /// Whether there are too many operators in `pair`; reports it.
+    fn too_long(&mut self, pair: &Pair<'t, Rule>) -> bool {
+        let parts = pair.clone().into_inner().flatten();
+        let operators = parts
+            .filter(|p| infix(p.as_rule()).is_some() || prefix(p.as_rule()).is_some())
+            .count();
+        if operators <= MAX_OPERATORS {
+            return false;
+        }
+        let span = self.span(pair);
+        self.report(
+            Diagnostic::new(
+                Code::Limit,
+                format!("an expression with {operators} operators; the limit is {MAX_OPERATORS}"),
+                span,
+                "this expression",
+            )
+            .help("name its parts with `param`"),
+        );
+        true
+    }
+
+    fn expr(&mut self, pair: Pair<'t, Rule>) -> Expr {
+        let mut parts = pair.into_inner();
+        self.climb(&mut parts, 0)
+    }
+
+    /// Precedence climbing: what binds at least as tightly as `least`.
+    fn climb(&mut self, parts: &mut Pairs<'t, Rule>, least: u8) -> Expr {
+        let first = next(parts);
+        let mut left = match prefix(first.as_rule()) {
+            Some(op) => {
+                let operand = self.climb(parts, op.precedence());
+                Expr {
+                    span: self.span(&first).to(operand.span),
+                    kind: ExprKind::Unary(op, Box::new(operand)),
+                }
+            }
+            None => self.atom(first),
+        };
+        while let Some(op) = parts.peek().and_then(|p| infix(p.as_rule())) {
+            if op.precedence() < least {
+                break;
+            }
+            next(parts);
+            // `^` groups to the right, the others to the left.
+            let tighter = u8::from(op != BinaryOp::Power);
+            let right = self.climb(parts, op.precedence() + tighter);
+            left = Expr {
+                span: left.span.to(right.span),
+                kind: ExprKind::Binary(op, Box::new(left), Box::new(right)),
+            };
+        }
+        left
+    }
+
+    fn atom(&mut self, pair: Pair<'t, Rule>) -> Expr {
+        let span = self.span(&pair);
+        let kind = match pair.as_rule() {
+            Rule::int => ExprKind::Int(pair.as_str().to_string()),
+            Rule::float => ExprKind::Float(pair.as_str().to_string()),
+            Rule::boolean => ExprKind::Bool(pair.as_str() == "true"),
+            Rule::group => {
+                let inner = self.expr(next(&mut pair.into_inner()));
+                return Expr { span, ..inner };
+            }
+            Rule::list => {
+                let inner = pair.into_inner().filter(|p| p.as_rule() == Rule::expr);
+                ExprKind::List(inner.map(|p| self.expr(p)).collect())
+            }
+            Rule::conditional => {
+                let mut parts = pair.into_inner();
+                next(&mut parts); // `if`
+                let condition = self.expr(next(&mut parts));
+                let then = self.branch(next(&mut parts));
+                next(&mut parts); // `else`
+                let otherwise = self.branch(next(&mut parts));
+                ExprKind::If(Box::new(condition), Box::new(then), Box::new(otherwise))
+            }
+            _ => {
+                let call = self.inner_call(pair);
+                return Expr {
+                    span: call.span,
+                    kind: ExprKind::Call(call),
+                };
+            }
+        };
+        Expr { span, kind }
+    }
+
+    fn branch(&mut self, pair: Pair<'t, Rule>) -> Expr {
+        let mut parts = pair.into_inner();
+        next(&mut parts); // `{`
+        self.expr(next(&mut parts))
+    }
+}
+
+/// The `///` lines right before the byte `start`, without their slashes.
+fn doc_before(start: u32, comments: &[Comment], text: &str) -> Option<String> {
+    let mut lines = Vec::new();
+    let mut below = start as usize;
+    for comment in comments.iter().rev() {
+        let (from, to) = (comment.span.start as usize, comment.span.end as usize);
+        if from >= below {
+            continue;
+        }
+        let between = &text[to..below];
+        let is_doc = comment.text.starts_with("///") && !comment.text.starts_with("////");
+        let adjacent = between.trim().is_empty() && between.matches('\n').count() == 1;
+        if !(is_doc && comment.own_line && adjacent) {
+            break;
+        }
+        lines.push(comment.text[3..].trim());
+        below = from;
+    }
+    lines.reverse();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+fn prefix(rule: Rule) -> Option<UnaryOp> {
+    match rule {
+        Rule::negate => Some(UnaryOp::Negate),
+        Rule::negation => Some(UnaryOp::Not),
+        _ => None,
+    }
+}
+
+fn infix(rule: Rule) -> Option<BinaryOp> {
+    Some(match rule {
+        Rule::disjunction => BinaryOp::Or,
+        Rule::conjunction => BinaryOp::And,
+        Rule::equal => BinaryOp::Equal,
+        Rule::not_equal => BinaryOp::NotEqual,
+        Rule::less => BinaryOp::Less,
+        Rule::less_equal => BinaryOp::LessEqual,
+        Rule::greater => BinaryOp::Greater,
+        Rule::greater_equal => BinaryOp::GreaterEqual,
+        Rule::plus => BinaryOp::Add,
+        Rule::minus => BinaryOp::Subtract,
+        Rule::times => BinaryOp::Multiply,
+        Rule::divide => BinaryOp::Divide,
+        Rule::modulo => BinaryOp::Modulo,
+        Rule::power => BinaryOp::Power,
+        _ => return None,
+    })
+}
