@@ -49,6 +49,32 @@ fn the_log_has_a_line_where_it_should() {
 }
 
 #[test]
+fn a_line_is_about_the_steps_since_the_one_before() {
+    let dir = tempdir().unwrap();
+    let setup = Setup {
+        log_every: Some(1),
+        epochs: 1,
+        ..Setup::default()
+    };
+    train(dir.path(), setup).unwrap();
+    let lines = vanc::train::metrics::read(&run_folder::metrics(dir.path())).unwrap();
+    let (steps, test) = lines.split_at(EPOCH_STEPS as usize);
+    assert_eq!(test.len(), 1);
+    // Four batches of five images and one of three.
+    let images = [5.0, 5.0, 5.0, 5.0, 3.0];
+    let mean = |value: fn(&vanc::train::metrics::Line) -> f64| -> f64 {
+        let parts = steps.iter().zip(images).map(|(line, n)| value(line) * n);
+        parts.sum::<f64>() / 23.0
+    };
+    let end = steps.last().unwrap();
+    assert!((mean(|line| line.loss) - end.epoch_loss.unwrap()).abs() < 1e-12);
+    assert!((mean(|line| line.accuracy) - end.epoch_accuracy.unwrap()).abs() < 1e-12);
+    assert_eq!(end.rate, 0.2 / 5.0);
+    assert!(end.alpha_residual.unwrap() < steps[0].alpha_residual.unwrap());
+    assert_eq!(end.skips.as_ref().unwrap()[0].path, "skip0");
+}
+
+#[test]
 fn death_in_any_step_changes_nothing() {
     let whole = whole();
     for save_every in [Duration::ZERO, Duration::MAX] {
