@@ -2,8 +2,9 @@
 
 use crate::check::{Knob, Override, Target};
 use crate::error::Error;
+use crate::train::options::{Device, EngineKind, Order};
 use clap::builder::{PathBufValueParser, PossibleValuesParser};
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 const EXAMPLE: &str = "Example: vanc train examples/quickstart.van";
 
@@ -18,6 +19,8 @@ pub(super) fn command(knobs: &[Knob]) -> Command {
         .subcommand(check(knobs))
         .subcommand(describe(knobs))
         .subcommand(fmt())
+        .subcommand(train(knobs))
+        .subcommand(eval())
 }
 
 fn check(knobs: &[Knob]) -> Command {
@@ -45,6 +48,187 @@ fn fmt() -> Command {
             "check",
             "Change nothing; fail if a file is not in its canonical form",
         ))
+}
+
+fn train(knobs: &[Knob]) -> Command {
+    Command::new("train")
+        .about("Train the network of a file")
+        .arg(file())
+        .args(params(knobs))
+        .args(settings())
+        .next_help_heading("Data")
+        .arg(path(
+            "data-dir",
+            "DIR",
+            "The folder of the dataset [default: in $VANC_DATA]",
+        ))
+        .arg(choice(
+            "order",
+            &Order::NAMES,
+            "Order of the training images",
+        ))
+        .arg(choice(
+            "augment",
+            &["on", "off"],
+            "Whether training images are varied as declared",
+        ))
+        .next_help_heading("Run")
+        .arg(path("out", "DIR", "The run folder [default: runs/MODEL]"))
+        .arg(path(
+            "weights",
+            "FILE",
+            "Start from the tensors of a safetensors file",
+        ))
+        .arg(switch(
+            "resume",
+            "Go on from the run folder's last checkpoint",
+        ))
+        .arg(switch(
+            "force",
+            "Begin again in a folder that holds a run, dropping it",
+        ))
+        .arg(number("max-steps", "N", "End after so many steps"))
+        .arg(number(
+            "log-every",
+            "N",
+            "Log every so many steps, beside once an epoch",
+        ))
+        .arg(
+            Arg::new("save-every")
+                .long("save-every")
+                .value_name("SECONDS")
+                .value_parser(value_parser!(f64))
+                .help("Seconds between checkpoints, beside one an epoch [default: 60]"),
+        )
+        .arg(number(
+            "threads",
+            "N",
+            "Threads to use [default: one a core]",
+        ))
+        .arg(choice(
+            "engine",
+            &EngineKind::NAMES,
+            "What runs the network",
+        ))
+        .arg(choice("device", &Device::NAMES, "Where it runs"))
+        .arg(switch("quiet", "Print nothing but errors"))
+}
+
+fn eval() -> Command {
+    Command::new("eval")
+        .about("Test a trained network: loss, accuracy, confusion matrix")
+        .arg(
+            Arg::new("RUN")
+                .required(true)
+                .value_parser(PathBufValueParser::new())
+                .help("A run folder, or a checkpoint in one"),
+        )
+        .arg(
+            choice(
+                "checkpoint",
+                &["last", "best"],
+                "Which checkpoint of a run folder",
+            )
+            .default_value("last"),
+        )
+        .arg(choice("split", &["test", "train"], "Which images").default_value("test"))
+        .arg(text("data", "KIND", "Another dataset than the run's"))
+        .arg(path("data-dir", "DIR", "The folder of the dataset"))
+        .arg(number(
+            "batch",
+            "N",
+            "Images at a time [default: the run's]",
+        ))
+        .arg(number(
+            "threads",
+            "N",
+            "Threads to use [default: one a core]",
+        ))
+        .arg(format(&["text", "json"]))
+}
+
+/// A flag for each setting of `train { … }`, and one for the optimizer's rate.
+fn settings() -> Vec<Arg> {
+    SETTINGS
+        .iter()
+        .map(|(name, value, help)| {
+            text(name, value, help).help_heading("Settings of `train { … }`")
+        })
+        .collect()
+}
+
+const SETTINGS: [(&str, &str, &str); 10] = [
+    (
+        "data",
+        "KIND",
+        "synthetic, mnist, fashion_mnist, cifar10, cifar100 or folder",
+    ),
+    ("epochs", "N", "Passes over the training images"),
+    ("batch", "N", "Images in a step"),
+    ("rate", "RATE", "Learning rate of the optimizer"),
+    ("seed", "N", "Seed of every random stream"),
+    ("loss", "LOSS", "cross_entropy"),
+    ("init", "INIT", "he_normal, glorot_uniform or orthogonal"),
+    (
+        "optimizer",
+        "CALL",
+        "Such as 'sgd(rate: 0.1, momentum: 0.9)'",
+    ),
+    (
+        "schedule",
+        "CALL",
+        "constant, 'step(at: [82, 125], factor: 0.1)' or 'cosine(warmup: 5)'",
+    ),
+    (
+        "constraint",
+        "CALL",
+        "Such as 'lagrange(alpha_rate: 1, lambda_rate: 0.1, every: step)'",
+    ),
+];
+
+/// The settings that the command line replaces.
+pub(super) fn setting_overrides(matches: &ArgMatches) -> Vec<Override> {
+    let set = SETTINGS.iter().filter_map(|(name, ..)| {
+        let value = matches.get_one::<String>(name)?;
+        Some(Override {
+            target: Target::Setting,
+            name: name.to_string(),
+            value: value.clone(),
+        })
+    });
+    set.collect()
+}
+
+fn text(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name)
+        .long(name)
+        .value_name(value)
+        .allow_hyphen_values(true)
+        .help(help)
+}
+
+fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name)
+        .long(name)
+        .value_name(value)
+        .value_parser(PathBufValueParser::new())
+        .help(help)
+}
+
+fn number(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name)
+        .long(name)
+        .value_name(value)
+        .value_parser(value_parser!(u64))
+        .help(help)
+}
+
+fn choice(name: &'static str, values: &'static [&'static str], help: &'static str) -> Arg {
+    Arg::new(name)
+        .long(name)
+        .value_name(name.to_uppercase())
+        .value_parser(PossibleValuesParser::new(values))
+        .help(help)
 }
 
 fn file() -> Arg {
@@ -119,5 +303,27 @@ pub(super) fn missing_file(matches: &ArgMatches) -> Error {
         ))
         .help("give a file whose name ends in `.van`"),
         None => Error::new("no file given").help(EXAMPLE),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::RESERVED;
+
+    /// A param named like a flag would hide it.
+    #[test]
+    fn every_flag_is_reserved() {
+        let command = command(&[]);
+        for flag in command.get_subcommands().flat_map(|c| c.get_arguments()) {
+            if let Some(name) = flag.get_long() {
+                assert!(RESERVED.contains(&name), "--{name} is not reserved");
+            }
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        command(&[]).debug_assert();
     }
 }

@@ -3,8 +3,10 @@
 mod arguments;
 mod check;
 mod describe;
+pub mod eval;
 mod fmt;
 mod source;
+pub mod train;
 
 use crate::diag::{Code, Diagnostic, Style};
 use crate::error::Error;

@@ -1,6 +1,27 @@
 //! Datasets in memory, and the batches made of them.
+//!
+//! [`load`] reads or draws a dataset whole; pixels stay bytes. [`Sampler`] gives each
+//! epoch its order, and [`Epoch::batch`] any of its batches, varied and standardised.
+//! All randomness is derived from (seed, epoch, image), so that nothing has to be
+//! remembered for training to go on where it stopped.
 
-use crate::ir::Shape;
+mod augment;
+mod cifar;
+mod folder;
+mod idx;
+mod locate;
+mod random;
+mod sampler;
+mod shapes;
+mod standardize;
+mod synthetic;
+
+pub use sampler::{Epoch, Sampler};
+
+use crate::error::{Error, Result};
+use crate::ir::{DatasetKind, Shape};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// One split: images as bytes, each channels × height × width, and their classes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -9,6 +30,18 @@ pub struct Split {
     pub pixels: Vec<u8>,
     /// Class index of each image, below the number of classes.
     pub labels: Vec<u32>,
+}
+
+impl Split {
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
 }
 
 /// A dataset, whole in memory.
@@ -26,6 +59,142 @@ pub struct Dataset {
     pub test: Split,
     /// Per channel: mean of the training split's pixels, scaled to [0, 1].
     pub mean: Vec<f32>,
-    /// Per channel: standard deviation of the same.
+    /// Per channel: standard deviation of the same; 1 where every pixel is equal.
     pub std: Vec<f32>,
+}
+
+/// What is asked for, and what the model can take.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Which dataset.
+    pub kind: DatasetKind,
+    /// The folder given by `--data-dir`.
+    pub dir: Option<&'a Path>,
+    /// Image that the model takes.
+    pub input: Shape,
+    /// Logits that the model makes.
+    pub classes: usize,
+}
+
+impl Request<'_> {
+    /// Refuses images or classes that the model cannot take. Readers ask as soon as
+    /// they know both, before they read the pixels.
+    fn accept(&self, name: &str, shape: Shape, classes: usize) -> Result<()> {
+        if shape != self.input {
+            let dims: Vec<String> = shape.dims().iter().map(usize::to_string).collect();
+            return Err(Error::new(format!(
+                "the images of {name} are {shape}, but the model takes {}",
+                self.input
+            ))
+            .help(format!(
+                "write `input image({})` in the model, or choose other data",
+                dims.join(", ")
+            )));
+        }
+        if classes != self.classes {
+            return Err(Error::new(format!(
+                "{name} has {classes} classes, but the model makes {} logits",
+                self.classes
+            ))
+            .help(format!(
+                "make the last layer `linear({classes})`, or choose other data"
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Called with (pieces done, pieces in all), where a piece is an image, or a file that
+/// holds many.
+type Report<'a> = &'a (dyn Fn(usize, usize) + Sync);
+
+/// Reads or draws the dataset of `request`. Files are looked for in
+/// [`Request::dir`], else in the folder that the environment variable `VANC_DATA` names.
+///
+/// `progress(done, total)` may be called from several threads, and so out of order.
+///
+/// # Errors
+///
+/// Where a file is missing or is not what it should be, where a split is empty, and
+/// where the model takes other images or makes another number of logits.
+pub fn load(request: &Request, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Dataset> {
+    let root = std::env::var_os("VANC_DATA").filter(|root| !root.is_empty());
+    load_below(request, root.as_deref().map(Path::new), progress)
+}
+
+/// [`load`] with the value of `VANC_DATA` given.
+fn load_below(request: &Request, root: Option<&Path>, report: Report) -> Result<Dataset> {
+    match request.kind {
+        DatasetKind::Synthetic(settings) => synthetic::load(settings, request, report),
+        DatasetKind::Mnist => idx::load(&idx::MNIST, request, root, report),
+        DatasetKind::FashionMnist => idx::load(&idx::FASHION_MNIST, request, root, report),
+        DatasetKind::Cifar10 => cifar::load(&cifar::CIFAR10, request, root, report),
+        DatasetKind::Cifar100 => cifar::load(&cifar::CIFAR100, request, root, report),
+        DatasetKind::Folder => folder::load(request, report),
+    }
+}
+
+impl Dataset {
+    /// A dataset with the statistics of its training split. An empty split is an error.
+    fn new(
+        name: String,
+        shape: Shape,
+        classes: Vec<String>,
+        train: Split,
+        test: Split,
+    ) -> Result<Dataset> {
+        for (split, images) in [("training", &train), ("test", &test)] {
+            if images.is_empty() {
+                return Err(
+                    Error::new(format!("the {split} split of {name} holds no image"))
+                        .help("each split needs at least one image"),
+                );
+            }
+        }
+        let (mean, std) = standardize::statistics(&train.pixels, shape);
+        Ok(Dataset {
+            name,
+            shape,
+            classes,
+            train,
+            test,
+            mean,
+            std,
+        })
+    }
+}
+
+/// Counts pieces done on any thread and reports each.
+struct Progress<'a> {
+    done: AtomicUsize,
+    total: usize,
+    report: Report<'a>,
+}
+
+impl<'a> Progress<'a> {
+    fn new(total: usize, report: Report<'a>) -> Self {
+        report(0, total);
+        Progress {
+            done: AtomicUsize::new(0),
+            total,
+            report,
+        }
+    }
+
+    fn advance(&self) {
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        (self.report)(done, self.total);
+    }
+}
+
+/// Channels, height and width of the images of a dataset.
+fn extents(shape: Shape) -> (usize, usize, usize) {
+    match shape {
+        Shape::Image {
+            channels,
+            height,
+            width,
+        } => (channels, height, width),
+        Shape::Flat(features) => (features, 1, 1),
+    }
 }

@@ -1,6 +1,10 @@
 //! What runs a network: one trait, one engine a file, none of which knows another.
 
 pub mod dfdx;
+pub mod dropout;
+pub mod init;
+mod random;
+mod state;
 
 use crate::error::Result;
 use crate::tensor::{Batch, Tensor};

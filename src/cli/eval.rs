@@ -1,0 +1,375 @@
+//! `vanc eval RUN_OR_CHECKPOINT`: how well a network does, class by class.
+
+use super::train::build;
+use crate::check::{self, Override, Target};
+use crate::data::{self, Dataset, Request};
+use crate::diag::{Sources, Style};
+use crate::error::{Error, Result};
+use crate::ir::Model;
+use crate::train::checkpoint::Checkpoint;
+use crate::train::confusion::Confusion;
+use crate::train::evaluate::evaluate;
+use crate::train::metrics::Split;
+use crate::train::options::{Device, EngineKind};
+use crate::train::position::Sums;
+use crate::train::progress::Progress;
+use crate::train::progress::text::{Paint, decimal, percent};
+use crate::train::run_folder;
+use serde_json::{Value, json};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use unicode_width::UnicodeWidthStr;
+
+/// Classes up to which the whole confusion matrix is printed.
+const MATRIX: usize = 20;
+/// Mistakes that are printed instead where there are more.
+const MISTAKES: usize = 20;
+/// Columns that a class name may take.
+const NAME: usize = 16;
+
+/// Which checkpoint of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Which {
+    /// The last.
+    #[default]
+    Last,
+    /// That with the best test accuracy.
+    Best,
+}
+
+/// What is to be evaluated, and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// A run folder or a checkpoint file.
+    pub target: PathBuf,
+    /// `--checkpoint`: which one of a run folder.
+    pub which: Which,
+    /// `--data`: other data than the network was trained on.
+    pub data: Option<String>,
+    /// `--data-dir`; by default where the training found it.
+    pub data_dir: Option<PathBuf>,
+    /// `--batch`: images at a time; by default the training's.
+    pub batch: Option<usize>,
+    /// `--split`.
+    pub split: Split,
+    /// `--engine`.
+    pub engine: EngineKind,
+    /// `--device`.
+    pub device: Device,
+}
+
+/// The result.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The checkpoint used.
+    pub path: PathBuf,
+    /// Name of the model.
+    pub model: String,
+    /// Steps it was trained for.
+    pub step: u64,
+    /// The data it was evaluated on.
+    pub data: String,
+    /// Which images of it.
+    pub split: Split,
+    /// Class names.
+    pub classes: Vec<String>,
+    /// Sums over the images.
+    pub sums: Sums,
+    /// Which class was taken for which.
+    pub confusion: Confusion,
+}
+
+/// Evaluates a checkpoint.
+pub fn run(options: &Options) -> Result<Report> {
+    let path = checkpoint(options)?;
+    let checkpoint = Checkpoint::read(&path)?;
+    let model = model(&checkpoint, options, &path)?;
+    let mut progress = Progress::new(false);
+    let dataset = load_data(&model, &checkpoint, options, &progress)?;
+    let mut engine = build(options.engine, options.device, &model, &checkpoint.tensors)
+        .map_err(|e| within(e, &path))?;
+    let batch = options.batch.unwrap_or(model.train.batch);
+    let mut confusion = Confusion::default();
+    let mut done = 0;
+    let sums = evaluate(engine.as_mut(), &dataset, batch, &mut |predictions| {
+        done += predictions.len();
+        progress.evaluating(done, dataset.test.len());
+        predictions.iter().for_each(|p| confusion.add(p));
+        ControlFlow::Continue(())
+    })?;
+    progress.clear();
+    Ok(Report {
+        path,
+        model: model.name,
+        step: checkpoint.meta.position.step,
+        data: dataset.name,
+        split: options.split,
+        classes: dataset.classes,
+        sums: sums.unwrap_or_default(),
+        confusion,
+    })
+}
+
+/// The file that is meant.
+fn checkpoint(options: &Options) -> Result<PathBuf> {
+    let target = &options.target;
+    if !target.is_dir() {
+        return Ok(target.clone());
+    }
+    let path = match options.which {
+        Which::Last => run_folder::last(target),
+        Which::Best => run_folder::best(target),
+    };
+    if path.exists() {
+        return Ok(path);
+    }
+    Err(Error::new(format!("{} is not there", path.display())).help(
+        match run_folder::last(target).exists() {
+            true => "the run has not come to the end of an epoch; use --checkpoint last",
+            false => "give the folder of a run of `vanc train`, or a checkpoint file",
+        },
+    ))
+}
+
+/// The model that the checkpoint's source and flags make.
+fn model(checkpoint: &Checkpoint, options: &Options, path: &Path) -> Result<Model> {
+    let of = |target, (name, value): &(String, String)| Override {
+        target,
+        name: name.clone(),
+        value: value.clone(),
+    };
+    let made = &checkpoint.meta.overrides;
+    let params = made.params.iter().map(|flag| of(Target::Param, flag));
+    let settings = made.settings.iter().map(|flag| of(Target::Setting, flag));
+    let mut overrides: Vec<Override> = params.chain(settings).collect();
+    if let Some(data) = &options.data {
+        overrides.retain(|flag| flag.target != Target::Setting || flag.name != "data");
+        overrides.push(of(Target::Setting, &("data".into(), data.clone())));
+    }
+    let name = format!("the model in {}", path.display());
+    let mut sources = Sources::new(name, checkpoint.meta.source.as_str());
+    check::check(&mut sources, &overrides, true).map_err(|mistakes| {
+        let style = Style {
+            color: false,
+            width: 100,
+        };
+        let mistakes = mistakes.iter().map(|m| m.render(&sources, style));
+        Error::new(format!(
+            "{} holds a model that this vanc does not take:\n{}",
+            path.display(),
+            mistakes.collect::<String>()
+        ))
+    })
+}
+
+/// The images, standardised as the training's were. The split that is asked for takes
+/// the place of the test split.
+fn load_data(
+    model: &Model,
+    checkpoint: &Checkpoint,
+    options: &Options,
+    progress: &Progress,
+) -> Result<Dataset> {
+    let trained_on = &checkpoint.meta.data;
+    let kind = model.train.data.kind;
+    let there = match options.data {
+        None => trained_on.dir.as_deref(),
+        Some(_) => None,
+    };
+    let request = Request {
+        kind,
+        dir: options.data_dir.as_deref().or(there),
+        input: model.input,
+        classes: model.output.elements(),
+    };
+    let mut dataset = data::load(&request, &progress.loader(kind.keyword()))?;
+    dataset.mean.clone_from(&trained_on.mean);
+    dataset.std.clone_from(&trained_on.std);
+    if options.split == Split::Train {
+        std::mem::swap(&mut dataset.train, &mut dataset.test);
+    }
+    Ok(dataset)
+}
+
+fn within(error: Error, path: &Path) -> Error {
+    Error {
+        message: format!("cannot use {}: {}", path.display(), error.message),
+        help: error.help,
+    }
+}
+
+impl Report {
+    /// The report for programs.
+    pub fn to_json(&self) -> Value {
+        let classes = self.classes.iter().enumerate().map(|(i, name)| {
+            json!({
+                "name": name,
+                "images": self.confusion.images(i),
+                "accuracy": self.confusion.accuracy(i),
+            })
+        });
+        let mut report = json!({
+            "checkpoint": self.path,
+            "model": self.model,
+            "step": self.step,
+            "data": self.data,
+            "split": self.split,
+            "images": self.sums.images,
+            "loss": self.sums.mean_loss(),
+            "accuracy": self.sums.accuracy(),
+            "classes": classes.collect::<Vec<_>>(),
+        });
+        let n = self.classes.len();
+        // [label][class] where that is of a size to be read, else the pairs that occur.
+        if n <= MATRIX {
+            let row = |label| {
+                (0..n)
+                    .map(|class| self.confusion.count(label, class))
+                    .collect()
+            };
+            report["confusion"] = json!((0..n).map(row).collect::<Vec<Vec<u64>>>());
+        }
+        let mistakes = self.confusion.mistakes();
+        report["mistakes"] = mistakes
+            .iter()
+            .map(|m| {
+                json!({
+                    "label": self.classes.get(m.label),
+                    "predicted": self.classes.get(m.class),
+                    "images": m.images,
+                })
+            })
+            .collect();
+        report
+    }
+
+    /// The report for people.
+    pub fn to_text(&self, color: bool) -> String {
+        let paint = Paint(color);
+        let split = match self.split {
+            Split::Train => "training",
+            Split::Test => "test",
+        };
+        let mut lines = vec![
+            String::new(),
+            format!("  {}", paint.bold(&self.model)),
+            String::new(),
+        ];
+        let facts = [
+            (
+                "checkpoint",
+                format!("{}, of step {}", self.path.display(), self.step),
+            ),
+            (
+                "data",
+                format!("{}, {} {split} images", self.data, self.sums.images),
+            ),
+            ("loss", decimal(self.sums.mean_loss())),
+            ("accuracy", paint.good(&percent(self.sums.accuracy()))),
+        ];
+        for (name, fact) in facts {
+            lines.push(format!("  {}{fact}", paint.dim(&format!("{name:<12}"))));
+        }
+        lines.push(String::new());
+        if self.classes.len() <= MATRIX {
+            self.matrix(paint, &mut lines);
+        } else {
+            self.accuracies(paint, &mut lines);
+            self.mistakes(paint, &mut lines);
+        }
+        lines.join("\n")
+    }
+
+    /// A row a class: its accuracy, and how many of its images were taken for each.
+    fn matrix(&self, paint: Paint, lines: &mut Vec<String>) {
+        let names = self.names();
+        let width = names.iter().map(|n| n.width()).max().unwrap_or(0).max(5);
+        let n = self.classes.len();
+        let most = (0..n).map(|i| self.confusion.images(i)).max().unwrap_or(0);
+        let column = most.to_string().len().max(n.to_string().len()).max(3) + 1;
+        let heads: String = (0..n).map(|i| format!("{i:>column$}")).collect();
+        lines.push(paint.dim(&format!(
+            "  {:>3} {} {:>9} {heads}   ← taken for",
+            "",
+            pad("class", width),
+            "accuracy"
+        )));
+        for (label, name) in names.iter().enumerate() {
+            let cells = (0..n).map(|class| {
+                let images = self.confusion.count(label, class);
+                let cell = format!(
+                    "{:>column$}",
+                    if images == 0 {
+                        "·".into()
+                    } else {
+                        images.to_string()
+                    }
+                );
+                match (class == label, images) {
+                    (true, _) => paint.good(&cell),
+                    (false, 0) => paint.dim(&cell),
+                    (false, _) => cell,
+                }
+            });
+            lines.push(format!(
+                "  {label:>3} {} {:>9} {}",
+                pad(name, width),
+                self.share(label),
+                cells.collect::<String>()
+            ));
+        }
+    }
+
+    fn accuracies(&self, paint: Paint, lines: &mut Vec<String>) {
+        let names = self.names();
+        let width = names.iter().map(|n| n.width()).max().unwrap_or(0).max(5);
+        lines.push(paint.dim(&format!(
+            "  {:>6} {} {:>9} {:>8}",
+            "",
+            pad("class", width),
+            "accuracy",
+            "images"
+        )));
+        for (label, name) in names.iter().enumerate() {
+            lines.push(format!(
+                "  {label:>6} {} {:>9} {:>8}",
+                pad(name, width),
+                self.share(label),
+                self.confusion.images(label)
+            ));
+        }
+        lines.push(String::new());
+    }
+
+    fn mistakes(&self, paint: Paint, lines: &mut Vec<String>) {
+        let names = self.names();
+        let name = |class: usize| names.get(class).map_or("?", String::as_str);
+        lines.push(paint.dim("  taken for another most often"));
+        for m in self.confusion.mistakes().iter().take(MISTAKES) {
+            lines.push(format!(
+                "  {:>6} {} → {}",
+                m.images,
+                name(m.label),
+                name(m.class)
+            ));
+        }
+    }
+
+    fn share(&self, label: usize) -> String {
+        self.confusion.accuracy(label).map_or("–".into(), percent)
+    }
+
+    /// The class names, the long ones cut.
+    fn names(&self) -> Vec<String> {
+        let cut = |name: &String| match name.chars().count() > NAME {
+            true => name.chars().take(NAME - 1).chain(['…']).collect(),
+            false => name.clone(),
+        };
+        self.classes.iter().map(cut).collect()
+    }
+}
+
+/// `text` with blanks up to `width` columns.
+fn pad(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
+}

@@ -1,0 +1,311 @@
+//! `vanc train FILE`: data, engine, run folder and loop, chained.
+
+use crate::data::{self, Dataset, Request, Sampler};
+use crate::describe::{count, totals};
+use crate::engines::{self, Engine};
+use crate::error::{Error, Result};
+use crate::ir::{Model, Schedule};
+use crate::schedule;
+use crate::tensor::Tensor;
+use crate::train::checkpoint::{Checkpoint, DataMeta, FORMAT, Meta};
+use crate::train::config::Config;
+use crate::train::options::{Device, EngineKind, Options, Order};
+use crate::train::position::Position;
+use crate::train::progress::{Progress, Summary};
+use crate::train::run_folder::{self, Place, RunFolder};
+use crate::train::session::{Ending, Session, Task};
+use crate::train::stop::Stop;
+use crate::train::weights;
+
+/// Trains `model`, which `source` and the flags in `options` make, to its end or until
+/// a signal stops it.
+pub fn run(source: &str, model: &Model, options: &Options) -> Result<Ending> {
+    options.check()?;
+    use_threads(options.threads)?;
+    let mut progress = Progress::new(options.quiet);
+    let ending = train(source, model, options, &mut progress);
+    progress.clear();
+    ending
+}
+
+fn train(
+    source: &str,
+    model: &Model,
+    options: &Options,
+    progress: &mut Progress,
+) -> Result<Ending> {
+    let mut settings = Config::new(model, options)?;
+    let out = options.out.as_deref();
+    let place = run_folder::choose(&model.name, out, options.resume, options.force)?;
+    if let Place::Resumed { folder, checkpoint } = &place {
+        settings = resumed_settings(settings, folder, checkpoint, source)?;
+    }
+    // All that can fail for a reason of the user's comes before anything is written.
+    let dataset = load_data(model, options, progress)?;
+    let mut engine = engine(model, options, &place, &dataset)?;
+    let (folder, meta) = match place {
+        Place::Resumed { folder, checkpoint } => {
+            folder.write_settings(&settings.to_text())?;
+            (folder, checkpoint.meta)
+        }
+        Place::New {
+            dir,
+            numbered,
+            force,
+        } => {
+            if options.resume {
+                progress.note(&format!(
+                    "there is no run to resume in {}: beginning one",
+                    dir.display()
+                ));
+            }
+            let settings = settings.to_text();
+            let folder = run_folder::begin(&dir, numbered, force, source, &settings)?;
+            (folder, first_meta(source, model, options, &dataset))
+        }
+    };
+    let stop = Stop::on_signals()?;
+    show_heading(progress, model, &dataset, engine.as_ref(), &folder, &meta);
+    let sampler = sampler(model, options);
+    let steps = sampler.steps(dataset.train.len());
+    let rate = |step| {
+        let train = &model.train;
+        schedule::rate(
+            &train.schedule,
+            train.optimizer.rate,
+            train.epochs,
+            steps,
+            step,
+        )
+    };
+    let task = Task {
+        dataset: &dataset,
+        sampler: &sampler,
+        rate: &rate,
+        epochs: model.train.epochs as u64,
+        max_steps: options.max_steps,
+        log_every: options.log_every,
+        save_every: options.save_every,
+    };
+    let mut session = Session::new(task, engine.as_mut(), &folder, meta, &stop, progress)?;
+    let ending = session.run()?;
+    let (position, history) = session.into_results();
+    match ending {
+        Ending::Finished => progress.summary(&Summary {
+            position: &position,
+            history: &history,
+            dir: folder.dir(),
+        }),
+        Ending::Stopped(_) => progress.note(&format!(
+            "stopped after step {} and saved {}; to go on:\n\n    {}\n",
+            position.step,
+            run_folder::last(folder.dir()).display(),
+            options.command(Some(folder.dir())),
+        )),
+    }
+    Ok(ending)
+}
+
+/// Sets the size of the pool that every engine and the data preparation share.
+fn use_threads(threads: Option<usize>) -> Result<()> {
+    let Some(threads) = threads else {
+        return Ok(());
+    };
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .map_err(|e| Error::new(format!("--threads {threads}: {e}")))
+}
+
+/// The settings of a resumed run: this command's, where they agree with those it began
+/// with in all that may not change.
+fn resumed_settings(
+    mut settings: Config,
+    folder: &RunFolder,
+    checkpoint: &Checkpoint,
+    source: &str,
+) -> Result<Config> {
+    let dir = folder.dir();
+    let began_as = |config: Option<&Config>| match config.and_then(Config::command) {
+        Some(command) => format!("it began with\n    {command}\n"),
+        None => String::new(),
+    };
+    let path = run_folder::config(dir);
+    let started = path.exists().then(|| Config::read(&path)).transpose()?;
+    let mut differences = Vec::new();
+    if let Some(started) = &started {
+        differences = settings.differences(started);
+        settings.keep_start_of(started);
+    }
+    if checkpoint.meta.source != source {
+        let line = different_line(&checkpoint.meta.source, source);
+        differences.insert(0, format!("the file has changed in line {line}"));
+    }
+    if differences.is_empty() {
+        return Ok(settings);
+    }
+    Err(Error::new(format!(
+        "the run in {} cannot go on under other settings: {}",
+        dir.display(),
+        differences.join("; ")
+    ))
+    .help(format!(
+        "{}give --resume with the run's own settings and file (a copy is {}), \
+         or begin another run in another folder with --out",
+        began_as(started.as_ref()),
+        run_folder::source(dir).display(),
+    )))
+}
+
+/// The number, from 1, of the first line that differs.
+fn different_line(a: &str, b: &str) -> usize {
+    let equal = a.lines().zip(b.lines()).take_while(|(a, b)| a == b);
+    equal.count() + 1
+}
+
+fn load_data(model: &Model, options: &Options, progress: &Progress) -> Result<Dataset> {
+    let kind = model.train.data.kind;
+    let request = Request {
+        kind,
+        dir: options.data_dir.as_deref(),
+        input: model.input,
+        classes: model.output.elements(),
+    };
+    data::load(&request, &progress.loader(kind.keyword()))
+}
+
+/// The engine in the state that the run begins or goes on with.
+fn engine(
+    model: &Model,
+    options: &Options,
+    place: &Place,
+    dataset: &Dataset,
+) -> Result<Box<dyn Engine>> {
+    let mut initial = engines::init::initial(model, model.train.seed);
+    match place {
+        Place::New { .. } => {
+            if let Some(path) = &options.weights {
+                weights::load(path, model, &mut initial)?;
+            }
+            build(options.engine, options.device, model, &initial)
+        }
+        Place::Resumed { folder, checkpoint } => {
+            checkpoint.meta.data.check(dataset)?;
+            let mut engine = build(options.engine, options.device, model, &initial)?;
+            engine
+                .load(&checkpoint.tensors)
+                .map_err(|e| in_checkpoint(e, folder))?;
+            Ok(engine)
+        }
+    }
+}
+
+fn in_checkpoint(error: Error, folder: &RunFolder) -> Error {
+    let path = run_folder::last(folder.dir());
+    Error {
+        message: format!("cannot go on from {}: {}", path.display(), error.message),
+        help: error.help,
+    }
+}
+
+/// An engine of the kind asked for, in the state `tensors`.
+pub(super) fn build(
+    kind: EngineKind,
+    device: Device,
+    model: &Model,
+    tensors: &[Tensor],
+) -> Result<Box<dyn Engine>> {
+    match (kind, device) {
+        (EngineKind::Dfdx, Device::Cpu) => engines::dfdx::cpu(model, tensors),
+    }
+}
+
+fn sampler(model: &Model, options: &Options) -> Sampler {
+    Sampler {
+        seed: model.train.seed,
+        batch: model.train.batch,
+        shuffle: options.order == Order::Shuffled,
+        augment: match options.augment {
+            true => model.train.data.augment.clone(),
+            false => Vec::new(),
+        },
+    }
+}
+
+fn first_meta(source: &str, model: &Model, options: &Options, dataset: &Dataset) -> Meta {
+    Meta {
+        format: FORMAT,
+        version: env!("CARGO_PKG_VERSION").into(),
+        model: model.name.clone(),
+        source: source.into(),
+        overrides: options.overrides.clone(),
+        data: DataMeta::new(dataset, options.data_dir.as_deref()),
+        seed: model.train.seed,
+        position: Position::default(),
+    }
+}
+
+fn show_heading(
+    progress: &mut Progress,
+    model: &Model,
+    dataset: &Dataset,
+    engine: &dyn Engine,
+    folder: &RunFolder,
+    meta: &Meta,
+) {
+    let train = &model.train;
+    let totals = totals(model);
+    let schedule = match &train.schedule {
+        Schedule::Constant => "constant".to_string(),
+        Schedule::Step { at, factor } => format!("×{factor} at epochs {at:?}"),
+        Schedule::Cosine { warmup } => format!("cosine after {warmup} epochs of warm-up"),
+    };
+    let images = dataset.train.len();
+    let threads = rayon::current_num_threads();
+    let plural = if threads == 1 { "" } else { "s" };
+    let mut facts = vec![
+        (
+            "network",
+            format!(
+                "{} layers deep, {} parameters",
+                totals.depth,
+                count(totals.parameters)
+            ),
+        ),
+        (
+            "data",
+            format!(
+                "{}: {images} training and {} test images of {}, {} classes",
+                dataset.name,
+                dataset.test.len(),
+                dataset.shape,
+                dataset.classes.len()
+            ),
+        ),
+        (
+            "training",
+            format!(
+                "{} epochs of {} steps, batch {}, rate {} ({schedule}), momentum {}",
+                train.epochs,
+                images.div_ceil(train.batch.max(1)),
+                train.batch,
+                train.optimizer.rate,
+                train.optimizer.momentum
+            ),
+        ),
+        (
+            "engine",
+            format!("{}, {threads} thread{plural}", engine.name()),
+        ),
+        ("run", folder.dir().display().to_string()),
+    ];
+    if meta.position.step > 0 {
+        let position = &meta.position;
+        let at = format!(
+            "after step {}, {} epochs done",
+            position.step, position.epoch
+        );
+        facts.push(("resumed", at));
+    }
+    progress.heading(&model.name, &facts);
+}

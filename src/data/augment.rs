@@ -1,0 +1,132 @@
+//! Random changes of a training image, on its bytes.
+
+use super::extents;
+use crate::ir::{Augment, Shape};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use std::borrow::Cow;
+
+/// The image after each of `changes` in turn, with the random numbers of `rng`.
+pub(super) fn vary<'a>(
+    changes: &[Augment],
+    pixels: &'a [u8],
+    shape: Shape,
+    rng: &mut ChaCha8Rng,
+) -> Cow<'a, [u8]> {
+    let (_, height, width) = extents(shape);
+    changes
+        .iter()
+        .fold(Cow::Borrowed(pixels), |pixels, change| match *change {
+            Augment::PadCrop(pad) => {
+                let last = pad.saturating_mul(2);
+                let (down, right) = (rng.random_range(0..=last), rng.random_range(0..=last));
+                pad_crop(&pixels, height, width, pad, down, right).into()
+            }
+            Augment::FlipHorizontal if rng.random() => flip_horizontal(&pixels, width).into(),
+            Augment::FlipHorizontal => pixels,
+        })
+}
+
+/// The crop whose corner is `down`, `right` from the corner of the image padded by `pad`
+/// black pixels on each side.
+fn pad_crop(
+    pixels: &[u8],
+    height: usize,
+    width: usize,
+    pad: usize,
+    down: usize,
+    right: usize,
+) -> Vec<u8> {
+    let mut out = vec![0; pixels.len()];
+    let (to_row, from_row, rows) = overlap(height, pad, down);
+    let (to_column, from_column, columns) = overlap(width, pad, right);
+    for (to, from) in out
+        .chunks_exact_mut(height * width)
+        .zip(pixels.chunks_exact(height * width))
+    {
+        for row in 0..rows {
+            let to = &mut to[(to_row + row) * width + to_column..][..columns];
+            to.copy_from_slice(&from[(from_row + row) * width + from_column..][..columns]);
+        }
+    }
+    out
+}
+
+/// Along one side: where in the crop, and from where in the image, how many pixels are
+/// kept when the image moves by `pad − offset`.
+fn overlap(extent: usize, pad: usize, offset: usize) -> (usize, usize, usize) {
+    let (to, from) = (pad.saturating_sub(offset), offset.saturating_sub(pad));
+    match extent.checked_sub(to.max(from)) {
+        Some(kept) if kept > 0 => (to, from, kept),
+        // The crop lies beside the image.
+        Some(_) | None => (0, 0, 0),
+    }
+}
+
+/// The mirror image.
+fn flip_horizontal(pixels: &[u8], width: usize) -> Vec<u8> {
+    pixels
+        .chunks_exact(width)
+        .flat_map(|row| row.iter().rev().copied())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One channel of 2×3 with every pixel different from black.
+    const IMAGE: [u8; 6] = [1, 2, 3, 4, 5, 6];
+
+    #[test]
+    fn a_crop_at_the_centre_is_the_image() {
+        assert_eq!(pad_crop(&IMAGE, 2, 3, 2, 2, 2), IMAGE);
+    }
+
+    #[test]
+    fn a_crop_off_the_centre_shifts_black_pixels_in() {
+        // Up and left of the centre: the image moves down by 1 and right by 2.
+        assert_eq!(pad_crop(&IMAGE, 2, 3, 2, 1, 0), [0, 0, 0, 0, 0, 1]);
+        // Down and right of it.
+        assert_eq!(pad_crop(&IMAGE, 2, 3, 1, 2, 2), [5, 6, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn channels_are_cropped_alike() {
+        let two: Vec<u8> = [IMAGE, IMAGE.map(|pixel| pixel + 10)].concat();
+        assert_eq!(
+            pad_crop(&two, 2, 3, 1, 1, 2),
+            [2, 3, 0, 5, 6, 0, 12, 13, 0, 15, 16, 0]
+        );
+    }
+
+    #[test]
+    fn a_crop_beside_the_image_is_black() {
+        for (down, right) in [(0, 0), (20, 20), (10, 0), (13, 10)] {
+            assert_eq!(pad_crop(&IMAGE, 2, 3, 10, down, right), [0; 6]);
+        }
+        let far = usize::MAX;
+        assert_eq!(pad_crop(&IMAGE, 2, 3, far, 0, far), [0; 6]);
+    }
+
+    #[test]
+    fn flipping_mirrors_each_row() {
+        assert_eq!(flip_horizontal(&IMAGE, 3), [3, 2, 1, 6, 5, 4]);
+    }
+
+    #[test]
+    fn every_offset_and_both_sides_occur() {
+        let shape = Shape::image(1, 2, 3);
+        let mut rng = super::super::random::stream(super::super::random::Purpose::Augment, 0, 0, 0);
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..400 {
+            seen.insert(vary(&[Augment::PadCrop(1)], &IMAGE, shape, &mut rng).into_owned());
+        }
+        assert_eq!(seen.len(), 9);
+        seen.clear();
+        for _ in 0..50 {
+            seen.insert(vary(&[Augment::FlipHorizontal], &IMAGE, shape, &mut rng).into_owned());
+        }
+        assert_eq!(seen.len(), 2);
+    }
+}

@@ -1,0 +1,156 @@
+//! CIFAR-10 and CIFAR-100 in their binary version.
+//!
+//! A file is records without a header: the label (for CIFAR-100 the coarse, then the
+//! fine one), then 3×32×32 bytes, red, green, blue, each row by row.
+
+use super::locate::Source;
+use super::{Dataset, Progress, Report, Request, Split};
+use crate::error::{Error, Result};
+use crate::ir::Shape;
+use std::path::{Path, PathBuf};
+
+/// Rows, and columns.
+const SIDE: usize = 32;
+const PIXELS: usize = 3 * SIDE * SIDE;
+
+/// A dataset in CIFAR's binary form.
+pub(super) struct Cifar {
+    source: Source,
+    /// How many values each of a record's label bytes can have; the last is the class.
+    label_bytes: &'static [usize],
+    /// The name of each class, by its index.
+    classes: &'static str,
+    test: &'static str,
+}
+
+pub(super) const CIFAR10: Cifar = Cifar {
+    source: Source {
+        name: "cifar10",
+        folders: &["cifar-10-batches-bin", "cifar10"],
+        marker: &["data_batch_1.bin"],
+        homepage: "https://www.cs.toronto.edu/~kriz/cifar.html (CIFAR-10 binary version)",
+    },
+    label_bytes: &[10],
+    classes: "airplane automobile bird cat deer dog frog horse ship truck",
+    test: "test_batch.bin",
+};
+
+pub(super) const CIFAR100: Cifar = Cifar {
+    source: Source {
+        name: "cifar100",
+        folders: &["cifar-100-binary", "cifar100"],
+        marker: &["train.bin"],
+        homepage: "https://www.cs.toronto.edu/~kriz/cifar.html (CIFAR-100 binary version)",
+    },
+    label_bytes: &[20, 100],
+    classes: "apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl \
+        boy bridge bus butterfly camel can castle caterpillar cattle chair \
+        chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin \
+        elephant flatfish forest fox girl hamster house kangaroo keyboard lamp \
+        lawn_mower leopard lion lizard lobster man maple_tree motorcycle mountain \
+        mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck \
+        pine_tree plain plate poppy porcupine possum rabbit raccoon ray road \
+        rocket rose sea seal shark shrew skunk skyscraper snail snake spider \
+        squirrel streetcar sunflower sweet_pepper table tank telephone television \
+        tiger tractor train trout tulip turtle wardrobe whale willow_tree wolf \
+        woman worm",
+    test: "test.bin",
+};
+
+/// Reads the files of `cifar`.
+pub(super) fn load(
+    cifar: &Cifar,
+    request: &Request,
+    root: Option<&Path>,
+    report: Report,
+) -> Result<Dataset> {
+    let Source { name, .. } = cifar.source;
+    let shape = Shape::image(3, SIDE, SIDE);
+    let classes: Vec<String> = cifar.classes.split_whitespace().map(String::from).collect();
+    request.accept(name, shape, classes.len())?;
+    let dir = cifar.source.locate(request, root)?;
+    let train_files = train_files(cifar, &dir)?;
+    let test_file = cifar.source.file(&dir, &[cifar.test])?;
+    let progress = Progress::new(train_files.len() + 1, report);
+    let (mut train, mut test) = (Split::default(), Split::default());
+    for file in &train_files {
+        read(cifar, file, &mut train)?;
+        progress.advance();
+    }
+    read(cifar, &test_file, &mut test)?;
+    progress.advance();
+    Dataset::new(
+        format!("{name} in {}", dir.display()),
+        shape,
+        classes,
+        train,
+        test,
+    )
+}
+
+/// `train.bin`, or every `data_batch_N.bin` in the order of N, which counts from 1
+/// without a gap: a lost file must not go unnoticed.
+fn train_files(cifar: &Cifar, dir: &Path) -> Result<Vec<PathBuf>> {
+    let first = cifar.source.marker[0];
+    if !first.starts_with("data_batch_") {
+        return Ok(vec![cifar.source.file(dir, &[first])?]);
+    }
+    let failed = |error| Error::io("read the folder", dir, error);
+    let mut last = 1;
+    for entry in std::fs::read_dir(dir).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        last = last.max(name.to_str().and_then(batch_number).unwrap_or(0));
+    }
+    (1..=last)
+        .map(|n| cifar.source.file(dir, &[&format!("data_batch_{n}.bin")]))
+        .collect()
+}
+
+/// N of `data_batch_N.bin`.
+fn batch_number(name: &str) -> Option<u32> {
+    let number = name.strip_prefix("data_batch_")?.strip_suffix(".bin")?;
+    number.parse().ok()
+}
+
+/// Appends the records of `path` to `split`.
+fn read(cifar: &Cifar, path: &Path, split: &mut Split) -> Result<()> {
+    let bytes = std::fs::read(path).map_err(|error| Error::io("read", path, error))?;
+    let wrong = |what: String| {
+        Error::new(format!("{}: {what}", path.display())).help(format!(
+            "the file is damaged or another one; get it again from {}",
+            cifar.source.homepage
+        ))
+    };
+    let labels = cifar.label_bytes.len();
+    let record = labels + PIXELS;
+    if bytes.is_empty() {
+        return Err(wrong("the file is empty".into()));
+    }
+    let rest = bytes.len() % record;
+    if rest != 0 {
+        return Err(wrong(format!(
+            "record {} (offset {}) has {rest} bytes instead of {record}",
+            bytes.len() / record,
+            bytes.len() - rest
+        )));
+    }
+    split.pixels.reserve(bytes.len() / record * PIXELS);
+    for (index, record_bytes) in bytes.chunks_exact(record).enumerate() {
+        let (labels, pixels) = record_bytes.split_at(labels);
+        for (position, (&label, &values)) in labels.iter().zip(cifar.label_bytes).enumerate() {
+            if usize::from(label) >= values {
+                return Err(wrong(format!(
+                    "label {label} in record {index} (offset {}), where {} has 0 to {}",
+                    index * record + position,
+                    cifar.source.name,
+                    values - 1
+                )));
+            }
+        }
+        split
+            .labels
+            .extend(labels.last().map(|&class| u32::from(class)));
+        split.pixels.extend_from_slice(pixels);
+    }
+    Ok(())
+}

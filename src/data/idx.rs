@@ -1,0 +1,270 @@
+//! MNIST and its kin: IDX files, plain or gzip.
+//!
+//! An IDX file is `00 00 type dimensions`, one big-endian `u32` a dimension, then the
+//! elements, the last dimension contiguous. Type 8 is bytes, the only one used here.
+
+use super::locate::Source;
+use super::{Dataset, Progress, Report, Request, Split};
+use crate::error::{Error, Result};
+use crate::ir::Shape;
+use flate2::bufread::MultiGzDecoder;
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+/// A dataset of four IDX files.
+pub(super) struct Idx {
+    source: Source,
+    classes: [&'static str; 10],
+}
+
+/// Every name that a file goes by.
+const TRAIN_IMAGES: &[&str] = &[
+    "train-images-idx3-ubyte",
+    "train-images-idx3-ubyte.gz",
+    "train-images.idx3-ubyte",
+    "train-images.idx3-ubyte.gz",
+];
+const TRAIN_LABELS: &[&str] = &[
+    "train-labels-idx1-ubyte",
+    "train-labels-idx1-ubyte.gz",
+    "train-labels.idx1-ubyte",
+    "train-labels.idx1-ubyte.gz",
+];
+const TEST_IMAGES: &[&str] = &[
+    "t10k-images-idx3-ubyte",
+    "t10k-images-idx3-ubyte.gz",
+    "t10k-images.idx3-ubyte",
+    "t10k-images.idx3-ubyte.gz",
+];
+const TEST_LABELS: &[&str] = &[
+    "t10k-labels-idx1-ubyte",
+    "t10k-labels-idx1-ubyte.gz",
+    "t10k-labels.idx1-ubyte",
+    "t10k-labels.idx1-ubyte.gz",
+];
+
+/// Handwritten digits (LeCun, Cortes, Burges).
+pub(super) const MNIST: Idx = Idx {
+    source: Source {
+        name: "mnist",
+        folders: &["mnist", "MNIST/raw"],
+        marker: TRAIN_IMAGES,
+        homepage: "http://yann.lecun.com/exdb/mnist \
+                   (mirror: https://ossci-datasets.s3.amazonaws.com/mnist)",
+    },
+    classes: ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+};
+
+/// Articles of clothing (Zalando).
+pub(super) const FASHION_MNIST: Idx = Idx {
+    source: Source {
+        name: "fashion_mnist",
+        folders: &["fashion_mnist", "FashionMNIST/raw"],
+        marker: TRAIN_IMAGES,
+        homepage: "https://github.com/zalandoresearch/fashion-mnist",
+    },
+    classes: [
+        "T-shirt/top",
+        "trouser",
+        "pullover",
+        "dress",
+        "coat",
+        "sandal",
+        "shirt",
+        "sneaker",
+        "bag",
+        "ankle boot",
+    ],
+};
+
+/// Reads the four files of `idx`.
+pub(super) fn load(
+    idx: &Idx,
+    request: &Request,
+    root: Option<&Path>,
+    report: Report,
+) -> Result<Dataset> {
+    let dir = idx.source.locate(request, root)?;
+    let progress = Progress::new(2, report);
+    let train = read_split(idx, request, &dir, [TRAIN_IMAGES, TRAIN_LABELS], &progress)?;
+    let test = read_split(idx, request, &dir, [TEST_IMAGES, TEST_LABELS], &progress)?;
+    Dataset::new(
+        format!("{} in {}", idx.source.name, dir.display()),
+        request.input,
+        idx.classes.map(String::from).to_vec(),
+        train,
+        test,
+    )
+}
+
+fn read_split(
+    idx: &Idx,
+    request: &Request,
+    dir: &Path,
+    [images, labels]: [&[&str]; 2],
+    progress: &Progress,
+) -> Result<Split> {
+    let classes = idx.classes.len();
+    let (images, [count, height, width]) = IdxFile::open(idx.source.file(dir, images)?)?;
+    let (labels, [labelled]) = IdxFile::open(idx.source.file(dir, labels)?)?;
+    let shape = Shape::image(1, height, width);
+    let name = format!("{} ({})", idx.source.name, images.path.display());
+    request.accept(&name, shape, classes)?;
+    if count != labelled {
+        return Err(Error::new(format!(
+            "{} holds {count} images, but {} holds {labelled} labels",
+            images.path.display(),
+            labels.path.display()
+        ))
+        .help("take both files from the same dataset"));
+    }
+    if count == 0 {
+        return Err(images.wrong("it holds no image"));
+    }
+    let (labels_path, labels_start) = (labels.path.clone(), labels.position);
+    let labels = labels.read()?;
+    if let Some(record) = labels
+        .iter()
+        .position(|&label| usize::from(label) >= classes)
+    {
+        return Err(Error::new(format!(
+            "{}: label {} in record {record} (offset {}), but {} has {classes} classes, 0 to {}",
+            labels_path.display(),
+            labels[record],
+            labels_start + record as u64,
+            idx.source.name,
+            classes - 1
+        )));
+    }
+    let pixels = images.read()?;
+    progress.advance();
+    Ok(Split {
+        pixels,
+        labels: labels.into_iter().map(u32::from).collect(),
+    })
+}
+
+/// An open IDX file of which the header is read.
+struct IdxFile {
+    path: PathBuf,
+    reader: Box<dyn Read>,
+    /// Where the elements begin.
+    position: u64,
+    /// Elements that the header promises.
+    elements: u64,
+    /// No more bytes than this can come out of the file.
+    limit: u64,
+}
+
+const DAMAGED: &str = "the file is damaged or another one; get it again";
+
+/// What deflate can make of one byte at most (RFC 1951: 258 bytes from 2 bits, less
+/// what the blocks need around them).
+const MAX_INFLATION: u64 = 1032;
+
+impl IdxFile {
+    /// Opens `path` and reads its header of `N` dimensions.
+    fn open<const N: usize>(path: PathBuf) -> Result<(IdxFile, [usize; N])> {
+        let failed = |error| Error::io("read", &path, error);
+        let file = File::open(&path).map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
+        let mut file = BufReader::new(file);
+        // By its content: unpacked files are often left with their `.gz`.
+        let packed = file.fill_buf().map_err(failed)?.starts_with(&[0x1f, 0x8b]);
+        let (reader, limit): (Box<dyn Read>, u64) = if packed {
+            let reader = Box::new(MultiGzDecoder::new(file));
+            (reader, length.saturating_mul(MAX_INFLATION))
+        } else {
+            (Box::new(file), length)
+        };
+        let mut opened = IdxFile {
+            path,
+            reader,
+            position: 0,
+            elements: 0,
+            limit,
+        };
+        let dims = opened.header()?;
+        Ok((opened, dims))
+    }
+
+    fn header<const N: usize>(&mut self) -> Result<[usize; N]> {
+        let magic = self.word()?;
+        let expected = 0x0800 + N as u32;
+        if magic != expected {
+            return Err(self.wrong(&format!(
+                "the first four bytes are {magic:#010x} instead of {expected:#010x}, \
+                 which marks an IDX file of bytes with {N} dimension{}",
+                if N == 1 { "" } else { "s" }
+            )));
+        }
+        let mut dims = [0; N];
+        self.elements = 1;
+        for dim in &mut dims {
+            let word = self.word()?;
+            *dim = word as usize;
+            // Saturated it is over `limit`, which `read` refuses.
+            self.elements = self.elements.saturating_mul(u64::from(word));
+        }
+        Ok(dims)
+    }
+
+    /// A big-endian `u32` of the header.
+    fn word(&mut self) -> Result<u32> {
+        let mut bytes = [0; 4];
+        match self.reader.read_exact(&mut bytes) {
+            Ok(()) => {
+                self.position += 4;
+                Ok(u32::from_be_bytes(bytes))
+            }
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(self.wrong(&format!(
+                "it ends within its header, after offset {}",
+                self.position
+            ))),
+            Err(error) => Err(self.unreadable(error)),
+        }
+    }
+
+    /// The elements: exactly as many as the header promises. Memory is taken as bytes
+    /// come, so that neither a header nor a gzip stream can ask for more than is there.
+    fn read(mut self) -> Result<Vec<u8>> {
+        let end = self.position.saturating_add(self.elements);
+        if end > self.limit {
+            let limit = self.limit;
+            return Err(self.truncated(end, &format!("it cannot hold more than {limit}")));
+        }
+        let mut data = Vec::new();
+        let wanted = self.elements.saturating_add(1);
+        let outcome = self.reader.by_ref().take(wanted).read_to_end(&mut data);
+        let got = data.len() as u64;
+        match outcome {
+            Ok(_) if got == self.elements => Ok(data),
+            Ok(_) if got > self.elements => Err(self.wrong(&format!(
+                "its header promises {} elements, which end at offset {end}, \
+                 but more bytes follow",
+                self.elements
+            ))),
+            Ok(_) => Err(self.truncated(end, &format!("it ends at {}", self.position + got))),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                Err(self.truncated(end, &format!("it breaks off at {}", self.position + got)))
+            }
+            Err(error) => Err(self.unreadable(error)),
+        }
+    }
+
+    fn truncated(&self, end: u64, but: &str) -> Error {
+        self.wrong(&format!(
+            "its header promises {} elements, which end at offset {end}, but {but}",
+            self.elements
+        ))
+    }
+
+    fn unreadable(&self, error: std::io::Error) -> Error {
+        Error::io("read", &self.path, error).help(DAMAGED)
+    }
+
+    fn wrong(&self, what: &str) -> Error {
+        Error::new(format!("{}: {what}", self.path.display())).help(DAMAGED)
+    }
+}

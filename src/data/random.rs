@@ -1,0 +1,36 @@
+//! Random streams that need no memory: each is named by what it is for.
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+/// What a stream is for. Streams of different purposes never meet.
+#[derive(Clone, Copy)]
+pub(super) enum Purpose {
+    /// Order of the images of an epoch.
+    Shuffle,
+    /// Augmentation of an image in an epoch.
+    Augment,
+    /// Drawing of a synthetic image.
+    Draw,
+}
+
+/// The stream of (`purpose`, `seed`, `major`, `minor`). The four are the generator's
+/// key itself, so distinct ones give unrelated streams.
+pub(super) fn stream(purpose: Purpose, seed: u64, major: u64, minor: u64) -> ChaCha8Rng {
+    let purpose = match purpose {
+        Purpose::Shuffle => *b"shuffle\0",
+        Purpose::Augment => *b"augment\0",
+        Purpose::Draw => *b"draw\0\0\0\0",
+    };
+    let words = [
+        purpose,
+        seed.to_le_bytes(),
+        major.to_le_bytes(),
+        minor.to_le_bytes(),
+    ];
+    let mut key = [0; 32];
+    for (part, word) in key.chunks_exact_mut(8).zip(words) {
+        part.copy_from_slice(&word);
+    }
+    ChaCha8Rng::from_seed(key)
+}

@@ -1,0 +1,83 @@
+//! In which order the training images come, and the batches of an epoch.
+
+use super::random::{Purpose, stream};
+use super::{Dataset, augment};
+use crate::ir::Augment;
+use crate::tensor::Batch;
+use rand::seq::SliceRandom;
+use std::borrow::Cow;
+
+/// How an epoch is made of the training split.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sampler {
+    /// Seed of the orders and of the augmentation.
+    pub seed: u64,
+    /// Images in a step.
+    pub batch: usize,
+    /// Whether each epoch has an order of its own, or all that of the split.
+    pub shuffle: bool,
+    /// Random changes of each image, in this order.
+    pub augment: Vec<Augment>,
+}
+
+/// One pass over the training split.
+#[derive(Clone, Debug)]
+pub struct Epoch {
+    sampler: Sampler,
+    epoch: u64,
+    order: Vec<usize>,
+}
+
+impl Sampler {
+    /// Steps in an epoch over `images` images; the last may be a smaller batch.
+    pub fn steps(&self, images: usize) -> usize {
+        images.div_ceil(self.batch.max(1))
+    }
+
+    /// The epoch of number `epoch`, counted from 0, over a training split of `images`
+    /// images. It depends on nothing but the sampler and these two.
+    pub fn epoch(&self, images: usize, epoch: u64) -> Epoch {
+        let mut order: Vec<usize> = (0..images).collect();
+        if self.shuffle {
+            order.shuffle(&mut stream(Purpose::Shuffle, self.seed, epoch, 0));
+        }
+        Epoch {
+            sampler: self.clone(),
+            epoch,
+            order,
+        }
+    }
+}
+
+impl Epoch {
+    /// Number of batches.
+    pub fn steps(&self) -> usize {
+        self.sampler.steps(self.order.len())
+    }
+
+    /// Batch `index` of the epoch, augmented and standardised; empty from
+    /// [`Epoch::steps`] on. Batches may be asked for in any order: each image has a
+    /// random stream of its own.
+    ///
+    /// `dataset` holds (at least) as many training images as the epoch was made for.
+    pub fn batch(&self, dataset: &Dataset, index: usize) -> Batch {
+        let Sampler {
+            seed,
+            batch,
+            augment: changes,
+            ..
+        } = &self.sampler;
+        let indices = self.order.chunks((*batch).max(1)).nth(index);
+        dataset.batch(
+            &dataset.train,
+            indices.unwrap_or_default(),
+            |image, pixels| {
+                if changes.is_empty() {
+                    return Cow::Borrowed(pixels);
+                }
+                let mut rng = stream(Purpose::Augment, *seed, self.epoch, image as u64);
+                augment::vary(changes, pixels, dataset.shape, &mut rng)
+            },
+        )
+    }
+}

@@ -1,0 +1,463 @@
+//! The reference engine: a model lowered operation by operation to dfdx, differentiated
+//! by its tape and updated by its SGD.
+//!
+//! dfdx 0.13 has no convolution on stable Rust, so windows are gathered into the rows
+//! of a matrix and multiplied with the weights. Activations have their channels last
+//! throughout; PyTorch's layouts appear only where tensors are loaded and saved. Only
+//! operations that dfdx has on every device are used, so the engine runs on any. It is
+//! made to be right and clear, and to be what other engines are held against.
+
+mod ops;
+mod parameters;
+mod pass;
+mod pool;
+mod windows;
+
+#[cfg(test)]
+mod tests;
+
+use self::parameters::{Parameters, to_f32};
+use self::pass::{Mode, Pass, Statistics, Watch, rows_of_images};
+use self::windows::Windows;
+use super::state::State;
+use super::{
+    Engine, GRADIENT_STEPS, GRADIENT_SUM_PREFIX, MOMENTUM_PREFIX, Outcome, SkipState, StepContext,
+};
+use crate::error::{Error, Result};
+use crate::ir::{Every, Model, Op, Policy, Role, Sgd, TensorSpec};
+use crate::schedule::{Multipliers, SkipMultipliers};
+use crate::tensor::{Batch, Tensor};
+use dfdx::dtypes::Dtype;
+use dfdx::shapes::Axis;
+use dfdx::tensor::{Cache, Cpu, Gradients, NoneTape, OwnedTape, PutTape, Tape};
+use dfdx::tensor_ops::{Backward, Device, MeanTo, Momentum, SelectTo, SgdConfig, WeightDecay};
+use std::collections::HashMap;
+use std::fmt::Display;
+
+/// A dfdx device that can run a network in the number type E.
+pub trait Backend<E: Dtype>: Device<E> + Cache {}
+
+impl<E: Dtype, D: Device<E> + Cache> Backend<E> for D {}
+
+/// Activations, or a tensor of the network: see [`ops`] and [`parameters`].
+type Matrix<E, D, T = NoneTape> = dfdx::tensor::Tensor<(usize, usize), E, D, T>;
+
+/// A loss, one number.
+type Scalar<E, D, T> = dfdx::tensor::Tensor<(), E, D, T>;
+
+/// A network on a dfdx device, in numbers of type E.
+pub struct DfdxEngine<E: Dtype, D: Backend<E>> {
+    name: String,
+    device: D,
+    model: Model,
+    specs: Vec<TensorSpec>,
+    parameters: Parameters<E, D>,
+    /// Paths of the variable skips, in the order of `multipliers.skips`.
+    skip_paths: Vec<String>,
+    multipliers: Multipliers,
+    windows: Windows<D>,
+    /// Images of the last batch, for which the device keeps memory.
+    last_images: usize,
+}
+
+/// `model` in single precision on the CPU, starting from `tensors` (see
+/// [`Engine::load`]; [`super::init::initial`] makes them).
+pub fn cpu(model: &Model, tensors: &[Tensor]) -> Result<Box<dyn Engine>> {
+    let engine = DfdxEngine::<f32, Cpu>::new("dfdx (CPU)", Cpu::default(), model, tensors)?;
+    Ok(Box::new(engine))
+}
+
+impl<E: Dtype, D: Backend<E>> DfdxEngine<E, D> {
+    /// `model` on `device`, called `name` in logs, starting from `tensors` (see
+    /// [`Engine::load`]). The device keeps freed memory for the next step until the
+    /// engine is dropped.
+    pub fn new(name: &str, device: D, model: &Model, tensors: &[Tensor]) -> Result<Self> {
+        device.try_enable_cache().map_err(device_failed)?;
+        let specs = model.tensors();
+        let state = State::read(&specs, tensors)?;
+        let parameters = Parameters::new(&device, model, &specs, &state)?;
+        let (skip_paths, multipliers) = multipliers(model, &specs, &state);
+        Ok(DfdxEngine {
+            name: name.to_string(),
+            device,
+            model: model.clone(),
+            specs,
+            parameters,
+            skip_paths,
+            multipliers,
+            windows: Windows::new(),
+            last_images: 0,
+        })
+    }
+
+    /// Checks a batch against the model, and lets go of memory kept for batches of
+    /// another size.
+    fn admit(&mut self, batch: &Batch) -> Result<()> {
+        let elements = self.model.input.elements();
+        let classes = self.model.output.elements();
+        if batch.is_empty() || batch.images.len() != batch.len() * elements {
+            return Err(Error::new(format!(
+                "a batch of {} images has {} pixels where the model takes {elements} an image",
+                batch.len(),
+                batch.images.len(),
+            )));
+        }
+        if let Some(label) = batch.labels.iter().find(|&&l| l as usize >= classes) {
+            return Err(Error::new(format!(
+                "the label {label} is out of range for a model with {classes} outputs"
+            ))
+            .help("give the last layer as many outputs as the data has classes"));
+        }
+        if self.last_images != batch.len() {
+            self.device.try_empty_cache().map_err(device_failed)?;
+            self.last_images = batch.len();
+        }
+        Ok(())
+    }
+
+    /// Runs the model on the tape T. Gives the logits, one row an image.
+    fn forward<T: Tape<E, D>>(
+        &mut self,
+        images: &[f32],
+        mode: Mode,
+        watch: Watch,
+    ) -> Result<Forward<E, D, T>> {
+        let elements = self.model.input.elements();
+        let mut pass = Pass {
+            device: &self.device,
+            parameters: &self.parameters,
+            windows: &mut self.windows,
+            images: images.len() / elements.max(1),
+            mode,
+            statistics: Vec::new(),
+            watch,
+        };
+        let rows = pass.images * self.model.input.positions();
+        let x = self
+            .device
+            .try_tensor_from_vec(
+                rows_of_images(self.model.input, images),
+                (rows, self.model.input.channels()),
+            )
+            .map_err(device_failed)?;
+        let y = pass.layers(&self.model.layers, x.put_tape(T::default()))?;
+        let logits = pass.flatten(self.model.output, y)?;
+        Ok(Forward {
+            logits,
+            statistics: pass.statistics,
+            watch: pass.watch,
+        })
+    }
+
+    /// Loss, gradients and batch statistics of a step in training mode. There are no
+    /// gradients where the loss is not finite.
+    fn differentiate(&mut self, batch: &Batch, at: StepContext) -> Result<Differentiated<E, D>> {
+        self.admit(batch)?;
+        let mode = Mode::Training {
+            seed: at.seed,
+            step: at.step,
+        };
+        let forward = self.forward::<OwnedTape<E, D>>(&batch.images, mode, Watch::Off)?;
+        let classes = self.model.output.elements();
+        let correct = correct(&forward.logits.as_vec(), classes, &batch.labels);
+        let loss = cross_entropy(forward.logits, &batch.labels)?;
+        let value = loss.as_vec().first().and_then(E::to_f64);
+        let value = value.unwrap_or(f64::NAN);
+        let gradients = if value.is_finite() {
+            Some(loss.try_backward().map_err(device_failed)?)
+        } else {
+            None
+        };
+        Ok(Differentiated {
+            outcome: Outcome {
+                loss: value,
+                correct,
+            },
+            gradients,
+            statistics: forward.statistics,
+        })
+    }
+
+    /// ∂C/∂w of the parameters with a role that `wanted` names, in forward order.
+    fn collect(
+        &self,
+        gradients: &mut Gradients<E, D>,
+        wanted: fn(Role) -> bool,
+    ) -> Result<Vec<Tensor>> {
+        let wanted = self.parameters.iter().filter(|p| wanted(p.spec.role));
+        let tensors = wanted.map(|parameter| {
+            // One that the loss does not depend on has none yet: it gets zeros.
+            gradients
+                .get_or_alloc_mut(&parameter.value)
+                .map_err(device_failed)?;
+            Ok(named(&parameter.spec, parameter.gradient(gradients)))
+        });
+        tensors.collect()
+    }
+
+    /// Moves the running statistics of every batch norm.
+    fn move_statistics(&mut self, found: Vec<Statistics<E, D>>) -> Result<()> {
+        for statistics in found {
+            let Statistics {
+                path,
+                momentum,
+                mean,
+                variance,
+            } = statistics;
+            for (name, new) in [("running_mean", mean), ("running_var", variance)] {
+                let old = self.parameters.get(&path, name)?.clone();
+                let moved = ops::blend(old, new, momentum).map_err(device_failed)?;
+                self.parameters.set_row(&path, name, moved);
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the multipliers' α on the device.
+    fn place_alphas(&mut self) -> Result<()> {
+        for (path, skip) in self.skip_paths.iter().zip(&self.multipliers.skips) {
+            self.parameters.set(&format!("{path}.alpha"), &skip.alpha)?;
+        }
+        Ok(())
+    }
+}
+
+/// What a forward pass gives.
+struct Forward<E: Dtype, D: Backend<E>, T> {
+    logits: Matrix<E, D, T>,
+    statistics: Vec<Statistics<E, D>>,
+    watch: Watch,
+}
+
+/// What a forward and a backward pass give.
+struct Differentiated<E: Dtype, D: Backend<E>> {
+    outcome: Outcome,
+    gradients: Option<Gradients<E, D>>,
+    statistics: Vec<Statistics<E, D>>,
+}
+
+impl<E: Dtype, D: Backend<E>> Engine for DfdxEngine<E, D> {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn step(&mut self, batch: &Batch, at: StepContext) -> Result<Outcome> {
+        let Differentiated {
+            outcome,
+            gradients,
+            statistics,
+        } = self.differentiate(batch, at)?;
+        if let Some(mut gradients) = gradients {
+            let alphas = self.collect(&mut gradients, |role| role == Role::Alpha)?;
+            let sgd = sgd_config(self.model.train.optimizer, at.rate);
+            self.parameters.descend(&sgd, &mut gradients)?;
+            self.move_statistics(statistics)?;
+            let alphas: Vec<_> = alphas.into_iter().map(|tensor| tensor.data).collect();
+            self.multipliers.step(at.rate, &alphas);
+            self.place_alphas()?;
+        }
+        Ok(outcome)
+    }
+
+    fn end_epoch(&mut self, rate: f64) -> Result<()> {
+        self.multipliers.end_epoch(rate);
+        self.place_alphas()
+    }
+
+    fn logits(&mut self, batch: &Batch) -> Result<Vec<f32>> {
+        self.admit(batch)?;
+        let forward = self.forward::<NoneTape>(&batch.images, Mode::Evaluation, Watch::Off)?;
+        Ok(forward.logits.as_vec().iter().map(to_f32).collect())
+    }
+
+    fn gradients(&mut self, batch: &Batch, at: StepContext) -> Result<(Outcome, Vec<Tensor>)> {
+        let found = self.differentiate(batch, at)?;
+        let mut gradients = found.gradients.unwrap_or_else(Gradients::leaky);
+        let tensors = self.collect(&mut gradients, Role::is_parameter)?;
+        Ok((found.outcome, tensors))
+    }
+
+    fn first_non_finite(&mut self, batch: &Batch, at: StepContext) -> Result<Option<String>> {
+        self.admit(batch)?;
+        let mode = Mode::Training {
+            seed: at.seed,
+            step: at.step,
+        };
+        let forward = self.forward::<NoneTape>(&batch.images, mode, Watch::Clean)?;
+        match forward.watch {
+            Watch::Found(path) => Ok(Some(path)),
+            Watch::Clean | Watch::Off => Ok(None),
+        }
+    }
+
+    fn skips(&self) -> Result<Vec<SkipState>> {
+        let skips = self.skip_paths.iter().zip(&self.multipliers.skips);
+        Ok(skips
+            .map(|(path, skip)| SkipState {
+                path: path.clone(),
+                alpha: skip.alpha.clone(),
+                lambda: skip.lambda.clone(),
+            })
+            .collect())
+    }
+
+    fn save(&self) -> Result<Vec<Tensor>> {
+        let mut on_device = self.parameters.iter();
+        let mut skips = self.multipliers.skips.iter();
+        let mut tensors = Vec::new();
+        for spec in &self.specs {
+            let data = match spec.role {
+                Role::Multiplier => skips.next().map(|skip| skip.lambda.clone()),
+                Role::Weight
+                | Role::Bias
+                | Role::Alpha
+                | Role::DiracA
+                | Role::DiracB
+                | Role::RunningMean
+                | Role::RunningVar => on_device.next().map(|parameter| parameter.host()),
+            };
+            tensors.extend(data.map(|data| named(spec, data)));
+        }
+        if self.model.train.optimizer.momentum != 0.0 {
+            for parameter in self.parameters.iter() {
+                let velocity = self.parameters.velocity(parameter);
+                tensors.extend(velocity.map(|data| Tensor {
+                    name: format!("{MOMENTUM_PREFIX}{}", parameter.spec.name),
+                    ..named(&parameter.spec, data)
+                }));
+            }
+        }
+        match self.multipliers.every() {
+            Every::Step => {}
+            Every::Epoch => self.save_sums(&mut tensors),
+        }
+        Ok(tensors)
+    }
+
+    fn load(&mut self, tensors: &[Tensor]) -> Result<()> {
+        let state = State::read(&self.specs, tensors)?;
+        self.parameters = Parameters::new(&self.device, &self.model, &self.specs, &state)?;
+        (_, self.multipliers) = multipliers(&self.model, &self.specs, &state);
+        Ok(())
+    }
+}
+
+impl<E: Dtype, D: Backend<E>> DfdxEngine<E, D> {
+    /// The constraint's sums, where there are skips to have any.
+    fn save_sums(&self, tensors: &mut Vec<Tensor>) {
+        let alphas = self.specs.iter().filter(|spec| spec.role == Role::Alpha);
+        for (spec, skip) in alphas.zip(&self.multipliers.skips) {
+            tensors.push(Tensor {
+                name: format!("{GRADIENT_SUM_PREFIX}{}", spec.name),
+                ..named(spec, skip.gradient_sum.clone())
+            });
+        }
+        if !self.multipliers.skips.is_empty() {
+            let steps = self.multipliers.steps as f32;
+            tensors.push(Tensor::full(GRADIENT_STEPS, &[1], steps));
+        }
+    }
+}
+
+impl<E: Dtype, D: Backend<E>> Drop for DfdxEngine<E, D> {
+    fn drop(&mut self) {
+        // Frees what the cache holds, and keeps the tensors, which are freed next,
+        // from going there. A device that fails here has nothing left to free.
+        let _ = self.device.try_disable_cache();
+    }
+}
+
+/// The variable skips of `model`, in forward order, with their α and λ from `state`.
+fn multipliers(model: &Model, specs: &[TensorSpec], state: &State) -> (Vec<String>, Multipliers) {
+    let mut enforced = HashMap::new();
+    model.walk(&mut |layer| {
+        if let Op::Skip(skip) = &layer.op
+            && let Policy::Variable { enforced: e, .. } = skip.policy
+        {
+            enforced.insert(layer.path.as_str(), e);
+        }
+    });
+    let (mut paths, mut skips) = (Vec::new(), Vec::new());
+    let pairs = specs.iter().zip(&state.network);
+    let values = |role| pairs.clone().filter(move |(spec, _)| spec.role == role);
+    for ((spec, alpha), (_, lambda)) in values(Role::Alpha).zip(values(Role::Multiplier)) {
+        let path = spec.name.strip_suffix(".alpha").unwrap_or(&spec.name);
+        let sum = state.gradient_sum(&spec.name);
+        let enforced = enforced.get(path).copied().unwrap_or(false);
+        skips.push(SkipMultipliers {
+            alpha: alpha.data.clone(),
+            lambda: lambda.data.clone(),
+            gradient_sum: sum.map_or_else(|| vec![0.0; alpha.data.len()], |sum| sum.data.clone()),
+            enforced,
+        });
+        paths.push(path.to_string());
+    }
+    let mut multipliers = Multipliers::new(model.train.constraint, skips);
+    multipliers.steps = state.gradient_steps;
+    (paths, multipliers)
+}
+
+/// Mean over the batch of `−log softmax(logits)[label]`.
+fn cross_entropy<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
+    logits: Matrix<E, D, T>,
+    labels: &[u32],
+) -> Result<Scalar<E, D, T>> {
+    let labels: Vec<usize> = labels.iter().map(|&label| label as usize).collect();
+    let count = labels.len();
+    let labels = logits.device().try_tensor_from_vec(labels, (count,));
+    let labels = labels.map_err(device_failed)?;
+    logits
+        .try_log_softmax::<Axis<1>>()
+        .and_then(|logs| logs.try_select::<(usize,), (usize,)>(labels))
+        .and_then(|logs| logs.try_mean::<(), Axis<0>>())
+        .and_then(|mean| mean.try_negate())
+        .map_err(device_failed)
+}
+
+/// Rows whose largest element is at their label.
+fn correct<E: Dtype>(logits: &[E], classes: usize, labels: &[u32]) -> usize {
+    let is_correct = |(row, &label): (&[E], &u32)| {
+        let label = label as usize;
+        let others = row.iter().enumerate().filter(|&(index, _)| index != label);
+        row.get(label).is_some_and(|own| {
+            others
+                .into_iter()
+                .all(|(index, other)| own > other || (own == other && label < index))
+        })
+    };
+    let rows = logits.chunks_exact(classes.max(1)).zip(labels);
+    rows.filter(|&row| is_correct(row)).count()
+}
+
+/// dfdx's SGD with the model's settings at the learning rate `rate`.
+fn sgd_config(sgd: Sgd, rate: f64) -> SgdConfig {
+    let momentum = match (sgd.momentum != 0.0, sgd.nesterov) {
+        (false, _) => None,
+        (true, false) => Some(Momentum::Classic(sgd.momentum)),
+        (true, true) => Some(Momentum::Nesterov(sgd.momentum)),
+    };
+    SgdConfig {
+        lr: rate,
+        momentum,
+        weight_decay: (sgd.weight_decay != 0.0).then_some(WeightDecay::L2(sgd.weight_decay)),
+    }
+}
+
+fn named(spec: &TensorSpec, data: Vec<f32>) -> Tensor {
+    Tensor {
+        name: spec.name.clone(),
+        shape: spec.shape.clone(),
+        data,
+    }
+}
+
+/// `x` in the device's number type.
+fn number<E: Dtype>(x: f64) -> E {
+    E::from_f64(x).unwrap_or_default()
+}
+
+/// The error for a dfdx operation that failed, which on the CPU means that memory ran out.
+fn device_failed<X: Display>(error: X) -> Error {
+    Error::new(format!("an operation on the dfdx device failed: {error}"))
+        .help("if its memory ran out, choose a smaller --batch")
+}

@@ -1,0 +1,250 @@
+//! The network's tensors on the device, and how they map to PyTorch's layouts.
+
+use super::{Backend, Matrix, device_failed, number};
+use crate::engines::state::State;
+use crate::error::{Error, Result};
+use crate::ir::{Model, Op, Role, TensorSpec};
+use dfdx::dtypes::Dtype;
+use dfdx::tensor::{Gradients, Trace};
+use dfdx::tensor_ops::{Backward, SgdConfig, SumTo, TryMul};
+use std::collections::HashMap;
+
+/// Every tensor of a network except λ, which no forward pass reads, with the
+/// velocities of those that SGD moves.
+pub(super) struct Parameters<E: Dtype, D: Backend<E>> {
+    device: D,
+    all: Vec<Parameter<E, D>>,
+    by_name: HashMap<String, usize>,
+    velocities: Gradients<E, D>,
+}
+
+/// One tensor.
+pub(super) struct Parameter<E: Dtype, D: Backend<E>> {
+    /// Its name, shape and role.
+    pub spec: TensorSpec,
+    /// Its elements, in the order of `layout`.
+    pub value: Matrix<E, D>,
+    layout: Layout,
+}
+
+/// The order of a tensor's elements on the device.
+///
+/// On the host a weight is outputs × channels × positions: O × I × k·k of a
+/// convolution, and of a linear layer on an image O × C × H·W. On the device it is the
+/// right-hand matrix of a product, (positions·channels) × outputs, because rows of
+/// activations there have their channels last. Everything else is a row of
+/// positions·channels, as if it had one output.
+#[derive(Clone, Copy)]
+struct Layout {
+    outputs: usize,
+    channels: usize,
+    positions: usize,
+    is_row: bool,
+}
+
+impl Layout {
+    /// `linear_positions`: positions of the image that a linear weight takes, by the
+    /// weight's name.
+    fn of(spec: &TensorSpec, linear_positions: &HashMap<String, usize>) -> Self {
+        let (outputs, channels, positions, is_row) = match spec.shape[..] {
+            [outputs, channels, height, width] => (outputs, channels, height * width, false),
+            [channels, height, width] => (1, channels, height * width, true),
+            [outputs, inputs] => {
+                let positions = linear_positions.get(&spec.name).copied().unwrap_or(1);
+                (outputs, inputs / positions, positions, false)
+            }
+            _ => (1, spec.shape.iter().product(), 1, true),
+        };
+        Layout {
+            outputs,
+            channels,
+            positions,
+            is_row,
+        }
+    }
+
+    /// Rows and columns on the device.
+    fn dimensions(self) -> (usize, usize) {
+        let inputs = self.channels * self.positions;
+        if self.is_row {
+            (1, inputs)
+        } else {
+            (inputs, self.outputs)
+        }
+    }
+
+    /// For each element on the device, in order, its index on the host.
+    fn host_indices(self) -> impl Iterator<Item = usize> {
+        let Layout {
+            outputs,
+            channels,
+            positions,
+            ..
+        } = self;
+        (0..positions).flat_map(move |p| {
+            (0..channels)
+                .flat_map(move |c| (0..outputs).map(move |o| (o * channels + c) * positions + p))
+        })
+    }
+
+    fn to_device<A: Copy>(self, host: &[A]) -> Vec<A> {
+        self.host_indices().map(|index| host[index]).collect()
+    }
+
+    fn to_host<A: Copy + Default>(self, device: &[A]) -> Vec<A> {
+        let mut host = vec![A::default(); device.len()];
+        for (index, &value) in self.host_indices().zip(device) {
+            host[index] = value;
+        }
+        host
+    }
+}
+
+impl<E: Dtype, D: Backend<E>> Parameters<E, D> {
+    /// The tensors of `model`, with the values and velocities of `state`.
+    pub fn new(device: &D, model: &Model, specs: &[TensorSpec], state: &State) -> Result<Self> {
+        let linear_positions = linear_positions(model);
+        let mut parameters = Parameters {
+            device: device.clone(),
+            all: Vec::new(),
+            by_name: HashMap::new(),
+            velocities: Gradients::leaky(),
+        };
+        for (spec, tensor) in specs.iter().zip(&state.network) {
+            if spec.role == Role::Multiplier {
+                continue;
+            }
+            let layout = Layout::of(spec, &linear_positions);
+            let value = on_device(device, layout, &tensor.data)?;
+            parameters
+                .by_name
+                .insert(spec.name.clone(), parameters.all.len());
+            parameters.all.push(Parameter {
+                spec: spec.clone(),
+                value,
+                layout,
+            });
+        }
+        parameters.load_velocities(state)?;
+        Ok(parameters)
+    }
+
+    /// Puts the velocities of `state` in place, 0 where there is none.
+    ///
+    /// dfdx lets a raw buffer, which its SGD wants for the velocity, be filled only by
+    /// a backward pass; so v becomes the gradient of Σ w∘v with respect to w.
+    fn load_velocities(&mut self, state: &State) -> Result<()> {
+        for parameter in self.all.iter().filter(|p| p.spec.role.is_optimized()) {
+            let weight = &parameter.value;
+            let velocity = self.velocities.get_or_alloc_mut(weight);
+            let velocity = velocity.map_err(device_failed)?;
+            if let Some(tensor) = state.velocity(&parameter.spec.name) {
+                let host = on_device(&self.device, parameter.layout, &tensor.data)?;
+                let product = weight.leaky_trace().try_mul(host).map_err(device_failed)?;
+                let sum = product.try_sum::<(), _>().map_err(device_failed)?;
+                let mut gradients = sum.try_backward().map_err(device_failed)?;
+                let loaded = gradients.get_or_alloc_mut(weight).map_err(device_failed)?;
+                std::mem::swap(velocity, loaded);
+            }
+        }
+        Ok(())
+    }
+
+    /// All of them in the order of [`Model::tensors`].
+    pub fn iter(&self) -> impl Iterator<Item = &Parameter<E, D>> {
+        self.all.iter()
+    }
+
+    /// The tensor called `name` of the layer at `path`.
+    pub fn get(&self, path: &str, name: &str) -> Result<&Matrix<E, D>> {
+        let name = format!("{path}.{name}");
+        match self.by_name.get(&name) {
+            Some(&index) => Ok(&self.all[index].value),
+            None => Err(Error::new(format!("the network has no tensor `{name}`"))),
+        }
+    }
+
+    /// Replaces the elements of the tensor called `name`, given in the host's order.
+    pub fn set(&mut self, name: &str, host: &[f32]) -> Result<()> {
+        if let Some(&index) = self.by_name.get(name) {
+            let parameter = &mut self.all[index];
+            parameter.value = on_device(&self.device, parameter.layout, host)?;
+        }
+        Ok(())
+    }
+
+    /// Replaces the row called `name` of the layer at `path` by one on the device.
+    pub fn set_row(&mut self, path: &str, name: &str, row: Matrix<E, D>) {
+        if let Some(&index) = self.by_name.get(&format!("{path}.{name}")) {
+            self.all[index].value = row;
+        }
+    }
+
+    /// Moves every optimised tensor by SGD with its gradient in `gradients`.
+    pub fn descend(&mut self, sgd: &SgdConfig, gradients: &mut Gradients<E, D>) -> Result<()> {
+        for parameter in self.all.iter_mut().filter(|p| p.spec.role.is_optimized()) {
+            // The copy shares the elements' key among gradients, not the elements.
+            let key = parameter.value.ghost();
+            let gradient = gradients.get_or_alloc_mut(&key).map_err(device_failed)?;
+            let velocity = self.velocities.get_or_alloc_mut(&key);
+            let velocity = velocity.map_err(device_failed)?;
+            sgd.try_update(&mut parameter.value, velocity, gradient)
+                .map_err(device_failed)?;
+        }
+        Ok(())
+    }
+
+    /// The velocity of `parameter` in the host's order; None where SGD does not move it.
+    pub fn velocity(&self, parameter: &Parameter<E, D>) -> Option<Vec<f32>> {
+        let is_optimized = parameter.spec.role.is_optimized();
+        is_optimized.then(|| parameter.gradient(&self.velocities))
+    }
+}
+
+impl<E: Dtype, D: Backend<E>> Parameter<E, D> {
+    /// The elements in the host's order.
+    pub fn host(&self) -> Vec<f32> {
+        self.to_host(&self.value)
+    }
+
+    /// The gradient in the host's order. `gradients` must hold one: see
+    /// [`Gradients::get_or_alloc_mut`].
+    pub fn gradient(&self, gradients: &Gradients<E, D>) -> Vec<f32> {
+        self.to_host(&gradients.get(&self.value))
+    }
+
+    fn to_host(&self, tensor: &Matrix<E, D>) -> Vec<f32> {
+        let elements = tensor.as_vec();
+        let elements: Vec<f32> = elements.iter().map(to_f32).collect();
+        self.layout.to_host(&elements)
+    }
+}
+
+/// A number of the device's as the host's.
+pub(super) fn to_f32<E: Dtype>(x: &E) -> f32 {
+    x.to_f32().unwrap_or(f32::NAN)
+}
+
+fn on_device<E: Dtype, D: Backend<E>>(
+    device: &D,
+    layout: Layout,
+    host: &[f32],
+) -> Result<Matrix<E, D>> {
+    let elements = layout.to_device(host);
+    let elements = elements.iter().map(|&x| number(f64::from(x))).collect();
+    device
+        .try_tensor_from_vec(elements, layout.dimensions())
+        .map_err(device_failed)
+}
+
+/// Positions of the image that each linear layer on an image takes, by the name of
+/// its weight.
+fn linear_positions(model: &Model) -> HashMap<String, usize> {
+    let mut positions = HashMap::new();
+    model.walk(&mut |layer| {
+        if let Op::Linear(_) = layer.op {
+            positions.insert(format!("{}.weight", layer.path), layer.input.positions());
+        }
+    });
+    positions
+}

@@ -1,0 +1,384 @@
+//! One forward pass over the layers of a model, on a tape or without.
+
+use super::ops;
+use super::parameters::Parameters;
+use super::pool;
+use super::windows::{Geometry, Windows};
+use super::{Backend, Matrix, device_failed, number};
+use crate::engines::dropout;
+use crate::error::{Error, Result};
+use crate::ir::{Form, Gate, Layer, Op, Policy, Pool, Shape, Shortcut, Skip};
+use dfdx::dtypes::Dtype;
+use dfdx::shapes::HasShape;
+use dfdx::tensor::{Tape, WithEmptyTape};
+use dfdx::tensor_ops::{GatherTo, ReshapeTo, TryMatMul, TryMul};
+
+/// What a pass works with, and what it finds on the way.
+pub(super) struct Pass<'a, E: Dtype, D: Backend<E>> {
+    pub device: &'a D,
+    pub parameters: &'a Parameters<E, D>,
+    pub windows: &'a mut Windows<D>,
+    /// Images in the batch.
+    pub images: usize,
+    pub mode: Mode,
+    /// In training, what each batch norm found, in forward order.
+    pub statistics: Vec<Statistics<E, D>>,
+    pub watch: Watch,
+}
+
+/// How batch norm and dropout behave.
+#[derive(Clone, Copy)]
+pub(super) enum Mode {
+    /// With the statistics of the batch, and dropping.
+    Training {
+        /// Seed of the run.
+        seed: u64,
+        /// Step since training began.
+        step: u64,
+    },
+    /// With the running statistics, dropping nothing.
+    Evaluation,
+}
+
+/// What the running statistics of a batch norm are to be moved towards.
+pub(super) struct Statistics<E: Dtype, D: Backend<E>> {
+    /// Path of the layer.
+    pub path: String,
+    /// Share of what was found.
+    pub momentum: f64,
+    /// Mean of each channel over batch and positions.
+    pub mean: Matrix<E, D>,
+    /// Unbiased variance of each channel (of a single row, its 0).
+    pub variance: Matrix<E, D>,
+}
+
+/// Whether a pass looks for NaN and infinities.
+pub(super) enum Watch {
+    /// It does not.
+    Off,
+    /// It does, and has found none.
+    Clean,
+    /// The path of the first output that held one.
+    Found(String),
+}
+
+impl<E: Dtype, D: Backend<E>> Pass<'_, E, D> {
+    /// The output of `layers`, one after another, for `x`.
+    pub fn layers<T: Tape<E, D>>(
+        &mut self,
+        layers: &[Layer],
+        mut x: Matrix<E, D, T>,
+    ) -> Result<Matrix<E, D, T>> {
+        for layer in layers {
+            x = self.layer(layer, x)?;
+            self.look(&layer.path, &x);
+        }
+        Ok(x)
+    }
+
+    fn layer<T: Tape<E, D>>(
+        &mut self,
+        layer: &Layer,
+        x: Matrix<E, D, T>,
+    ) -> Result<Matrix<E, D, T>> {
+        match &layer.op {
+            Op::Conv(conv) => {
+                let (kernel, stride, padding) = (conv.kernel, conv.stride, conv.padding);
+                let windows = Geometry::new(layer.input, layer.output, kernel, stride, padding);
+                let patches = self.patches(x, windows)?;
+                self.weighted(layer, patches, windows.area(), conv.dirac, conv.bias)
+            }
+            Op::Linear(linear) => {
+                let inputs = (self.images, layer.input.elements());
+                let x = x.try_reshape_like(&inputs).map_err(device_failed)?;
+                let positions = layer.input.positions();
+                self.weighted(layer, x, positions, linear.dirac, linear.bias)
+            }
+            Op::BatchNorm { momentum, eps } => self.batch_norm(layer, x, *momentum, *eps),
+            Op::Relu => ops::relu(x).map_err(device_failed),
+            Op::Elu { alpha } => ops::elu(x, *alpha).map_err(device_failed),
+            Op::LeakyRelu { slope } => ops::leaky_relu(x, *slope).map_err(device_failed),
+            Op::Crelu => ops::crelu(x).map_err(device_failed),
+            Op::Tanh => x.try_tanh().map_err(device_failed),
+            Op::Sigmoid => x.try_sigmoid().map_err(device_failed),
+            Op::MaxPool(pool) => pool::max(x, self.images, pool_windows(layer, pool)),
+            Op::AvgPool(pool) => {
+                let windows = pool_windows(layer, pool);
+                let x = self.gather(x, windows)?;
+                ops::mean_groups(x, windows.area()).map_err(device_failed)
+            }
+            Op::GlobalAvgPool => {
+                ops::mean_groups(x, layer.input.positions()).map_err(device_failed)
+            }
+            Op::Flatten => self.flatten(layer.input, x),
+            Op::Dropout { p } => self.dropout(layer, x, *p),
+            Op::Concat { body } => {
+                let y = self.layers(body, x.with_empty_tape())?;
+                ops::concat(x, y).map_err(device_failed)
+            }
+            Op::Skip(skip) => self.skip(layer, skip, x),
+        }
+    }
+
+    /// Notes the first output that is not finite.
+    fn look<T: Tape<E, D>>(&mut self, path: &str, x: &Matrix<E, D, T>) {
+        if let Watch::Clean = self.watch {
+            let is_finite = |x: &E| x.to_f64().is_some_and(f64::is_finite);
+            if !x.as_vec().iter().all(is_finite) {
+                self.watch = Watch::Found(path.to_string());
+            }
+        }
+    }
+
+    /// A tensor of the layer at `path`, for use on the tape T.
+    fn parameter<T: Tape<E, D>>(&self, path: &str, name: &str) -> Result<Matrix<E, D, T>> {
+        Ok(self.parameters.get(path, name)?.retaped())
+    }
+
+    /// The rows of `x` in each window, one after another.
+    fn gather<T: Tape<E, D>>(
+        &mut self,
+        mut x: Matrix<E, D, T>,
+        windows: Geometry,
+    ) -> Result<Matrix<E, D, T>> {
+        let rows = self.windows.rows(self.device, windows, self.images)?;
+        if windows.padding > 0 {
+            x = ops::pad_rows(x).map_err(device_failed)?;
+        }
+        x.try_gather(rows).map_err(device_failed)
+    }
+
+    /// One row a window, with the channels of its positions one after another.
+    fn patches<T: Tape<E, D>>(
+        &mut self,
+        x: Matrix<E, D, T>,
+        windows: Geometry,
+    ) -> Result<Matrix<E, D, T>> {
+        if windows.is_pointwise() {
+            return Ok(x);
+        }
+        let rows = self.images * windows.windows();
+        let columns = windows.area() * x.shape().1;
+        self.gather(x, windows)?
+            .try_reshape_like(&(rows, columns))
+            .map_err(device_failed)
+    }
+
+    /// The product of `x` with the layer's weight, plus its bias. `positions` is how
+    /// many positions one filter covers.
+    fn weighted<T: Tape<E, D>>(
+        &mut self,
+        layer: &Layer,
+        x: Matrix<E, D, T>,
+        positions: usize,
+        is_dirac: bool,
+        has_bias: bool,
+    ) -> Result<Matrix<E, D, T>> {
+        let path = &layer.path;
+        let mut weight = self.parameter::<T>(path, "weight")?;
+        if is_dirac {
+            let a = self.parameter(path, "dirac_a")?;
+            let b = self.parameter(path, "dirac_b")?;
+            let delta = self.delta(layer, positions, *weight.shape())?;
+            weight = ops::dirac(weight, a, b, delta).map_err(device_failed)?;
+        }
+        let y = x.try_matmul(weight).map_err(device_failed)?;
+        if !has_bias {
+            return Ok(y);
+        }
+        let bias = self.parameter(path, "bias")?;
+        ops::add_row(y, bias).map_err(device_failed)
+    }
+
+    /// δ of a Dirac weight, in the weight's layout: 1 where output o meets the o-th
+    /// input, which for a convolution is channel o at the kernel's centre.
+    fn delta(
+        &self,
+        layer: &Layer,
+        positions: usize,
+        (inputs, outputs): (usize, usize),
+    ) -> Result<Matrix<E, D>> {
+        let channels = inputs / positions.max(1);
+        let mut delta = vec![E::default(); inputs * outputs];
+        let row = |o: usize| match &layer.op {
+            Op::Conv(conv) => {
+                (o < channels).then(|| (conv.kernel / 2) * (conv.kernel + 1) * channels + o)
+            }
+            // Input o of a flattened image is channel o / positions, and so on.
+            _ => (o < inputs).then(|| (o % positions) * channels + o / positions),
+        };
+        for output in 0..outputs {
+            if let Some(row) = row(output) {
+                delta[row * outputs + output] = E::ONE;
+            }
+        }
+        self.device
+            .try_tensor_from_vec(delta, (inputs, outputs))
+            .map_err(device_failed)
+    }
+
+    fn batch_norm<T: Tape<E, D>>(
+        &mut self,
+        layer: &Layer,
+        x: Matrix<E, D, T>,
+        momentum: f64,
+        eps: f64,
+    ) -> Result<Matrix<E, D, T>> {
+        let path = &layer.path;
+        let weight = self.parameter(path, "weight")?;
+        let bias = self.parameter(path, "bias")?;
+        match self.mode {
+            Mode::Training { .. } => {
+                let rows = x.shape().0 as f64;
+                let (y, mean, variance) =
+                    ops::batch_norm(x, weight, bias, eps).map_err(device_failed)?;
+                let unbiased = if rows > 1.0 { rows / (rows - 1.0) } else { 1.0 };
+                let variance = variance.try_mul(number::<E>(unbiased));
+                self.statistics.push(Statistics {
+                    path: path.clone(),
+                    momentum,
+                    mean,
+                    variance: variance.map_err(device_failed)?,
+                });
+                Ok(y)
+            }
+            Mode::Evaluation => {
+                let mean = self.parameter(path, "running_mean")?;
+                let variance = self.parameter(path, "running_var")?;
+                ops::batch_norm_by(x, (mean, variance), weight, bias, eps).map_err(device_failed)
+            }
+        }
+    }
+
+    /// A vector a sample, channel by channel.
+    pub fn flatten<T: Tape<E, D>>(
+        &self,
+        shape: Shape,
+        x: Matrix<E, D, T>,
+    ) -> Result<Matrix<E, D, T>> {
+        match shape {
+            Shape::Image { .. } => ops::flatten(x, shape.positions()).map_err(device_failed),
+            Shape::Flat(_) => Ok(x),
+        }
+    }
+
+    fn dropout<T: Tape<E, D>>(
+        &self,
+        layer: &Layer,
+        x: Matrix<E, D, T>,
+        p: f64,
+    ) -> Result<Matrix<E, D, T>> {
+        let Mode::Training { seed, step } = self.mode else {
+            return Ok(x);
+        };
+        let elements = layer.input.elements();
+        let mask = dropout::mask(p, seed, step, &layer.path, self.images * elements);
+        let mask = rows_of_images(layer.input, &mask);
+        let mask = self.device.try_tensor_from_vec(mask, *x.shape());
+        x.try_mul(mask.map_err(device_failed)?)
+            .map_err(device_failed)
+    }
+
+    fn skip<T: Tape<E, D>>(
+        &mut self,
+        layer: &Layer,
+        skip: &Skip,
+        x: Matrix<E, D, T>,
+    ) -> Result<Matrix<E, D, T>> {
+        match &skip.policy {
+            Policy::Plain | Policy::Dirac => self.layers(&skip.body, x),
+            Policy::Resnet { scale } => {
+                let f = self.layers(&skip.body, x.with_empty_tape())?;
+                let s = self.shortcut(layer, skip, x)?;
+                ops::residual(f, s, *scale).map_err(device_failed)
+            }
+            Policy::Highway { gate, .. } => {
+                let f = self.layers(&skip.body, x.with_empty_tape())?;
+                let gate = self.gate(layer, gate, x.with_empty_tape())?;
+                let s = self.shortcut(layer, skip, x)?;
+                ops::gated(f, s, gate).map_err(device_failed)
+            }
+            Policy::Variable { form, .. } => {
+                let f = self.layers(&skip.body, x.with_empty_tape())?;
+                let alpha = self.parameter(&layer.path, "alpha")?;
+                let s = self.shortcut(layer, skip, x)?;
+                match form {
+                    Form::Additive => ops::fading(f, s, alpha),
+                    Form::Convex => ops::convex(f, s, alpha),
+                }
+                .map_err(device_failed)
+            }
+        }
+    }
+
+    /// s(x).
+    fn shortcut<T: Tape<E, D>>(
+        &mut self,
+        layer: &Layer,
+        skip: &Skip,
+        x: Matrix<E, D, T>,
+    ) -> Result<Matrix<E, D, T>> {
+        let taken = |stride| Geometry::new(layer.input, layer.output, 1, stride, 0);
+        match skip.shortcut {
+            Shortcut::Identity => Ok(x),
+            Shortcut::Conv1x1 { stride } => {
+                let weight = self.parameter::<T>(&layer.path, "project.weight")?;
+                let x = self.patches(x, taken(stride))?;
+                let s = x.try_matmul(weight).map_err(device_failed)?;
+                self.look(&format!("{}.project", layer.path), &s);
+                Ok(s)
+            }
+            Shortcut::Pad { stride } => {
+                let x = self.patches(x, taken(stride))?;
+                match layer.output.channels().checked_sub(x.shape().1) {
+                    Some(0) => Ok(x),
+                    Some(more) => ops::pad_channels(x, more).map_err(device_failed),
+                    None => Err(Error::new(format!(
+                        "the skip `{}` has fewer channels than its input, which `pad` cannot make",
+                        layer.path
+                    ))),
+                }
+            }
+        }
+    }
+
+    /// T(x) = sigmoid(gate(x)).
+    fn gate<T: Tape<E, D>>(
+        &mut self,
+        layer: &Layer,
+        gate: &Gate,
+        x: Matrix<E, D, T>,
+    ) -> Result<Matrix<E, D, T>> {
+        let weight = self.parameter::<T>(&layer.path, "gate.weight")?;
+        let bias = self.parameter(&layer.path, "gate.bias")?;
+        let x = match gate {
+            Gate::Conv(conv) => {
+                let (kernel, stride, padding) = (conv.kernel, conv.stride, conv.padding);
+                let windows = Geometry::new(layer.input, layer.output, kernel, stride, padding);
+                self.patches(x, windows)?
+            }
+            Gate::Linear => x,
+        };
+        let y = x.try_matmul(weight).map_err(device_failed)?;
+        let y = ops::add_row(y, bias).map_err(device_failed)?;
+        self.look(&format!("{}.gate", layer.path), &y);
+        y.try_sigmoid().map_err(device_failed)
+    }
+}
+
+fn pool_windows(layer: &Layer, pool: &Pool) -> Geometry {
+    Geometry::new(layer.input, layer.output, pool.kernel, pool.stride, 0)
+}
+
+/// Images of `shape`, each channels × height × width, as rows of activations.
+pub(super) fn rows_of_images<E: Dtype>(shape: Shape, images: &[f32]) -> Vec<E> {
+    let (channels, positions) = (shape.channels(), shape.positions());
+    let mut rows = Vec::with_capacity(images.len());
+    for image in images.chunks_exact(channels * positions) {
+        for position in 0..positions {
+            let pixel = image.iter().skip(position).step_by(positions);
+            rows.extend(pixel.map(|&x| number::<E>(f64::from(x))));
+        }
+    }
+    rows
+}

@@ -1,0 +1,166 @@
+//! Where a network's tensors start.
+
+use super::random::{Purpose, stream, unit};
+use crate::ir::{Init, Model, Op, Policy, Role, TensorSpec};
+use crate::schedule::SkipMultipliers;
+use crate::tensor::Tensor;
+use rand_chacha::ChaCha8Rng;
+use std::collections::HashMap;
+use std::f64::consts::PI;
+
+/// The starting state of a network, in the order of [`Model::tensors`].
+///
+/// Convolution and linear weights are drawn by `model.train.init`; biases are 0, a
+/// highway gate's is its policy's `bias`; batch norms start as 1·x + 0 with running
+/// statistics 0 and 1; Dirac weights with a = 1 and b = 0.1; α and λ where the
+/// constraint says, λ at 0 where it is not enforced. Each tensor has its own random
+/// stream, named by `seed` and its path, so that a layer more or less leaves the
+/// others as they are.
+pub fn initial(model: &Model, seed: u64) -> Vec<Tensor> {
+    let policies = skip_policies(model);
+    let start = |spec: &TensorSpec| match spec.role {
+        Role::Weight if spec.shape.len() > 1 => {
+            let mut random = stream(Purpose::Initial, seed, &spec.name, 0);
+            weights(model.train.init, &spec.shape, &mut random)
+        }
+        Role::Weight => full(spec, 1.0),
+        Role::Bias => full(spec, gate_bias(&policies, &spec.name)),
+        Role::DiracA => full(spec, 1.0),
+        Role::DiracB => full(spec, 0.1),
+        Role::RunningMean => full(spec, 0.0),
+        Role::RunningVar => full(spec, 1.0),
+        Role::Alpha => multipliers(model, &policies, spec).alpha,
+        Role::Multiplier => multipliers(model, &policies, spec).lambda,
+    };
+    model
+        .tensors()
+        .into_iter()
+        .map(|spec| Tensor {
+            data: start(&spec),
+            name: spec.name,
+            shape: spec.shape,
+        })
+        .collect()
+}
+
+fn full(spec: &TensorSpec, value: f64) -> Vec<f32> {
+    vec![value as f32; spec.shape.iter().product()]
+}
+
+fn skip_policies(model: &Model) -> HashMap<&str, &Policy> {
+    let mut policies = HashMap::new();
+    model.walk(&mut |layer| {
+        if let Op::Skip(skip) = &layer.op {
+            policies.insert(layer.path.as_str(), &skip.policy);
+        }
+    });
+    policies
+}
+
+/// Where the bias called `name` starts: 0, unless it is a highway gate's.
+fn gate_bias(policies: &HashMap<&str, &Policy>, name: &str) -> f64 {
+    let skip = name.strip_suffix(".gate.bias");
+    match skip.and_then(|path| policies.get(path)) {
+        Some(Policy::Highway { bias, .. }) => *bias,
+        _ => 0.0,
+    }
+}
+
+fn multipliers(
+    model: &Model,
+    policies: &HashMap<&str, &Policy>,
+    spec: &TensorSpec,
+) -> SkipMultipliers {
+    let skip = spec.name.rsplit_once('.').map(|(path, _)| path);
+    let enforced = matches!(
+        skip.and_then(|path| policies.get(path)),
+        Some(Policy::Variable { enforced: true, .. })
+    );
+    let count = spec.shape.iter().product();
+    SkipMultipliers::new(&model.train.constraint, count, enforced)
+}
+
+/// A weight of `shape` (outputs first) drawn by `init`. The fan-in is the product of
+/// the dimensions after the first; the fan-out is the first times the kernel's area.
+fn weights(init: Init, shape: &[usize], random: &mut ChaCha8Rng) -> Vec<f32> {
+    let out = shape.first().copied().unwrap_or(1);
+    let fan_in: usize = shape.iter().skip(1).product();
+    let fan_out = out * shape.iter().skip(2).product::<usize>();
+    match init {
+        Init::HeNormal => {
+            let deviation = (2.0 / fan_in as f64).sqrt();
+            let drawn = normals(out * fan_in, random);
+            drawn.iter().map(|x| (x * deviation) as f32).collect()
+        }
+        Init::GlorotUniform => {
+            let limit = (6.0 / (fan_in + fan_out) as f64).sqrt();
+            (0..out * fan_in)
+                .map(|_| ((2.0 * unit(random) - 1.0) * limit) as f32)
+                .collect()
+        }
+        Init::Orthogonal => orthogonal(out, fan_in, random),
+    }
+}
+
+/// `count` standard normal deviates, two from each pair of uniform ones (Box & Muller).
+fn normals(count: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
+    let mut drawn = Vec::with_capacity(count + 1);
+    while drawn.len() < count {
+        let radius = (-2.0 * (1.0 - unit(random)).ln()).sqrt();
+        let angle = 2.0 * PI * unit(random);
+        drawn.extend([radius * angle.cos(), radius * angle.sin()]);
+    }
+    drawn.truncate(count);
+    drawn
+}
+
+/// A `rows × columns` matrix whose rows (or, where it is taller than wide, columns)
+/// are orthonormal: Gram–Schmidt on normal deviates, which draws uniformly from all
+/// such matrices.
+fn orthogonal(rows: usize, columns: usize, random: &mut ChaCha8Rng) -> Vec<f32> {
+    let (count, length) = (rows.min(columns), rows.max(columns));
+    let mut basis: Vec<Vec<f64>> = Vec::with_capacity(count);
+    while basis.len() < count {
+        let mut vector = normals(length, random);
+        // Twice, because rounding leaves a remainder after the first time.
+        for _ in 0..2 {
+            for other in &basis {
+                let along = dot(&vector, other);
+                for (x, y) in vector.iter_mut().zip(other) {
+                    *x -= along * y;
+                }
+            }
+        }
+        let norm = dot(&vector, &vector).sqrt();
+        // A draw within the others' span, which has probability 0, is drawn again.
+        if norm > 1e-9 {
+            vector.iter_mut().for_each(|x| *x /= norm);
+            basis.push(vector);
+        }
+    }
+    let element = |index: usize| {
+        let (row, column) = (index / columns, index % columns);
+        if rows <= columns {
+            basis[row][column] as f32
+        } else {
+            basis[column][row] as f32
+        }
+    };
+    (0..rows * columns).map(element).collect()
+}
+
+/// Eight partial sums, so that the additions need not wait for one another.
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let mut sums = [0.0; 8];
+    let (mut a, mut b) = (a.chunks_exact(8), b.chunks_exact(8));
+    for (a, b) in (&mut a).zip(&mut b) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += a * b;
+        }
+    }
+    let rest = a.remainder().iter().zip(b.remainder());
+    sums.iter().sum::<f64>() + rest.map(|(a, b)| a * b).sum::<f64>()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,232 @@
+//! α and λ of variable skips: the Lagrangian rule of eq. (4)–(9).
+//!
+//! The skip of a layer is to vanish, which is the constraint α = 1. Its Lagrangian is
+//! `C + λ·(α − 1)`: α descends it, λ ascends it.
+//!
+//! ```text
+//! α ← clip(α − alpha_rate·η·(∂C/∂α + λ), 0, 1)
+//! λ ← λ + lambda_rate·η·(α − 1)
+//! ```
+
+use crate::ir::{Constraint, Every};
+
+/// α and λ of every variable skip of a network, and what is needed to move them.
+/// All of it is plain numbers that can be recorded and restored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Multipliers {
+    constraint: Constraint,
+    /// One entry a variable skip, in forward order.
+    pub skips: Vec<SkipMultipliers>,
+    /// Steps that the gradient sums cover; 0 with `every: step`.
+    pub steps: u32,
+}
+
+/// The state of one variable skip; its vectors have one element an α.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SkipMultipliers {
+    /// α, in [0, 1].
+    pub alpha: Vec<f32>,
+    /// λ.
+    pub lambda: Vec<f32>,
+    /// Sum of ∂C/∂α over the steps since the last update.
+    pub gradient_sum: Vec<f32>,
+    /// Whether λ moves. Where it does not, λ is held at what it is: 0 at the start.
+    pub enforced: bool,
+}
+
+impl SkipMultipliers {
+    /// A skip with `count` αs, all at the values where `constraint` starts them; λ
+    /// starts at 0 where it is not enforced.
+    pub fn new(constraint: &Constraint, count: usize, enforced: bool) -> Self {
+        let lambda = if enforced { constraint.lambda } else { 0.0 };
+        SkipMultipliers {
+            alpha: vec![constraint.alpha as f32; count],
+            lambda: vec![lambda as f32; count],
+            gradient_sum: vec![0.0; count],
+            enforced,
+        }
+    }
+
+    /// The rule, with the gradient `∂C/∂α = scale·gradient`.
+    fn update(&mut self, constraint: &Constraint, rate: f64, gradient: &[f32], scale: f64) {
+        let alpha_rate = constraint.alpha_rate * rate;
+        let lambda_rate = constraint.lambda_rate * rate;
+        for ((alpha, lambda), &gradient) in
+            self.alpha.iter_mut().zip(&mut self.lambda).zip(gradient)
+        {
+            let slope = f64::from(gradient) * scale + f64::from(*lambda);
+            *alpha = (f64::from(*alpha) - alpha_rate * slope).clamp(0.0, 1.0) as f32;
+            if self.enforced {
+                *lambda = (f64::from(*lambda) + lambda_rate * (f64::from(*alpha) - 1.0)) as f32;
+            }
+        }
+    }
+}
+
+impl Multipliers {
+    /// The multipliers of `skips` under `constraint`, with no gradient seen yet.
+    pub fn new(constraint: Constraint, skips: Vec<SkipMultipliers>) -> Self {
+        Multipliers {
+            constraint,
+            skips,
+            steps: 0,
+        }
+    }
+
+    /// How often they move.
+    pub fn every(&self) -> Every {
+        self.constraint.every
+    }
+
+    /// Takes ∂C/∂α of one step, one slice a skip in the order of `skips`. With
+    /// `every: step` α and λ move, by rates that are multiples of η = `rate`; with
+    /// `every: epoch` the gradients are kept for [`Self::end_epoch`].
+    pub fn step(&mut self, rate: f64, gradients: &[Vec<f32>]) {
+        for (skip, gradient) in self.skips.iter_mut().zip(gradients) {
+            match self.constraint.every {
+                Every::Step => skip.update(&self.constraint, rate, gradient, 1.0),
+                Every::Epoch => {
+                    for (sum, gradient) in skip.gradient_sum.iter_mut().zip(gradient) {
+                        *sum += gradient;
+                    }
+                }
+            }
+        }
+        match self.constraint.every {
+            Every::Step => {}
+            Every::Epoch => self.steps += 1,
+        }
+    }
+
+    /// With `every: epoch`, moves α and λ by the mean gradient of the steps since the
+    /// last call, if there were any, and forgets it; otherwise does nothing.
+    pub fn end_epoch(&mut self, rate: f64) {
+        if self.steps == 0 {
+            return;
+        }
+        let scale = 1.0 / f64::from(self.steps);
+        for skip in &mut self.skips {
+            let sum = std::mem::take(&mut skip.gradient_sum);
+            skip.update(&self.constraint, rate, &sum, scale);
+            skip.gradient_sum = vec![0.0; sum.len()];
+        }
+        self.steps = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn constraint(every: Every) -> Constraint {
+        Constraint {
+            every,
+            ..Constraint::default()
+        }
+    }
+
+    fn one(constraint: Constraint, enforced: bool) -> Multipliers {
+        let skip = SkipMultipliers::new(&constraint, 1, enforced);
+        Multipliers::new(constraint, vec![skip])
+    }
+
+    fn close(a: f32, b: f64) {
+        assert!((f64::from(a) - b).abs() < 1e-6, "{a} is not {b}");
+    }
+
+    #[test]
+    fn one_step_by_hand() {
+        // α = 0, λ = −1, η = 0.1, alpha_rate 1, lambda_rate 0.1, no gradient.
+        let mut m = one(constraint(Every::Step), true);
+        m.step(0.1, &[vec![0.0]]);
+        close(m.skips[0].alpha[0], 0.1);
+        close(m.skips[0].lambda[0], -1.0 + 0.1 * 0.1 * (0.1 - 1.0));
+        // Then with ∂C/∂α = 0.5: λ = −1.009, so α moves by 0.1·(0.5 − 1.009).
+        m.step(0.1, &[vec![0.5]]);
+        close(m.skips[0].alpha[0], 0.1509);
+        close(m.skips[0].lambda[0], -1.009 + 0.01 * (0.1509 - 1.0));
+    }
+
+    #[test]
+    fn rates_are_multiples_of_eta() {
+        let rates = Constraint {
+            alpha_rate: 2.0,
+            lambda_rate: 0.5,
+            lambda: -0.4,
+            alpha: 0.25,
+            ..Constraint::default()
+        };
+        let mut m = one(rates, true);
+        m.step(0.05, &[vec![0.1]]);
+        // 0.25 − 2·0.05·(0.1 − 0.4) = 0.28; −0.4 + 0.5·0.05·(0.28 − 1) = −0.418.
+        close(m.skips[0].alpha[0], 0.28);
+        close(m.skips[0].lambda[0], -0.418);
+    }
+
+    #[test]
+    fn alpha_is_clipped_and_lambda_sees_the_clipped_one() {
+        let mut m = one(constraint(Every::Step), true);
+        m.step(0.1, &[vec![5.0]]);
+        assert_eq!(m.skips[0].alpha[0], 0.0);
+        close(m.skips[0].lambda[0], -1.01);
+        m.step(0.1, &[vec![-50.0]]);
+        assert_eq!(m.skips[0].alpha[0], 1.0);
+        close(m.skips[0].lambda[0], -1.01);
+    }
+
+    #[test]
+    fn ten_steps_at_the_papers_literal_rates_close_the_skip() {
+        let mut m = one(constraint(Every::Step), true);
+        for _ in 0..10 {
+            m.step(0.1, &[vec![0.005]]);
+        }
+        assert_eq!(m.skips[0].alpha[0], 1.0);
+    }
+
+    #[test]
+    fn an_unenforced_lambda_stays_at_zero_while_alpha_follows_its_gradient() {
+        let mut m = one(constraint(Every::Step), false);
+        assert_eq!(m.skips[0].lambda, [0.0]);
+        m.step(0.1, &[vec![-2.0]]);
+        close(m.skips[0].alpha[0], 0.2);
+        assert_eq!(m.skips[0].lambda, [0.0]);
+    }
+
+    #[test]
+    fn every_epoch_uses_the_mean_gradient_once() {
+        let mut m = one(constraint(Every::Epoch), true);
+        m.step(0.1, &[vec![0.1]]);
+        m.step(0.1, &[vec![0.4]]);
+        assert_eq!(m.skips[0].alpha[0], 0.0);
+        assert_eq!(m.steps, 2);
+        m.end_epoch(0.1);
+        // The mean is 0.25: 0 − 0.1·(0.25 − 1) = 0.075.
+        close(m.skips[0].alpha[0], 0.075);
+        close(m.skips[0].lambda[0], -1.0 + 0.01 * (0.075 - 1.0));
+        assert_eq!((m.steps, m.skips[0].gradient_sum[0]), (0, 0.0));
+        let before = m.clone();
+        m.end_epoch(0.1);
+        assert_eq!(m, before);
+    }
+
+    #[test]
+    fn every_step_ignores_the_end_of_an_epoch() {
+        let mut m = one(constraint(Every::Step), true);
+        m.step(0.1, &[vec![0.0]]);
+        let before = m.clone();
+        m.end_epoch(0.1);
+        assert_eq!(m, before);
+    }
+
+    #[test]
+    fn elements_and_skips_move_on_their_own() {
+        let rule = constraint(Every::Step);
+        let skips = [(2, true), (1, false)]
+            .map(|(count, enforced)| SkipMultipliers::new(&rule, count, enforced));
+        let mut m = Multipliers::new(rule, skips.to_vec());
+        m.step(0.1, &[vec![0.0, -1.0], vec![-3.0]]);
+        close(m.skips[0].alpha[0], 0.1);
+        close(m.skips[0].alpha[1], 0.2);
+        close(m.skips[1].alpha[0], 0.3);
+    }
+}

@@ -1,0 +1,128 @@
+//! `config.json`: everything a run was started with, enough to repeat it.
+
+use super::options::Options;
+use crate::error::{Error, Result};
+use crate::ir::Model;
+use serde_json::{Map, Value, json};
+use std::path::Path;
+
+/// Version of the file's layout.
+const FORMAT: u32 = 1;
+
+/// What may not change when a run is resumed: with any of these changed, the numbers
+/// would be those of no run. The rest (epochs, steps, threads, logging, where the data
+/// is) may.
+const FIXED: [&str; 7] = [
+    "model", "params", "train", "engine", "device", "order", "augment",
+];
+
+/// The settings of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config(Map<String, Value>);
+
+impl Config {
+    /// The settings of a run of `model`.
+    pub fn new(model: &Model, options: &Options) -> Result<Self> {
+        let params = model.params.iter().map(|param| {
+            // Numbers and booleans are written alike in both languages.
+            let value = serde_json::from_str(&param.value)
+                .ok()
+                .filter(|value: &Value| value.is_number() || value.is_boolean())
+                .unwrap_or_else(|| json!(param.value));
+            (param.name.clone(), value)
+        });
+        let config = json!({
+            "format": FORMAT,
+            "version": env!("CARGO_PKG_VERSION"),
+            "command": options.command(None),
+            "model": model.name,
+            "params": params.collect::<Map<_, _>>(),
+            "train": model.train,
+            "data_dir": options.data_dir,
+            "engine": options.engine.name(),
+            "device": options.device.name(),
+            "order": options.order.name(),
+            "augment": options.augment,
+            "weights": options.weights,
+            "threads": options.threads,
+            "max_steps": options.max_steps,
+            "log_every": options.log_every,
+            "save_every": options.save_every.as_secs_f64(),
+        });
+        match config {
+            Value::Object(config) => Ok(Config(config)),
+            other => Err(Error::new(format!("the settings are no object: {other}"))),
+        }
+    }
+
+    /// The text of the file.
+    pub fn to_text(&self) -> String {
+        format!("{:#}\n", Value::Object(self.0.clone()))
+    }
+
+    /// Reads the file.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+        match serde_json::from_slice(&text) {
+            Ok(Value::Object(config)) => Ok(Config(config)),
+            Ok(_) => Err("it is no JSON object".to_string()),
+            Err(e) => Err(e.to_string()),
+        }
+        .map_err(|e| {
+            Error::new(format!(
+                "the settings in {} are damaged: {e}",
+                path.display()
+            ))
+            .help(
+                "remove the file to take this command's settings for the run's, \
+                 or begin again with --force",
+            )
+        })
+    }
+
+    /// Takes over what only mattered at the start of the run `started`.
+    pub fn keep_start_of(&mut self, started: &Config) {
+        if let Some(weights) = started.0.get("weights") {
+            self.0.insert("weights".into(), weights.clone());
+        }
+    }
+
+    /// The command that began the run, if it is there.
+    pub fn command(&self) -> Option<&str> {
+        self.0.get("command").and_then(Value::as_str)
+    }
+
+    /// What differs between the run `started` and these settings, of all that may not.
+    pub fn differences(&self, started: &Config) -> Vec<String> {
+        let mut out = Vec::new();
+        for key in FIXED {
+            let value = |config: &Config| config.0.get(key).cloned().unwrap_or(Value::Null);
+            let (mut there, mut here) = (value(started), value(self));
+            for train in [&mut there, &mut here] {
+                if let Some(train) = train.as_object_mut().filter(|_| key == "train") {
+                    train.remove("epochs");
+                }
+            }
+            compare(key, &there, &here, &mut out);
+        }
+        out
+    }
+}
+
+fn compare(path: &str, there: &Value, here: &Value, out: &mut Vec<String>) {
+    match (there, here) {
+        (Value::Object(a), Value::Object(b)) => {
+            let null = Value::Null;
+            let keys = a.keys().chain(b.keys().filter(|key| !a.contains_key(*key)));
+            for key in keys {
+                let of = |map: &'_ Map<String, Value>| map.get(key).unwrap_or(&null).clone();
+                compare(&format!("{path}.{key}"), &of(a), &of(b), out);
+            }
+        }
+        (a, b) if a == b => {}
+        (a, b) => {
+            let path = path.strip_prefix("train.").unwrap_or(path);
+            out.push(format!("{path} is {a} in the run, {b} here"));
+        }
+    }
+}

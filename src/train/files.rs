@@ -1,0 +1,64 @@
+//! Files that are either as they were or wholly new, whenever the machine stops.
+
+use crate::error::{Error, Result};
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+/// Writes `bytes` to a temporary file beside `path`, puts it on the disk, and renames
+/// it to `path`. One process writes at a time, so the temporary name is a fixed one,
+/// and what a killed process left under it goes with the next write.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
+    let temporary = path.with_file_name(format!(
+        ".{}.tmp",
+        path.file_name().unwrap_or_default().to_string_lossy()
+    ));
+    let written = File::create(&temporary)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| std::fs::rename(&temporary, path))
+        .and_then(|()| sync_folder(path));
+    written.map_err(|e| {
+        // A full disk needs its room back.
+        let _ = std::fs::remove_file(&temporary);
+        write_error(path, e)
+    })
+}
+
+/// A failure to write `path`, with what helps against its cause.
+pub fn write_error(path: &Path, error: std::io::Error) -> Error {
+    use std::io::ErrorKind;
+    let kind = error.kind();
+    let failure = Error::io("write", path, error);
+    match kind {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            failure.help("make room on the disk; --resume goes on from the last checkpoint")
+        }
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            failure.help("name a folder that can be written with --out DIR")
+        }
+        _ => failure,
+    }
+}
+
+/// Removes `path` if it is there.
+pub fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Ok(()) => sync_folder(path).map_err(|e| Error::io("remove", path, e)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(Error::io("remove", path, e)),
+    }
+}
+
+/// Puts the name of `path` on the disk, as far as the system can.
+#[cfg(unix)]
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
+        Some(_) | None => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> std::io::Result<()> {
+    Ok(())
+}

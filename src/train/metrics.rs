@@ -1,0 +1,222 @@
+//! `metrics.jsonl`: the numbers of a run, one JSON object a line.
+
+use super::files::write_error;
+use crate::engines::SkipState;
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Which images a line is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Split {
+    /// Training steps, in training mode, augmented.
+    Train,
+    /// The whole test split, in evaluation mode.
+    Test,
+}
+
+/// One line. There is a `train` line every `--log-every` steps and at the end of each
+/// epoch, and a `test` line after it at the end of each epoch and of the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// Which images.
+    pub split: Split,
+    /// Steps done, over all epochs.
+    pub step: u64,
+    /// Epoch that the last step belongs to, from 1.
+    pub epoch: u64,
+    /// Mean loss: of the images since the last `train` line, or of the test split.
+    pub loss: f64,
+    /// Share of the same images classified rightly, 0 to 1.
+    pub accuracy: f64,
+    /// Learning rate of the last step.
+    pub rate: f64,
+    /// Mean over variable skips of the mean over their elements of (1−α)².
+    pub alpha_residual: Option<f64>,
+    /// Mean over variable skips of the mean of λ.
+    pub lambda_mean: Option<f64>,
+    /// Seconds trained. The one number that differs when a run is repeated.
+    pub seconds: f64,
+    /// At the end of an epoch or of the run: the mean training loss over the images that
+    /// the epoch has seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch_loss: Option<f64>,
+    /// With it: the share of those images classified rightly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch_accuracy: Option<f64>,
+    /// With it: every variable skip, in forward order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skips: Option<Vec<SkipLine>>,
+}
+
+/// Where one variable skip is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SkipLine {
+    /// Path of the skip.
+    pub path: String,
+    /// Mean of α.
+    pub alpha_mean: f64,
+    /// Mean of (1−α)².
+    pub alpha_residual: f64,
+    /// Mean of λ.
+    pub lambda_mean: f64,
+}
+
+impl SkipLine {
+    /// The means of one skip's α and λ.
+    pub fn new(skip: &SkipState) -> Self {
+        let alpha = || skip.alpha.iter().map(|&a| f64::from(a));
+        SkipLine {
+            path: skip.path.clone(),
+            alpha_mean: mean(alpha()),
+            alpha_residual: mean(alpha().map(|a| (1.0 - a) * (1.0 - a))),
+            lambda_mean: mean(skip.lambda.iter().map(|&l| f64::from(l))),
+        }
+    }
+}
+
+/// Mean over skips of `value`; nothing where there is no variable skip.
+pub fn mean_over(skips: &[SkipLine], value: impl Fn(&SkipLine) -> f64) -> Option<f64> {
+    (!skips.is_empty()).then(|| mean(skips.iter().map(value)))
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, count) = values.fold((0.0, 0usize), |(sum, count), v| (sum + v, count + 1));
+    sum / count.max(1) as f64
+}
+
+/// The file, open for appending.
+#[derive(Debug)]
+pub struct Metrics {
+    path: PathBuf,
+    file: File,
+}
+
+impl Metrics {
+    /// Opens `path` with the lines up to step `logged` in it, and returns those; what
+    /// follows was written after the checkpoint that is resumed, perhaps torn, and is
+    /// cut off. `None` keeps nothing.
+    pub fn open(path: &Path, logged: Option<u64>) -> Result<(Metrics, Vec<Line>)> {
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .map_err(|e| write_error(path, e))?;
+        let text = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+        let (lines, length) = match logged {
+            Some(logged) => keep(&text, logged),
+            None => (Vec::new(), 0),
+        };
+        file.set_len(length as u64)
+            .and_then(|()| file.sync_all())
+            .map_err(|e| write_error(path, e))?;
+        let path = path.to_owned();
+        Ok((Metrics { path, file }, lines))
+    }
+
+    /// Appends a line, in one write.
+    pub fn append(&mut self, line: &Line) -> Result<()> {
+        let mut text = serde_json::to_string(line)
+            .map_err(|e| Error::new(format!("cannot write {}: {e}", self.path.display())))?;
+        text.push('\n');
+        self.file
+            .write_all(text.as_bytes())
+            .map_err(|e| write_error(&self.path, e))
+    }
+
+    /// Puts what was appended on the disk. To be done before a checkpoint is written
+    /// that counts on it.
+    pub fn sync(&self) -> Result<()> {
+        self.file.sync_all().map_err(|e| write_error(&self.path, e))
+    }
+}
+
+/// The whole lines of `path`, up to the first that is not one.
+pub fn read(path: &Path) -> Result<Vec<Line>> {
+    let text = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+    Ok(keep(&text, u64::MAX).0)
+}
+
+/// The leading lines that are whole and not past step `logged`, and their bytes.
+fn keep(text: &[u8], logged: u64) -> (Vec<Line>, usize) {
+    let (mut lines, mut length) = (Vec::new(), 0);
+    for chunk in text.split_inclusive(|&b| b == b'\n') {
+        if !chunk.ends_with(b"\n") {
+            break;
+        }
+        match serde_json::from_slice::<Line>(chunk) {
+            Ok(line) if line.step <= logged => lines.push(line),
+            Ok(_) | Err(_) => break,
+        }
+        length += chunk.len();
+    }
+    (lines, length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(split: Split, step: u64) -> Line {
+        Line {
+            split,
+            step,
+            epoch: 1,
+            loss: 0.1 + step as f64 / 3.0,
+            accuracy: 1.0 / 3.0,
+            rate: 0.1,
+            alpha_residual: Some(0.7),
+            lambda_mean: None,
+            seconds: 0.5,
+            epoch_loss: None,
+            epoch_accuracy: None,
+            skips: None,
+        }
+    }
+
+    #[test]
+    fn opening_cuts_what_the_checkpoint_does_not_know_wherever_it_is_torn() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("metrics.jsonl");
+        let all = [
+            line(Split::Train, 2),
+            line(Split::Train, 4),
+            line(Split::Test, 4),
+            line(Split::Train, 6),
+        ];
+        let (mut metrics, kept) = Metrics::open(&path, None).unwrap();
+        assert!(kept.is_empty());
+        all.iter().for_each(|l| metrics.append(l).unwrap());
+        let text = std::fs::read(&path).unwrap();
+        let third = text.split_inclusive(|&b| b == b'\n').take(3);
+        let end_of_third = third.map(<[u8]>::len).sum::<usize>();
+        for torn in end_of_third..=text.len() {
+            std::fs::write(&path, &text[..torn]).unwrap();
+            let (mut metrics, kept) = Metrics::open(&path, Some(4)).unwrap();
+            assert_eq!(kept, all[..3], "torn at byte {torn}");
+            metrics.append(&all[3]).unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), text, "torn at byte {torn}");
+        }
+    }
+
+    #[test]
+    fn means_are_over_elements_then_skips() {
+        let skip = |alpha: &[f32], lambda: f32| {
+            SkipLine::new(&SkipState {
+                path: "skip0".into(),
+                alpha: alpha.into(),
+                lambda: vec![lambda; alpha.len()],
+            })
+        };
+        let skips = [skip(&[1.0, 0.0], -1.0), skip(&[0.5], -0.5)];
+        assert_eq!(
+            mean_over(&skips, |s| s.alpha_residual),
+            Some((0.5 + 0.25) / 2.0)
+        );
+        assert_eq!(mean_over(&skips, |s| s.lambda_mean), Some(-0.75));
+        assert_eq!(mean_over(&[], |s| s.lambda_mean), None);
+    }
+}

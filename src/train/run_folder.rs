@@ -1,0 +1,270 @@
+//! The folder of a run: which one, what is in it, and in which order it is written.
+//!
+//! Killing the process at any moment leaves a folder that `--resume` can use:
+//! - a run exists once `checkpoints/last.safetensors` does, which is written after the
+//!   source, the settings and the empty log; before that, `--resume` begins again;
+//! - `last` is written after the log lines it counts on are on the disk; lines it does
+//!   not know of are cut off and made again;
+//! - `best` is written before the `last` that counts on it, and made again if that
+//!   `last` never came;
+//! - `--force` removes `best`, then `last`, before it writes anything.
+
+use super::checkpoint::Checkpoint;
+use super::files::{remove, write_atomic, write_error};
+use super::options::quote;
+use crate::error::{Error, Result};
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// Folder that default run folders are in.
+const RUNS: &str = "runs";
+
+/// The folder of a run.
+#[derive(Debug)]
+pub struct RunFolder {
+    dir: PathBuf,
+    /// Held for as long as the process trains here.
+    _lock: File,
+}
+
+/// Where a run goes and what it begins with.
+#[derive(Debug)]
+pub enum Place {
+    /// At the beginning, in the first of these that [`begin`] can make.
+    New {
+        /// `--out`, or the model's name under `runs`.
+        dir: PathBuf,
+        /// Whether a taken `dir` is left for `dir-2`, `dir-3`, ….
+        numbered: bool,
+        /// Whether a run that is there is dropped.
+        force: bool,
+    },
+    /// At the last checkpoint of a run.
+    Resumed {
+        /// Its folder.
+        folder: RunFolder,
+        /// Its last checkpoint.
+        checkpoint: Box<Checkpoint>,
+    },
+}
+
+/// The last checkpoint of the run in `dir`.
+pub fn last(dir: &Path) -> PathBuf {
+    dir.join("checkpoints").join("last.safetensors")
+}
+
+/// The checkpoint with the best test accuracy of the run in `dir`.
+pub fn best(dir: &Path) -> PathBuf {
+    dir.join("checkpoints").join("best.safetensors")
+}
+
+/// The log of the run in `dir`.
+pub fn metrics(dir: &Path) -> PathBuf {
+    dir.join("metrics.jsonl")
+}
+
+/// The settings of the run in `dir`.
+pub fn config(dir: &Path) -> PathBuf {
+    dir.join("config.json")
+}
+
+/// The source of the run in `dir`.
+pub fn source(dir: &Path) -> PathBuf {
+    dir.join("model.van")
+}
+
+/// The mark of a folder that is ours, and what its process holds.
+fn lock(dir: &Path) -> PathBuf {
+    dir.join(".lock")
+}
+
+impl RunFolder {
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Replaces the settings.
+    pub fn write_settings(&self, settings: &str) -> Result<()> {
+        write_atomic(&config(&self.dir), settings.as_bytes())
+    }
+
+    /// Takes an existing folder for this process.
+    fn take(dir: &Path) -> Result<RunFolder> {
+        let path = lock(dir);
+        let file = File::create(&path).map_err(|e| write_error(&path, e))?;
+        match file.try_lock() {
+            // A file system without locks is used without them.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(RunFolder {
+                dir: dir.to_owned(),
+                _lock: file,
+            }),
+            Err(TryLockError::WouldBlock) => Err(Error::new(format!(
+                "another process is training in {}",
+                dir.display()
+            ))
+            .help("wait for it, end it, or name another folder with --out")),
+        }
+    }
+}
+
+/// Finds the place of a run of model `name` by `--out`, `--resume` and `--force`.
+/// Makes nothing yet.
+pub fn choose(name: &str, out: Option<&Path>, resume: bool, force: bool) -> Result<Place> {
+    let default = || Path::new(RUNS).join(name);
+    let dir = match out {
+        Some(dir) => dir.to_owned(),
+        None if resume => newest(&default()).unwrap_or_else(default),
+        None => default(),
+    };
+    if resume && dir.is_dir() && has_run(&dir) {
+        let folder = RunFolder::take(&dir)?;
+        let checkpoint = Box::new(read_last(&dir)?);
+        return Ok(Place::Resumed { folder, checkpoint });
+    }
+    if out.is_some() && !force {
+        refuse(&dir)?;
+    }
+    let numbered = out.is_none() && !force && !resume;
+    Ok(Place::New {
+        dir,
+        numbered,
+        force,
+    })
+}
+
+/// Makes the folder of a new run, with its source and settings.
+pub fn begin(
+    dir: &Path,
+    numbered: bool,
+    force: bool,
+    text: &str,
+    settings: &str,
+) -> Result<RunFolder> {
+    let dir = make(dir, numbered)?;
+    let folder = RunFolder::take(&dir)?;
+    if !force && has_run(&dir) {
+        // It came to be since `choose` looked.
+        refuse(&dir)?;
+    }
+    remove(&best(&dir))?;
+    remove(&last(&dir))?;
+    write_atomic(&source(&dir), text.as_bytes())?;
+    write_atomic(&config(&dir), settings.as_bytes())?;
+    let checkpoints = dir.join("checkpoints");
+    std::fs::create_dir_all(&checkpoints).map_err(|e| write_error(&checkpoints, e))?;
+    Ok(folder)
+}
+
+/// Creates `dir`, or with `numbered` the first of `dir`, `dir-2`, … that is not there.
+fn make(dir: &Path, numbered: bool) -> Result<PathBuf> {
+    if !numbered {
+        std::fs::create_dir_all(dir).map_err(|e| write_error(dir, e))?;
+        return Ok(dir.to_owned());
+    }
+    if let Some(parent) = dir.parent() {
+        std::fs::create_dir_all(parent).map_err(|e| write_error(parent, e))?;
+    }
+    for number in 1u64.. {
+        let dir = nth(dir, number);
+        match std::fs::create_dir(&dir) {
+            Ok(()) => return Ok(dir),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(write_error(&dir, e)),
+        }
+    }
+    Err(Error::new(format!("every {}-N is taken", dir.display())))
+}
+
+/// `dir`, `dir-2`, `dir-3`, ….
+fn nth(dir: &Path, number: u64) -> PathBuf {
+    match number {
+        0 | 1 => dir.to_owned(),
+        n => {
+            let mut name = dir.file_name().unwrap_or_default().to_owned();
+            name.push(format!("-{n}"));
+            dir.with_file_name(name)
+        }
+    }
+}
+
+/// The folder among `dir`, `dir-2`, … whose run was written to last, or, where none
+/// holds a run, the first that was begun.
+fn newest(dir: &Path) -> Option<PathBuf> {
+    let name = dir.file_name()?.to_str()?;
+    let entries = std::fs::read_dir(dir.parent()?).ok()?;
+    let number = |entry: &std::fs::DirEntry| match entry.file_name().to_str()?.strip_prefix(name)? {
+        "" => Some(1),
+        rest => rest.strip_prefix('-')?.parse().ok().filter(|&n| n > 1),
+    };
+    let time = |dir: &Path| -> Option<SystemTime> {
+        let of = |path: PathBuf| path.metadata().and_then(|m| m.modified()).ok();
+        of(last(dir)).max(of(best(dir)))
+    };
+    let mut numbers: Vec<u64> = entries.flatten().filter_map(|e| number(&e)).collect();
+    numbers.sort_unstable();
+    let ours = |n: &u64| has_run(&nth(dir, *n)) || lock(&nth(dir, *n)).exists();
+    let mut found = numbers.into_iter().filter(ours).map(|n| nth(dir, n));
+    let first = found.next()?;
+    Some(found.fold(first, |a, b| {
+        if time(&b) >= time(&a) && time(&b).is_some() {
+            b
+        } else {
+            a
+        }
+    }))
+}
+
+fn has_run(dir: &Path) -> bool {
+    last(dir).exists() || best(dir).exists()
+}
+
+/// Refuses to begin in a folder with a run or with files that would be overwritten.
+fn refuse(dir: &Path) -> Result<()> {
+    if has_run(dir) {
+        return Err(
+            Error::new(format!("{} already holds a run", dir.display())).help(
+                "give --resume to go on with it, --force to drop it and begin again, \
+                 or another folder with --out",
+            ),
+        );
+    }
+    let theirs = [source(dir), config(dir), metrics(dir)];
+    if !lock(dir).exists()
+        && let Some(file) = theirs.iter().find(|path| path.exists())
+    {
+        return Err(Error::new(format!(
+            "{} holds no run, but {} would be overwritten",
+            dir.display(),
+            file.display()
+        ))
+        .help("name another folder with --out, or give --force"));
+    }
+    Ok(())
+}
+
+/// Reads the last checkpoint; where it cannot be used, says whether the best one can.
+fn read_last(dir: &Path) -> Result<Checkpoint> {
+    let failure = if !last(dir).exists() {
+        Error::new(format!("{} is not there", last(dir).display()))
+    } else {
+        match Checkpoint::read(&last(dir)) {
+            Ok(checkpoint) => return Ok(checkpoint),
+            Err(failure) => failure,
+        }
+    };
+    let help = match Checkpoint::read(&best(dir)) {
+        Ok(best_one) => format!(
+            "the best checkpoint, of epoch {}, is whole; to go on from it:\n    cp {} {}",
+            best_one.meta.position.epoch,
+            quote(&best(dir).display().to_string()),
+            quote(&last(dir).display().to_string()),
+        ),
+        Err(_) => "no other checkpoint can be used; begin again with --force".into(),
+    };
+    Err(Error {
+        message: failure.message,
+        help: Some(help),
+    })
+}

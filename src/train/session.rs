@@ -1,0 +1,421 @@
+//! The loop: steps, evaluations, log lines and checkpoints, from any position.
+
+use super::ahead::ahead;
+use super::checkpoint::{Checkpoint, Meta};
+use super::evaluate::evaluate;
+use super::files::write_atomic;
+use super::metrics::{Line, Metrics, SkipLine, Split, mean_over};
+use super::position::{Position, Sums, Tested};
+use super::progress::{Progress, StepReport};
+use super::run_folder::{self, RunFolder};
+use super::stop::Stop;
+use crate::data::{Dataset, Sampler};
+use crate::engines::{Engine, StepContext};
+use crate::error::{Error, Result};
+use crate::tensor::Batch;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// What is to be done.
+#[derive(Clone, Copy)]
+pub struct Task<'a> {
+    /// The images.
+    pub dataset: &'a Dataset,
+    /// Their order and augmentation.
+    pub sampler: &'a Sampler,
+    /// Learning rate of a step, counted from 0.
+    pub rate: &'a dyn Fn(u64) -> f64,
+    /// Passes over the training split.
+    pub epochs: u64,
+    /// Steps after which the run ends, if its epochs have not before.
+    pub max_steps: Option<u64>,
+    /// Steps between lines of the log, beside one an epoch.
+    pub log_every: Option<u64>,
+    /// Wall time between checkpoints, beside one an epoch.
+    pub save_every: Duration,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// All that was asked for is done.
+    Finished,
+    /// A signal, by its number, stopped it; the checkpoint is at its last step.
+    Stopped(i32),
+}
+
+/// A run under way.
+pub struct Session<'a> {
+    task: Task<'a>,
+    engine: &'a mut dyn Engine,
+    dir: &'a Path,
+    metrics: Metrics,
+    meta: Meta,
+    stop: &'a Stop,
+    progress: &'a mut Progress,
+    /// Lines at the ends of epochs and of the run, those of earlier sittings included.
+    history: Vec<Line>,
+    /// Steps in an epoch.
+    epoch_steps: u64,
+    /// Step that the last checkpoint was written at.
+    saved: u64,
+    saved_at: Instant,
+    ticked_at: Instant,
+}
+
+impl<'a> Session<'a> {
+    /// Takes up a run in `folder` at `meta`'s position, which `engine` already has.
+    /// At step 0 the first checkpoint is written.
+    pub fn new(
+        task: Task<'a>,
+        engine: &'a mut dyn Engine,
+        folder: &'a RunFolder,
+        meta: Meta,
+        stop: &'a Stop,
+        progress: &'a mut Progress,
+    ) -> Result<Self> {
+        let dir = folder.dir();
+        let epoch_steps = task.sampler.steps(task.dataset.train.len()) as u64;
+        let position = &meta.position;
+        let in_epoch = position
+            .step
+            .checked_sub(position.epoch.saturating_mul(epoch_steps));
+        if epoch_steps == 0 || in_epoch.is_none_or(|steps| steps > epoch_steps) {
+            return Err(Error::new(format!(
+                "{}: step {} is not in epoch {} of {epoch_steps} steps",
+                run_folder::last(dir).display(),
+                position.step,
+                position.epoch + 1
+            )));
+        }
+        let (metrics, lines) = Metrics::open(&run_folder::metrics(dir), position.logged)?;
+        let now = Instant::now();
+        let mut session = Session {
+            task,
+            engine,
+            dir,
+            metrics,
+            stop,
+            progress,
+            history: lines.into_iter().filter(ends_an_epoch).collect(),
+            epoch_steps,
+            saved: meta.position.step,
+            saved_at: now,
+            ticked_at: now,
+            meta,
+        };
+        if session.meta.position.step == 0 {
+            let skips = session.skips()?;
+            session.meta.position.first_residual = mean_over(&skips, |s| s.alpha_residual);
+            session.save(false)?;
+        }
+        Ok(session)
+    }
+
+    /// Runs to the end, or until it is stopped.
+    pub fn run(&mut self) -> Result<Ending> {
+        while !self.is_done() {
+            if let Some(signal) = self.stop.requested() {
+                self.save(false)?;
+                return Ok(Ending::Stopped(signal));
+            }
+            if self.awaits_evaluation() {
+                self.evaluate()?;
+            } else {
+                self.train_epoch()?;
+            }
+        }
+        Ok(Ending::Finished)
+    }
+
+    /// How far the run has come, and the lines at the ends of epochs and of the run,
+    /// those of earlier sittings included.
+    pub fn into_results(self) -> (Position, Vec<Line>) {
+        (self.meta.position, self.history)
+    }
+
+    /// Step that the run ends at.
+    fn target(&self) -> u64 {
+        let all = self.task.epochs.saturating_mul(self.epoch_steps);
+        all.min(self.task.max_steps.unwrap_or(u64::MAX))
+    }
+
+    /// Steps of the epoch under way that are done.
+    fn in_epoch(&self) -> u64 {
+        self.meta.position.step - self.meta.position.epoch * self.epoch_steps
+    }
+
+    fn is_tested(&self) -> bool {
+        let position = &self.meta.position;
+        position.tested.is_some_and(|t| t.step == position.step)
+    }
+
+    fn is_done(&self) -> bool {
+        self.meta.position.step >= self.target() && self.is_tested()
+    }
+
+    fn awaits_evaluation(&self) -> bool {
+        let last_of_run = self.meta.position.step >= self.target() && !self.is_tested();
+        last_of_run || self.in_epoch() == self.epoch_steps
+    }
+
+    /// The steps that are left of the epoch, or of the run.
+    fn train_epoch(&mut self) -> Result<()> {
+        let Task {
+            dataset, sampler, ..
+        } = self.task;
+        let Position { epoch, step, .. } = self.meta.position;
+        let start = epoch * self.epoch_steps;
+        let end = (start + self.epoch_steps).min(self.target());
+        let indices = (step - start) as usize..(end - start) as usize;
+        let epoch = sampler.epoch(dataset.train.len(), epoch);
+        let make = |index| epoch.batch(dataset, index);
+        ahead(indices, make, |batches| {
+            let mut begun = Instant::now();
+            for batch in batches {
+                self.step(&batch, begun)?;
+                if self.stop.requested().is_some() {
+                    break;
+                }
+                begun = Instant::now();
+            }
+            Ok(())
+        })
+    }
+
+    /// One step, for which `batch` was waited since `begun`.
+    fn step(&mut self, batch: &Batch, begun: Instant) -> Result<()> {
+        let step = self.meta.position.step;
+        let at = StepContext {
+            rate: (self.task.rate)(step),
+            seed: self.meta.seed,
+            step,
+        };
+        let outcome = self.engine.step(batch, at)?;
+        if !outcome.loss.is_finite() {
+            return Err(self.diverged(batch, at, outcome.loss));
+        }
+        let position = &mut self.meta.position;
+        position.step += 1;
+        position.epoch_sums.add(outcome, batch.len());
+        position.window.add(outcome, batch.len());
+        position.step_seconds += begun.elapsed().as_secs_f64();
+        if self.in_epoch() == self.epoch_steps {
+            self.engine.end_epoch(at.rate)?;
+        }
+        self.report_step()?;
+        if self.awaits_evaluation() {
+            return Ok(()); // which writes the line and the checkpoint
+        }
+        let every = self.task.log_every;
+        if every.is_some_and(|every| (step + 1).is_multiple_of(every)) {
+            let skips = self.skips()?;
+            let line = self.train_line(&skips);
+            self.append(&line)?;
+            self.progress.line(&line, self.task.epochs);
+            self.meta.position.window = Sums::default();
+        }
+        if self.saved_at.elapsed() >= self.task.save_every {
+            self.save(false)?;
+        }
+        Ok(())
+    }
+
+    fn report_step(&mut self) -> Result<()> {
+        if !self.progress.wants_step() {
+            return Ok(());
+        }
+        let skips = self.skips()?;
+        let position = &self.meta.position;
+        self.progress.step(&StepReport {
+            epoch: position.epoch + 1,
+            epochs: self.task.epochs,
+            step: self.in_epoch(),
+            steps: self.epoch_steps,
+            left: self.target().saturating_sub(position.step),
+            sums: position.epoch_sums,
+            residual: mean_over(&skips, |s| s.alpha_residual),
+            steps_per_second: position.step as f64 / position.step_seconds,
+        });
+        Ok(())
+    }
+
+    /// The end of an epoch or of the run: test, log, save. When it is stopped nothing
+    /// has changed.
+    fn evaluate(&mut self) -> Result<()> {
+        let (stop, progress) = (self.stop, &mut *self.progress);
+        let mut done = 0;
+        let total = self.task.dataset.test.len();
+        let mut after = |predictions: &[_]| {
+            done += predictions.len();
+            progress.evaluating(done, total);
+            match stop.requested() {
+                Some(_) => ControlFlow::Break(()),
+                None => ControlFlow::Continue(()),
+            }
+        };
+        let batch = self.task.sampler.batch;
+        let Some(sums) = evaluate(self.engine, self.task.dataset, batch, &mut after)? else {
+            return Ok(());
+        };
+        if !sums.loss.is_finite() {
+            let what = format!("the test loss is {}", sums.mean_loss());
+            return Err(self.bad(what));
+        }
+        let better = self.note_test(sums);
+        self.log_evaluation(sums, better)?;
+        let epoch_ended = self.in_epoch() == self.epoch_steps;
+        let position = &mut self.meta.position;
+        position.window = Sums::default();
+        if epoch_ended {
+            position.epoch += 1;
+            position.epoch_sums = Sums::default();
+        }
+        self.save(better)
+    }
+
+    /// Whether this is the best evaluation so far.
+    fn note_test(&mut self, sums: Sums) -> bool {
+        let position = &mut self.meta.position;
+        let tested = Tested {
+            step: position.step,
+            epoch: position.epoch_of_step(self.epoch_steps),
+            sums,
+        };
+        position.tested = Some(tested);
+        let better = position
+            .best
+            .is_none_or(|best| sums.correct > best.sums.correct);
+        if better {
+            position.best = Some(tested);
+        }
+        better
+    }
+
+    fn log_evaluation(&mut self, test: Sums, better: bool) -> Result<()> {
+        let skips = self.skips()?;
+        let train = (!self.meta.position.window.is_empty()).then(|| {
+            let sums = self.meta.position.epoch_sums;
+            Line {
+                epoch_loss: Some(sums.mean_loss()),
+                epoch_accuracy: Some(sums.accuracy()),
+                skips: (!skips.is_empty()).then(|| skips.clone()),
+                ..self.train_line(&skips)
+            }
+        });
+        let test = self.line(Split::Test, test, &skips);
+        if let Some(train) = &train {
+            self.append(train)?;
+        }
+        self.append(&test)?;
+        self.progress
+            .epoch(train.as_ref(), &test, self.task.epochs, better);
+        self.history.extend(train);
+        self.history.push(test);
+        Ok(())
+    }
+
+    fn append(&mut self, line: &Line) -> Result<()> {
+        self.metrics.append(line)?;
+        self.meta.position.logged = Some(line.step);
+        Ok(())
+    }
+
+    fn train_line(&mut self, skips: &[SkipLine]) -> Line {
+        self.line(Split::Train, self.meta.position.window, skips)
+    }
+
+    fn line(&mut self, split: Split, sums: Sums, skips: &[SkipLine]) -> Line {
+        self.tick();
+        let position = &self.meta.position;
+        Line {
+            split,
+            step: position.step,
+            epoch: position.epoch_of_step(self.epoch_steps),
+            loss: sums.mean_loss(),
+            accuracy: sums.accuracy(),
+            rate: (self.task.rate)(position.step.saturating_sub(1)),
+            alpha_residual: mean_over(skips, |s| s.alpha_residual),
+            lambda_mean: mean_over(skips, |s| s.lambda_mean),
+            seconds: position.seconds,
+            epoch_loss: None,
+            epoch_accuracy: None,
+            skips: None,
+        }
+    }
+
+    fn skips(&self) -> Result<Vec<SkipLine>> {
+        Ok(self.engine.skips()?.iter().map(SkipLine::new).collect())
+    }
+
+    /// Brings the seconds up to now.
+    fn tick(&mut self) {
+        let now = Instant::now();
+        self.meta.position.seconds += (now - self.ticked_at).as_secs_f64();
+        self.ticked_at = now;
+    }
+
+    /// Writes the last checkpoint, and before it, if `better`, the best one. Weights
+    /// that are not finite are never written.
+    fn save(&mut self, better: bool) -> Result<()> {
+        self.tick();
+        let tensors = self.engine.save()?;
+        let bad = tensors
+            .iter()
+            .find(|tensor| !tensor.data.iter().all(|x| x.is_finite()));
+        if let Some(tensor) = bad {
+            let what = format!("{} is not finite", tensor.name);
+            return Err(self.bad(what));
+        }
+        let checkpoint = Checkpoint {
+            meta: self.meta.clone(),
+            tensors,
+        };
+        let bytes = checkpoint.to_bytes()?;
+        self.metrics.sync()?;
+        if better {
+            write_atomic(&run_folder::best(self.dir), &bytes)?;
+        }
+        write_atomic(&run_folder::last(self.dir), &bytes)?;
+        self.saved = self.meta.position.step;
+        self.saved_at = Instant::now();
+        Ok(())
+    }
+
+    /// The error of a step whose loss is not finite.
+    fn diverged(&mut self, batch: &Batch, at: StepContext, loss: f64) -> Error {
+        let whose = match self.engine.first_non_finite(batch, at) {
+            Ok(Some(path)) => format!("; the first layer whose output is not finite is {path}"),
+            Ok(None) => "; every layer's output is finite, the loss itself overflows".into(),
+            Err(e) => format!("; which layer went bad could not be found: {}", e.message),
+        };
+        let epoch = self.meta.position.epoch + 1;
+        let mut error = self.bad(format!("the loss is {loss}"));
+        error.message = format!(
+            "the loss is {loss} in step {} (epoch {epoch}){whose}",
+            at.step + 1
+        );
+        error
+    }
+
+    /// An error of numbers that are not finite, with the way back.
+    fn bad(&self, what: String) -> Error {
+        let step = self.meta.position.step;
+        let rate = (self.task.rate)(step.saturating_sub(1));
+        let last = run_folder::last(self.dir);
+        Error::new(format!("{what} after step {step}")).help(format!(
+            "the last good checkpoint, {}, is of step {}; \
+             train again with a lower --rate (here it was {rate}), \
+             or go on from that checkpoint's weights with a lower one: --weights {} --rate …",
+            last.display(),
+            self.saved,
+            super::options::quote(&last.display().to_string()),
+        ))
+    }
+}
+
+/// Whether a line is one that [`Session::history`] keeps.
+fn ends_an_epoch(line: &Line) -> bool {
+    line.split == Split::Test || line.epoch_loss.is_some()
+}

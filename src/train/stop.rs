@@ -1,0 +1,59 @@
+//! Ctrl-C and SIGTERM: the first asks the run to save and end, the second ends it.
+
+use crate::error::{Error, Result};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+/// A wish to stop that the loop looks at after every step.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicI32>);
+
+impl Stop {
+    /// Asks for the stop, as signal number `signal` would.
+    pub fn request(&self, signal: i32) {
+        self.0.store(signal, Ordering::SeqCst);
+    }
+
+    /// The signal that asked for it.
+    pub fn requested(&self) -> Option<i32> {
+        match self.0.load(Ordering::SeqCst) {
+            0 => None,
+            signal => Some(signal),
+        }
+    }
+
+    /// Listens for SIGINT and SIGTERM from here on. The first one sets the wish; after
+    /// a second one the process ends at once with 128 + its number. SIGHUP keeps its
+    /// meaning, so that `nohup` does.
+    #[cfg(unix)]
+    pub fn on_signals() -> Result<Stop> {
+        use signal_hook::consts::{SIGINT, SIGTERM};
+        let stop = Stop::default();
+        let failed = |e: std::io::Error| Error::new(format!("cannot listen for signals: {e}"));
+        let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).map_err(failed)?;
+        let wish = stop.clone();
+        let listen = move || {
+            for signal in signals.forever() {
+                if wish.requested().is_some() {
+                    signal_hook::low_level::exit(128 + signal);
+                }
+                wish.request(signal);
+                let _ = std::io::Write::write_all(
+                    &mut std::io::stderr(),
+                    b"\nfinishing the step, then saving; once more to leave at once\n",
+                );
+            }
+        };
+        std::thread::Builder::new()
+            .name("signals".into())
+            .spawn(listen)
+            .map_err(failed)?;
+        Ok(stop)
+    }
+
+    /// Where there are no Unix signals nothing asks.
+    #[cfg(not(unix))]
+    pub fn on_signals() -> Result<Stop> {
+        Ok(Stop::default())
+    }
+}

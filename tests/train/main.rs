@@ -1,0 +1,9 @@
+//! The loop and what it leaves behind, over a small engine of the tests' own, so that
+//! what is found here is the loop's.
+
+mod checkpoint;
+mod divergence;
+mod resume;
+mod run_folder;
+mod support;
+mod weights;
