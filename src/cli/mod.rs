@@ -5,11 +5,15 @@ mod check;
 mod describe;
 pub mod eval;
 mod fmt;
+mod options;
 mod source;
 pub mod train;
 
+use crate::check::Knob;
 use crate::diag::{Code, Diagnostic, Style};
 use crate::error::Error;
+use crate::train::session::Ending;
+use clap::ArgMatches;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use source::Source;
 use std::ffi::OsString;
@@ -72,6 +76,8 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         ("check", Some(source)) => check::run(source, &knobs, matches),
         ("describe", Some(source)) => describe::run(source, &knobs, matches),
         ("fmt", _) => fmt::run(matches),
+        ("train", Some(source)) => train_file(source, &knobs, matches),
+        ("eval", _) => evaluate(matches),
         _ => Err(Failure::Error(arguments::missing_file(matches))),
     };
     match result {
@@ -85,6 +91,30 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
             ExitCode::from(FAILED)
         }
     }
+}
+
+fn train_file(source: &mut Source, knobs: &[Knob], matches: &ArgMatches) -> Result<(), Failure> {
+    let options = options::train(&source.path, knobs, matches)?;
+    let mut overrides = arguments::param_overrides(knobs, matches);
+    overrides.extend(arguments::setting_overrides(matches));
+    let model = source.model(&overrides, true)?;
+    match train::run(source.text(), &model, &options)? {
+        Ending::Finished => Ok(()),
+        // As a shell reports a program that a signal ended.
+        Ending::Stopped(signal) => Err(Failure::Said(ExitCode::from(
+            128u8.wrapping_add(signal as u8),
+        ))),
+    }
+}
+
+fn evaluate(matches: &ArgMatches) -> Result<(), Failure> {
+    let report = eval::run(&options::eval(matches)?)?;
+    describe::print(
+        &match matches.get_one::<String>("format").map(String::as_str) {
+            Some("json") => format!("{:#}\n", report.to_json()),
+            _ => report.to_text(std::io::stdout().is_terminal() && console::colors_enabled()),
+        },
+    )
 }
 
 fn fail(error: &Error, code: u8) -> ExitCode {
@@ -130,7 +160,7 @@ fn style() -> Style {
 
 /// Answers a command line that clap does not take. A flag that no command has may be
 /// meant for a param of the file: then the nearest is shown where it is declared.
-fn refuse(error: clap::Error, knobs: &[crate::check::Knob], source: Option<&Source>) -> ExitCode {
+fn refuse(error: clap::Error, knobs: &[Knob], source: Option<&Source>) -> ExitCode {
     let unknown = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(flag)) => flag.trim_start_matches('-').to_string(),
         _ => String::new(),
