@@ -129,7 +129,10 @@ fn fail(error: &Error, code: u8) -> ExitCode {
 
 /// Writes mistakes to the terminal, or as JSON lines to standard output.
 fn report(mistakes: &[Diagnostic], source: &Source, json: bool) {
-    for mistake in mistakes {
+    for (i, mistake) in mistakes.iter().enumerate() {
+        if i > 0 && !json {
+            eprintln!();
+        }
         if json {
             println!("{}", mistake.to_json(&source.sources));
         } else {

@@ -17,6 +17,9 @@ use crate::train::session::{Ending, Session, Task};
 use crate::train::stop::Stop;
 use crate::train::weights;
 
+/// More threads than this are taken for a slip of the hand.
+const MOST_THREADS: usize = 1024;
+
 /// Trains `model`, which `source` and the flags in `options` make, to its end or until
 /// a signal stops it.
 pub fn run(source: &str, model: &Model, options: &Options) -> Result<Ending> {
@@ -106,11 +109,18 @@ fn train(
     Ok(ending)
 }
 
-/// Sets the size of the pool that every engine and the data preparation share.
-fn use_threads(threads: Option<usize>) -> Result<()> {
+/// Sets the size of the pool that every engine and the data preparation share, to be
+/// done once, before anything uses it; `None` leaves a thread a core.
+pub fn use_threads(threads: Option<usize>) -> Result<()> {
     let Some(threads) = threads else {
         return Ok(());
     };
+    if !(1..=MOST_THREADS).contains(&threads) {
+        return Err(Error::new(format!(
+            "--threads {threads}: there must be between 1 and {MOST_THREADS}"
+        ))
+        .help("leave --threads out to use every core"));
+    }
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build_global()

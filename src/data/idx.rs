@@ -106,8 +106,8 @@ fn read_split(
     progress: &Progress,
 ) -> Result<Split> {
     let classes = idx.classes.len();
-    let (images, [count, height, width]) = IdxFile::open(idx.source.file(dir, images)?)?;
-    let (labels, [labelled]) = IdxFile::open(idx.source.file(dir, labels)?)?;
+    let (mut images, [count, height, width]) = IdxFile::open(idx.source.file(dir, images)?)?;
+    let (mut labels, [labelled]) = IdxFile::open(idx.source.file(dir, labels)?)?;
     let shape = Shape::image(1, height, width);
     let name = format!("{} ({})", idx.source.name, images.path.display());
     request.accept(&name, shape, classes)?;
@@ -122,17 +122,16 @@ fn read_split(
     if count == 0 {
         return Err(images.wrong("it holds no image"));
     }
-    let (labels_path, labels_start) = (labels.path.clone(), labels.position);
-    let labels = labels.read()?;
-    if let Some(record) = labels
+    let start = labels.position;
+    let classed = labels.read()?;
+    if let Some(record) = classed
         .iter()
         .position(|&label| usize::from(label) >= classes)
     {
-        return Err(Error::new(format!(
-            "{}: label {} in record {record} (offset {}), but {} has {classes} classes, 0 to {}",
-            labels_path.display(),
-            labels[record],
-            labels_start + record as u64,
+        return Err(labels.wrong(&format!(
+            "label {} in record {record} (offset {}), where {} has 0 to {}",
+            classed[record],
+            start + record as u64,
             idx.source.name,
             classes - 1
         )));
@@ -141,7 +140,7 @@ fn read_split(
     progress.advance();
     Ok(Split {
         pixels,
-        labels: labels.into_iter().map(u32::from).collect(),
+        labels: classed.into_iter().map(u32::from).collect(),
     })
 }
 
@@ -189,6 +188,7 @@ impl IdxFile {
         Ok((opened, dims))
     }
 
+    /// The dimensions, of no more elements than the file can hold.
     fn header<const N: usize>(&mut self) -> Result<[usize; N]> {
         let magic = self.word()?;
         let expected = 0x0800 + N as u32;
@@ -204,10 +204,17 @@ impl IdxFile {
         for dim in &mut dims {
             let word = self.word()?;
             *dim = word as usize;
-            // Saturated it is over `limit`, which `read` refuses.
             self.elements = self.elements.saturating_mul(u64::from(word));
         }
+        if self.end() > self.limit {
+            return Err(self.unlike_header(&format!("it cannot hold more than {}", self.limit)));
+        }
         Ok(dims)
+    }
+
+    /// Where the elements end, if all are there.
+    fn end(&self) -> u64 {
+        self.position.saturating_add(self.elements)
     }
 
     /// A big-endian `u32` of the header.
@@ -228,35 +235,27 @@ impl IdxFile {
 
     /// The elements: exactly as many as the header promises. Memory is taken as bytes
     /// come, so that neither a header nor a gzip stream can ask for more than is there.
-    fn read(mut self) -> Result<Vec<u8>> {
-        let end = self.position.saturating_add(self.elements);
-        if end > self.limit {
-            let limit = self.limit;
-            return Err(self.truncated(end, &format!("it cannot hold more than {limit}")));
-        }
+    fn read(&mut self) -> Result<Vec<u8>> {
         let mut data = Vec::new();
         let wanted = self.elements.saturating_add(1);
         let outcome = self.reader.by_ref().take(wanted).read_to_end(&mut data);
         let got = data.len() as u64;
         match outcome {
             Ok(_) if got == self.elements => Ok(data),
-            Ok(_) if got > self.elements => Err(self.wrong(&format!(
-                "its header promises {} elements, which end at offset {end}, \
-                 but more bytes follow",
-                self.elements
-            ))),
-            Ok(_) => Err(self.truncated(end, &format!("it ends at {}", self.position + got))),
+            Ok(_) if got > self.elements => Err(self.unlike_header("more bytes follow")),
+            Ok(_) => Err(self.unlike_header(&format!("it ends at {}", self.position + got))),
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-                Err(self.truncated(end, &format!("it breaks off at {}", self.position + got)))
+                Err(self.unlike_header(&format!("it breaks off at {}", self.position + got)))
             }
             Err(error) => Err(self.unreadable(error)),
         }
     }
 
-    fn truncated(&self, end: u64, but: &str) -> Error {
+    fn unlike_header(&self, but: &str) -> Error {
         self.wrong(&format!(
-            "its header promises {} elements, which end at offset {end}, but {but}",
-            self.elements
+            "its header promises {} elements, which end at offset {}, but {but}",
+            self.elements,
+            self.end()
         ))
     }
 

@@ -73,3 +73,75 @@ fn find(dir: &Path, names: &[&str]) -> Option<PathBuf> {
         .map(|name| dir.join(name))
         .find(|path| path.is_file())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::{DatasetKind, Shape};
+
+    const SOURCE: Source = Source {
+        name: "dots",
+        folders: &["dots", "DOTS/raw"],
+        marker: &["dots.bin", "dots.bin.gz"],
+        homepage: "https://dots.example",
+    };
+
+    fn locate(dir: Option<&Path>, root: Option<&Path>) -> Result<PathBuf> {
+        let request = Request {
+            kind: DatasetKind::Folder,
+            dir,
+            input: Shape::image(1, 1, 1),
+            classes: 1,
+        };
+        SOURCE.locate(&request, root)
+    }
+
+    fn put(dir: &Path, file: &str) -> PathBuf {
+        let path = dir.join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, []).unwrap();
+        path.parent().unwrap().to_path_buf()
+    }
+
+    #[test]
+    fn the_flag_goes_before_the_variable_and_subfolders_before_the_folder() {
+        let (dir, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (dir, root) = (dir.path(), root.path());
+        let below_root = put(root, "dots/dots.bin");
+        assert_eq!(locate(None, Some(root)), Ok(below_root));
+        // What the flag names is not replaced by something else, found elsewhere.
+        assert!(locate(Some(dir), Some(root)).is_err());
+        let itself = put(dir, "dots.bin.gz");
+        assert_eq!(locate(Some(dir), Some(root)), Ok(itself));
+        let raw = put(dir, "DOTS/raw/dots.bin");
+        assert_eq!(locate(Some(dir), None), Ok(raw));
+        let first = put(dir, "dots/dots.bin");
+        assert_eq!(locate(Some(dir), None), Ok(first));
+    }
+
+    #[test]
+    fn the_folder_of_the_variable_itself_is_no_dataset() {
+        let root = tempfile::tempdir().unwrap();
+        put(root.path(), "dots.bin");
+        let error = locate(None, Some(root.path())).unwrap_err();
+        let looked = root.path().join("dots").display().to_string();
+        assert!(error.message.contains("dots.bin") && error.message.contains(&looked));
+    }
+
+    #[test]
+    fn the_error_says_what_to_do() {
+        let nowhere = Path::new("/nowhere/at/all");
+        for error in [locate(None, None), locate(Some(nowhere), None)] {
+            let text = error.unwrap_err().to_string();
+            for part in [
+                "dots.bin",
+                "dots.example",
+                "--data-dir",
+                "VANC_DATA",
+                "--data synthetic",
+            ] {
+                assert!(text.contains(part), "no {part} in {text}");
+            }
+        }
+    }
+}

@@ -53,5 +53,6 @@ impl Shape {
 
 /// Whether −0.9..0.9 cut into `strips` has the first, third, … strip at `position`.
 fn odd_strip(position: f32, strips: f32) -> bool {
-    ((position + 0.9) / 1.8 * strips) as u32 % 2 == 0
+    let strip = ((position + 0.9) / 1.8 * strips) as u32;
+    strip.is_multiple_of(2)
 }

@@ -17,22 +17,29 @@ use rayon::prelude::*;
 /// Images in a split at most: 3 GiB of pixels.
 const MAX_IMAGES: usize = 1 << 20;
 
+// How hard the images are, besides the noise of the settings.
+
 /// Radius of the shapes, as a share of the image's side.
-const RADIUS: (f32, f32) = (0.2, 0.36);
+const RADIUS: (f32, f32) = (0.24, 0.36);
+/// Farthest that a shape's centre is from the image's, as a share of the side, along
+/// each.
+const MAX_SHIFT: f32 = 0.14;
 /// Largest tilt to either side, as a tangent: 0.27 is 15°. A cross tilted by 45° would be
 /// a plus.
 const MAX_TILT: f32 = 0.27;
-/// Distance between the colours of shape and background at least, as a root mean square
-/// over the channels, of values from 0 to 1.
-const MIN_CONTRAST: f32 = 0.3;
+/// Value of a background's channel at the middle of the image, from 0 to 1.
+const GROUND: (f32, f32) = (0.05, 0.5);
+/// How much brighter than the background a shape is, per channel.
+const LIFT: (f32, f32) = (0.2, 0.6);
 /// Largest change of a background's channel from its middle to an edge.
-const MAX_SLOPE: f32 = 0.2;
+const MAX_SLOPE: f32 = 0.15;
 /// Strokes on the background.
-const STROKES: usize = 4;
+const STROKES: usize = 3;
 /// Largest difference of a stroke's channel from the background.
-const STROKE_CONTRAST: f32 = 0.3;
+const STROKE_CONTRAST: f32 = 0.25;
 /// Half the width of a stroke in pixels, at most.
-const STROKE_WIDTH: f32 = 1.5;
+const STROKE_WIDTH: f32 = 1.2;
+
 /// Points a pixel is sampled at, along each side.
 const SAMPLES: usize = 3;
 
@@ -93,7 +100,7 @@ fn draw_split(
 fn draw(image: &mut [u8], shape: Shape, figure: Figure, noise: f32, rng: &mut ChaCha8Rng) {
     let (channels, _, side) = extents(shape);
     let background = Background::random(channels, side as f32, rng);
-    let ink = contrasting(&background.colour, rng);
+    let lift: Vec<f32> = (0..channels).map(|_| between(LIFT, rng)).collect();
     let place = Place::random(side as f32, rng);
     let cover: Vec<f32> = (0..side * side)
         .map(|position| place.cover(figure, position % side, position / side))
@@ -101,7 +108,8 @@ fn draw(image: &mut [u8], shape: Shape, figure: Figure, noise: f32, rng: &mut Ch
     for (channel, plane) in image.chunks_exact_mut(side * side).enumerate() {
         for (position, (pixel, &cover)) in plane.iter_mut().zip(&cover).enumerate() {
             let below = background.at(channel, position % side, position / side);
-            let value = below + cover * (ink[channel] - below) + noise * normal(rng);
+            let ink = background.colour[channel] + lift[channel];
+            let value = below + cover * (ink - below) + noise * normal(rng);
             // A cast from float saturates at 0 and 255.
             *pixel = (value * 255.0 + 0.5) as u8;
         }
@@ -130,22 +138,17 @@ struct Stroke {
 
 impl Background {
     fn random(channels: usize, side: f32, rng: &mut ChaCha8Rng) -> Self {
-        let colour = (0..channels).map(|_| rng.random()).collect();
+        let colour = (0..channels).map(|_| between(GROUND, rng)).collect();
         let slope = (0..channels)
-            .map(|_| {
-                [
-                    between(-MAX_SLOPE, MAX_SLOPE, rng),
-                    between(-MAX_SLOPE, MAX_SLOPE, rng),
-                ]
-            })
+            .map(|_| point((-MAX_SLOPE, MAX_SLOPE), rng))
             .collect();
         let strokes = (0..STROKES)
             .map(|_| Stroke {
-                from: [between(0.0, side, rng), between(0.0, side, rng)],
-                to: [between(0.0, side, rng), between(0.0, side, rng)],
-                radius: between(0.5, STROKE_WIDTH, rng),
+                from: point((0.0, side), rng),
+                to: point((0.0, side), rng),
+                radius: between((0.5, STROKE_WIDTH), rng),
                 tint: (0..channels)
-                    .map(|_| between(-STROKE_CONTRAST, STROKE_CONTRAST, rng))
+                    .map(|_| between((-STROKE_CONTRAST, STROKE_CONTRAST), rng))
                     .collect(),
             })
             .collect();
@@ -193,13 +196,10 @@ struct Place {
 impl Place {
     /// A shape that lies inside the image, but for the corners of tilted ones.
     fn random(side: f32, rng: &mut ChaCha8Rng) -> Self {
-        let radius = side * between(RADIUS.0, RADIUS.1, rng);
-        let centre = [
-            between(radius, side - radius, rng),
-            between(radius, side - radius, rng),
-        ];
+        let centre = point((0.5 - MAX_SHIFT, 0.5 + MAX_SHIFT), rng).map(|share| share * side);
+        let radius = side * between(RADIUS, rng);
         // From the tangent by a square root, which every machine rounds alike.
-        let tangent = between(-MAX_TILT, MAX_TILT, rng);
+        let tangent = between((-MAX_TILT, MAX_TILT), rng);
         let cos = 1.0 / (1.0 + tangent * tangent).sqrt();
         Place {
             centre,
@@ -223,25 +223,14 @@ impl Place {
     }
 }
 
-/// A colour that differs from `colour` by [`MIN_CONTRAST`] or more. Any colour leaves
-/// room for many such, so a few tries find one.
-fn contrasting(colour: &[f32], rng: &mut ChaCha8Rng) -> Vec<f32> {
-    loop {
-        let other: Vec<f32> = colour.iter().map(|_| rng.random()).collect();
-        let squares: f32 = colour
-            .iter()
-            .zip(&other)
-            .map(|(a, b)| (a - b) * (a - b))
-            .sum();
-        if squares >= MIN_CONTRAST * MIN_CONTRAST * colour.len() as f32 {
-            return other;
-        }
-    }
+/// Uniform from `low` to `high`.
+fn between((low, high): (f32, f32), rng: &mut ChaCha8Rng) -> f32 {
+    low + (high - low) * rng.random::<f32>()
 }
 
-/// Uniform from `low` to `high`.
-fn between(low: f32, high: f32, rng: &mut ChaCha8Rng) -> f32 {
-    low + (high - low) * rng.random::<f32>()
+/// Uniform over a square: both coordinates from `low` to `high`.
+fn point(range: (f32, f32), rng: &mut ChaCha8Rng) -> [f32; 2] {
+    [between(range, rng), between(range, rng)]
 }
 
 /// Nearly normal, of mean 0 and variance 1: the sum of four uniform numbers of 16 bits,

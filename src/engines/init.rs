@@ -21,7 +21,12 @@ pub fn initial(model: &Model, seed: u64) -> Vec<Tensor> {
     let start = |spec: &TensorSpec| match spec.role {
         Role::Weight if spec.shape.len() > 1 => {
             let mut random = stream(Purpose::Initial, seed, &spec.name, 0);
-            weights(model.train.init, &spec.shape, &mut random)
+            let gain = if is_of_skip(&policies, &spec.name) {
+                1.0
+            } else {
+                2.0
+            };
+            weights(model.train.init, &spec.shape, gain, &mut random)
         }
         Role::Weight => full(spec, 1.0),
         Role::Bias => full(spec, gate_bias(&policies, &spec.name)),
@@ -66,6 +71,14 @@ fn gate_bias(policies: &HashMap<&str, &Policy>, name: &str) -> f64 {
     }
 }
 
+/// Whether the weight called `name` is the projection or the gate of a skip.
+fn is_of_skip(policies: &HashMap<&str, &Policy>, name: &str) -> bool {
+    let skip = [".project.weight", ".gate.weight"]
+        .iter()
+        .find_map(|part| name.strip_suffix(part));
+    skip.is_some_and(|path| policies.contains_key(path))
+}
+
 fn multipliers(
     model: &Model,
     policies: &HashMap<&str, &Policy>,
@@ -82,13 +95,14 @@ fn multipliers(
 
 /// A weight of `shape` (outputs first) drawn by `init`. The fan-in is the product of
 /// the dimensions after the first; the fan-out is the first times the kernel's area.
-fn weights(init: Init, shape: &[usize], random: &mut ChaCha8Rng) -> Vec<f32> {
+/// `gain` is the growth of variance that He's normal makes up for.
+fn weights(init: Init, shape: &[usize], gain: f64, random: &mut ChaCha8Rng) -> Vec<f32> {
     let out = shape.first().copied().unwrap_or(1);
     let fan_in: usize = shape.iter().skip(1).product();
     let fan_out = out * shape.iter().skip(2).product::<usize>();
     match init {
         Init::HeNormal => {
-            let deviation = (2.0 / fan_in as f64).sqrt();
+            let deviation = (gain / fan_in as f64).sqrt();
             let drawn = normals(out * fan_in, random);
             drawn.iter().map(|x| (x * deviation) as f32).collect()
         }

@@ -133,7 +133,10 @@ pub enum Loss {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Init {
-    /// Normal with standard deviation √(2/fan_in). He et al. 2015.
+    /// Normal with standard deviation √(2/fan_in), which makes up for the half that a
+    /// rectifier takes away (He et al. 2015); √(1/fan_in) for projections and gates,
+    /// which no rectifier follows: with the larger one the sum F(x) + s(x) grows from
+    /// stage to stage and training at the paper's rates diverges.
     HeNormal,
     /// Uniform on ±√(6/(fan_in + fan_out)). Glorot & Bengio 2010.
     GlorotUniform,

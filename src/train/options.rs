@@ -152,9 +152,6 @@ pub struct Options {
 /// Wall time between checkpoints unless `--save-every` says otherwise.
 pub const SAVE_EVERY: Duration = Duration::from_secs(60);
 
-/// More threads than this are taken for a slip of the hand.
-const MOST_THREADS: usize = 1024;
-
 impl Options {
     /// The defaults, for `file`.
     pub fn new(file: impl Into<PathBuf>) -> Self {
@@ -180,14 +177,6 @@ impl Options {
 
     /// Refuses values that mean nothing.
     pub fn check(&self) -> Result<()> {
-        if let Some(threads) = self.threads
-            && !(1..=MOST_THREADS).contains(&threads)
-        {
-            return Err(Error::new(format!(
-                "--threads {threads}: there must be between 1 and {MOST_THREADS}"
-            ))
-            .help("leave --threads out to use every core"));
-        }
         if self.log_every == Some(0) {
             return Err(Error::new("--log-every 0: there must be at least one step")
                 .help("leave --log-every out to log once an epoch"));
@@ -305,8 +294,6 @@ mod tests {
             change(&mut options);
             options.check().unwrap_err().message
         };
-        assert!(with(|o| o.threads = Some(0)).contains("--threads 0"));
-        assert!(with(|o| o.threads = Some(1_000_000)).contains("between 1 and"));
         assert!(with(|o| o.log_every = Some(0)).contains("--log-every"));
         assert!(with(|o| o.max_steps = Some(0)).contains("--max-steps"));
         assert!(with(|o| (o.resume, o.force) = (true, true)).contains("--resume"));

@@ -1,7 +1,9 @@
 //! The dataset drawn in the program.
 
-use crate::support::{cifar_shape, mnist_shape, synthetic};
-use vanc::ir::{Shape, Synthetic};
+use crate::support::{bad, cifar_shape, mnist_shape, request, says, small, synthetic};
+use std::sync::Mutex;
+use vanc::data::{Sampler, load};
+use vanc::ir::{DatasetKind, Shape, Synthetic};
 
 /// Writes one row of images a class, to be looked at after the drawing was changed:
 /// `VANC_SHEET=sheet.png cargo test --test data -- --ignored contact_sheet`.
@@ -41,15 +43,151 @@ fn contact_sheet() {
     image::imageops::replace(&mut sheet, &grey, 0, i64::from(colour.height()));
     sheet.save(path).unwrap();
 }
+
 #[test]
-#[ignore]
-fn tmp_dump() {
-    let dir = std::path::PathBuf::from(std::env::var("TMP_DUMP").unwrap());
-    for (n, shape) in [("c", cifar_shape()), ("m", mnist_shape())] {
-        let t = std::time::Instant::now();
-        let data = synthetic(Synthetic::default(), shape);
-        eprintln!("{:?}", t.elapsed());
-        std::fs::write(dir.join(format!("{n}.train")), &data.train.pixels).unwrap();
-        std::fs::write(dir.join(format!("{n}.test")), &data.test.pixels).unwrap();
+fn is_the_same_for_a_seed_and_any_number_of_threads() {
+    let drawn = synthetic(small(), cifar_shape());
+    for threads in [1, 3] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        let again = pool
+            .build()
+            .unwrap()
+            .install(|| synthetic(small(), cifar_shape()));
+        assert_eq!(again, drawn);
     }
+    let other = synthetic(Synthetic { seed: 1, ..small() }, cifar_shape());
+    assert_ne!(other.train.pixels, drawn.train.pixels);
+}
+
+#[test]
+fn the_splits_have_their_sizes_and_share_no_image() {
+    let data = synthetic(small(), mnist_shape());
+    assert_eq!((data.train.len(), data.test.len()), (60, 30));
+    assert_eq!(data.train.pixels.len(), 60 * 28 * 28);
+    assert_ne!(data.train.pixels[..30 * 28 * 28], data.test.pixels[..]);
+    let counts = |class| data.train.labels.iter().filter(|&&l| l == class).count();
+    assert!((0..10).all(|class| counts(class) == 6));
+    assert_eq!(data.classes[7], "horizontal bars");
+}
+
+#[test]
+fn a_larger_split_begins_with_the_smaller_one() {
+    let few = synthetic(small(), cifar_shape());
+    let settings = Synthetic {
+        train: 90,
+        ..small()
+    };
+    let many = synthetic(settings, cifar_shape());
+    assert_eq!(
+        many.train.pixels[..few.train.pixels.len()],
+        few.train.pixels
+    );
+}
+
+#[test]
+fn noise_is_of_the_deviation_asked_for() {
+    let with = |noise| {
+        synthetic(Synthetic { noise, ..small() }, cifar_shape())
+            .train
+            .pixels
+    };
+    let (clean, noisy) = (with(0.0), with(0.1));
+    // Far from black and white, where clipping would bend it.
+    let squares: Vec<f64> = (clean.iter().zip(&noisy))
+        .filter(|(clean, _)| (100..=155).contains(*clean))
+        .map(|(&clean, &noisy)| (f64::from(noisy) - f64::from(clean)).powi(2))
+        .collect();
+    assert!(squares.len() > 10_000);
+    let deviation = (squares.iter().sum::<f64>() / squares.len() as f64).sqrt() / 255.0;
+    assert!((deviation - 0.1).abs() < 0.003, "{deviation}");
+}
+
+#[test]
+fn a_nearest_class_mean_does_far_worse_than_a_network_but_beats_chance() {
+    let settings = Synthetic {
+        train: 1000,
+        test: 500,
+        ..Synthetic::default()
+    };
+    let data = synthetic(settings, mnist_shape());
+    let whole = Sampler {
+        seed: 0,
+        batch: 1000,
+        shuffle: false,
+        augment: Vec::new(),
+    };
+    let train = whole.epoch(1000, 0).batch(&data, 0);
+    let test = data.test_batch(0, 500);
+    let mut means = vec![vec![0.0; 784]; 10];
+    for (image, &label) in train.images.chunks(784).zip(&train.labels) {
+        let mean = &mut means[label as usize];
+        mean.iter_mut()
+            .zip(image)
+            .for_each(|(m, x)| *m += x / 100.0);
+    }
+    let distance = |image: &[f32], mean: &[f32]| -> f32 {
+        image.iter().zip(mean).map(|(a, b)| (a - b) * (a - b)).sum()
+    };
+    let right = (test.images.chunks(784).zip(&test.labels))
+        .filter(|(image, label)| {
+            let own = distance(image, &means[**label as usize]);
+            means.iter().all(|mean| own <= distance(image, mean))
+        })
+        .count();
+    assert!((75..350).contains(&right), "{right} of 500");
+}
+
+#[test]
+fn says_how_far_it_is() {
+    let seen = Mutex::new(Vec::new());
+    let asked = request(DatasetKind::Synthetic(small()), None, cifar_shape(), 10);
+    load(&asked, &|done, total| {
+        seen.lock().unwrap().push((done, total))
+    })
+    .unwrap();
+    let mut seen = seen.into_inner().unwrap();
+    seen.sort_unstable();
+    assert_eq!(seen, (0..=90).map(|done| (done, 90)).collect::<Vec<_>>());
+}
+
+#[test]
+fn other_sizes_and_numbers_of_classes_are_refused() {
+    let ask = |settings, input, classes| {
+        bad(request(
+            DatasetKind::Synthetic(settings),
+            None,
+            input,
+            classes,
+        ))
+    };
+    for shape in [
+        Shape::image(3, 28, 28),
+        Shape::image(1, 32, 32),
+        Shape::Flat(784),
+    ] {
+        let error = ask(small(), shape, 10);
+        says(
+            &error,
+            &[
+                "3×32×32 or 1×28×28",
+                &format!("takes {shape}"),
+                "input image(3, 32, 32)",
+            ],
+        );
+    }
+    let error = ask(small(), cifar_shape(), 100);
+    says(&error, &["10 classes", "100 logits", "linear(10)"]);
+    let none = Synthetic { test: 0, ..small() };
+    says(
+        &ask(none, cifar_shape(), 10),
+        &["the test split of synthetic holds no image"],
+    );
+    let huge = Synthetic {
+        train: usize::MAX,
+        ..small()
+    };
+    says(
+        &ask(huge, cifar_shape(), 10),
+        &["too many to draw", "1048576"],
+    );
 }

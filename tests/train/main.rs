@@ -2,6 +2,7 @@
 //! what is found here is the loop's.
 
 mod checkpoint;
+mod command;
 mod divergence;
 mod resume;
 mod run_folder;

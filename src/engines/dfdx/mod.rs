@@ -13,9 +13,6 @@ mod pass;
 mod pool;
 mod windows;
 
-#[cfg(test)]
-mod tests;
-
 use self::parameters::{Parameters, to_f32};
 use self::pass::{Mode, Pass, Statistics, Watch, rows_of_images};
 use self::windows::Windows;

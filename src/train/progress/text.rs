@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(duration(72.0), "1 min 12 s");
         assert_eq!(duration(7380.0), "2 h 03 min");
         assert_eq!(decimal(0.00012), "1.2e-4");
-        assert_eq!(decimal(2.30259), "2.3026");
+        assert_eq!(decimal(1.23456), "1.2346");
         assert_eq!(short(0.1), "0.1");
         assert_eq!(short(3e-5), "3.00e-5");
     }

@@ -1,0 +1,234 @@
+//! Folders of image files.
+
+use crate::support::{bad, good, request, says};
+use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
+use std::fs;
+use std::path::Path;
+use std::sync::Mutex;
+use tempfile::{TempDir, tempdir};
+use vanc::data::{Request, load};
+use vanc::ir::{DatasetKind, Shape};
+
+/// Rows and columns differ, so that one taken for the other shows.
+const SHAPE: (usize, usize) = (4, 6);
+
+fn folder(dir: &Path, channels: usize, classes: usize) -> Request<'_> {
+    let shape = Shape::image(channels, SHAPE.0, SHAPE.1);
+    request(DatasetKind::Folder, Some(dir), shape, classes)
+}
+
+/// Writes an image to `dir/path`, folders included.
+fn put(dir: &Path, path: &str, image: impl Into<DynamicImage>) {
+    let path = dir.join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let format = ImageFormat::from_path(&path).unwrap();
+    image.into().save_with_format(path, format).unwrap();
+}
+
+fn rgb(colour: [u8; 3]) -> RgbImage {
+    RgbImage::from_pixel(SHAPE.1 as u32, SHAPE.0 as u32, Rgb(colour))
+}
+
+/// Two classes, three training and two test images.
+fn small() -> TempDir {
+    let dir = tempdir().unwrap();
+    put(dir.path(), "train/cat/b.png", rgb([1, 2, 3]));
+    put(dir.path(), "train/cat/a.PNG", rgb([4, 5, 6]));
+    put(dir.path(), "train/ant/z.png", rgb([7, 8, 9]));
+    put(dir.path(), "test/cat/1.png", rgb([10, 11, 12]));
+    put(dir.path(), "test/ant/2.png", rgb([13, 14, 15]));
+    dir
+}
+
+#[test]
+fn classes_and_files_come_by_name_and_other_files_are_passed_over() {
+    let dir = small();
+    fs::write(dir.path().join("train/cat/notes.txt"), "not an image").unwrap();
+    fs::write(dir.path().join("train/list.csv"), "not a class").unwrap();
+    fs::write(dir.path().join("train/cat/.a.png"), "what a system left").unwrap();
+    fs::create_dir(dir.path().join("train/.cache")).unwrap();
+    let read = good(folder(dir.path(), 3, 2));
+    assert_eq!(read.classes, ["ant", "cat"]);
+    assert_eq!(read.train.labels, [0, 1, 1]);
+    assert_eq!(read.test.labels, [0, 1]);
+    let firsts: Vec<u8> = read.train.pixels.chunks(72).map(|image| image[0]).collect();
+    assert_eq!(firsts, [7, 4, 1]);
+    // Planes, not interleaved channels.
+    assert_eq!(
+        read.train.pixels[..72],
+        [[7; 24], [8; 24], [9; 24]].concat()
+    );
+    assert_eq!(read.name, format!("folder {}", dir.path().display()));
+}
+
+#[test]
+fn rows_stay_rows() {
+    let dir = small();
+    let image = RgbImage::from_fn(6, 4, |x, y| Rgb([(10 * y + x) as u8, 0, 0]));
+    put(dir.path(), "train/ant/z.png", image);
+    let read = good(folder(dir.path(), 3, 2));
+    let red: Vec<u8> = (0..4)
+        .flat_map(|y| (0..6).map(move |x| 10 * y + x))
+        .collect();
+    assert_eq!(read.train.pixels[..24], red);
+}
+
+#[test]
+fn grey_and_colour_become_what_the_model_takes() {
+    let dir = small();
+    put(
+        dir.path(),
+        "train/ant/z.png",
+        GrayImage::from_pixel(6, 4, Luma([77])),
+    );
+    put(
+        dir.path(),
+        "test/ant/2.png",
+        RgbaImage::from_pixel(6, 4, Rgba([1, 2, 3, 0])),
+    );
+    let read = good(folder(dir.path(), 3, 2));
+    assert_eq!(read.train.pixels[..72], [77; 72]);
+    assert_eq!(read.test.pixels[..72], [[1; 24], [2; 24], [3; 24]].concat());
+    put(dir.path(), "train/cat/b.png", rgb([200, 200, 200]));
+    let read = good(folder(dir.path(), 1, 2));
+    assert_eq!(read.train.pixels[..24], [77; 24]);
+    assert_eq!(read.train.pixels[48..], [200; 24]);
+    says(
+        &bad(folder(dir.path(), 2, 2)),
+        &["1 channel (grey) or 3 (RGB)", "2×4×6"],
+    );
+}
+
+#[test]
+fn jpeg_files_are_read_whatever_they_are_called() {
+    let dir = small();
+    put(dir.path(), "train/cat/c.jpg", rgb([90, 120, 150]));
+    put(dir.path(), "train/cat/d.jpeg", rgb([90, 120, 150]));
+    fs::rename(
+        dir.path().join("train/cat/c.jpg"),
+        dir.path().join("train/cat/c.png"),
+    )
+    .unwrap();
+    let read = good(folder(dir.path(), 3, 2));
+    assert_eq!(read.train.len(), 5);
+    for image in read.train.pixels[3 * 72..].chunks(72) {
+        for (&pixel, colour) in image
+            .iter()
+            .zip([[90u8; 24], [120; 24], [150; 24]].concat())
+        {
+            assert!(pixel.abs_diff(colour) <= 3, "{pixel} for {colour}");
+        }
+    }
+}
+
+#[test]
+fn says_how_many_files_are_decoded() {
+    let dir = small();
+    let seen = Mutex::new(Vec::new());
+    let report = |done, total| seen.lock().unwrap().push((done, total));
+    load(&folder(dir.path(), 3, 2), &report).unwrap();
+    let mut seen = seen.into_inner().unwrap();
+    seen.sort_unstable();
+    assert_eq!(seen, [(0, 5), (1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]);
+}
+
+#[test]
+fn a_folder_must_be_given_and_be_laid_out_right() {
+    let shape = Shape::image(3, 4, 6);
+    let error = bad(request(DatasetKind::Folder, None, shape, 2));
+    says(
+        &error,
+        &["needs a folder", "--data-dir DIR", "--data synthetic"],
+    );
+    let empty = tempdir().unwrap();
+    let train = empty.path().join("train").display().to_string();
+    says(
+        &bad(folder(empty.path(), 3, 2)),
+        &["there is no folder", &train, "train/CLASS"],
+    );
+
+    let dir = small();
+    fs::remove_dir_all(dir.path().join("test")).unwrap();
+    says(
+        &bad(folder(dir.path(), 3, 2)),
+        &["there is no folder", "test"],
+    );
+    fs::create_dir(dir.path().join("test")).unwrap();
+    says(
+        &bad(folder(dir.path(), 3, 2)),
+        &["the test split of folder", "no image"],
+    );
+}
+
+#[test]
+fn classes_must_be_those_of_the_model_and_of_the_training_split() {
+    let dir = small();
+    says(
+        &bad(folder(dir.path(), 3, 10)),
+        &["2 classes", "10 logits", "linear(2)"],
+    );
+    put(dir.path(), "test/dog/1.png", rgb([0; 3]));
+    says(
+        &bad(folder(dir.path(), 3, 2)),
+        &["dog", "not in the training split"],
+    );
+    fs::create_dir(dir.path().join("train/dog")).unwrap();
+    says(
+        &bad(folder(dir.path(), 3, 3)),
+        &["dog", "holds no image", ".jpeg"],
+    );
+    put(dir.path(), "train/dog/1.png", rgb([0; 3]));
+    good(folder(dir.path(), 3, 3));
+}
+
+#[test]
+fn a_test_class_may_be_empty() {
+    let dir = small();
+    fs::remove_dir_all(dir.path().join("test/ant")).unwrap();
+    assert_eq!(good(folder(dir.path(), 3, 2)).test.labels, [1]);
+}
+
+#[test]
+fn an_image_of_another_size_is_named() {
+    let dir = small();
+    put(dir.path(), "test/cat/1.png", RgbImage::new(4, 6));
+    let file = dir.path().join("test/cat/1.png").display().to_string();
+    says(&bad(folder(dir.path(), 3, 2)), &[&file, "6×4", "4×6"]);
+}
+
+#[test]
+fn damaged_files_are_named_the_first_one_first() {
+    let dir = small();
+    let path = dir.path().join("train/cat/a.PNG");
+    let whole = fs::read(&path).unwrap();
+    for bytes in [
+        &whole[..whole.len() / 2],
+        &whole[..4],
+        b"",
+        b"GIF89a, or so it says",
+    ] {
+        fs::write(&path, bytes).unwrap();
+        fs::write(dir.path().join("train/cat/b.png"), b"bad too").unwrap();
+        let file = path.display().to_string();
+        says(&bad(folder(dir.path(), 3, 2)), &["cannot decode", &file]);
+    }
+}
+
+/// A header that promises 2³¹ rows and columns is refused by its size.
+#[test]
+fn an_image_bomb_is_not_unpacked() {
+    let dir = small();
+    let path = dir.path().join("train/ant/z.png");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[16..24].copy_from_slice(&[0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff]);
+    // The header's checksum, over its name and fields.
+    let crc = {
+        let mut crc = flate2::Crc::new();
+        crc.update(&bytes[12..29]);
+        crc.sum()
+    };
+    bytes[29..33].copy_from_slice(&crc.to_be_bytes());
+    fs::write(&path, bytes).unwrap();
+    let file = path.display().to_string();
+    says(&bad(folder(dir.path(), 3, 2)), &[&file]);
+}

@@ -1,0 +1,126 @@
+//! The README's blocks: its files are sound, its commands run, its table is complete.
+
+use super::{root, succeed};
+
+/// The fenced blocks of the README that are marked with `language`.
+fn blocks(language: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(root().join("README.md")).expect("README.md");
+    let mut blocks = Vec::new();
+    let mut rest = text.as_str();
+    while let Some((_, after)) = rest.split_once("\n```") {
+        let (head, body) = after.split_once('\n').expect("a block's first line");
+        let (body, after) = body.split_once("\n```").expect("a block's end");
+        if head == language {
+            blocks.push(format!("{body}\n"));
+        }
+        rest = after;
+    }
+    assert!(
+        !blocks.is_empty(),
+        "the README has no block of `{language}`"
+    );
+    blocks
+}
+
+/// The words of a shell line; single quotes keep words together.
+fn words(line: &str) -> Vec<String> {
+    let line = line.split(" #").next().unwrap_or_default();
+    let mut words = vec![String::new()];
+    let mut quoted = false;
+    for c in line.trim().chars() {
+        match c {
+            '\'' => quoted = !quoted,
+            ' ' if !quoted => words.push(String::new()),
+            c => words.last_mut().expect("a word").push(c),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+#[test]
+fn files_in_the_readme_are_sound_and_canonical() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (i, block) in blocks("van").iter().enumerate() {
+        let path = folder.path().join(format!("block{i}.van"));
+        std::fs::write(&path, block).expect("written");
+        let path = path.as_os_str();
+        succeed(&["check".as_ref(), path]);
+        succeed(&["fmt".as_ref(), "--check".as_ref(), path]);
+    }
+}
+
+/// Each `vanc` command runs: training for two steps on drawn images, all others as
+/// they are written.
+#[test]
+fn commands_in_the_readme_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = folder.path().join("run").display().to_string();
+    let commands: Vec<Vec<String>> = blocks("sh")
+        .iter()
+        .flat_map(|block| block.lines())
+        .map(|line| words(&line.replace("cargo run --release --", "vanc")))
+        .filter(|words| words.first().is_some_and(|word| word == "vanc"))
+        .collect();
+    assert!(commands.len() >= 5, "{commands:?}");
+    for mut words in commands {
+        words.remove(0);
+        match words[0].as_str() {
+            "train" => {
+                let own = [
+                    "--out",
+                    "--data",
+                    "--data-dir",
+                    "--epochs",
+                    "--weights",
+                    "--n",
+                ];
+                while let Some(at) = words.iter().position(|w| own.contains(&w.as_str())) {
+                    words.drain(at..at + 2);
+                }
+                let resumes = words.iter().any(|word| word == "--resume");
+                let data = [
+                    "--data",
+                    "synthetic(train: 64, test: 16)",
+                    "--max-steps",
+                    "2",
+                ];
+                words.extend(data.map(String::from));
+                words.extend(["--batch", "32", "--out", &run].map(String::from));
+                if !resumes {
+                    words.push("--force".into());
+                }
+                if words[1].contains("cifar") {
+                    words.extend(["--n", "1", "--width", "4"].map(String::from));
+                }
+            }
+            "eval" => words[1] = run.clone(),
+            _ => {}
+        }
+        succeed(&words);
+    }
+}
+
+#[test]
+fn files_named_in_the_readme_exist() {
+    let text = std::fs::read_to_string(root().join("README.md")).expect("README.md");
+    let table = text
+        .split("## Where things are")
+        .nth(1)
+        .expect("the table of files");
+    let mut named = 0;
+    for row in table.lines().filter(|line| line.starts_with("| `")) {
+        for name in row
+            .split('|')
+            .nth(1)
+            .expect("a cell")
+            .split('`')
+            .skip(1)
+            .step_by(2)
+        {
+            assert!(root().join(name).exists(), "{name} is not there");
+            named += 1;
+        }
+    }
+    assert!(named > 10, "the table of files is short: {named}");
+}

@@ -1,0 +1,8 @@
+//! Engines against central differences, against naive loops, and against themselves.
+
+mod forward;
+mod gradients;
+mod naive;
+mod networks;
+mod support;
+mod training;

@@ -1,0 +1,394 @@
+//! Networks in plain loops over N, C, H, W and in PyTorch's layouts: slow, and written
+//! from the definitions in `vanc::ir`, so that an engine's layouts cannot hide in it.
+
+use crate::support::AT;
+use std::collections::HashMap;
+use vanc::engines::dropout;
+use vanc::ir::{Form, Gate, Layer, Model, Op, Policy, Pool, Shape, Shortcut, Skip};
+use vanc::tensor::{Batch, Tensor};
+
+/// A run of a model: its tensors by name, and in training the running statistics that
+/// it moves.
+pub struct Naive<'a> {
+    tensors: HashMap<&'a str, &'a [f32]>,
+    images: usize,
+    training: bool,
+    /// Running statistics after the step, by name.
+    pub moved: HashMap<String, Vec<f64>>,
+}
+
+/// Images or vectors of one shape, one after another.
+#[derive(Clone)]
+struct Maps {
+    shape: Shape,
+    data: Vec<f64>,
+}
+
+impl Maps {
+    fn extent(&self) -> (usize, usize, usize) {
+        extent(self.shape)
+    }
+
+    /// The element at channel c, row y, column x of image n; 0 outside.
+    fn at(&self, n: usize, c: usize, y: isize, x: isize) -> f64 {
+        let (channels, height, width) = self.extent();
+        if y < 0 || x < 0 || y >= height as isize || x >= width as isize {
+            return 0.0;
+        }
+        self.data[((n * channels + c) * height + y as usize) * width + x as usize]
+    }
+
+    fn map(mut self, f: impl Fn(f64) -> f64) -> Maps {
+        self.data.iter_mut().for_each(|x| *x = f(*x));
+        self
+    }
+}
+
+fn extent(shape: Shape) -> (usize, usize, usize) {
+    match shape {
+        Shape::Image {
+            channels,
+            height,
+            width,
+        } => (channels, height, width),
+        Shape::Flat(features) => (features, 1, 1),
+    }
+}
+
+/// A weight with what is needed to slide it over an image.
+struct Filters<'a> {
+    weight: &'a [f64],
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+}
+
+/// Logits of `batch`, and the moved running statistics where `training`.
+pub fn run<'a>(
+    model: &Model,
+    tensors: &'a [Tensor],
+    batch: &Batch,
+    training: bool,
+) -> (Vec<f64>, Naive<'a>) {
+    let mut naive = Naive {
+        tensors: tensors
+            .iter()
+            .map(|t| (t.name.as_str(), t.data.as_slice()))
+            .collect(),
+        images: batch.len(),
+        training,
+        moved: HashMap::new(),
+    };
+    let x = Maps {
+        shape: model.input,
+        data: batch.images.iter().map(|&x| f64::from(x)).collect(),
+    };
+    let logits = naive.layers(&model.layers, x);
+    (logits.data, naive)
+}
+
+/// Mean over the batch of −log softmax(logits)[label].
+pub fn cross_entropy(logits: &[f64], labels: &[u32]) -> f64 {
+    let classes = logits.len() / labels.len();
+    let losses = logits.chunks(classes).zip(labels).map(|(row, &label)| {
+        let total: f64 = row.iter().map(|x| x.exp()).sum();
+        total.ln() - row[label as usize]
+    });
+    losses.sum::<f64>() / labels.len() as f64
+}
+
+impl Naive<'_> {
+    fn tensor(&self, layer: &Layer, name: &str) -> Vec<f64> {
+        let values = self.tensors[format!("{}.{name}", layer.path).as_str()];
+        values.iter().map(|&x| f64::from(x)).collect()
+    }
+
+    fn layers(&mut self, layers: &[Layer], x: Maps) -> Maps {
+        layers.iter().fold(x, |x, layer| {
+            let y = self.layer(layer, x);
+            assert_eq!(y.shape, layer.output, "{}", layer.path);
+            y
+        })
+    }
+
+    fn layer(&mut self, layer: &Layer, x: Maps) -> Maps {
+        match &layer.op {
+            Op::Conv(conv) => {
+                let filters = Filters {
+                    weight: &self.weight(layer, conv.dirac, conv.kernel),
+                    kernel: conv.kernel,
+                    stride: conv.stride,
+                    padding: conv.padding,
+                };
+                let y = self.conv(&x, layer.output, &filters);
+                self.bias(layer, "bias", y, conv.bias)
+            }
+            Op::Linear(linear) => {
+                let weight = self.weight(layer, linear.dirac, 1);
+                let y = self.linear(&x, layer.output, &weight);
+                self.bias(layer, "bias", y, linear.bias)
+            }
+            Op::BatchNorm { momentum, eps } => self.batch_norm(layer, x, *momentum, *eps),
+            Op::Relu => x.map(|x| x.max(0.0)),
+            Op::Elu { alpha } => x.map(|x| if x > 0.0 { x } else { alpha * (x.exp() - 1.0) }),
+            Op::LeakyRelu { slope } => x.map(|x| if x > 0.0 { x } else { slope * x }),
+            Op::Crelu => {
+                let negated = x.clone().map(|x| (-x).max(0.0));
+                self.concat(&x.map(|x| x.max(0.0)), &negated)
+            }
+            Op::Tanh => x.map(f64::tanh),
+            Op::Sigmoid => x.map(|x| 1.0 / (1.0 + (-x).exp())),
+            Op::MaxPool(pool) => self.pool(&x, layer.output, pool, |window| {
+                window.iter().copied().fold(f64::NEG_INFINITY, f64::max)
+            }),
+            Op::AvgPool(pool) => self.pool(&x, layer.output, pool, mean),
+            Op::GlobalAvgPool => Maps {
+                shape: layer.output,
+                data: x.data.chunks(x.shape.positions()).map(mean).collect(),
+            },
+            Op::Flatten => Maps {
+                shape: layer.output,
+                ..x
+            },
+            Op::Dropout { p } => self.dropout(layer, x, *p),
+            Op::Concat { body } => {
+                let y = self.layers(body, x.clone());
+                self.concat(&x, &y)
+            }
+            Op::Skip(skip) => self.skip(layer, skip, x),
+        }
+    }
+
+    /// The weight of a layer, a Dirac one worked out.
+    fn weight(&self, layer: &Layer, dirac: bool, kernel: usize) -> Vec<f64> {
+        let mut weight = self.tensor(layer, "weight");
+        if !dirac {
+            return weight;
+        }
+        let (a, b) = (self.tensor(layer, "dirac_a"), self.tensor(layer, "dirac_b"));
+        let length = weight.len() / a.len();
+        let area = kernel * kernel;
+        for (o, filter) in weight.chunks_mut(length).enumerate() {
+            let norm = filter.iter().map(|w| w * w).sum::<f64>().sqrt();
+            filter.iter_mut().for_each(|w| *w *= b[o] / norm);
+            if o < length / area {
+                filter[o * area + area / 2] += a[o];
+            }
+        }
+        weight
+    }
+
+    fn conv(&self, x: &Maps, output: Shape, filters: &Filters) -> Maps {
+        let (inputs, ..) = x.extent();
+        let (outputs, height, width) = extent(output);
+        let k = filters.kernel;
+        let mut data = Vec::new();
+        let place = |window: usize, offset: usize| {
+            (window * filters.stride + offset) as isize - filters.padding as isize
+        };
+        for n in 0..self.images {
+            for (o, y, x_) in cells(outputs, height, width) {
+                let terms = cells(inputs, k, k).map(|(c, dy, dx)| {
+                    let w = filters.weight[((o * inputs + c) * k + dy) * k + dx];
+                    w * x.at(n, c, place(y, dy), place(x_, dx))
+                });
+                data.push(terms.sum());
+            }
+        }
+        Maps {
+            shape: output,
+            data,
+        }
+    }
+
+    fn linear(&self, x: &Maps, output: Shape, weight: &[f64]) -> Maps {
+        let inputs = x.shape.elements();
+        let product = |row: &[f64], w: &[f64]| row.iter().zip(w).map(|(x, w)| x * w).sum();
+        let rows = x.data.chunks(inputs);
+        Maps {
+            shape: output,
+            data: rows
+                .flat_map(|row| weight.chunks(inputs).map(move |w| product(row, w)))
+                .collect(),
+        }
+    }
+
+    fn bias(&self, layer: &Layer, name: &str, y: Maps, has_bias: bool) -> Maps {
+        if !has_bias {
+            return y;
+        }
+        let bias = self.tensor(layer, name);
+        let channel = channel_of(y.shape);
+        let data = y.data.iter().enumerate();
+        Maps {
+            shape: y.shape,
+            data: data.map(|(i, y)| y + bias[channel(i)]).collect(),
+        }
+    }
+
+    fn pool(&self, x: &Maps, output: Shape, pool: &Pool, f: impl Fn(&[f64]) -> f64) -> Maps {
+        let (channels, height, width) = extent(output);
+        let mut data = Vec::new();
+        for n in 0..self.images {
+            for (c, y, x_) in cells(channels, height, width) {
+                let window: Vec<f64> = cells(1, pool.kernel, pool.kernel)
+                    .map(|(_, dy, dx)| {
+                        let (y, x_) = (y * pool.stride + dy, x_ * pool.stride + dx);
+                        x.at(n, c, y as isize, x_ as isize)
+                    })
+                    .collect();
+                data.push(f(&window));
+            }
+        }
+        Maps {
+            shape: output,
+            data,
+        }
+    }
+
+    fn batch_norm(&mut self, layer: &Layer, x: Maps, momentum: f64, eps: f64) -> Maps {
+        let mut means = self.tensor(layer, "running_mean");
+        let mut variances = self.tensor(layer, "running_var");
+        let channel = channel_of(x.shape);
+        if self.training {
+            let (mut new_means, mut new_variances) = (means.clone(), variances.clone());
+            for c in 0..x.shape.channels() {
+                let own = x.data.iter().enumerate().filter(|&(i, _)| channel(i) == c);
+                let own: Vec<f64> = own.map(|(_, &x)| x).collect();
+                let count = own.len() as f64;
+                let squares = own.iter().map(|x| (x - mean(&own)).powi(2)).sum::<f64>();
+                (means[c], variances[c]) = (mean(&own), squares / count);
+                let unbiased = squares / (count - 1.0).max(1.0);
+                new_means[c] += momentum * (means[c] - new_means[c]);
+                new_variances[c] += momentum * (unbiased - new_variances[c]);
+            }
+            let name = |of| format!("{}.{of}", layer.path);
+            self.moved.insert(name("running_mean"), new_means);
+            self.moved.insert(name("running_var"), new_variances);
+        }
+        let (weight, bias) = (self.tensor(layer, "weight"), self.tensor(layer, "bias"));
+        let normal = |(i, x): (usize, &f64)| {
+            let c = channel(i);
+            (x - means[c]) / (variances[c] + eps).sqrt() * weight[c] + bias[c]
+        };
+        Maps {
+            shape: x.shape,
+            data: x.data.iter().enumerate().map(normal).collect(),
+        }
+    }
+
+    fn dropout(&self, layer: &Layer, mut x: Maps, p: f64) -> Maps {
+        if self.training {
+            let mask = dropout::mask(p, AT.seed, AT.step, &layer.path, x.data.len());
+            for (x, mask) in x.data.iter_mut().zip(mask) {
+                *x *= f64::from(mask);
+            }
+        }
+        x
+    }
+
+    fn concat(&self, a: &Maps, b: &Maps) -> Maps {
+        let (ours, theirs) = (a.shape.elements(), b.shape.elements());
+        let images = a.data.chunks(ours).zip(b.data.chunks(theirs));
+        Maps {
+            shape: a
+                .shape
+                .with_channels(a.shape.channels() + b.shape.channels()),
+            data: images.flat_map(|(a, b)| [a, b].concat()).collect(),
+        }
+    }
+
+    fn skip(&mut self, layer: &Layer, skip: &Skip, x: Maps) -> Maps {
+        let f = self.layers(&skip.body, x.clone());
+        match &skip.policy {
+            Policy::Plain | Policy::Dirac => f,
+            Policy::Resnet { scale } => {
+                let s = self.shortcut(layer, skip, &x);
+                self.join(&f, &s, |_, f, s| scale * f + scale * s)
+            }
+            Policy::Highway { gate, .. } => {
+                let s = self.shortcut(layer, skip, &x);
+                let t = self.gate(layer, gate, &x).data;
+                self.join(&f, &s, |i, f, s| f * t[i] + s * (1.0 - t[i]))
+            }
+            Policy::Variable { form, alpha, .. } => {
+                let s = self.shortcut(layer, skip, &x);
+                let values = self.tensor(layer, "alpha");
+                let channel = channel_of(f.shape);
+                let elements = f.shape.elements();
+                let alpha = |i: usize| match alpha.len() {
+                    3 => values[i % elements],
+                    _ if values.len() == 1 => values[0],
+                    _ => values[channel(i)],
+                };
+                self.join(&f, &s, |i, f, s| match form {
+                    Form::Additive => f + (1.0 - alpha(i)) * s,
+                    Form::Convex => alpha(i) * f + (1.0 - alpha(i)) * s,
+                })
+            }
+        }
+    }
+
+    fn join(&self, f: &Maps, s: &Maps, by: impl Fn(usize, f64, f64) -> f64) -> Maps {
+        assert_eq!(f.shape, s.shape);
+        let pairs = f.data.iter().zip(&s.data).enumerate();
+        Maps {
+            shape: f.shape,
+            data: pairs.map(|(i, (&f, &s))| by(i, f, s)).collect(),
+        }
+    }
+
+    fn shortcut(&self, layer: &Layer, skip: &Skip, x: &Maps) -> Maps {
+        let taken = |stride, weight: &[f64]| {
+            let filters = Filters {
+                weight,
+                kernel: 1,
+                stride,
+                padding: 0,
+            };
+            self.conv(x, layer.output, &filters)
+        };
+        match skip.shortcut {
+            Shortcut::Identity => x.clone(),
+            Shortcut::Conv1x1 { stride } => taken(stride, &self.tensor(layer, "project.weight")),
+            // A convolution with the identity, and nothing for the channels after it.
+            Shortcut::Pad { stride } => {
+                let (inputs, outputs) = (x.shape.channels(), layer.output.channels());
+                let pairs = (0..outputs).flat_map(|o| (0..inputs).map(move |c| (o, c)));
+                let identity: Vec<f64> = pairs.map(|(o, c)| f64::from(o == c)).collect();
+                taken(stride, &identity)
+            }
+        }
+    }
+
+    fn gate(&self, layer: &Layer, gate: &Gate, x: &Maps) -> Maps {
+        let weight = self.tensor(layer, "gate.weight");
+        let y = match gate {
+            Gate::Conv(conv) => {
+                let filters = Filters {
+                    weight: &weight,
+                    kernel: conv.kernel,
+                    stride: conv.stride,
+                    padding: conv.padding,
+                };
+                self.conv(x, layer.output, &filters)
+            }
+            Gate::Linear => self.linear(x, layer.output, &weight),
+        };
+        let y = self.bias(layer, "gate.bias", y, true);
+        y.map(|x| 1.0 / (1.0 + (-x).exp()))
+    }
+}
+
+/// The channel of the i-th element.
+fn channel_of(shape: Shape) -> impl Fn(usize) -> usize {
+    move |i| i / shape.positions() % shape.channels()
+}
+
+fn cells(a: usize, b: usize, c: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+    (0..a * b * c).map(move |i| (i / (b * c), i / c % b, i % c))
+}
+
+fn mean(of: &[f64]) -> f64 {
+    of.iter().sum::<f64>() / of.len() as f64
+}

@@ -1,0 +1,108 @@
+//! Models from text, states at no special point, and random batches.
+
+use dfdx::tensor::Cpu;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use vanc::check::{Override, Target, check};
+use vanc::diag::{Sources, Style};
+use vanc::engines::dfdx::DfdxEngine;
+use vanc::engines::{StepContext, init};
+use vanc::ir::{Model, Role, Shape};
+use vanc::tensor::{Batch, Tensor};
+
+/// The step that tests ask about.
+pub const AT: StepContext = StepContext {
+    rate: 0.1,
+    seed: 5,
+    step: 3,
+};
+
+/// Weights and pixels are multiples of this, and central differences step by it, so
+/// that stepped weights are exact in the f32 that engines exchange.
+pub const GRID: f32 = 1.0 / 65536.0;
+
+/// A file with the given input (`3, 7, 5`) and layers, and settings as if from flags.
+pub fn model(input: &str, layers: &str, settings: &[(&str, &str)]) -> Model {
+    let text = format!("model m {{ input image({input})\n{layers} }}");
+    let mut sources = Sources::new("test.van", text.as_str());
+    let overrides: Vec<Override> = settings
+        .iter()
+        .map(|(name, value)| Override {
+            target: Target::Setting,
+            name: name.to_string(),
+            value: value.to_string(),
+        })
+        .collect();
+    check(&mut sources, &overrides, false).unwrap_or_else(|mistakes| {
+        let style = Style {
+            color: false,
+            width: 100,
+        };
+        let shown = mistakes.iter().map(|m| m.render(&sources, style));
+        panic!("{}", shown.collect::<String>())
+    })
+}
+
+/// Numbers in [−1, 1) on the grid.
+pub struct Draw(ChaCha8Rng);
+
+impl Draw {
+    pub fn new(seed: u64) -> Self {
+        Draw(ChaCha8Rng::seed_from_u64(seed))
+    }
+
+    pub fn next(&mut self) -> f32 {
+        (self.0.next_u64() >> 47) as f32 * GRID - 1.0
+    }
+
+    pub fn below(&mut self, end: usize) -> usize {
+        (self.0.next_u64() % end as u64) as usize
+    }
+}
+
+/// A starting state in which nothing is at a special value: weights are on the grid,
+/// biases are not 0, α is inside (0, 1), running variances are positive.
+pub fn state(model: &Model, seed: u64) -> Vec<Tensor> {
+    let mut draw = Draw::new(seed);
+    let specs = model.tensors();
+    let mut tensors = init::initial(model, seed);
+    for (spec, tensor) in specs.iter().zip(&mut tensors) {
+        for x in &mut tensor.data {
+            let noise = draw.next();
+            *x = match spec.role {
+                Role::Weight if spec.shape.len() > 1 => *x,
+                Role::Weight | Role::RunningVar => 1.0 + 0.5 * noise,
+                Role::Alpha => 0.5 + 0.25 * noise,
+                Role::Bias | Role::Multiplier | Role::DiracA | Role::DiracB | Role::RunningMean => {
+                    *x + 0.25 * noise
+                }
+            };
+            *x = (*x / GRID).round() * GRID;
+        }
+    }
+    tensors
+}
+
+/// `count` random images with random labels.
+pub fn batch(model: &Model, count: usize, seed: u64) -> Batch {
+    let mut draw = Draw::new(seed);
+    let pixels = count * model.input.elements();
+    let classes = match model.output {
+        Shape::Flat(classes) => classes,
+        Shape::Image { .. } => model.output.elements(),
+    };
+    Batch {
+        images: (0..pixels).map(|_| draw.next()).collect(),
+        labels: (0..count).map(|_| draw.below(classes) as u32).collect(),
+    }
+}
+
+/// The reference engine in f32, as it trains.
+pub fn single(model: &Model, tensors: &[Tensor]) -> DfdxEngine<f32, Cpu> {
+    DfdxEngine::new("single", Cpu::default(), model, tensors).unwrap()
+}
+
+/// The reference engine in f64, for central differences.
+pub fn double(model: &Model, tensors: &[Tensor]) -> DfdxEngine<f64, Cpu> {
+    DfdxEngine::new("double", Cpu::default(), model, tensors).unwrap()
+}

@@ -1,0 +1,281 @@
+//! `vanc train` and `vanc eval` as a whole, with the reference engine.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use tempfile::tempdir;
+use vanc::check::{self, Override, Target};
+use vanc::cli::{eval, train};
+use vanc::diag::Sources;
+use vanc::error::Error;
+use vanc::ir::Model;
+use vanc::train::checkpoint::Checkpoint;
+use vanc::train::metrics::{self, Split};
+use vanc::train::options::{Device, EngineKind, Options, Order};
+use vanc::train::run_folder;
+use vanc::train::session::Ending;
+
+const SOURCE: &str = "
+param width: int = 8 in 1..=64
+
+model small {
+    input image(1, 28, 28)
+    linear(width)
+    skip variable { linear(width) relu dropout(0.2) }
+    linear(10)
+}
+
+train {
+    data: synthetic(train: 60, test: 30)
+    optimizer: sgd(rate: 0.05, momentum: 0.9)
+    schedule: cosine(warmup: 1)
+    epochs: 2
+    batch: 16
+}
+";
+
+/// The model of `SOURCE` under the params and settings of `options`.
+fn model(source: &str, options: &Options) -> Model {
+    let of = |target, flags: &[(String, String)]| -> Vec<Override> {
+        let flags = flags.iter().cloned();
+        flags
+            .map(|(name, value)| Override {
+                target,
+                name,
+                value,
+            })
+            .collect()
+    };
+    let mut overrides = of(Target::Param, &options.overrides.params);
+    overrides.extend(of(Target::Setting, &options.overrides.settings));
+    check::check(&mut Sources::new("small.van", source), &overrides, true).unwrap()
+}
+
+fn options(out: &Path) -> Options {
+    Options {
+        out: Some(out.to_owned()),
+        quiet: true,
+        ..Options::new("small.van")
+    }
+}
+
+fn run(options: &Options) -> Result<Ending, Error> {
+    train::run(SOURCE, &model(SOURCE, options), options)
+}
+
+fn settings(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    let pairs = pairs.iter();
+    pairs.map(|(a, b)| (a.to_string(), b.to_string())).collect()
+}
+
+fn evaluation(target: PathBuf) -> eval::Options {
+    eval::Options {
+        target,
+        which: eval::Which::Last,
+        data: None,
+        data_dir: None,
+        batch: None,
+        split: Split::Test,
+        engine: EngineKind::Dfdx,
+        device: Device::Cpu,
+    }
+}
+
+/// Tensors and log without seconds.
+fn outcome(dir: &Path) -> (Checkpoint, Vec<String>) {
+    (crate::support::last(dir), crate::support::log(dir))
+}
+
+#[test]
+fn a_run_leaves_what_it_takes_to_repeat_it() {
+    let dir = tempdir().unwrap();
+    let out = dir.path().join("run");
+    let mut options = options(&out);
+    options.overrides.params = settings(&[("width", "6")]);
+    options.overrides.settings = settings(&[("seed", "3")]);
+    options.order = Order::Sequential;
+    assert_eq!(run(&options).unwrap(), Ending::Finished);
+    assert_eq!(fs::read_to_string(out.join("model.van")).unwrap(), SOURCE);
+    let config = fs::read(out.join("config.json")).unwrap();
+    let config: serde_json::Value = serde_json::from_slice(&config).unwrap();
+    assert_eq!(config["params"]["width"], 6);
+    assert_eq!(config["train"]["seed"], 3);
+    assert_eq!(config["train"]["optimizer"]["momentum"], 0.9);
+    assert_eq!(config["order"], "sequential");
+    assert_eq!(
+        config["command"],
+        "vanc train small.van --width 6 --seed 3 --order sequential"
+    );
+    let lines = metrics::read(&run_folder::metrics(&out)).unwrap();
+    assert_eq!(lines.len(), 4);
+    assert_eq!(lines[0].skips.as_ref().unwrap()[0].path, "skip0");
+    // Again, elsewhere: the same to the last bit.
+    let again = dir.path().join("again");
+    options.out = Some(again.clone());
+    run(&options).unwrap();
+    assert_eq!(outcome(&again), outcome(&out));
+}
+
+#[test]
+fn eval_agrees_with_the_log_from_the_checkpoint_alone() {
+    let dir = tempdir().unwrap();
+    let out = dir.path().join("run");
+    let mut options = options(&out);
+    options.overrides.params = settings(&[("width", "6")]);
+    run(&options).unwrap();
+    let lines = metrics::read(&run_folder::metrics(&out)).unwrap();
+    let tested = lines.last().unwrap();
+    let alone = dir.path().join("alone.safetensors");
+    fs::copy(run_folder::last(&out), &alone).unwrap();
+    for target in [out.clone(), alone] {
+        let report = eval::run(&evaluation(target)).unwrap();
+        assert_eq!(report.sums.accuracy(), tested.accuracy);
+        assert_eq!(report.sums.mean_loss(), tested.loss);
+        let json = report.to_json();
+        assert_eq!(json["images"], 30);
+        assert_eq!(json["confusion"].as_array().unwrap().len(), 10);
+        assert!(report.to_text(false).contains("accuracy"));
+    }
+    let mut on_train = evaluation(out.clone());
+    (on_train.split, on_train.batch) = (Split::Train, Some(7));
+    assert_eq!(eval::run(&on_train).unwrap().sums.images, 60);
+    let mut best = evaluation(out);
+    best.which = eval::Which::Best;
+    assert!(eval::run(&best).unwrap().path.ends_with("best.safetensors"));
+}
+
+#[test]
+fn resuming_with_the_reference_engine_is_exact() {
+    let dir = tempdir().unwrap();
+    let whole = dir.path().join("whole");
+    run(&options(&whole)).unwrap();
+    // Stopped in the middle of the second epoch, of four steps.
+    let parts = dir.path().join("parts");
+    let mut options = options(&parts);
+    options.resume = true;
+    options.max_steps = Some(6);
+    run(&options).unwrap();
+    options.max_steps = None;
+    run(&options).unwrap();
+    let ((a, a_log), (b, b_log)) = (outcome(&whole), outcome(&parts));
+    assert_eq!(a.tensors, b.tensors);
+    assert_eq!(a_log.last(), b_log.last());
+}
+
+#[test]
+fn what_may_not_change_is_named() {
+    let dir = tempdir().unwrap();
+    let mut begun = options(dir.path());
+    begun.overrides.settings = settings(&[("epochs", "1")]);
+    run(&begun).unwrap();
+    begun.resume = true;
+    let with = |change: &dyn Fn(&mut Options)| {
+        let mut options = begun.clone();
+        change(&mut options);
+        run(&options)
+    };
+    let refused: [(&dyn Fn(&mut Options), &str); 4] = [
+        (
+            &|o| o.overrides.params = settings(&[("width", "9")]),
+            "params.width is 8 in the run, 9 here",
+        ),
+        (
+            &|o| o.overrides.settings = settings(&[("rate", "0.5")]),
+            "optimizer.rate is 0.05 in the run, 0.5 here",
+        ),
+        (&|o| o.order = Order::Sequential, "order is"),
+        (
+            &|o| o.augment = false,
+            "augment is true in the run, false here",
+        ),
+    ];
+    for (change, expected) in refused {
+        let error = with(change).unwrap_err();
+        assert!(error.message.contains(expected), "{error}");
+        let help = error.help.unwrap();
+        assert!(help.contains("vanc train small.van --epochs 1"), "{help}");
+    }
+    let other = format!("{SOURCE}// another line\n");
+    let error = train::run(&other, &model(&other, &begun), &begun).unwrap_err();
+    assert!(
+        error.message.contains("the file has changed in line 18"),
+        "{error}"
+    );
+    // These may.
+    with(&|o| o.log_every = Some(1)).unwrap();
+    with(&|o| o.overrides.settings = settings(&[("epochs", "2")])).unwrap();
+}
+
+#[test]
+fn damaged_settings_are_named() {
+    let dir = tempdir().unwrap();
+    let mut options = options(dir.path());
+    run(&options).unwrap();
+    options.resume = true;
+    fs::write(run_folder::config(dir.path()), "{\"train\": ").unwrap();
+    let error = run(&options).unwrap_err();
+    assert!(error.message.contains("config.json"), "{error}");
+    // What the help says works.
+    fs::remove_file(run_folder::config(dir.path())).unwrap();
+    run(&options).unwrap();
+    assert!(run_folder::config(dir.path()).exists());
+}
+
+#[test]
+fn weights_start_a_run_where_another_ended() {
+    let dir = tempdir().unwrap();
+    let first = dir.path().join("first");
+    run(&options(&first)).unwrap();
+    let second = dir.path().join("second");
+    let mut options = options(&second);
+    options.weights = Some(run_folder::last(&first));
+    options.max_steps = Some(1);
+    options.overrides.settings = settings(&[("rate", "1e-12")]);
+    run(&options).unwrap();
+    let weights = |dir: &Path| -> Vec<f32> {
+        let tensors = crate::support::last(dir).tensors;
+        let weights = tensors.into_iter().filter(|t| t.name == "linear0.weight");
+        weights.flat_map(|t| t.data).collect()
+    };
+    assert_eq!(weights(&first), weights(&second));
+    // Resuming does not need the file again.
+    options.weights = None;
+    options.resume = true;
+    run(&options).unwrap();
+}
+
+#[test]
+fn a_rate_that_is_too_high_is_found_out() {
+    let dir = tempdir().unwrap();
+    let mut options = options(dir.path());
+    options.overrides.settings = settings(&[("rate", "1e30"), ("epochs", "20")]);
+    let error = run(&options).unwrap_err();
+    assert!(error.message.contains("finite"), "{error}");
+    assert!(error.help.unwrap().contains("--rate"));
+}
+
+#[test]
+fn nothing_is_left_where_nothing_could_begin() {
+    let dir = tempdir().unwrap();
+    let out = dir.path().join("run");
+    let mut options = options(&out);
+    options.weights = Some(dir.path().join("none.safetensors"));
+    assert!(run(&options).is_err());
+    assert!(!out.exists());
+}
+
+#[test]
+fn absurd_threads_are_refused() {
+    for threads in [0, 1_000_000] {
+        let error = train::use_threads(Some(threads)).unwrap_err();
+        assert!(error.message.contains(&threads.to_string()), "{error}");
+    }
+}
+
+#[test]
+fn eval_of_what_is_no_run_is_an_error() {
+    let dir = tempdir().unwrap();
+    let error = eval::run(&evaluation(dir.path().into())).unwrap_err();
+    assert!(error.message.contains("last.safetensors"), "{error}");
+    let error = eval::run(&evaluation(dir.path().join("x.safetensors"))).unwrap_err();
+    assert!(error.message.contains("x.safetensors"), "{error}");
+}
