@@ -173,7 +173,8 @@ fn what_may_not_change_is_named() {
         change(&mut options);
         run(&options)
     };
-    let refused: [(&dyn Fn(&mut Options), &str); 4] = [
+    type Change<'a> = &'a dyn Fn(&mut Options);
+    let refused: [(Change, &str); 4] = [
         (
             &|o| o.overrides.params = settings(&[("width", "9")]),
             "params.width is 8 in the run, 9 here",
