@@ -5,4 +5,5 @@ mod gradients;
 mod naive;
 mod networks;
 mod support;
+mod timing;
 mod training;
