@@ -15,7 +15,10 @@ fn read(text: &str) -> Result<(), usize> {
     if let Ok(file) = parse(text, 0) {
         let printed = print(&file, text);
         let fits = printed.len() <= 1 << 20;
-        assert!(!fits || parse(&printed, 0).is_ok(), "printed text does not parse");
+        assert!(
+            !fits || parse(&printed, 0).is_ok(),
+            "printed text does not parse"
+        );
     }
     match check(&mut sources, &[], true) {
         Ok(model) => {
@@ -59,10 +62,56 @@ fn full(piece: &str) -> String {
 }
 
 const PIECES: &[&str] = &[
-    "{", "(", "[", "}", "-", "a.", "/", "//", "/// a\n", "1+", "not ", "if ", "$\n", "\n", "$", " ", "\t\r\n",
-    "é\n", "漢", "\u{1f600} ", "\"", "a", "1", "a\n", "a ", "1 ", "a:", "a,", "(a)", "{a}", "[1]", "()\n", "{}", "a(",
-    "param ", "model ", "block a ", "train {} ", "skip ", "repeat ", "concat {} ", "input a ", "..", "=", "1e",
-    "if a { 1 } else ", "a = 1\n", "\u{feff}", "\0", "\u{1b}[31m",
+    "{",
+    "(",
+    "[",
+    "}",
+    "-",
+    "a.",
+    "/",
+    "//",
+    "/// a\n",
+    "1+",
+    "not ",
+    "if ",
+    "$\n",
+    "\n",
+    "$",
+    " ",
+    "\t\r\n",
+    "é\n",
+    "漢",
+    "\u{1f600} ",
+    "\"",
+    "a",
+    "1",
+    "a\n",
+    "a ",
+    "1 ",
+    "a:",
+    "a,",
+    "(a)",
+    "{a}",
+    "[1]",
+    "()\n",
+    "{}",
+    "a(",
+    "param ",
+    "model ",
+    "block a ",
+    "train {} ",
+    "skip ",
+    "repeat ",
+    "concat {} ",
+    "input a ",
+    "..",
+    "=",
+    "1e",
+    "if a { 1 } else ",
+    "a = 1\n",
+    "\u{feff}",
+    "\0",
+    "\u{1b}[31m",
 ];
 
 #[test]
@@ -73,10 +122,21 @@ fn a_mebibyte_of_one_piece() {
         // The same inside a model, a setting, an expression and arguments.
         let room = (1 << 20) - 200;
         let inner = piece.repeat(room / piece.len());
-        let _ = refuse(&format!("{name} in a model"), &format!("model m {{ input image(3, 8, 8)\n{inner}\n}}"));
-        refuse(&format!("{name} in settings"), &format!("train {{\n{inner}\n}}"));
-        refuse(&format!("{name} in a default"), &format!("param a: int = {inner}"));
-        refuse(&format!("{name} in arguments"), &format!("model m {{\n conv({inner})\n}}"));
+        let _ = refuse(
+            &format!("{name} in a model"),
+            &format!("model m {{ input image(3, 8, 8)\n{inner}\n}}"),
+        );
+        refuse(
+            &format!("{name} in settings"),
+            &format!("train {{\n{inner}\n}}"),
+        );
+        refuse(
+            &format!("{name} in a default"),
+            &format!("param a: int = {inner}"),
+        );
+        refuse(
+            &format!("{name} in arguments"),
+            &format!("model m {{\n conv({inner})\n}}"),
+        );
     }
 }
-

@@ -49,7 +49,8 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         let distance = strsim::damerau_levenshtein(word, name);
         (distance <= most && distance < longer).then_some((distance, name))
     });
-    near.min_by_key(|&(distance, _)| distance).map(|(_, name)| name)
+    near.min_by_key(|&(distance, _)| distance)
+        .map(|(_, name)| name)
 }
 
 /// A help line for an unknown name: the nearest one, or all there are.

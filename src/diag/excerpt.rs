@@ -24,9 +24,17 @@ pub(super) struct Excerpt {
 impl Excerpt {
     /// The excerpt of `source` that shows the byte ranges `labels`.
     pub fn new(source: &str, labels: &[Range<usize>]) -> Self {
-        let places: Vec<Place> = labels.iter().map(|label| Place::new(source, label)).collect();
+        let places: Vec<Place> = labels
+            .iter()
+            .map(|label| Place::new(source, label))
+            .collect();
         let near = |line: usize| places.iter().any(|p| p.line.abs_diff(line) <= 1);
-        let first = places.iter().map(|p| p.line).min().unwrap_or(0).saturating_sub(1);
+        let first = places
+            .iter()
+            .map(|p| p.line)
+            .min()
+            .unwrap_or(0)
+            .saturating_sub(1);
         let last = places.iter().map(|p| p.line).max().unwrap_or(0) + 1;
         let mut excerpt = Excerpt {
             text: String::new(),
@@ -92,7 +100,10 @@ impl Excerpt {
 
     /// The bytes of the lines `from..=to`, without the last one's end.
     pub fn bytes(&self, from: usize, to: usize) -> Range<usize> {
-        let end = self.lines.get(to + 1).map_or(self.text.len(), |&(start, _)| start);
+        let end = self
+            .lines
+            .get(to + 1)
+            .map_or(self.text.len(), |&(start, _)| start);
         self.lines[from].0..end
     }
 
@@ -158,7 +169,10 @@ mod tests {
     #[test]
     fn shows_a_line_of_context() {
         let (text, under, column) = shown("a\nb\ncde\nf\ng", 5..6);
-        assert_eq!((text.as_str(), under.as_str(), column), ("b\ncde\nf\n", "d", 1));
+        assert_eq!(
+            (text.as_str(), under.as_str(), column),
+            ("b\ncde\nf\n", "d", 1)
+        );
     }
 
     #[test]

@@ -69,7 +69,8 @@ impl<'t> Builder<'t> {
         if parts <= MAX_PARTS {
             return false;
         }
-        let message = format!("{parts} operators and operands in one place; the limit is {MAX_PARTS}");
+        let message =
+            format!("{parts} operators and operands in one place; the limit is {MAX_PARTS}");
         let report = Diagnostic::new(Code::Limit, message, self.span(pair), "all of this");
         self.report(report.help("name its parts with `param`"));
         true
