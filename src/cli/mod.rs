@@ -108,6 +108,7 @@ fn train_file(source: &mut Source, knobs: &[Knob], matches: &ArgMatches) -> Resu
 }
 
 fn evaluate(matches: &ArgMatches) -> Result<(), Failure> {
+    train::use_threads(options::threads(matches))?;
     let report = eval::run(&options::eval(matches)?)?;
     describe::print(
         &match matches.get_one::<String>("format").map(String::as_str) {

@@ -23,7 +23,7 @@ pub(super) fn train(path: &Path, knobs: &[Knob], matches: &ArgMatches) -> Result
     options.data_dir = path_of(matches, "data-dir");
     options.out = path_of(matches, "out");
     options.weights = path_of(matches, "weights");
-    options.threads = number_of(matches, "threads");
+    options.threads = threads(matches);
     options.max_steps = matches.get_one("max-steps").copied();
     options.log_every = matches.get_one("log-every").copied();
     options.augment = word(matches, "augment") != Some("off");
@@ -66,6 +66,11 @@ pub(super) fn eval(matches: &ArgMatches) -> Result<eval::Options> {
         engine: EngineKind::default(),
         device: Device::default(),
     })
+}
+
+/// How many threads to use, if that was said.
+pub(super) fn threads(matches: &ArgMatches) -> Option<usize> {
+    number_of(matches, "threads")
 }
 
 fn word<'m>(matches: &'m ArgMatches, flag: &str) -> Option<&'m str> {

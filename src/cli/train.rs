@@ -268,7 +268,8 @@ fn show_heading(
     let schedule = match &train.schedule {
         Schedule::Constant => "constant".to_string(),
         Schedule::Step { at, factor } => format!("×{factor} at epochs {at:?}"),
-        Schedule::Cosine { warmup } => format!("cosine after {warmup} epochs of warm-up"),
+        Schedule::Cosine { warmup: 0.0 } => "cosine".to_string(),
+        Schedule::Cosine { warmup } => format!("cosine after a warm-up of {warmup} epochs"),
     };
     let images = dataset.train.len();
     let threads = rayon::current_num_threads();

@@ -204,7 +204,9 @@ fn a_file_that_is_too_short_or_too_long_is_refused() {
 
 #[test]
 fn broken_gzip_streams_are_refused() {
-    let noise: Vec<u8> = (0..3 * 784).map(|i: u32| ((i * i * 31) >> 4) as u8).collect();
+    let noise: Vec<u8> = (0..3 * 784)
+        .map(|i: u32| ((i * i * 31) >> 4) as u8)
+        .collect();
     let packed = gzip(&idx(&[3, 28, 28], &noise));
     says(
         &broken(TRAIN_IMAGES, &packed[..packed.len() / 2]),
