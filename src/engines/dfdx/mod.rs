@@ -411,19 +411,16 @@ fn cross_entropy<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
         .map_err(device_failed)
 }
 
-/// Rows whose largest element is at their label.
+/// Rows whose largest element, the first of equals, is at their label.
 fn correct<E: Dtype>(logits: &[E], classes: usize, labels: &[u32]) -> usize {
-    let is_correct = |(row, &label): (&[E], &u32)| {
-        let label = label as usize;
-        let others = row.iter().enumerate().filter(|&(index, _)| index != label);
-        row.get(label).is_some_and(|own| {
-            others
-                .into_iter()
-                .all(|(index, other)| own > other || (own == other && label < index))
-        })
-    };
+    fn largest<E: Dtype>(row: &[E]) -> Option<usize> {
+        let larger = |best: (usize, E), next: (usize, E)| if next.1 > best.1 { next } else { best };
+        let found = row.iter().copied().enumerate().reduce(larger);
+        found.map(|(index, _)| index)
+    }
     let rows = logits.chunks_exact(classes.max(1)).zip(labels);
-    rows.filter(|&row| is_correct(row)).count()
+    rows.filter(|&(row, &label)| largest(row) == Some(label as usize))
+        .count()
 }
 
 /// dfdx's SGD with the model's settings at the learning rate `rate`.
