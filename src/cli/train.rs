@@ -9,6 +9,7 @@ use crate::schedule;
 use crate::tensor::Tensor;
 use crate::train::checkpoint::{Checkpoint, DataMeta, FORMAT, Meta};
 use crate::train::config::Config;
+use crate::train::memory;
 use crate::train::options::{Device, EngineKind, Options, Order};
 use crate::train::position::Position;
 use crate::train::progress::{Progress, Summary};
@@ -45,6 +46,7 @@ fn train(
     }
     // All that can fail for a reason of the user's comes before anything is written.
     let dataset = load_data(model, options, progress)?;
+    check_memory(model, options, &dataset)?;
     let mut engine = engine(model, options, &place, &dataset)?;
     let (folder, meta) = match place {
         Place::Resumed { folder, checkpoint } => {
@@ -182,6 +184,19 @@ fn load_data(model: &Model, options: &Options, progress: &Progress) -> Result<Da
         classes: model.output.elements(),
     };
     data::load(&request, &progress.loader(kind.keyword()))
+}
+
+/// Refuses a batch that the machine's memory cannot hold; one larger than the dataset
+/// is as large as that.
+fn check_memory(model: &Model, options: &Options, dataset: &Dataset) -> Result<()> {
+    let needed = |images: usize| match options.engine {
+        EngineKind::Dfdx => engines::dfdx::memory(model, images),
+    };
+    let batch = model.train.batch.min(dataset.train.len());
+    match memory::available() {
+        Some(available) => memory::check(&needed, batch, available),
+        None => Ok(()),
+    }
 }
 
 /// The engine in the state that the run begins or goes on with.

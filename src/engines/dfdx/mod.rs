@@ -7,12 +7,14 @@
 //! operations that dfdx has on every device are used, so the engine runs on any. It is
 //! made to be right and clear, and to be what other engines are held against.
 
+mod memory;
 mod ops;
 mod parameters;
 mod pass;
 mod pool;
 mod windows;
 
+pub use self::memory::memory;
 use self::parameters::{Parameters, to_f32};
 use self::pass::{Mode, Pass, Statistics, Watch, rows_of_images};
 use self::windows::Windows;
