@@ -85,9 +85,14 @@ impl Diagnostic {
 
     /// Adds a second place.
     pub fn also(mut self, span: Span, label: impl Into<String>) -> Self {
+        self.label(span, label);
+        self
+    }
+
+    /// Adds a second place.
+    pub fn label(&mut self, span: Span, label: impl Into<String>) {
         let text = clipped(label.into());
         self.labels.push(Label { span, text });
-        self
     }
 
     /// Adds the fix.
@@ -104,6 +109,9 @@ impl Diagnostic {
 
 /// Reports at most; a file that is not `.van` at all has a mistake a line.
 pub const MAX_REPORTS: usize = 50;
+
+/// Columns beside the text of a line: its number and a bar.
+const MARGIN: usize = 10;
 
 /// Bytes of a message, a label or a help line at most: names may be long.
 const LONGEST: usize = 400;
@@ -188,24 +196,33 @@ impl Diagnostic {
             .with_width(style.width)
             .with_links(false)
             .with_context_lines(1);
-        let main = self.span().source;
+        let mut sources_shown: Vec<u16> = vec![self.span().source];
+        for label in &self.labels {
+            if !sources_shown.contains(&label.span.source) {
+                sources_shown.push(label.span.source);
+            }
+        }
         let mut out = String::new();
-        let _ = handler.render_report(&mut out, self.report(main, true, sources).as_ref());
-        // miette draws one text a report; a place in another text follows by itself.
-        let mut others: Vec<u16> = self.labels.iter().map(|l| l.span.source).collect();
-        others.dedup();
-        for other in others.into_iter().filter(|&s| s != main) {
-            let _ = handler.render_report(&mut out, self.report(other, false, sources).as_ref());
+        let last = sources_shown.len() - 1;
+        for (i, source) in sources_shown.into_iter().enumerate() {
+            let report = self.report(source, i == last, sources, style.width);
+            let mut drawn = String::new();
+            let _ = handler.render_report(&mut drawn, report.as_ref());
+            // miette draws one text a report: of the others, only the snippet is wanted.
+            let begin = if i == 0 { None } else { drawn.find("╭─[") };
+            let line = begin.and_then(|at| drawn[..at].rfind('\n'));
+            out.push_str(&drawn[line.map_or(0, |at| at + 1)..]);
         }
         out
     }
 
-    fn report(&self, source: u16, main: bool, sources: &Sources) -> Report {
+    /// The part of the report that is about one text, perhaps with the help line.
+    fn report(&self, source: u16, helps: bool, sources: &Sources, width: usize) -> Report {
         let labels = self.labels.iter().filter(|l| l.span.source == source);
         let labels: Vec<&Label> = labels.collect();
         let Source { name, text } = &sources.0[source as usize];
         let ranges: Vec<_> = labels.iter().map(|label| label.span.range()).collect();
-        let excerpt = Excerpt::new(text, &ranges);
+        let excerpt = Excerpt::new(text, &ranges, width.saturating_sub(MARGIN));
         let shown = labels.iter().zip(&excerpt.labels).enumerate();
         let shown = shown.map(|(i, (label, range))| {
             // Without a text miette would still draw a line to it.
@@ -215,12 +232,9 @@ impl Diagnostic {
                 _ => LabeledSpan::new_with_span(text, range.clone()),
             }
         });
-        let message = if main { &self.message } else { "declared here" };
-        let mut report = MietteDiagnostic::new(message).with_labels(shown);
-        if main {
-            report = report.with_code(self.code.to_string());
-            report.help = self.help.clone();
-        }
+        let mut report = MietteDiagnostic::new(&self.message).with_labels(shown);
+        report.code = Some(self.code.to_string());
+        report.help = self.help.clone().filter(|_| helps);
         let name = name.clone();
         Report::new(report).with_source_code(Shown { name, excerpt })
     }

@@ -16,4 +16,5 @@ pub mod schedule;
 pub mod span;
 pub mod syntax;
 pub mod tensor;
+pub mod text;
 pub mod train;

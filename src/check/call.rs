@@ -1,9 +1,10 @@
 //! What can be called with which arguments, and matching a call to that.
 
-use super::report::{Reports, suggest, unknown};
+use super::report::{Reports, quoted, suggest, unknown};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 use crate::syntax::ast::{Arg, Call, Expr};
+use crate::syntax::print_expr;
 
 /// What an argument has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub(super) enum Kind {
     Float,
     Bool,
     Skip,
+    /// Not known, because its declaration is wrong.
+    Any,
     /// One of these words.
     Word(&'static [&'static str]),
     /// `same` or an int.
@@ -225,97 +228,139 @@ pub(super) fn find<'k>(
     found
 }
 
-/// The expression given for each of `slots`, `None` where there is none. Reports
-/// arguments that are unknown, doubled, missing, or positional where they may not be;
-/// `declared` is where a block says what it takes.
-pub(super) fn bind<'c>(
+/// What a call gives for each slot of its callee.
+pub(super) struct Args<'c, 's> {
+    callee: &'c str,
+    slots: &'s [Slot<'s>],
+    given: Vec<Option<&'c Expr>>,
+}
+
+impl<'c> Args<'c, '_> {
+    /// The expression given for a slot, by its name or by its place.
+    pub fn get(&self, name: &str) -> Option<&'c Expr> {
+        let index = self.slots.iter().position(|slot| slot.name == name)?;
+        self.given[index]
+    }
+
+    /// What a slot is called in a report.
+    pub fn what(&self, name: &str) -> String {
+        format!("`{name}` of `{}`", self.callee)
+    }
+
+    /// The slots with what is given for them.
+    pub fn pairs(&self) -> impl Iterator<Item = (&Slot<'_>, Option<&'c Expr>)> {
+        self.slots.iter().zip(self.given.iter().copied())
+    }
+}
+
+/// Matches the arguments of a call to `slots`. Reports those that are unknown, doubled,
+/// missing, or positional where they may not be; `declared` is where a block says what
+/// it takes.
+pub(super) fn bind<'c, 's>(
     call: &'c Call,
-    slots: &[Slot],
+    slots: &'s [Slot<'s>],
     declared: Option<Span>,
     reports: &mut Reports,
-) -> Vec<Option<&'c Expr>> {
+) -> Args<'c, 's> {
     let mut given: Vec<Option<&'c Expr>> = vec![None; slots.len()];
+    let mut mistakes = Vec::new();
     let mut positional = 0..slots.iter().filter(|slot| slot.positional).count();
     let mut named = false;
     for arg in call.args() {
         let index = match &arg.key {
             Some(key) => {
                 named = true;
-                match slots.iter().position(|slot| slot.name == key.node) {
-                    Some(index) => index,
-                    None => {
-                        reports.add(at(unknown_argument(call, arg, slots), declared));
-                        continue;
-                    }
-                }
+                slots.iter().position(|slot| slot.name == key.node)
             }
-            None if named => {
-                reports.add(positional_after_named(call, arg, slots));
-                continue;
-            }
-            None => match positional.next() {
-                Some(index) => index,
-                None => {
-                    reports.add(at(too_many(call, arg, slots), declared));
-                    continue;
-                }
-            },
+            None if named => None,
+            None => positional.next(),
         };
-        match given[index] {
-            None => given[index] = Some(&arg.value),
-            Some(first) => reports.add(twice(call, arg, slots[index].name, first.span)),
+        match index.map(|index| (&slots[index], &mut given[index])) {
+            Some((_, place @ None)) => *place = Some(&arg.value),
+            Some((slot, Some(first))) => mistakes.push(twice(call, arg, slot.name, first.span)),
+            None => mistakes.push(misplaced(call, arg, slots, named)),
         }
     }
-    for (slot, value) in slots.iter().zip(&given) {
-        if slot.required && value.is_none() {
-            reports.add(at(missing(call, slot, slots), declared));
+    // One that is misplaced may be the one that is missing.
+    if mistakes.is_empty()
+        && slots
+            .iter()
+            .zip(&given)
+            .any(|(s, g)| s.required && g.is_none())
+    {
+        mistakes.push(missing(call, slots, &given));
+    }
+    for mistake in mistakes {
+        reports.add(match declared {
+            Some(span) => mistake.also(span, format!("`{}` is declared here", call.name.node)),
+            None => mistake,
+        });
+    }
+    Args {
+        callee: &call.name.node,
+        slots,
+        given,
+    }
+}
+
+/// An argument that has no slot.
+fn misplaced(call: &Call, arg: &Arg, slots: &[Slot], named: bool) -> Diagnostic {
+    let name = &call.name.node;
+    if let Some(key) = &arg.key {
+        let message = format!("`{name}` has no argument `{}`", key.node);
+        let names: Vec<&str> = slots.iter().map(|slot| slot.name).collect();
+        let help = match names.as_slice() {
+            [] => format!("write `{name}` without arguments"),
+            names => suggest(&key.node, names, "argument"),
+        };
+        return Diagnostic::new(Code::Name, message, key.span, "no such argument").help(help);
+    }
+    let value = print_expr(&arg.value);
+    let free = slots.iter().find(|slot| !is_given(slot, call, slots));
+    let positional = slots.iter().filter(|slot| slot.positional).count();
+    let (message, label) = match (slots, named) {
+        ([], _) => (format!("`{name}` takes no arguments"), "remove this"),
+        (_, true) => (
+            "an argument without a name comes after one with a name".to_string(),
+            "this one needs its name, too",
+        ),
+        (_, false) if positional == slots.len() => (
+            format!("`{name}` takes {} arguments at most", slots.len()),
+            "one too many",
+        ),
+        (_, false) if positional == 0 => (
+            format!("`{name}` takes its arguments by name"),
+            "this one needs its name",
+        ),
+        ([first, ..], false) => (
+            format!("`{name}` takes only `{}` without a name", first.name),
+            "this one needs its name",
+        ),
+    };
+    let help = match (free, slots) {
+        (_, []) => format!("write `{name}` without arguments"),
+        (Some(slot), _) => format!("did you mean `{}: {value}`?", slot.name),
+        (None, slots) => {
+            let names: Vec<&str> = slots.iter().map(|slot| slot.name).collect();
+            format!(
+                "remove it: {} are all that it takes",
+                quoted(&names).replace(" or ", " and ")
+            )
         }
-    }
-    given
-}
-
-fn at(report: Diagnostic, declared: Option<Span>) -> Diagnostic {
-    match declared {
-        Some(span) => report.also(span, "declared here"),
-        None => report,
-    }
-}
-
-fn unknown_argument(call: &Call, arg: &Arg, slots: &[Slot]) -> Diagnostic {
-    let key = arg.key.as_ref().map_or("", |key| &key.node);
-    let span = arg.key.as_ref().map_or(arg.value.span, |key| key.span);
-    let names: Vec<&str> = slots.iter().map(|slot| slot.name).collect();
-    let help = match names.as_slice() {
-        [] => format!("write `{}` without arguments", call.name.node),
-        names => suggest(key, names, "argument"),
     };
-    let message = format!("`{}` has no argument `{key}`", call.name.node);
-    Diagnostic::new(Code::Name, message, span, "no such argument").help(help)
+    Diagnostic::new(Code::Type, message, arg.value.span, label).help(help)
 }
 
-fn positional_after_named(call: &Call, arg: &Arg, slots: &[Slot]) -> Diagnostic {
-    let message = "an argument without a name after one with a name";
-    Diagnostic::new(
-        Code::Type,
-        message,
-        arg.value.span,
-        "this one needs its name",
-    )
-    .help(format!("write it as `key: value`: {}", usage(call, slots)))
-}
-
-fn too_many(call: &Call, arg: &Arg, slots: &[Slot]) -> Diagnostic {
-    let takes = match slots.iter().filter(|slot| slot.positional).count() {
-        0 => "no argument".to_string(),
-        1 => "one argument".to_string(),
-        n => format!("{n} arguments"),
-    };
-    let message = format!("`{}` takes {takes} without a name", call.name.node);
-    let help = match slots {
-        [] => format!("write `{}` without arguments", call.name.node),
-        _ => format!("name the others: {}", usage(call, slots)),
-    };
-    Diagnostic::new(Code::Type, message, arg.value.span, "one too many").help(help)
+/// Whether the call gives `slot`, by its name or by its place.
+fn is_given(slot: &Slot, call: &Call, slots: &[Slot]) -> bool {
+    let by_name = |arg: &Arg| arg.key.as_ref().is_some_and(|key| key.node == slot.name);
+    let leading = call
+        .args()
+        .iter()
+        .take_while(|arg| arg.key.is_none())
+        .count();
+    let place = slots.iter().position(|other| other.name == slot.name);
+    call.args().iter().any(by_name) || (slot.positional && place < Some(leading))
 }
 
 fn twice(call: &Call, arg: &Arg, name: &str, first: Span) -> Diagnostic {
@@ -326,24 +371,22 @@ fn twice(call: &Call, arg: &Arg, name: &str, first: Span) -> Diagnostic {
         .help("remove one of them")
 }
 
-fn missing(call: &Call, slot: &Slot, slots: &[Slot]) -> Diagnostic {
-    let message = format!("`{}` needs `{}`", call.name.node, slot.name);
-    let label = format!("`{}` is missing", slot.name);
-    Diagnostic::new(Code::Type, message, call.span, label)
-        .help(format!("write {}", usage(call, slots)))
-}
-
-/// `` `conv(out, kernel: …)` `` with what must be given.
-fn usage(call: &Call, slots: &[Slot]) -> String {
-    let required = slots.iter().filter(|slot| slot.required);
-    let shown: Vec<String> = required
-        .map(|slot| match slot.positional {
-            true => slot.name.to_string(),
-            false => format!("{}: …", slot.name),
-        })
-        .collect();
-    match (shown.as_slice(), slots) {
-        ([], [any, ..]) => format!("`{}({}: …)`", call.name.node, any.name),
-        (shown, _) => format!("`{}({})`", call.name.node, shown.join(", ")),
-    }
+fn missing(call: &Call, slots: &[Slot], given: &[Option<&Expr>]) -> Diagnostic {
+    let name = &call.name.node;
+    let pairs = || slots.iter().zip(given);
+    let lacking = pairs().filter(|(slot, value)| slot.required && value.is_none());
+    let lacking: Vec<&str> = lacking.map(|(slot, _)| slot.name).collect();
+    let lacking = quoted(&lacking).replace(" or ", " and ");
+    // The call as it may be meant: what is given, and a place for what is not.
+    let shown = pairs().filter_map(|(slot, value)| match (value, slot.positional) {
+        (Some(value), true) => Some(print_expr(value)),
+        (Some(value), false) => Some(format!("{}: {}", slot.name, print_expr(value))),
+        (None, true) if slot.required => Some(slot.name.to_string()),
+        (None, false) if slot.required => Some(format!("{}: …", slot.name)),
+        (None, _) => None,
+    });
+    let shown: Vec<String> = shown.collect();
+    let message = format!("`{name}` needs {lacking}");
+    Diagnostic::new(Code::Type, message, call.span, format!("without {lacking}"))
+        .help(format!("write `{name}({})`", shown.join(", ")))
 }

@@ -7,7 +7,7 @@ use super::report::Reports;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 use crate::syntax::ast::{self, Body, File, Ident, Item, StatementKind};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Names of the commands' own flags, which no param may have.
 pub const RESERVED: &[&str] = &[
@@ -44,12 +44,24 @@ pub const RESERVED: &[&str] = &[
     "weights",
 ];
 
+/// Whether a param of that name would hide a command's own flag.
+pub(super) fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&flag(name).as_str())
+}
+
+/// The flag that is written like `name`.
+fn flag(name: &str) -> String {
+    name.replace('_', "-")
+}
+
 /// The declarations of a file; of those with the same name, the first.
 pub(super) struct Declarations<'a> {
     pub params: Vec<&'a ast::Param>,
     pub blocks: HashMap<&'a str, &'a ast::Block>,
     pub model: Option<&'a ast::Model>,
     pub train: Option<&'a ast::Train>,
+    /// The blocks that a cycle of calls was found to lead back to.
+    pub recursive: HashSet<&'a str>,
 }
 
 impl<'a> Declarations<'a> {
@@ -59,6 +71,7 @@ impl<'a> Declarations<'a> {
             blocks: HashMap::new(),
             model: None,
             train: None,
+            recursive: HashSet::new(),
         };
         let mut param_places: HashMap<&str, Span> = HashMap::new();
         for item in &file.items {
@@ -100,10 +113,10 @@ impl<'a> Declarations<'a> {
         if declared.model.is_none() {
             reports.add(
                 Diagnostic::new(Code::Name, "the file has no `model`", Span::default(), "")
-                    .help("add `model NAME { input image(3, 32, 32) … }`"),
+                    .help("add one: `model NAME { input image(3, 32, 32) … }`"),
             );
         }
-        recursive_blocks(file, &declared.blocks, reports);
+        declared.recursive = recursive_blocks(file, &declared.blocks, reports);
         declared
     }
 }
@@ -117,15 +130,21 @@ fn twice(kind: &str, name: &Ident, first: Span) -> Diagnostic {
 
 fn one_only(kind: &str, second: Span, first: Span) -> Diagnostic {
     let message = format!("the file has two `{kind}` sections");
+    let help = match kind {
+        "model" => "keep one of them: a file holds one network",
+        _ => "put all settings into one of them",
+    };
     Diagnostic::new(Code::Name, message, second, "the second one")
         .also(first, "the first one")
-        .help("keep one of them; two networks are two files")
+        .help(help)
 }
 
 fn forbidden_param(name: &Ident, reports: &mut Reports) {
-    let flag = name.node.replace('_', "-");
-    let taken = if RESERVED.contains(&flag.as_str()) {
-        format!("`--{flag}` is a flag of the commands themselves")
+    let taken = if is_reserved(&name.node) {
+        format!(
+            "`--{}` is a flag of the commands themselves",
+            flag(&name.node)
+        )
     } else if POLICIES.contains(&name.node.as_str()) {
         format!("`{}` is a skip policy", name.node)
     } else {
@@ -161,7 +180,12 @@ fn forbidden_block(name: &Ident, reports: &mut Reports) {
 /// Reports each block that calls itself, directly or through others, with the cycle.
 ///
 /// A depth-first search with its own stack: a chain of blocks may be long.
-fn recursive_blocks(file: &File, blocks: &HashMap<&str, &ast::Block>, reports: &mut Reports) {
+fn recursive_blocks<'a>(
+    file: &'a File,
+    blocks: &HashMap<&'a str, &'a ast::Block>,
+    reports: &mut Reports,
+) -> HashSet<&'a str> {
+    let mut recursive: HashSet<&str> = HashSet::new();
     let mut done: HashMap<&str, bool> = HashMap::new();
     for item in &file.items {
         let Item::Block(root) = item else { continue };
@@ -183,7 +207,11 @@ fn recursive_blocks(file: &File, blocks: &HashMap<&str, &ast::Block>, reports: &
             };
             match done.get(callee.name.node.as_str()) {
                 Some(true) => {}
+                Some(false) if reports.is_full() => {
+                    recursive.insert(&callee.name.node);
+                }
                 Some(false) => {
+                    recursive.insert(&callee.name.node);
                     let path: Vec<&str> = stack.iter().map(|s| s.0.name.node.as_str()).collect();
                     reports.add(cycle(call, callee, &path));
                 }
@@ -194,23 +222,20 @@ fn recursive_blocks(file: &File, blocks: &HashMap<&str, &ast::Block>, reports: &
             }
         }
     }
+    recursive
 }
 
 fn cycle(call: &Ident, callee: &ast::Block, path: &[&str]) -> Diagnostic {
     let from = path.iter().position(|name| *name == call.node).unwrap_or(0);
-    let mut cycle: Vec<String> = path[from..]
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect();
-    cycle.push(format!("`{}`", call.node));
-    let message = format!(
-        "block `{}` is made of itself: {}",
-        call.node,
-        cycle.join(" → ")
-    );
+    let cycle = path[from..].iter().copied().chain([call.node.as_str()]);
+    let cycle: Vec<String> = cycle.map(|name| format!("`{name}`")).collect();
+    let message = match cycle.len() {
+        2 => format!("block `{}` calls itself", call.node),
+        _ => format!("blocks call one another in a cycle: {}", cycle.join(" → ")),
+    };
     Diagnostic::new(Code::Name, message, call.span, "this call closes the cycle")
-        .also(callee.name.span, "declared here")
-        .help("remove the call; to repeat layers use `repeat`")
+        .also(callee.name.span, format!("`{}` begins here", call.node))
+        .help("a block cannot contain itself: to stack layers use `repeat n { … }`")
 }
 
 /// The names called in `body` and inside it.

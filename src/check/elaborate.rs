@@ -3,25 +3,27 @@
 use super::call::{INPUTS, LAYERS, bind};
 use super::declarations::Declarations;
 use super::eval::{Binding, Params, Scope, eval};
-use super::infer::{self, Misfit};
+use super::infer::{self, Misfit, described};
+use super::place::Place;
 use super::policy::PolicyValue;
 use super::report::Reports;
 use super::types::block_slots;
 use super::value::{Type, Value};
-use super::{MAX_DEPTH, MAX_LAYERS};
+use super::{MAX_DEPTH, MAX_ELEMENTS, MAX_LAYERS, MAX_PATH};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Granularity, Layer, Model, ModelParam, Op, Shape, Train};
 use crate::span::Span;
 use crate::syntax::ast::{self, Body, Call, Ident, Statement, StatementKind};
-use std::collections::HashMap;
+use crate::text::grouped;
 
-/// The network of the file's model; `None` where it cannot be known.
+/// The network of the file's model, and the statement that makes its output; `None`
+/// where it cannot be known.
 pub(super) fn elaborate(
     declared: &Declarations,
     params: &Params,
     train: Train,
     reports: &mut Reports,
-) -> Option<Model> {
+) -> Option<(Model, Span)> {
     let model = declared.model?;
     let mut elaborator = Elaborator {
         declared,
@@ -51,7 +53,7 @@ pub(super) fn elaborate(
             doc: param.doc.clone(),
         })
     });
-    Some(Model {
+    let network = Model {
         name: model.name.node.clone(),
         params: shown.collect(),
         doc: model.doc.clone(),
@@ -59,7 +61,8 @@ pub(super) fn elaborate(
         layers: place.layers,
         output: end.shape?,
         train,
-    })
+    };
+    Some((network, end.from))
 }
 
 /// What runs between layers: its shape, if known, and the place that made it.
@@ -67,48 +70,6 @@ pub(super) fn elaborate(
 pub(super) struct Flow {
     pub shape: Option<Shape>,
     pub from: Span,
-}
-
-/// A scope of the network: where layers are being added.
-pub(super) struct Place {
-    /// The layers so far.
-    layers: Vec<Layer>,
-    /// The path of the scope, with its dot.
-    prefix: String,
-    /// Scopes and calls around this one.
-    depth: usize,
-    /// Whether weights are Dirac ones here.
-    pub dirac: bool,
-    /// Whether this is directly the body of a `skip`.
-    in_skip: bool,
-    /// How many statements of each kind came before.
-    counts: HashMap<&'static str, usize>,
-    /// The names given, with the place of the statement.
-    names: HashMap<String, Span>,
-}
-
-impl Place {
-    fn root() -> Self {
-        Place {
-            layers: Vec::new(),
-            prefix: String::new(),
-            depth: 0,
-            dirac: false,
-            in_skip: false,
-            counts: HashMap::new(),
-            names: HashMap::new(),
-        }
-    }
-
-    /// The scope named `name` inside this one.
-    fn inner(&self, name: &str) -> Self {
-        Place {
-            prefix: format!("{}{name}.", self.prefix),
-            depth: self.depth + 1,
-            dirac: self.dirac,
-            ..Place::root()
-        }
-    }
 }
 
 pub(super) struct Elaborator<'a, 'r> {
@@ -129,9 +90,9 @@ impl<'a> Elaborator<'a, '_> {
             _ => None,
         })?;
         let slots = INPUTS.iter().find(|i| i.name == call.name.node)?.slots;
-        let given = bind(call, slots, None, self.reports);
-        let mut extent = |i: usize| self.at_least(1, given[i]?, slots[i].name, scope);
-        let (channels, height, width) = (extent(0), extent(1), extent(2));
+        let args = bind(call, slots, None, self.reports);
+        let mut extent = |name| self.at_least(1, args.get(name)?, &args.what(name), scope);
+        let (channels, height, width) = (extent("channels"), extent("height"), extent("width"));
         let shape = Shape::image(channels?, height?, width?);
         self.limit_elements(infer::elements(shape), "the input", call.span)?;
         Some((shape, call.span))
@@ -145,7 +106,7 @@ impl<'a> Elaborator<'a, '_> {
         mut flow: Flow,
     ) -> Flow {
         for statement in &body.statements {
-            if self.stopped {
+            if self.stopped || self.reports.is_full() {
                 break;
             }
             flow = self.statement(statement, scope, place, flow);
@@ -164,14 +125,19 @@ impl<'a> Elaborator<'a, '_> {
         match &statement.kind {
             StatementKind::Input(_) => flow,
             StatementKind::Layer(call) => {
-                if let Some(&block) = self.declared.blocks.get(call.name.node.as_str()) {
-                    return self.block(block, call, label, scope, place, flow);
-                }
-                let Some(layer) = LAYERS.iter().find(|l| l.name == call.name.node) else {
-                    return Flow {
-                        shape: None,
-                        from: call.span,
+                let name = call.name.node.as_str();
+                let unknown = Flow {
+                    shape: None,
+                    from: call.span,
+                };
+                if let Some(&block) = self.declared.blocks.get(name) {
+                    return match self.declared.recursive.contains(name) {
+                        true => unknown,
+                        false => self.block(block, call, label, scope, place, flow),
                     };
+                }
+                let Some(layer) = LAYERS.iter().find(|l| l.name == name) else {
+                    return unknown;
                 };
                 let name = self.name(place, label, layer.name, call.span);
                 let made = self.layer(call, layer, scope, place.dirac, flow);
@@ -186,16 +152,16 @@ impl<'a> Elaborator<'a, '_> {
                 let span = header(statement, body);
                 let name = self.name(place, label, "skip", span);
                 let policy = eval(policy, scope, self.reports).and_then(Value::skip);
-                let mut inner = place.inner(&name);
-                inner.in_skip = true;
-                inner.dirac |= policy == Some(PolicyValue::Dirac);
+                let mut inner = place.skip_body(&name, policy == Some(PolicyValue::Dirac));
                 let end = self.nested(body, scope, &mut inner, flow, span);
                 let project = project.as_ref().map(|p| p.node.as_str());
                 let made = match (policy, flow.shape, end.shape) {
                     (Some(policy), Some(input), Some(output)) => {
                         let op = self.skip(policy, project, input, output, inner.layers);
-                        let op = self.fitted(op, span, end.from);
-                        Some((op.map(Op::Skip), output))
+                        let op = self.fitted(op, span, end);
+                        // What follows may be right once a vector is made after the skip.
+                        let known = op.is_some() || input.is_image() == output.is_image();
+                        known.then_some((op.map(Op::Skip), output))
                     }
                     _ => end.shape.map(|output| (None, output)),
                 };
@@ -210,7 +176,7 @@ impl<'a> Elaborator<'a, '_> {
                     (Some(input), Some(output)) => {
                         let joined = infer::concat(input, output);
                         let op = Op::Concat { body: inner.layers };
-                        self.fitted(joined, span, end.from)
+                        self.fitted(joined, span, end)
                             .map(|shape| (Some(op), shape))
                     }
                     _ => None,
@@ -230,12 +196,12 @@ impl<'a> Elaborator<'a, '_> {
         span: Span,
     ) -> Flow {
         if inner.depth > MAX_DEPTH {
-            let message = format!("scopes are nested deeper than {MAX_DEPTH}");
+            let message = format!("blocks and scopes are nested deeper than {MAX_DEPTH}");
             self.stop(
                 message,
                 span,
                 "one too deep",
-                "call fewer blocks inside one another",
+                "nest fewer blocks inside one another",
             );
             return flow;
         }
@@ -266,8 +232,10 @@ impl<'a> Elaborator<'a, '_> {
             };
         };
         if times > MAX_LAYERS {
-            let message = format!("{times} repeats; a network has at most {MAX_LAYERS} layers");
-            self.stop(message, count.span, "too many", "repeat less");
+            let (times, most) = (grouped(times as u128), grouped(MAX_LAYERS as u128));
+            let message = format!("{times} repeats, but a network has at most {most} layers");
+            let help = format!("repeat {most} times at most");
+            self.stop(message, count.span, "too many", &help);
             return flow;
         }
         for i in 0..times {
@@ -279,7 +247,17 @@ impl<'a> Elaborator<'a, '_> {
                 local.push(&counter.node, Binding::known(Value::Int(i as i64)));
             }
             let mut inner = place.inner(&format!("{name}.{i}"));
+            let before = self.reports.len();
             flow = self.nested(body, &local, &mut inner, flow, span);
+            match counter {
+                Some(name) => self
+                    .reports
+                    .label_from(before, name.span, || format!("here `{}` is {i}", name.node)),
+                None if i > 0 => self
+                    .reports
+                    .label_from(before, span, || format!("in repeat {i}, counted from 0")),
+                None => {}
+            }
             place.layers.append(&mut inner.layers);
         }
         flow
@@ -295,10 +273,10 @@ impl<'a> Elaborator<'a, '_> {
         flow: Flow,
     ) -> Flow {
         let slots = block_slots(block);
-        let given = bind(call, &slots, Some(block.name.span), self.reports);
+        let args = bind(call, &slots, Some(block.name.span), self.reports);
         let mut local = Scope::new(self.params);
         let outer = Scope::new(self.params);
-        for (formal, value) in block.formals.iter().flatten().zip(given) {
+        for (formal, (_, value)) in block.formals.iter().flatten().zip(args.pairs()) {
             let kind = Type::from_name(&formal.kind.node);
             let value = match (value, &formal.default) {
                 (Some(given), _) => eval(given, scope, self.reports),
@@ -311,17 +289,22 @@ impl<'a> Elaborator<'a, '_> {
         if !self.count_work(call.span) {
             return flow;
         }
-        let Some(label) = label else {
+        let name = label.map(|_| self.name(place, label, "block", call.span));
+        let before = self.reports.len();
+        let flow = if let Some(name) = name {
+            let mut inner = place.inner(&name);
+            let flow = self.nested(&block.body, &local, &mut inner, flow, call.span);
+            place.layers.append(&mut inner.layers);
+            flow
+        } else {
             // An unlabelled call adds no path: its layers join the scope they are in.
             place.depth += 1;
             let flow = self.nested(&block.body, &local, place, flow, call.span);
             place.depth -= 1;
-            return flow;
+            flow
         };
-        let name = self.name(place, Some(label), "block", call.span);
-        let mut inner = place.inner(&name);
-        let flow = self.nested(&block.body, &local, &mut inner, flow, call.span);
-        place.layers.append(&mut inner.layers);
+        let called = || format!("in this call of `{}`", call.name.node);
+        self.reports.label_from(before, call.span, called);
         flow
     }
 
@@ -344,20 +327,21 @@ impl<'a> Elaborator<'a, '_> {
             shape = Some(output);
             if let (Some(op), Some(input)) = (op, flow.shape) {
                 let path = format!("{}{name}", place.prefix);
-                place.layers.push(Layer {
+                let layer = Layer {
                     path,
                     span,
                     input,
                     output,
                     op,
-                });
+                };
+                self.limit_tensors(&layer);
+                place.layers.push(layer);
             }
         }
         Flow { shape, from: span }
     }
 
-    /// The name of a statement in its scope: its label, or its kind and how many of
-    /// that kind came before. Reports one that is taken.
+    /// The name of a statement in its scope; the path to it is not too long.
     fn name(
         &mut self,
         place: &mut Place,
@@ -365,51 +349,35 @@ impl<'a> Elaborator<'a, '_> {
         kind: &'static str,
         span: Span,
     ) -> String {
-        let count = place.counts.entry(kind).or_default();
-        let name = label.map_or_else(|| format!("{kind}{count}"), |label| label.node.clone());
-        *count += 1;
-        let here = label.map_or(span, |label| label.span);
-        if place.in_skip && matches!(name.as_str(), "project" | "gate") {
-            let message = format!("`{name}` names a part of the `skip` itself");
-            let report = Diagnostic::new(Code::Name, message, here, "taken");
-            self.reports.add(report.help("choose another label"));
+        let name = place.name(label, kind, span, self.reports);
+        if place.prefix.len() + name.len() > MAX_PATH {
+            self.stop(
+                format!(
+                    "the name of a layer is longer than {} bytes",
+                    grouped(MAX_PATH as u128)
+                ),
+                span,
+                "named by all the labels around it",
+                "shorten the labels",
+            );
         }
-        if let Some(&first) = place.names.get(&name) {
-            let report = match first == here {
-                true => Diagnostic::new(
-                    Code::Name,
-                    format!("`{name}` would name two layers: its block is called twice here"),
-                    here,
-                    "made twice",
-                )
-                .help("label the calls of the block, such as `first: …` and `second: …`"),
-                false => Diagnostic::new(
-                    Code::Name,
-                    format!("`{name}` names two layers"),
-                    here,
-                    "the second one",
-                )
-                .also(first, "the first one")
-                .help("give one of them another label"),
-            };
-            self.reports.add(report);
-        }
-        place.names.insert(name.clone(), here);
         name
     }
 
-    /// The shape or part that fits; reports a misfit at `span`, where what came before
-    /// was made at `from`.
-    pub fn fitted<T>(&mut self, fit: Result<T, Misfit>, span: Span, from: Span) -> Option<T> {
+    /// The shape or part that fits; reports a misfit of the statement at `span` and
+    /// what flows into or out of its body.
+    pub fn fitted<T>(&mut self, fit: Result<T, Misfit>, span: Span, flow: Flow) -> Option<T> {
         match fit {
             Ok(value) => Some(value),
-            Err(Misfit { message, help }) => {
-                let report = Diagnostic::new(Code::Shape, message, span, "this cannot take it");
-                let report = match from == span {
-                    true => report,
-                    false => report.also(from, "this made it"),
+            Err(misfit) => {
+                let report = Diagnostic::new(Code::Shape, misfit.message, span, misfit.label);
+                let report = match flow.shape {
+                    Some(shape) if flow.from != span => {
+                        report.also(flow.from, format!("gives {}", described(shape)))
+                    }
+                    _ => report,
                 };
-                self.reports.add(report.help(help));
+                self.reports.add(report.help(misfit.help));
                 None
             }
         }
@@ -420,8 +388,14 @@ impl<'a> Elaborator<'a, '_> {
         if !self.stopped {
             self.work += 1;
             if self.work > MAX_LAYERS {
-                let message = format!("the network has more than {MAX_LAYERS} layers and repeats");
-                self.stop(message, span, "this is one too many", "repeat less");
+                let most = grouped(MAX_LAYERS as u128);
+                let message = format!("the network has more than {most} layers, repeats and calls");
+                self.stop(
+                    message,
+                    span,
+                    "one too many",
+                    "repeat less, or call fewer blocks",
+                );
             }
         }
         !self.stopped
@@ -434,18 +408,24 @@ impl<'a> Elaborator<'a, '_> {
     }
 
     /// Reports a tensor over the limit of elements.
-    pub fn limit_elements(&mut self, elements: u128, what: &str, span: Span) -> Option<()> {
-        if infer::within_limit(elements) {
+    fn limit_elements(&mut self, elements: u128, what: &str, span: Span) -> Option<()> {
+        if elements <= MAX_ELEMENTS {
             return Some(());
         }
-        let message = match elements {
-            u128::MAX => format!("{what} has far more than 2³¹ elements"),
-            n => format!("{what} has {n} elements; the limit is 2³¹"),
-        };
+        let (elements, most) = (grouped(elements), grouped(MAX_ELEMENTS));
+        let message = format!("{what} has {elements} elements; the limit is {most}");
         let report = Diagnostic::new(Code::Limit, message, span, "too large");
         self.reports
             .add(report.help("use fewer channels or a smaller image"));
         None
+    }
+
+    fn limit_tensors(&mut self, layer: &Layer) {
+        for tensor in layer.own_tensors() {
+            let name = &tensor.name[layer.path.len() + 1..];
+            let what = format!("`{name}` of `{}`", layer.op.keyword());
+            self.limit_elements(infer::product(&tensor.shape), &what, layer.span);
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::Form;
 use crate::span::Span;
 use crate::syntax::ast::{BinaryOp, Call, Expr, ExprKind, UnaryOp};
+use crate::syntax::{print_expr, print_operand};
 use std::collections::HashMap;
 
 /// The functions of expressions.
@@ -41,8 +42,8 @@ impl Binding {
 /// The params by name.
 pub(super) type Params<'a> = HashMap<&'a str, Binding>;
 
-#[derive(Clone)]
 /// The names an expression may use: a block's arguments and counters, then params.
+#[derive(Clone)]
 pub(super) struct Scope<'a> {
     params: &'a Params<'a>,
     locals: Vec<(&'a str, Binding)>,
@@ -62,10 +63,6 @@ impl<'a> Scope<'a> {
 
     pub fn pop(&mut self) {
         self.locals.pop();
-    }
-
-    pub fn has_local(&self, name: &str) -> bool {
-        self.locals.iter().any(|(local, _)| *local == name)
     }
 
     pub fn get(&self, name: &str) -> Option<Binding> {
@@ -99,11 +96,11 @@ pub(super) fn eval(expr: &Expr, scope: &Scope, reports: &mut Reports) -> Option<
                 reports.add(
                     Diagnostic::new(
                         Code::Value,
-                        "the number is too large",
+                        "the number is too large for an int",
                         expr.span,
                         "too large",
                     )
-                    .help(format!("an int is at most {}", i64::MAX)),
+                    .help(format!("use a number up to {}, or a float", i64::MAX)),
                 );
                 None
             }
@@ -120,15 +117,14 @@ pub(super) fn eval(expr: &Expr, scope: &Scope, reports: &mut Reports) -> Option<
         },
         ExprKind::Binary(op, left, right) => {
             let left_value = eval(left, scope, reports);
+            match (op, left_value) {
+                // What follows may rely on what comes before: `i > 0 and 8 / i == 2`.
+                (BinaryOp::And, Some(Value::Bool(false))) => return Some(Value::Bool(false)),
+                (BinaryOp::Or, Some(Value::Bool(true))) => return Some(Value::Bool(true)),
+                _ => {}
+            }
             let right_value = eval(right, scope, reports);
-            binary(
-                *op,
-                left_value?,
-                right_value?,
-                right.span,
-                expr.span,
-                reports,
-            )
+            binary(*op, left_value?, right_value?, [left, right, expr], reports)
         }
         ExprKind::If(condition, then, otherwise) => {
             let branch = match eval(condition, scope, reports)?.bool()? {
@@ -151,11 +147,11 @@ fn int(value: Option<i64>, span: Span, reports: &mut Reports) -> Option<Value> {
         reports.add(
             Diagnostic::new(
                 Code::Value,
-                "the result is too large",
+                "the result is too large for an int",
                 span,
-                "too large for an int",
+                "too large",
             )
-            .help("use smaller numbers, or floats"),
+            .help("use smaller numbers, or floats such as `2.0`"),
         );
     }
     value.map(Value::Int)
@@ -172,17 +168,17 @@ fn finite(x: f64, span: Span, reports: &mut Reports) -> Option<Value> {
             span,
             "not finite",
         )
-        .help("use numbers whose result stays below 1.8e308"),
+        .help("use smaller numbers: a float reaches to 1.8e308"),
     );
     None
 }
 
+/// The value of an operation, with the expressions of its sides and of the whole.
 fn binary(
     op: BinaryOp,
     left: Value,
     right: Value,
-    right_span: Span,
-    span: Span,
+    exprs: [&Expr; 3],
     reports: &mut Reports,
 ) -> Option<Value> {
     let boolean = |b: bool| Some(Value::Bool(b));
@@ -191,8 +187,8 @@ fn binary(
         (BinaryOp::Or, Value::Bool(a), Value::Bool(b)) => boolean(a || b),
         (BinaryOp::Equal, Value::Bool(_) | Value::Skip(_), _) => boolean(left == right),
         (BinaryOp::NotEqual, Value::Bool(_) | Value::Skip(_), _) => boolean(left != right),
-        (_, Value::Int(a), Value::Int(b)) => int_binary(op, a, b, right_span, span, reports),
-        _ => float_binary(op, left.float()?, right.float()?, right_span, span, reports),
+        (_, Value::Int(a), Value::Int(b)) => int_binary(op, a, b, exprs, reports),
+        _ => float_binary(op, left.float()?, right.float()?, exprs, reports),
     }
 }
 
@@ -200,15 +196,14 @@ fn int_binary(
     op: BinaryOp,
     a: i64,
     b: i64,
-    right_span: Span,
-    span: Span,
+    [left, right, whole]: [&Expr; 3],
     reports: &mut Reports,
 ) -> Option<Value> {
     if let Some(result) = compare(op, &a, &b) {
         return Some(Value::Bool(result));
     }
     if matches!(op, BinaryOp::Divide | BinaryOp::Modulo) && b == 0 {
-        return division_by_zero(right_span, reports);
+        return division_by_zero(right.span, reports);
     }
     let result = match op {
         BinaryOp::Add => a.checked_add(b),
@@ -216,27 +211,24 @@ fn int_binary(
         BinaryOp::Multiply => a.checked_mul(b),
         BinaryOp::Modulo => a.checked_rem_euclid(b),
         BinaryOp::Divide if a.checked_rem(b).is_some_and(|rest| rest != 0) => {
-            let message = format!("{a} / {b} leaves a remainder");
-            reports.add(
-                Diagnostic::new(
-                    Code::Value,
-                    message,
-                    span,
-                    "ints divide exactly or not at all",
-                )
-                .help(format!(
-                    "use `floor({a} / {b}.0)`, or numbers that divide (nearest: {} and {})",
-                    a - a.rem_euclid(b),
-                    a.saturating_sub(a.rem_euclid(b)).saturating_add(b.abs()),
-                )),
+            let message = format!("{a} / {b} leaves a remainder of {}", a % b);
+            let label = "two ints divide exactly or not at all";
+            let below = a.saturating_sub(a.rem_euclid(b));
+            let help = format!(
+                "choose {below} or {} for `{}`, or round: `floor({} / {b}.0)`",
+                below.saturating_add(b.saturating_abs()),
+                print_expr(left),
+                print_operand(left, op),
             );
+            reports.add(Diagnostic::new(Code::Value, message, whole.span, label).help(help));
             return None;
         }
         BinaryOp::Divide => a.checked_div(b),
         BinaryOp::Power if b < 0 => {
             let message = "an int to a negative power is no int";
+            let label = format!("this is {b}");
             reports.add(
-                Diagnostic::new(Code::Value, message, right_span, format!("this is {b}"))
+                Diagnostic::new(Code::Value, message, right.span, label)
                     .help(format!("write the base as a float: `{a}.0`")),
             );
             return None;
@@ -244,22 +236,21 @@ fn int_binary(
         BinaryOp::Power => u32::try_from(b).ok().and_then(|b| a.checked_pow(b)),
         _ => return None,
     };
-    int(result, span, reports)
+    int(result, whole.span, reports)
 }
 
 fn float_binary(
     op: BinaryOp,
     a: f64,
     b: f64,
-    right_span: Span,
-    span: Span,
+    [_, right, whole]: [&Expr; 3],
     reports: &mut Reports,
 ) -> Option<Value> {
     if let Some(result) = compare(op, &a, &b) {
         return Some(Value::Bool(result));
     }
     if matches!(op, BinaryOp::Divide | BinaryOp::Modulo) && b == 0.0 {
-        return division_by_zero(right_span, reports);
+        return division_by_zero(right.span, reports);
     }
     let result = match op {
         BinaryOp::Add => a + b,
@@ -270,7 +261,7 @@ fn float_binary(
         BinaryOp::Power => a.powf(b),
         _ => return None,
     };
-    finite(result, span, reports)
+    finite(result, whole.span, reports)
 }
 
 fn compare<T: PartialOrd>(op: BinaryOp, a: &T, b: &T) -> Option<bool> {
@@ -288,7 +279,7 @@ fn compare<T: PartialOrd>(op: BinaryOp, a: &T, b: &T) -> Option<bool> {
 fn division_by_zero(span: Span, reports: &mut Reports) -> Option<Value> {
     reports.add(
         Diagnostic::new(Code::Value, "division by zero", span, "this is 0")
-            .help("divide by something else, or guard it with `if`"),
+            .help("divide by another number, or choose with `if … == 0 { … } else { … }`"),
     );
     None
 }
@@ -344,8 +335,8 @@ fn policy(call: &Call, scope: &Scope, reports: &mut Reports) -> Option<PolicyVal
     let callee = POLICY_CALLS
         .iter()
         .find(|policy| policy.name == call.name.node)?;
-    let given = bind(call, callee.slots, None, reports);
-    let mut number = |value: Option<&Expr>, default: f64| match value {
+    let args = bind(call, callee.slots, None, reports);
+    let mut number = |name: &str, default: f64| match args.get(name) {
         Some(value) => eval(value, scope, reports)?.float(),
         None => Some(default),
     };
@@ -353,30 +344,31 @@ fn policy(call: &Call, scope: &Scope, reports: &mut Reports) -> Option<PolicyVal
         "plain" => PolicyValue::Plain,
         "dirac" => PolicyValue::Dirac,
         "resnet" => PolicyValue::Resnet {
-            scale: number(given[0], 1.0)?,
+            scale: number("scale", 1.0)?,
         },
         "highway" => PolicyValue::Highway {
-            bias: number(given[0], -2.0)?,
+            bias: number("bias", -2.0)?,
         },
         _ => {
-            let held = given[0].is_some();
-            let lambda = number(given[0], 0.0)?;
-            if let (Some(value), true) = (given[0], lambda != 0.0) {
+            let held = args.get("lambda");
+            let lambda = number("lambda", 0.0)?;
+            if let (Some(value), true) = (held, lambda != 0.0) {
                 let message = format!("a policy can hold λ at 0, not at {lambda}");
-                reports.add(
-                    Diagnostic::new(Code::Value, message, value.span, "not 0").help(
-                        "write `variable(lambda: 0)`; λ's start is set by `constraint: lagrange(lambda: …)`",
-                    ),
-                );
+                let label = format!("this is {lambda}");
+                let report = Diagnostic::new(Code::Value, message, value.span, label);
+                reports.add(report.help(
+                    "write `variable(lambda: 0)`; where λ starts is a setting of the training: \
+                     `constraint: lagrange(lambda: -1)`",
+                ));
                 return None;
             }
-            let form = match given[1].and_then(word) {
+            let form = match args.get("form").and_then(word) {
                 Some("convex") => Form::Convex,
                 _ => Form::Additive,
             };
             PolicyValue::Variable {
                 form,
-                enforced: !held,
+                enforced: held.is_none(),
             }
         }
     })

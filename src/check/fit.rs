@@ -2,7 +2,6 @@
 
 use super::declarations::Declarations;
 use super::report::Reports;
-use super::rules::{name_span, setting};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Augment, DatasetKind, Model, Shape};
 use crate::span::Span;
@@ -22,60 +21,83 @@ fn offers(kind: &DatasetKind) -> (Vec<Shape>, Option<usize>) {
 }
 
 /// Reports an input that the dataset does not have, and logits that are not one a class.
-pub(super) fn check(model: &Model, declared: &Declarations, reports: &mut Reports) {
+/// `last` is the statement that makes the output, and `named` where the dataset is named,
+/// if it is.
+pub(super) fn check(
+    model: &Model,
+    declared: &Declarations,
+    last: Span,
+    named: Option<Span>,
+    reports: &mut Reports,
+) {
     let name = model.train.data.kind.keyword();
-    let (shapes, classes) = offers(&model.train.data.kind);
-    let data = data_span(declared);
+    let data = match (named, declared.train) {
+        (Some(span), _) => Some((span, "the dataset".to_string())),
+        (None, Some(train)) => {
+            let word = Span {
+                end: train.span.start + 5,
+                ..train.span
+            };
+            Some((
+                word,
+                format!("trained on `{name}` unless `data:` says otherwise"),
+            ))
+        }
+        (None, None) => None,
+    };
     let input = input_span(declared);
+    let mut found = Vec::new();
+    found.extend(misfit_of_input(model, name, input));
+    found.extend(misfit_of_output(model, name, input, last));
+    for report in found {
+        reports.add(match &data {
+            Some((span, label)) => report.also(*span, label.clone()),
+            None => report,
+        });
+    }
+    let place = data.map_or(input, |(span, _)| span);
+    reports_of_augment(model, place).for_each(|report| reports.add(report));
+}
+
+fn misfit_of_input(model: &Model, name: &str, input: Span) -> Option<Diagnostic> {
+    let (shapes, _) = offers(&model.train.data.kind);
+    let report = |message: String| Diagnostic::new(Code::Train, message, input, "the input");
     if !shapes.is_empty() && !shapes.contains(&model.input) {
         let shown: Vec<String> = shapes.iter().map(|s| s.to_string()).collect();
         let shown = shown.join(" or ");
-        let message = format!(
-            "the model takes {}, but `{name}` has images of {shown}",
-            model.input
-        );
+        let message = format!("the model takes {}, but `{name}` has {shown}", model.input);
         let shape: Vec<String> = shapes[0].dims().iter().map(|d| d.to_string()).collect();
-        let report = Diagnostic::new(Code::Train, message, input, "the model's input");
-        reports.add(also(report, data, "the dataset").help(format!(
+        let help = format!(
             "write `input image({})`, or choose other data",
             shape.join(", ")
-        )));
-    }
-    if let (DatasetKind::Folder, Shape::Image { channels, .. }) =
-        (&model.train.data.kind, model.input)
-        && !matches!(channels, 1 | 3)
-    {
-        let message = format!("image files have 1 or 3 channels, but the model takes {channels}");
-        let report = Diagnostic::new(Code::Train, message, input, "the model's input");
-        reports.add(
-            also(report, data, "the dataset").help("give the input 1 (grey) or 3 (RGB) channels"),
         );
+        return Some(report(message).help(help));
     }
-    check_logits(model, classes, name, data, reports);
-    check_augment(model, input, data, reports);
+    let channels = model.input.channels();
+    if model.train.data.kind == DatasetKind::Folder && !matches!(channels, 1 | 3) {
+        let message = format!("image files have 1 or 3 channels, but the model takes {channels}");
+        return Some(report(message).help("give the input 1 channel (grey) or 3 (RGB)"));
+    }
+    None
 }
 
-fn check_logits(
-    model: &Model,
-    classes: Option<usize>,
-    name: &str,
-    data: Option<Span>,
-    reports: &mut Reports,
-) {
-    let Some(last) = model.layers.last() else {
+fn misfit_of_output(model: &Model, name: &str, input: Span, last: Span) -> Option<Diagnostic> {
+    if last.start < input.end && input.start < last.end {
         let message = "the model has no layers to train";
-        let place = data.unwrap_or_default();
-        let report = Diagnostic::new(Code::Train, message, place, "trained on this");
-        reports.add(report.help("end the model with a `linear` layer, one output a class"));
-        return;
-    };
+        let report = Diagnostic::new(Code::Train, message, input, "nothing follows");
+        return Some(report.help("end the model with `linear(classes)`"));
+    }
+    let (_, classes) = offers(&model.train.data.kind);
     let (message, help) = match (model.output, classes) {
         (Shape::Image { .. }, _) => (
             format!(
-                "the model ends in an image of {}, not in one logit a class",
+                "the model ends in an image of {}, not in a logit a class",
                 model.output
             ),
-            "end it with `global_avg_pool` and `linear(classes)`".to_string(),
+            format!(
+                "end it with `linear({})`",
+                classes.map_or("classes".into(), |n| n.to_string())
+            ),
         ),
         (Shape::Flat(logits), Some(classes)) if logits != classes => (
             format!("the model ends in {logits} logits, but `{name}` has {classes} classes"),
@@ -85,45 +107,32 @@ fn check_logits(
             "the model ends in one logit, which tells no classes apart".to_string(),
             "end it with `linear(classes)`, one output a class".to_string(),
         ),
-        (Shape::Flat(_), _) => return,
+        (Shape::Flat(_), _) => return None,
     };
-    let report = Diagnostic::new(Code::Train, message, last.span, "the last layer");
-    reports.add(also(report, data, "the dataset").help(help));
+    Some(Diagnostic::new(Code::Train, message, last, "the last layer").help(help))
 }
 
-fn check_augment(model: &Model, input: Span, data: Option<Span>, reports: &mut Reports) {
-    let Shape::Image { height, width, .. } = model.input else {
-        return;
+fn reports_of_augment(model: &Model, place: Span) -> impl Iterator<Item = Diagnostic> {
+    let (height, width) = match model.input {
+        Shape::Image { height, width, .. } => (height, width),
+        Shape::Flat(_) => (usize::MAX, usize::MAX),
     };
-    for augment in &model.train.data.augment {
-        if let Augment::PadCrop(pixels) = *augment
-            && pixels >= height.max(width)
-        {
+    let pads = model
+        .train
+        .data
+        .augment
+        .iter()
+        .filter_map(|augment| match augment {
+            Augment::PadCrop(pixels) => Some(*pixels),
+            Augment::FlipHorizontal => None,
+        });
+    pads.filter(move |&pixels| pixels >= height.min(width))
+        .map(move |pixels| {
             let message =
                 format!("`pad_crop({pixels})` can move a {height}×{width} image out of sight");
-            let place = data.unwrap_or(input);
-            let report = Diagnostic::new(Code::Train, message, place, "augmented here");
-            reports.add(report.help("pad by fewer pixels than the image has, such as 4"));
-        }
-    }
-}
-
-fn also(report: Diagnostic, span: Option<Span>, label: &str) -> Diagnostic {
-    match span {
-        Some(span) => report.also(span, label),
-        None => report,
-    }
-}
-
-/// Where the file names its dataset, or begins its training section.
-fn data_span(declared: &Declarations) -> Option<Span> {
-    let named = setting(declared, "data").map(name_span);
-    named.or_else(|| {
-        declared.train.map(|train| Span {
-            end: train.span.start + 5,
-            ..train.span
+            Diagnostic::new(Code::Train, message, place, "varied by `augment`")
+                .help("pad by fewer pixels than the image has, such as 4")
         })
-    })
 }
 
 fn input_span(declared: &Declarations) -> Span {

@@ -1,21 +1,31 @@
 //! The shape each layer makes of what it is given, as pure functions.
 
-use super::MAX_ELEMENTS;
-use crate::ir::{Conv, ConvGate, Layer, Linear, Op, Pool, Shape, Shortcut};
+use crate::ir::{Conv, ConvGate, Layer, Op, Pool, Shape, Shortcut};
 
 /// Why a layer cannot take a shape, and what to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Misfit {
     pub message: String,
+    /// Said under the layer.
+    pub label: String,
     pub help: String,
 }
 
 impl Misfit {
-    fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
+    fn new(message: impl Into<String>, label: impl Into<String>, help: impl Into<String>) -> Self {
         Misfit {
             message: message.into(),
+            label: label.into(),
             help: help.into(),
         }
+    }
+}
+
+/// The shape in a sentence.
+pub(super) fn described(shape: Shape) -> String {
+    match shape {
+        Shape::Image { .. } => format!("an image of {shape}"),
+        Shape::Flat(_) => format!("a vector of {shape}"),
     }
 }
 
@@ -35,8 +45,9 @@ fn windowed(
 ) -> Result<Shape, Misfit> {
     let Shape::Image { height, width, .. } = input else {
         return Err(Misfit::new(
-            format!("`{layer}` needs an image, but gets a vector of {input}"),
-            format!("put `{layer}` before the layer that makes the vector"),
+            format!("`{layer}` takes an image, but gets {}", described(input)),
+            "takes channels × height × width",
+            format!("move `{layer}` before the layer that makes a vector"),
         ));
     };
     match (
@@ -48,8 +59,13 @@ fn windowed(
             let fits = height.min(width) + 2 * padding;
             Err(Misfit::new(
                 format!(
-                    "`{layer}` has a {kernel}×{kernel} window, but gets {height}×{width} positions"
+                    "the {kernel}×{kernel} kernel of `{layer}` is larger than its image of \
+                     {height}×{width}"
                 ),
+                match padding {
+                    0 => "no window fits".to_string(),
+                    n => format!("no window fits, not even with padding {n}"),
+                },
                 match layer {
                     "conv" => format!("use `padding: same`, or a kernel of at most {fits}"),
                     _ => format!("use a kernel of at most {fits}, or shrink the image less before"),
@@ -78,8 +94,12 @@ pub(super) fn global_avg_pool(input: Shape) -> Result<Shape, Misfit> {
     match input {
         Shape::Image { channels, .. } => Ok(Shape::Flat(channels)),
         Shape::Flat(_) => Err(Misfit::new(
-            format!("`global_avg_pool` needs an image, but gets a vector of {input}"),
-            "remove it: a vector has no positions to average over",
+            format!(
+                "`global_avg_pool` takes an image, but gets {}",
+                described(input)
+            ),
+            "averages over positions",
+            "remove it: a vector has no positions",
         )),
     }
 }
@@ -91,8 +111,9 @@ pub(super) fn concat(input: Shape, body: Shape) -> Result<Shape, Misfit> {
         return Ok(input.with_channels(joined));
     }
     Err(Misfit::new(
-        format!("`concat` joins {input} and {body} along channels, but their positions differ"),
-        "keep height and width in its body (stride 1, `padding: same`), and pool after it",
+        format!("`concat` cannot join {input} and {body}: only their channels may differ"),
+        format!("takes {input} and joins it to what its body gives"),
+        "keep height and width in the body (stride 1, `padding: same`), and pool after it",
     ))
 }
 
@@ -150,31 +171,32 @@ pub(super) fn shortcut(
     if input == output {
         return Ok(Shortcut::Identity);
     }
+    let takes = format!("takes {}", described(input));
     if project == Some("none") {
         return Err(Misfit::new(
-            format!("the body makes {output} of {input}, and `project: none` cannot add x to that"),
+            format!("the body changes {input} to {output}, which `project: none` forbids"),
+            takes,
             "write `project: conv1x1` or `project: pad`, or keep the shape in the body",
         ));
     }
-    let kinds = (
-        matches!(input, Shape::Image { .. }),
-        matches!(output, Shape::Image { .. }),
-    );
-    if kinds.0 != kinds.1 {
+    if input.is_image() != output.is_image() {
         return Err(Misfit::new(
-            format!("the body makes {output} of {input}, and no projection fits x to that"),
-            "put the layer that makes a vector after the `skip`",
+            "the body of a `skip` changes an image to a vector, so x cannot be added",
+            takes,
+            "move the layer that makes a vector out of the `skip`, after it",
         ));
     }
     let Some(stride) = shortcut_stride(input, output, body) else {
         return Err(Misfit::new(
-            format!("the body makes {output} of {input}, and no stride takes x to those positions"),
-            "use `padding: same` in the body",
+            format!("the body changes {input} to {output}, and no stride takes x to that size"),
+            takes,
+            "use `padding: same` in the body, so that only strides change the size",
         ));
     };
     match project {
         Some("pad") if output.channels() < input.channels() => Err(Misfit::new(
-            format!("`project: pad` only adds channels, but the body makes {output} of {input}"),
+            format!("`project: pad` only adds channels, but the body changes {input} to {output}"),
+            takes,
             "write `project: conv1x1`",
         )),
         Some("pad") => Ok(Shortcut::Pad { stride }),
@@ -204,42 +226,33 @@ pub(super) fn gate(input: Shape, output: Shape, body: &[Layer]) -> Result<ConvGa
             padding: 0,
         },
     };
+    let channels = output.channels();
     let made = windowed(
         "gate",
         input,
         gate.kernel,
         gate.stride,
         gate.padding,
-        output.channels(),
+        channels,
     );
     if made == Ok(output) {
         return Ok(gate);
     }
+    let made = match made {
+        Ok(made) => format!("the gate of a `highway` gives {made}, but its body gives {output}"),
+        Err(_) => format!("the gate of a `highway` does not fit on {input}"),
+    };
     Err(Misfit::new(
+        made,
         format!(
-            "a highway's gate is one convolution like the body's first (kernel {}, stride {}), \
-             which does not make {output} of {input}",
+            "its gate is one conv like its body's first: kernel {}, stride {}",
             gate.kernel, gate.stride
         ),
-        "put the whole stride into the body's first `conv`, and `padding: same` into all",
+        "put the whole stride into the body's first `conv`, and use `padding: same`",
     ))
 }
 
-/// The weight elements of a convolution or linear layer.
-pub(super) fn weight_elements(input: Shape, op: &Op) -> u128 {
-    match op {
-        Op::Conv(Conv { out, kernel, .. }) => product(&[*out, input.channels(), *kernel, *kernel]),
-        Op::Linear(Linear { out, .. }) => product(&[*out, input.elements()]),
-        _ => 0,
-    }
-}
-
-/// Whether an element count is within the limit.
-pub(super) fn within_limit(elements: u128) -> bool {
-    elements <= MAX_ELEMENTS
-}
-
-/// The product of extents; each is at most 2⁶³, and once it passes the limit it stays.
+/// The product of extents, without overflow.
 pub(super) fn product(extents: &[usize]) -> u128 {
     extents
         .iter()

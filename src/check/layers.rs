@@ -1,6 +1,6 @@
 //! One call of a layer, or one skip, as an operation with the shape it makes.
 
-use super::call::{Callee, bind};
+use super::call::{Args, Callee, bind};
 use super::elaborate::{Elaborator, Flow};
 use super::eval::{Scope, eval};
 use super::infer::{self, Misfit};
@@ -10,6 +10,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Conv, Gate, Granularity, Layer, Linear, Op, Policy, Pool, Shape, Shortcut, Skip};
 use crate::span::Span;
 use crate::syntax::ast::{Call, Expr};
+use crate::text::grouped;
 
 /// The largest int that a size may have; more could not be a size in any case.
 const MAX_SIZE: i64 = 1 << 31;
@@ -24,9 +25,14 @@ impl Elaborator<'_, '_> {
         dirac: bool,
         flow: Flow,
     ) -> Option<(Option<Op>, Shape)> {
-        let given = bind(call, layer.slots, None, self.reports);
-        let op = self.op(layer.name, &given, call, scope, dirac)?;
-        let input = flow.shape?;
+        let args = bind(call, layer.slots, None, self.reports);
+        let op = self.op(layer.name, &args, scope, dirac)?;
+        let input = match (flow.shape, &op) {
+            (Some(input), _) => input,
+            // What goes in is not known, but what comes out is.
+            (None, Op::Linear(linear)) => return Some((None, Shape::Flat(linear.out))),
+            (None, _) => return None,
+        };
         let output = match &op {
             Op::Conv(conv) => infer::conv(input, conv),
             Op::Linear(linear) => Ok(Shape::Flat(linear.out)),
@@ -43,27 +49,19 @@ impl Elaborator<'_, '_> {
             | Op::Dropout { .. } => Ok(input),
             Op::Concat { .. } | Op::Skip(_) => return None,
         };
-        let output = self.fitted(output, call.span, flow.from)?;
-        self.limit_elements(infer::weight_elements(input, &op), "its weight", call.span)?;
+        let output = self.fitted(output, call.span, flow)?;
         Some((Some(op), output))
     }
 
-    fn op(
-        &mut self,
-        name: &str,
-        given: &[Option<&Expr>],
-        call: &Call,
-        scope: &Scope,
-        dirac: bool,
-    ) -> Option<Op> {
+    fn op(&mut self, name: &str, args: &Args, scope: &Scope, dirac: bool) -> Option<Op> {
         Some(match name {
             "conv" => {
-                let out = self.at_least(1, given[0]?, "`out`", scope);
-                let kernel = self.at_least(1, given[1]?, "`kernel`", scope);
-                let stride = self.or(1, given[2], "`stride`", scope);
-                let bias = self.flag(given[4], false, scope);
+                let out = self.size(args, "out", None, scope);
+                let kernel = self.size(args, "kernel", None, scope);
+                let stride = self.size(args, "stride", Some(1), scope);
+                let bias = self.flag(args, "bias", false, scope);
                 Op::Conv(Conv {
-                    padding: self.padding(given[3], kernel?, given[1]?, scope)?,
+                    padding: self.padding(args, kernel?, scope)?,
                     out: out?,
                     kernel: kernel?,
                     stride: stride?,
@@ -71,45 +69,51 @@ impl Elaborator<'_, '_> {
                     dirac,
                 })
             }
-            "linear" => Op::Linear(Linear {
-                out: self.at_least(1, given[0]?, "`out`", scope)?,
-                bias: self.flag(given[1], true, scope)?,
-                dirac,
-            }),
-            "batch_norm" => Op::BatchNorm {
-                momentum: self.number(given[0], 0.1, "`momentum`", Bounds::Share, scope)?,
-                eps: self.number(given[1], 1e-5, "`eps`", Bounds::Positive, scope)?,
-            },
+            "linear" => {
+                let out = self.size(args, "out", None, scope);
+                let bias = self.flag(args, "bias", true, scope);
+                Op::Linear(Linear {
+                    out: out?,
+                    bias: bias?,
+                    dirac,
+                })
+            }
+            "batch_norm" => {
+                let momentum = self.number(args, "momentum", 0.1, Bounds::Share, scope);
+                let eps = self.number(args, "eps", 1e-5, Bounds::Positive, scope);
+                Op::BatchNorm {
+                    momentum: momentum?,
+                    eps: eps?,
+                }
+            }
             "relu" => Op::Relu,
             "elu" => Op::Elu {
-                alpha: self.number(given[0], 1.0, "`alpha`", Bounds::NotNegative, scope)?,
+                alpha: self.number(args, "alpha", 1.0, Bounds::NotNegative, scope)?,
             },
             "leaky_relu" => Op::LeakyRelu {
-                slope: self.number(given[0], 0.01, "`slope`", Bounds::Any, scope)?,
+                slope: self.number(args, "slope", 0.01, Bounds::Any, scope)?,
             },
             "crelu" => Op::Crelu,
             "tanh" => Op::Tanh,
             "sigmoid" => Op::Sigmoid,
-            "max_pool" => Op::MaxPool(self.pool(given, scope)?),
-            "avg_pool" => Op::AvgPool(self.pool(given, scope)?),
+            "max_pool" => Op::MaxPool(self.pool(args, scope)?),
+            "avg_pool" => Op::AvgPool(self.pool(args, scope)?),
             "global_avg_pool" => Op::GlobalAvgPool,
             "flatten" => Op::Flatten,
-            "dropout" => Op::Dropout {
-                p: self.number(Some(given[0]?), 0.0, "`p`", Bounds::BelowOne, scope)?,
-            },
-            _ => {
-                let message = format!("`{name}` is no layer");
-                self.reports
-                    .add(Diagnostic::new(Code::Name, message, call.span, ""));
-                return None;
+            "dropout" => {
+                args.get("p")?;
+                Op::Dropout {
+                    p: self.number(args, "p", 0.5, Bounds::BelowOne, scope)?,
+                }
             }
+            _ => return None,
         })
     }
 
-    fn pool(&mut self, given: &[Option<&Expr>], scope: &Scope) -> Option<Pool> {
-        let kernel = self.at_least(1, given[0]?, "`kernel`", scope);
-        let stride = match given[1] {
-            Some(stride) => self.at_least(1, stride, "`stride`", scope),
+    fn pool(&mut self, args: &Args, scope: &Scope) -> Option<Pool> {
+        let kernel = self.size(args, "kernel", None, scope);
+        let stride = match args.get("stride") {
+            Some(_) => self.size(args, "stride", None, scope),
             None => kernel,
         };
         Some(Pool {
@@ -118,35 +122,33 @@ impl Elaborator<'_, '_> {
         })
     }
 
-    fn padding(
-        &mut self,
-        given: Option<&Expr>,
-        kernel: usize,
-        kernel_expr: &Expr,
-        scope: &Scope,
-    ) -> Option<usize> {
-        match given {
-            Some(number) if word(number) != Some("same") => {
-                self.at_least(0, number, "`padding`", scope)
-            }
-            _ if kernel % 2 == 1 => Some((kernel - 1) / 2),
-            same => {
-                let message = format!("`padding: same` needs an odd kernel, not {kernel}");
-                let report =
-                    Diagnostic::new(Code::Value, message, kernel_expr.span, "this is even");
-                let report = match same {
-                    Some(same) => report.also(same.span, "asked for here"),
-                    None => report,
-                };
-                self.reports.add(report.help(format!(
-                    "use a kernel of {} or {}, or give the padding in pixels: `padding: {}`",
-                    kernel - 1,
-                    kernel + 1,
-                    kernel / 2
-                )));
-                None
-            }
+    fn padding(&mut self, args: &Args, kernel: usize, scope: &Scope) -> Option<usize> {
+        let given = args.get("padding");
+        if let Some(pixels) = given.filter(|value| word(value) != Some("same")) {
+            return self.at_least(0, pixels, &args.what("padding"), scope);
         }
+        if kernel % 2 == 1 {
+            return Some((kernel - 1) / 2);
+        }
+        let default = if given.is_none() {
+            ", the default,"
+        } else {
+            ""
+        };
+        let message = format!("`padding: same`{default} needs an odd kernel, not {kernel}");
+        let place = args.get("kernel")?.span;
+        let report = Diagnostic::new(Code::Value, message, place, "an even kernel has no centre");
+        let report = match given {
+            Some(same) => report.also(same.span, "asked for here"),
+            None => report,
+        };
+        self.reports.add(report.help(format!(
+            "use a kernel of {} or {}, or give the padding in pixels: `padding: {}`",
+            kernel - 1,
+            kernel + 1,
+            kernel / 2
+        )));
+        None
     }
 
     /// The skip over `body`, which makes `output` of `input`.
@@ -208,7 +210,11 @@ impl Elaborator<'_, '_> {
                 format!("use {least} or more"),
             ),
             false => (
-                format!("{what} is {value}, which is over 2³¹"),
+                format!(
+                    "{what} is {}; the limit is {}",
+                    grouped(value as u128),
+                    grouped(MAX_SIZE as u128)
+                ),
                 "use a smaller number".to_string(),
             ),
         };
@@ -223,21 +229,22 @@ impl Elaborator<'_, '_> {
         None
     }
 
-    fn or(
+    /// An argument that is at least 1.
+    fn size(
         &mut self,
-        default: usize,
-        given: Option<&Expr>,
-        what: &str,
+        args: &Args,
+        name: &str,
+        default: Option<usize>,
         scope: &Scope,
     ) -> Option<usize> {
-        match given {
-            Some(expr) => self.at_least(1, expr, what, scope),
-            None => Some(default),
+        match args.get(name) {
+            Some(expr) => self.at_least(1, expr, &args.what(name), scope),
+            None => default,
         }
     }
 
-    fn flag(&mut self, given: Option<&Expr>, default: bool, scope: &Scope) -> Option<bool> {
-        match given {
+    fn flag(&mut self, args: &Args, name: &str, default: bool, scope: &Scope) -> Option<bool> {
+        match args.get(name) {
             Some(expr) => eval(expr, scope, self.reports)?.bool(),
             None => Some(default),
         }
@@ -245,17 +252,17 @@ impl Elaborator<'_, '_> {
 
     fn number(
         &mut self,
-        given: Option<&Expr>,
+        args: &Args,
+        name: &str,
         default: f64,
-        what: &str,
         bounds: Bounds,
         scope: &Scope,
     ) -> Option<f64> {
-        let Some(expr) = given else {
+        let Some(expr) = args.get(name) else {
             return Some(default);
         };
         let value = eval(expr, scope, self.reports)?.float()?;
-        match bounds.broken_by(value, what, expr.span) {
+        match bounds.broken_by(value, &args.what(name), expr.span, default) {
             Some(report) => {
                 self.reports.add(report);
                 None
@@ -280,21 +287,22 @@ pub(super) enum Bounds {
 }
 
 impl Bounds {
-    /// The report for a value out of bounds.
-    pub fn broken_by(self, value: f64, what: &str, span: Span) -> Option<Diagnostic> {
-        let (sound, must, example) = match self {
-            Bounds::Any => (true, "", ""),
-            Bounds::Positive => (value > 0.0, "over 0", "a positive number"),
-            Bounds::NotNegative => (value >= 0.0, "0 or more", "0 or a positive number"),
-            Bounds::Share => (value > 0.0 && value <= 1.0, "over 0 and at most 1", "0.1"),
-            Bounds::BelowOne => ((0.0..1.0).contains(&value), "in 0..1, without 1", "0.5"),
-            Bounds::Unit => ((0.0..=1.0).contains(&value), "in 0..=1", "0 or 1"),
+    /// The report for a value out of bounds; `example` is within.
+    pub fn broken_by(self, value: f64, what: &str, span: Span, example: f64) -> Option<Diagnostic> {
+        let (sound, must) = match self {
+            Bounds::Any => (true, ""),
+            Bounds::Positive => (value > 0.0, "above 0"),
+            Bounds::NotNegative => (value >= 0.0, "0 or more"),
+            Bounds::Share => (value > 0.0 && value <= 1.0, "above 0 and at most 1"),
+            Bounds::BelowOne => ((0.0..1.0).contains(&value), "at least 0 and below 1"),
+            Bounds::Unit => ((0.0..=1.0).contains(&value), "between 0 and 1"),
         };
         if sound {
             return None;
         }
         let message = format!("{what} is {value}, but must be {must}");
         let label = format!("this is {value}");
-        Some(Diagnostic::new(Code::Value, message, span, label).help(format!("use {example}")))
+        let help = format!("use a number such as {example}");
+        Some(Diagnostic::new(Code::Value, message, span, label).help(help))
     }
 }

@@ -16,11 +16,13 @@
 mod call;
 mod declarations;
 mod elaborate;
+mod elsewhere;
 mod eval;
 mod fit;
 mod infer;
 mod layers;
 mod params;
+mod place;
 mod policy;
 mod report;
 mod rules;
@@ -43,6 +45,8 @@ use report::Reports;
 pub const MAX_LAYERS: usize = 100_000;
 /// Skips, concats, repeats and block calls inside one another at most.
 pub const MAX_DEPTH: usize = 128;
+/// Bytes of a layer's path at most.
+pub const MAX_PATH: usize = 1024;
 /// Elements of one tensor at most, for one sample.
 pub const MAX_ELEMENTS: u128 = 1 << 31;
 
@@ -85,15 +89,16 @@ pub fn check(
     let declared = Declarations::collect(&file, &mut reports);
     types::check(&declared, &mut reports);
     let params = params::resolve(&declared, &flags, &mut reports);
-    let train = rules::resolve(&declared, &params, &flags, &mut reports);
-    let model = elaborate::elaborate(&declared, &params, train, &mut reports);
-    if let Some(model) = &model
+    let settings = rules::resolve(&declared, &params, &flags, &mut reports);
+    let data = settings.data;
+    let network = elaborate::elaborate(&declared, &params, settings.train, &mut reports);
+    if let Some((model, last)) = &network
         && (trains || declared.train.is_some())
     {
-        fit::check(model, &declared, &mut reports);
+        fit::check(model, &declared, *last, data, &mut reports);
     }
-    match model {
-        Some(model) if reports.is_empty() => Ok(model),
+    match network {
+        Some((model, _)) if reports.is_empty() => Ok(model),
         _ => Err(reports.into_diagnostics()),
     }
 }

@@ -1,6 +1,6 @@
 //! The values of params.
 
-use super::declarations::Declarations;
+use super::declarations::{Declarations, is_reserved};
 use super::eval::{Binding, Params, Scope, eval};
 use super::report::Reports;
 use super::typing::{expect, type_of};
@@ -10,7 +10,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 use crate::syntax::ast::{self, Call, Expr, ExprKind, Item};
 use crate::syntax::print_expr;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A param as a command's help shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,13 +29,17 @@ pub struct Knob {
     pub span: Span,
 }
 
-/// The params of a file, for the flags and the help of a command that takes it.
+/// The params of a file, for the flags and the help of a command that takes it. Those
+/// whose names are wrong, which the check reports, have none.
 pub fn knobs(file: &ast::File) -> Vec<Knob> {
     let params = file.items.iter().filter_map(|item| match item {
         Item::Param(param) => Some(param),
         Item::Block(_) | Item::Model(_) | Item::Train(_) => None,
     });
-    let knobs = params.map(|param| Knob {
+    let mut seen = HashSet::new();
+    let named =
+        params.filter(|param| !is_reserved(&param.name.node) && seen.insert(&param.name.node));
+    let knobs = named.map(|param| Knob {
         name: param.name.node.clone(),
         kind: param.kind.node.clone(),
         default: print_expr(&param.default),
@@ -147,22 +151,43 @@ impl<'a> Resolver<'a, '_> {
         reports: &mut Reports,
     ) -> Option<Value> {
         let want = Type::from_name(&param.kind.node)?;
-        let name = &param.name.node;
-        let empty = Params::new();
-        // A flag's value stands alone: it cannot name other params.
-        let scope = Scope::new(if from_flag { &empty } else { &self.params });
-        if from_flag && !expect(expr, want, &format!("param `{name}`"), &scope, reports) {
-            return None;
+        let before = reports.len();
+        let value = match from_flag {
+            // A flag's value stands alone: it cannot name other params.
+            true => {
+                let scope = Params::new();
+                let scope = Scope::new(&scope);
+                expect(
+                    expr,
+                    want,
+                    &format!("`{}`", param.name.node),
+                    &scope,
+                    reports,
+                )
+                .then(|| eval(expr, &scope, reports))
+                .flatten()
+            }
+            false => {
+                let scope = Scope::new(&self.params);
+                let kind = type_of(expr, &scope, &mut Reports::default());
+                kind.filter(|kind| kind.fits(want))?;
+                eval(expr, &scope, reports)
+            }
+        };
+        if from_flag {
+            reports.label_from(before, param.kind.span, || {
+                format!("declared `{want}` here")
+            });
         }
-        type_of(expr, &scope, &mut Reports::default()).filter(|kind| kind.fits(want))?;
-        let value = eval(expr, &scope, reports)?.widened(want);
-        if let Some(range) = &param.range {
-            self.check_range(param, range, value, expr, from_flag, reports)?;
+        let value = value?.widened(want);
+        match &param.range {
+            Some(range) => self.in_range(param, range, value, expr, from_flag, reports),
+            None => Some(value),
         }
-        Some(value)
     }
 
-    fn check_range(
+    /// `value` if it is in `range`; reports it where not.
+    fn in_range(
         &self,
         param: &ast::Param,
         range: &ast::Range,
@@ -170,7 +195,7 @@ impl<'a> Resolver<'a, '_> {
         expr: &Expr,
         from_flag: bool,
         reports: &mut Reports,
-    ) -> Option<()> {
+    ) -> Option<Value> {
         let scope = Scope::new(&self.params);
         let mut bound = |b: &Option<Expr>, open: f64| match b {
             Some(b) => eval(b, &scope, reports)?.float(),
@@ -179,20 +204,31 @@ impl<'a> Resolver<'a, '_> {
         let lo = bound(&range.lo, f64::NEG_INFINITY)?;
         let hi = bound(&range.hi, f64::INFINITY)?;
         let number = value.float()?;
-        let below = number < hi || (range.inclusive && number == hi);
-        if lo <= number && below {
-            return Some(());
-        }
         let name = &param.name.node;
         let shown = print_range(range);
-        let nearest = if number < lo { &range.lo } else { &range.hi };
-        let help = match nearest {
-            _ if lo > hi => "the range is empty: exchange its ends".to_string(),
-            Some(bound) if number < lo || range.inclusive => {
-                format!("choose a value in {shown}, such as {}", print_expr(bound))
-            }
-            _ => format!("choose a value in {shown}"),
+        let reaches = |x: f64| x < hi || (range.inclusive && x == hi);
+        if !reaches(lo) {
+            let message = format!("the range of `{name}` is empty");
+            let help = match lo > hi {
+                true => "exchange its ends",
+                false => "write `..=` to take in the upper end",
+            };
+            let label = format!("no number is in {shown}");
+            reports.add(Diagnostic::new(Code::Value, message, range.span, label).help(help));
+            return None;
+        }
+        if lo <= number && reaches(number) {
+            return Some(value);
+        }
+        let nearest = match number < lo {
+            true => &range.lo,
+            false if range.inclusive => &range.hi,
+            false => &None,
         };
+        let example = nearest
+            .as_ref()
+            .map(|bound| format!(", such as {}", print_expr(bound)));
+        let help = format!("choose a value in {shown}{}", example.unwrap_or_default());
         let report = if from_flag {
             let message = format!("`--{name} {value}` is out of range");
             Diagnostic::new(Code::Value, message, range.span, "the declared range")

@@ -1,5 +1,6 @@
 //! Collecting reports, and finding what was meant.
 
+use super::elsewhere::ELSEWHERE;
 use crate::diag::{Code, Diagnostic, MAX_REPORTS};
 use crate::span::Span;
 use std::collections::HashSet;
@@ -19,13 +20,27 @@ impl Reports {
         }
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     /// Whether there are so many that looking for more is no use.
     pub fn is_full(&self) -> bool {
         self.list.len() >= MAX_REPORTS
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
+    /// Adds a label to every report after the first `from`, unless it has many.
+    pub fn label_from(&mut self, from: usize, span: Span, text: impl Fn() -> String) {
+        for report in &mut self.list[from..] {
+            if report.labels.len() < MAX_LABELS {
+                report.label(span, text());
+            }
+        }
     }
 
     /// All reports, those of each text in its order.
@@ -35,18 +50,31 @@ impl Reports {
     }
 }
 
+/// Labels of a report that [`Reports::label_from`] still adds to.
+const MAX_LABELS: usize = 4;
 /// Bytes of a name that is still compared with others.
 const MAX_COMPARED: usize = 64;
+/// Names that are still listed in a help line.
+const MAX_LISTED: usize = 16;
 
-/// The name in `known` that `word` may have been meant to be.
+/// The name in `known` that `word` may have been meant to be: the nearest in letters, or
+/// what the thing it names elsewhere is called here.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.len() > MAX_COMPARED {
+        return None;
+    }
+    let plain = word.replace('_', "").to_lowercase();
+    let here = |name: &str| ELSEWHERE.contains(&(plain.as_str(), name));
     let near = known.into_iter().filter_map(|name| {
         let longer = name.len().max(word.len());
         let most = 1 + longer / 4;
+        if here(name) {
+            return Some((0, name));
+        }
         if longer > MAX_COMPARED || name.len().abs_diff(word.len()) > most {
             return None;
         }
-        let distance = strsim::damerau_levenshtein(word, name);
+        let distance = strsim::damerau_levenshtein(&plain, &name.replace('_', "").to_lowercase());
         (distance <= most && distance < longer).then_some((distance, name))
     });
     near.min_by_key(|&(distance, _)| distance)
@@ -55,19 +83,24 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 
 /// A help line for an unknown name: the nearest one, or all there are.
 pub(super) fn suggest(word: &str, known: &[&str], kind: &str) -> String {
-    match nearest(word, known.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None if known.is_empty() => format!("there is no {kind} to choose from"),
-        None => format!("choose one of {}", quoted(known)),
+    match (nearest(word, known.iter().copied()), known) {
+        (Some(near), _) => format!("did you mean `{near}`?"),
+        (None, []) => format!("remove it: there is no {kind} to choose"),
+        (None, [only]) => format!("the only {kind} is `{only}`"),
+        (None, known) => format!("choose one of {}", quoted(known)),
     }
 }
 
 /// `` `a`, `b` or `c` ``
 pub(super) fn quoted(names: &[&str]) -> String {
-    let mut names: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
-    match names.pop() {
-        Some(last) if names.is_empty() => last,
-        Some(last) => format!("{} or {last}", names.join(", ")),
+    let shown = names.iter().take(MAX_LISTED);
+    let mut shown: Vec<String> = shown.map(|n| format!("`{n}`")).collect();
+    if names.len() > MAX_LISTED {
+        shown.push(format!("{} others", names.len() - MAX_LISTED));
+    }
+    match shown.pop() {
+        Some(last) if shown.is_empty() => last,
+        Some(last) => format!("{} or {last}", shown.join(", ")),
         None => String::new(),
     }
 }
@@ -81,4 +114,30 @@ pub(super) fn unknown(kind: &str, name: &str, span: Span, known: &[&str]) -> Dia
         format!("no such {kind}"),
     )
     .help(suggest(name, known, kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_what_was_meant() {
+        let layers = ["conv", "linear", "batch_norm", "relu", "max_pool", "crelu"];
+        let near = |word| nearest(word, layers);
+        assert_eq!(near("Conv2d"), Some("conv"));
+        assert_eq!(near("ReLU"), Some("relu"));
+        assert_eq!(near("BatchNorm2d"), Some("batch_norm"));
+        assert_eq!(near("maxpool"), Some("max_pool"));
+        assert_eq!(near("liner"), Some("linear"));
+        assert_eq!(near("softmax"), None);
+        assert_eq!(near("q"), None);
+        assert_eq!(nearest(&"x".repeat(1 << 20), layers), None);
+    }
+
+    #[test]
+    fn lists_names() {
+        assert_eq!(quoted(&["a"]), "`a`");
+        assert_eq!(quoted(&["a", "b", "c"]), "`a`, `b` or `c`");
+        assert!(quoted(&["a"; 100]).ends_with("or 84 others"));
+    }
 }

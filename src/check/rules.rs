@@ -1,7 +1,8 @@
 //! The training settings: `train { … }` and the flags that replace parts of it.
 
 use super::call::{
-    AUGMENTS, CONSTRAINTS, Callee, DATASETS, INITS, Kind, LOSSES, OPTIMIZERS, SCHEDULES, bind, find,
+    AUGMENTS, Args, CONSTRAINTS, Callee, DATASETS, INITS, Kind, LOSSES, OPTIMIZERS, SCHEDULES,
+    bind, find,
 };
 use super::declarations::Declarations;
 use super::eval::{Params, Scope, eval};
@@ -17,6 +18,11 @@ use crate::ir::{
 };
 use crate::span::Span;
 use crate::syntax::ast::{Call, Expr, ExprKind, Ident};
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+
+/// The greatest number of epochs or images.
+const MAX_COUNT: i64 = 1 << 31;
 
 /// The keys of `train { … }`.
 pub(super) const SETTINGS: [&str; 9] = [
@@ -31,48 +37,67 @@ pub(super) const SETTINGS: [&str; 9] = [
     "seed",
 ];
 
+/// The settings, and where the dataset is named, if it is.
+pub(super) struct Resolved {
+    pub train: Train,
+    pub data: Option<Span>,
+}
+
 /// The settings: the file's over the defaults, then the flags' over those.
 pub(super) fn resolve(
     declared: &Declarations,
     params: &Params,
     flags: &[Flag],
     reports: &mut Reports,
-) -> Train {
-    let mut train = Train::default();
+) -> Resolved {
+    let mut resolved = Resolved {
+        train: Train::default(),
+        data: None,
+    };
     let scope = Scope::new(params);
-    let mut seen: Vec<&Ident> = Vec::new();
+    let mut seen: HashMap<&str, Span> = HashMap::new();
     for setting in declared.train.iter().flat_map(|section| &section.settings) {
-        let key = &setting.key;
-        match seen.iter().find(|other| other.node == key.node) {
-            Some(first) => reports.add(set_twice(key, first.span)),
-            None => {
-                let mut rules = Rules {
-                    scope: &scope,
-                    train: &mut train,
-                    reports,
-                };
-                rules.set(&key.node, key.span, &setting.value);
-            }
+        if reports.is_full() {
+            return resolved;
         }
-        seen.push(key);
+        let key = &setting.key;
+        match seen.insert(&key.node, key.span) {
+            Some(first) => reports.add(set_twice(key, first)),
+            None => Rules {
+                scope: &scope,
+                resolved: &mut resolved,
+                reports,
+            }
+            .set(&key.node, key.span, &setting.value),
+        }
     }
     // A flag's value stands alone: it cannot name params.
     let none = Params::new();
     let scope = Scope::new(&none);
-    for flag in flags.iter().filter(|flag| flag.target == Target::Setting) {
-        let augment = train.data.augment.clone();
+    let settings = || flags.iter().filter(|flag| flag.target == Target::Setting);
+    for flag in settings().filter(|flag| flag.name != "rate") {
+        let augment = resolved.train.data.augment.clone();
         let mut rules = Rules {
             scope: &scope,
-            train: &mut train,
+            resolved: &mut resolved,
             reports,
         };
         rules.set(flag.name, flag.value.span, &flag.value);
         // `--data` chooses other images; how they are varied stays, unless it says.
-        if flag.name == "data" && train.data.augment.is_empty() {
-            train.data.augment = augment;
+        if flag.name == "data" && resolved.train.data.augment.is_empty() {
+            resolved.train.data.augment = augment;
         }
     }
-    train
+    // The optimizer may have been replaced: its rate comes last.
+    for flag in settings().filter(|flag| flag.name == "rate") {
+        let mut rules = Rules {
+            scope: &scope,
+            resolved: &mut resolved,
+            reports,
+        };
+        rules.rate(&flag.value);
+    }
+    resolved
 }
 
 fn set_twice(key: &Ident, first: Span) -> Diagnostic {
@@ -82,12 +107,32 @@ fn set_twice(key: &Ident, first: Span) -> Diagnostic {
         .help("remove one of them")
 }
 
-/// The arguments of a call, by the callee's slots.
-type Given<'e> = Vec<Option<&'e Expr>>;
+fn unknown_setting(key: &str, span: Span) -> Diagnostic {
+    let message = format!("`train` has no setting `{key}`");
+    let report = Diagnostic::new(Code::Name, message, span, "no such setting");
+    let parts = [
+        ("optimizer", OPTIMIZERS),
+        ("schedule", SCHEDULES),
+        ("constraint", CONSTRAINTS),
+    ];
+    let mut slots = parts.iter().flat_map(|(setting, callees)| {
+        let slots = callees
+            .iter()
+            .flat_map(|c| c.slots.iter().map(move |slot| (c.name, slot)));
+        slots.map(move |(callee, slot)| (*setting, callee, slot.name))
+    });
+    let inside = slots.find(|(.., name)| super::nearest(key, [*name]).is_some());
+    match inside {
+        Some((setting, callee, name)) if super::nearest(key, SETTINGS).is_none() => {
+            report.help(format!("write `{setting}: {callee}({name}: …)`"))
+        }
+        _ => report.help(suggest(key, &SETTINGS, "setting")),
+    }
+}
 
 struct Rules<'a, 'r> {
     scope: &'a Scope<'a>,
-    train: &'r mut Train,
+    resolved: &'r mut Resolved,
     reports: &'r mut Reports,
 }
 
@@ -95,33 +140,24 @@ impl Rules<'_, '_> {
     fn set(&mut self, key: &str, key_span: Span, value: &Expr) {
         match key {
             "data" => self.data(value),
-            "loss" => {
-                if let Some(("cross_entropy", _)) = self.call(value, LOSSES, "loss") {
-                    self.train.loss = Loss::CrossEntropy;
-                }
-            }
+            "loss" => self.loss(value),
             "init" => self.init(value),
             "optimizer" => self.optimizer(value),
             "schedule" => self.schedule(value),
             "constraint" => self.constraint(value),
-            "epochs" => self.train.epochs = self.count(value, "`epochs`", self.train.epochs),
-            "batch" => self.train.batch = self.count(value, "`batch`", self.train.batch),
+            "epochs" => {
+                let epochs = self.resolved.train.epochs;
+                self.resolved.train.epochs = self.count(Some(value), "`epochs`", epochs);
+            }
+            "batch" => {
+                let batch = self.resolved.train.batch;
+                self.resolved.train.batch = self.count(Some(value), "`batch`", batch);
+            }
             "seed" => {
-                let seed = self.int(Some(value), 0, "`seed`", i64::MAX);
-                self.train.seed = seed.map_or(self.train.seed, |seed| seed as u64);
+                let seed = self.resolved.train.seed;
+                self.resolved.train.seed = self.seed(Some(value), "`seed`", seed);
             }
-            "rate" => {
-                let rate = self.train.optimizer.rate;
-                self.train.optimizer.rate =
-                    self.float(Some(value), rate, "the rate", Bounds::NotNegative);
-            }
-            _ => {
-                let message = format!("`train` has no setting `{key}`");
-                self.reports.add(
-                    Diagnostic::new(Code::Name, message, key_span, "no such setting")
-                        .help(suggest(key, &SETTINGS, "setting")),
-                );
-            }
+            _ => self.reports.add(unknown_setting(key, key_span)),
         }
     }
 
@@ -131,10 +167,15 @@ impl Rules<'_, '_> {
         value: &'e Expr,
         known: &'static [Callee],
         kind: &str,
-    ) -> Option<(&'static str, Given<'e>)> {
+    ) -> Option<(&'static str, Args<'e, 'static>)> {
         let ExprKind::Call(call) = &value.kind else {
             let names: Vec<&str> = known.iter().map(|callee| callee.name).collect();
-            let message = format!("{kind} is a name, with its settings in parentheses");
+            let article = if kind.starts_with(['a', 'i', 'o']) {
+                "an"
+            } else {
+                "a"
+            };
+            let message = format!("{article} {kind} is named, with its settings in parentheses");
             self.reports.add(
                 Diagnostic::new(Code::Type, message, value.span, "not a name")
                     .help(suggest("", &names, kind)),
@@ -147,50 +188,56 @@ impl Rules<'_, '_> {
     }
 
     fn data(&mut self, value: &Expr) {
-        let Some((name, given)) = self.call(value, DATASETS, "dataset") else {
+        let Some((name, args)) = self.call(value, DATASETS, "dataset") else {
             return;
         };
         let kind = match name {
-            "synthetic" => DatasetKind::Synthetic(self.synthetic(&given)),
+            "synthetic" => DatasetKind::Synthetic(self.synthetic(&args)),
             "mnist" => DatasetKind::Mnist,
             "fashion_mnist" => DatasetKind::FashionMnist,
             "cifar10" => DatasetKind::Cifar10,
             "cifar100" => DatasetKind::Cifar100,
             _ => DatasetKind::Folder,
         };
-        let augment = match given.last().copied().flatten().map(|list| &list.kind) {
+        let augment = match args.get("augment").map(|list| &list.kind) {
             Some(ExprKind::List(items)) => items.iter().filter_map(|i| self.augment(i)).collect(),
             _ => Vec::new(),
         };
-        self.train.data = Data { kind, augment };
+        self.resolved.train.data = Data { kind, augment };
+        self.resolved.data = Some(name_span(value));
     }
 
-    fn synthetic(&mut self, given: &Given) -> Synthetic {
+    fn synthetic(&mut self, args: &Args) -> Synthetic {
         let default = Synthetic::default();
         Synthetic {
-            train: self.optional_count(given[0], "`train`", default.train),
-            test: self.optional_count(given[1], "`test`", default.test),
-            noise: self.float(given[2], default.noise, "`noise`", Bounds::Unit),
-            seed: self
-                .int(given[3], 0, "`seed`", i64::MAX)
-                .map_or(default.seed, |n| n as u64),
+            train: self.count(args.get("train"), &args.what("train"), default.train),
+            test: self.count(args.get("test"), &args.what("test"), default.test),
+            noise: self.float(args, "noise", default.noise, Bounds::Unit),
+            seed: self.seed(args.get("seed"), &args.what("seed"), default.seed),
         }
     }
 
     fn augment(&mut self, value: &Expr) -> Option<Augment> {
-        let (name, given) = self.call(value, AUGMENTS, "augmentation")?;
+        let (name, args) = self.call(value, AUGMENTS, "augmentation")?;
         match name {
             "pad_crop" => {
-                let pixels = self.int(given[0], 1, "`pixels`", 1 << 16)?;
+                let what = args.what("pixels");
+                let pixels = self.int(args.get("pixels")?, 1..=1 << 16, &what)?;
                 Some(Augment::PadCrop(pixels as usize))
             }
             _ => Some(Augment::FlipHorizontal),
         }
     }
 
+    fn loss(&mut self, value: &Expr) {
+        if self.call(value, LOSSES, "loss").is_some() {
+            self.resolved.train.loss = Loss::CrossEntropy;
+        }
+    }
+
     fn init(&mut self, value: &Expr) {
         if let Some((name, _)) = self.call(value, INITS, "initialisation") {
-            self.train.init = match name {
+            self.resolved.train.init = match name {
                 "he_normal" => Init::HeNormal,
                 "glorot_uniform" => Init::GlorotUniform,
                 _ => Init::Orthogonal,
@@ -198,41 +245,58 @@ impl Rules<'_, '_> {
         }
     }
 
+    fn rate(&mut self, value: &Expr) {
+        let rate = self.resolved.train.optimizer.rate;
+        let rate = self.number(Some(value), rate, "`--rate`", Bounds::NotNegative);
+        self.resolved.train.optimizer.rate = rate;
+    }
+
     fn optimizer(&mut self, value: &Expr) {
-        let Some((_, given)) = self.call(value, OPTIMIZERS, "optimizer") else {
+        let Some((_, args)) = self.call(value, OPTIMIZERS, "optimizer") else {
             return;
         };
         let default = Sgd::default();
         let sgd = Sgd {
-            rate: self.float(given[0], default.rate, "`rate`", Bounds::NotNegative),
-            momentum: self.float(given[1], default.momentum, "`momentum`", Bounds::BelowOne),
-            nesterov: self.boolean(given[2], default.nesterov),
-            weight_decay: self.float(given[3], 0.0, "`weight_decay`", Bounds::NotNegative),
+            rate: self.float(&args, "rate", default.rate, Bounds::NotNegative),
+            momentum: self.float(&args, "momentum", default.momentum, Bounds::BelowOne),
+            nesterov: self.boolean(args.get("nesterov"), default.nesterov),
+            weight_decay: self.float(
+                &args,
+                "weight_decay",
+                default.weight_decay,
+                Bounds::NotNegative,
+            ),
         };
-        if let (true, true, Some(nesterov)) = (sgd.nesterov, sgd.momentum == 0.0, given[2]) {
-            let message = "Nesterov's form needs momentum";
-            self.reports.add(
-                Diagnostic::new(Code::Train, message, nesterov.span, "asked for here")
-                    .help("set `momentum: 0.9`, or remove `nesterov`"),
-            );
+        if let (true, true, Some(nesterov)) =
+            (sgd.nesterov, sgd.momentum == 0.0, args.get("nesterov"))
+        {
+            let message = "Nesterov's step needs momentum";
+            let report = Diagnostic::new(Code::Train, message, nesterov.span, "asked for here");
+            let report = match args.get("momentum") {
+                Some(momentum) => report.also(momentum.span, "no momentum"),
+                None => report,
+            };
+            self.reports
+                .add(report.help("write `momentum: 0.9`, or remove `nesterov`"));
         }
-        self.train.optimizer = sgd;
+        self.resolved.train.optimizer = sgd;
     }
 
     fn schedule(&mut self, value: &Expr) {
-        let Some((name, given)) = self.call(value, SCHEDULES, "schedule") else {
+        let Some((name, args)) = self.call(value, SCHEDULES, "schedule") else {
             return;
         };
-        self.train.schedule = match name {
+        self.resolved.train.schedule = match name {
             "constant" => Schedule::Constant,
             "cosine" => Schedule::Cosine {
-                warmup: self.float(given[0], 0.0, "`warmup`", Bounds::NotNegative),
+                warmup: self.float(&args, "warmup", 0.0, Bounds::NotNegative),
             },
             _ => Schedule::Step {
-                at: given[0]
+                at: args
+                    .get("at")
                     .map(|list| self.epochs_of(list))
                     .unwrap_or_default(),
-                factor: self.float(given[1], 0.1, "`factor`", Bounds::Positive),
+                factor: self.float(&args, "factor", 0.1, Bounds::Positive),
             },
         };
     }
@@ -243,38 +307,43 @@ impl Rules<'_, '_> {
             return Vec::new();
         };
         let mut epochs: Vec<usize> = Vec::new();
+        let mut before: Option<Span> = None;
         for item in items {
-            let Some(epoch) = self.int(Some(item), 0, "an epoch of `at`", 1 << 31) else {
+            let Some(epoch) = self.int(item, 0..=MAX_COUNT, "an epoch of `at`") else {
                 continue;
             };
-            if epochs.last().is_some_and(|&last| last >= epoch as usize) {
-                let message = "the epochs of `at` ascend";
+            if let (Some(&last), Some(span)) = (epochs.last(), before)
+                && last >= epoch as usize
+            {
+                let message = format!("epoch {epoch} of `at` does not come after epoch {last}");
                 self.reports.add(
-                    Diagnostic::new(Code::Value, message, item.span, "not after the one before")
-                        .help("put them in order, each once"),
+                    Diagnostic::new(Code::Value, message, item.span, "too early")
+                        .also(span, "this comes before it")
+                        .help("list the epochs in order, each once"),
                 );
             }
             epochs.push(epoch as usize);
+            before = Some(item.span);
         }
         epochs
     }
 
     fn constraint(&mut self, value: &Expr) {
-        let Some((_, given)) = self.call(value, CONSTRAINTS, "constraint") else {
+        let Some((_, args)) = self.call(value, CONSTRAINTS, "constraint") else {
             return;
         };
         let default = Constraint::default();
-        let positive = Bounds::NotNegative;
-        self.train.constraint = Constraint {
-            alpha: self.float(given[0], default.alpha, "`alpha`", Bounds::Unit),
-            lambda: self.float(given[1], default.lambda, "`lambda`", Bounds::Any),
-            alpha_rate: self.float(given[2], default.alpha_rate, "`alpha_rate`", positive),
-            lambda_rate: self.float(given[3], default.lambda_rate, "`lambda_rate`", positive),
-            every: match given[4].and_then(word) {
+        let rate = Bounds::NotNegative;
+        self.resolved.train.constraint = Constraint {
+            alpha: self.float(&args, "alpha", default.alpha, Bounds::Unit),
+            lambda: self.float(&args, "lambda", default.lambda, Bounds::Any),
+            alpha_rate: self.float(&args, "alpha_rate", default.alpha_rate, rate),
+            lambda_rate: self.float(&args, "lambda_rate", default.lambda_rate, rate),
+            every: match args.get("every").and_then(word) {
                 Some("epoch") => Every::Epoch,
                 _ => Every::Step,
             },
-            alpha_granularity: match given[5].and_then(word) {
+            alpha_granularity: match args.get("alpha_granularity").and_then(word) {
                 Some("layer") => Granularity::Layer,
                 Some("unit") => Granularity::Unit,
                 _ => Granularity::Channel,
@@ -282,39 +351,49 @@ impl Rules<'_, '_> {
         };
     }
 
-    /// The int of `given` in `least..=most`; `None` without one or with a wrong one.
-    fn int(&mut self, given: Option<&Expr>, least: i64, what: &str, most: i64) -> Option<i64> {
-        let expr = given?;
+    /// The int of `expr` in `range`; `None` where it is wrong.
+    fn int(&mut self, expr: &Expr, range: RangeInclusive<i64>, what: &str) -> Option<i64> {
         if !check_kind(expr, Kind::Int, what, self.scope, self.reports) {
             return None;
         }
         let value = eval(expr, self.scope, self.reports)?.int()?;
-        if (least..=most).contains(&value) {
+        if range.contains(&value) {
             return Some(value);
         }
-        let (must, bound) = match value < least {
-            true => ("at least", least),
-            false => ("at most", most),
+        let (must, bound, help) = match value < *range.start() {
+            true => (
+                "at least",
+                range.start(),
+                format!("use {} or more", range.start()),
+            ),
+            false => (
+                "at most",
+                range.end(),
+                format!("use {} or less", range.end()),
+            ),
         };
         let message = format!("{what} is {value}, but must be {must} {bound}");
         let label = format!("this is {value}");
-        self.reports.add(
-            Diagnostic::new(Code::Value, message, expr.span, label)
-                .help(format!("use a number from {least} to {most}")),
-        );
+        self.reports
+            .add(Diagnostic::new(Code::Value, message, expr.span, label).help(help));
         None
     }
 
-    fn optional_count(&mut self, given: Option<&Expr>, what: &str, default: usize) -> usize {
-        self.int(given, 1, what, 1 << 31)
-            .map_or(default, |n| n as usize)
+    fn count(&mut self, given: Option<&Expr>, what: &str, default: usize) -> usize {
+        let count = given.and_then(|expr| self.int(expr, 1..=MAX_COUNT, what));
+        count.map_or(default, |n| n as usize)
     }
 
-    fn count(&mut self, value: &Expr, what: &str, default: usize) -> usize {
-        self.optional_count(Some(value), what, default)
+    fn seed(&mut self, given: Option<&Expr>, what: &str, default: u64) -> u64 {
+        let seed = given.and_then(|expr| self.int(expr, 0..=i64::MAX, what));
+        seed.map_or(default, |n| n as u64)
     }
 
-    fn float(&mut self, given: Option<&Expr>, default: f64, what: &str, bounds: Bounds) -> f64 {
+    fn float(&mut self, args: &Args, name: &str, default: f64, bounds: Bounds) -> f64 {
+        self.number(args.get(name), default, &args.what(name), bounds)
+    }
+
+    fn number(&mut self, given: Option<&Expr>, default: f64, what: &str, bounds: Bounds) -> f64 {
         let Some(expr) = given else { return default };
         if !check_kind(expr, Kind::Float, what, self.scope, self.reports) {
             return default;
@@ -322,7 +401,7 @@ impl Rules<'_, '_> {
         let Some(value) = eval(expr, self.scope, self.reports).and_then(|v| v.float()) else {
             return default;
         };
-        match bounds.broken_by(value, what, expr.span) {
+        match bounds.broken_by(value, what, expr.span, default) {
             Some(report) => {
                 self.reports.add(report);
                 default
@@ -340,15 +419,8 @@ impl Rules<'_, '_> {
     }
 }
 
-/// The call of the setting `key` in the file, for reports about it.
-pub(super) fn setting<'a>(declared: &Declarations<'a>, key: &str) -> Option<&'a Expr> {
-    let settings = declared.train.iter().flat_map(|section| &section.settings);
-    let setting = settings.into_iter().find(|setting| setting.key.node == key);
-    setting.map(|setting| &setting.value)
-}
-
 /// Where the arguments of a call begin: the name of what is called.
-pub(super) fn name_span(value: &Expr) -> Span {
+fn name_span(value: &Expr) -> Span {
     match &value.kind {
         ExprKind::Call(Call { name, .. }) => name.span,
         _ => value.span,

@@ -1,6 +1,6 @@
 //! Names and types of statements, before any value is known.
 
-use super::call::{INPUTS, Kind, LAYERS, Slot, find};
+use super::call::{INPUTS, Kind, LAYERS, Slot};
 use super::declarations::Declarations;
 use super::eval::{Binding, Params, Scope};
 use super::policy::POLICIES;
@@ -18,16 +18,24 @@ pub(super) fn check(declared: &Declarations, reports: &mut Reports) {
     let params = param_types(declared, reports);
     let scope = Scope::new(&params);
     for param in &declared.params {
+        if reports.is_full() {
+            return;
+        }
         let want = scope.kind(&param.name.node);
         if let Some(want) = want {
             let what = format!("the default of `{}`", param.name.node);
+            let before = reports.len();
             expect(&param.default, want, &what, &scope, reports);
+            reports.label_from(before, param.kind.span, || format!("declared `{want}`"));
             check_range(param, want, &scope, reports);
         }
     }
     let mut blocks: Vec<&&ast::Block> = declared.blocks.values().collect();
     blocks.sort_by_key(|block| block.span);
     for block in blocks {
+        if reports.is_full() {
+            return;
+        }
         check_block(block, declared, &params, reports);
     }
     if let Some(model) = declared.model {
@@ -94,7 +102,8 @@ pub(super) fn block_slots(block: &ast::Block) -> Vec<Slot<'_>> {
             Some(Type::Float) => Kind::Float,
             Some(Type::Bool) => Kind::Bool,
             Some(Type::Skip) => Kind::Skip,
-            Some(Type::Int) | None => Kind::Int,
+            Some(Type::Int) => Kind::Int,
+            None => Kind::Any,
         },
         positional: true,
         required: formal.default.is_none(),
@@ -116,15 +125,16 @@ fn check_block(
             let what = format!("the default of `{}`", formal.name.node);
             expect(default, kind, &what, &outer, reports);
         }
-        if scope.has_local(&formal.name.node) {
+        let same = |other: &&ast::Formal| other.name.node == formal.name.node;
+        let first = block.formals.iter().flatten().find(same);
+        if let Some(first) = first.filter(|first| first.name.span != formal.name.span) {
             let message = format!(
                 "`{}` has two arguments `{}`",
                 block.name.node, formal.name.node
             );
-            reports.add(
-                Diagnostic::new(Code::Name, message, formal.name.span, "the second one")
-                    .help("give it another name"),
-            );
+            let report = Diagnostic::new(Code::Name, message, formal.name.span, "the second one")
+                .also(first.name.span, "the first one");
+            reports.add(report.help("give one of them another name"));
         }
         scope.push(&formal.name.node, Binding { kind, value: None });
     }
@@ -138,7 +148,7 @@ fn check_input(model: &ast::Model, reports: &mut Reports) {
     let Some(input) = inputs.next() else {
         let message = format!("model `{}` has no input", model.name.node);
         reports.add(
-            Diagnostic::new(Code::Name, message, model.name.span, "what does it take?")
+            Diagnostic::new(Code::Name, message, model.name.span, "takes nothing")
                 .help("begin it with `input image(channels, height, width)`"),
         );
         return;
@@ -158,11 +168,11 @@ fn check_input(model: &ast::Model, reports: &mut Reports) {
     if let Some(first) = model.body.statements.first()
         && first.span != input.span
     {
-        let message = "`input` comes before the layers";
+        let message = "`input` comes after a layer";
         reports.add(
             Diagnostic::new(Code::Name, message, input.span, "too late")
-                .also(first.span, "the first statement")
-                .help("move it to the beginning of the model"),
+                .also(first.span, "this comes before it")
+                .help("move `input` to the beginning of the model"),
         );
     }
     if let Some(label) = &input.label {
@@ -181,17 +191,26 @@ fn check_body<'a>(
     reports: &mut Reports,
 ) {
     for statement in &body.statements {
+        if reports.is_full() {
+            return;
+        }
         match &statement.kind {
             StatementKind::Input(call) => {
                 if !in_model {
-                    let message = "`input` belongs to the model";
+                    let message = "only the model itself has an `input`";
                     reports.add(
                         Diagnostic::new(Code::Name, message, statement.span, "not in here")
-                            .help("a block takes what comes before it: remove `input`"),
+                            .help("remove it: these layers take what comes before them"),
                     );
                 }
-                if let Some(callee) = find(call, INPUTS, "input", reports) {
-                    check_args(call, callee.slots, None, scope, reports);
+                match INPUTS.iter().find(|input| input.name == call.name.node) {
+                    Some(input) => check_args(call, input.slots, None, scope, reports),
+                    None => {
+                        reports.add(unknown("input", &call.name.node, call.name.span, &[]).help(
+                            "write `input image(channels, height, width)`; \
+                             a vector of n is `image(n, 1, 1)`",
+                        ))
+                    }
                 }
             }
             StatementKind::Layer(call) => check_layer(call, declared, scope, reports),
@@ -215,7 +234,7 @@ fn check_body<'a>(
                 project,
                 body,
             } => {
-                expect(policy, Type::Skip, "the policy of a `skip`", scope, reports);
+                expect(policy, Type::Skip, "what follows `skip`", scope, reports);
                 if let Some(project) = project
                     && !PROJECTS.contains(&project.node.as_str())
                 {
@@ -245,11 +264,13 @@ fn check_layer(call: &Call, declared: &Declarations, scope: &Scope, reports: &mu
     known.extend(declared.blocks.keys());
     known.sort_unstable();
     let report = unknown("layer or block", &call.name.node, call.name.span, &known);
-    reports.add(match POLICIES.contains(&call.name.node.as_str()) {
-        true => report.help(format!(
-            "a policy wraps layers: `skip {} {{ … }}`",
-            call.name.node
-        )),
-        false => report,
+    reports.add(match call.name.node.as_str() {
+        policy if POLICIES.contains(&policy) => {
+            report.help(format!("a policy wraps layers: `skip {policy} {{ … }}`"))
+        }
+        "softmax" | "log_softmax" | "Softmax" => {
+            report.help("remove it: `loss: cross_entropy` takes the logits themselves")
+        }
+        _ => report,
     });
 }

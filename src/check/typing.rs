@@ -1,13 +1,14 @@
 //! The types of expressions and arguments.
 
-use super::call::{Kind, POLICY_CALLS, Slot, bind};
+use super::call::{Kind, LAYERS, POLICY_CALLS, Slot, bind};
 use super::eval::{FUNCTIONS, Scope};
 use super::policy::POLICIES;
 use super::report::{Reports, quoted, suggest, unknown};
 use super::value::Type;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
-use crate::syntax::ast::{BinaryOp, Call, Expr, ExprKind, UnaryOp};
+use crate::syntax::ast::{BinaryOp, Call, Expr, ExprKind, Ident, UnaryOp};
+use crate::syntax::print_expr;
 
 /// Checks that a call gives the right arguments, each of the right type.
 pub(super) fn check_args(
@@ -17,11 +18,10 @@ pub(super) fn check_args(
     scope: &Scope,
     reports: &mut Reports,
 ) {
-    let given = bind(call, slots, declared, reports);
-    for (slot, value) in slots.iter().zip(given) {
+    let args = bind(call, slots, declared, reports);
+    for (slot, value) in args.pairs() {
         if let Some(value) = value {
-            let what = format!("`{}` of `{}`", slot.name, call.name.node);
-            check_kind(value, slot.kind, &what, scope, reports);
+            check_kind(value, slot.kind, &args.what(slot.name), scope, reports);
         }
     }
 }
@@ -39,17 +39,32 @@ pub(super) fn check_kind(
         Kind::Float => expect(value, Type::Float, what, scope, reports),
         Kind::Bool => expect(value, Type::Bool, what, scope, reports),
         Kind::Skip => expect(value, Type::Skip, what, scope, reports),
-        Kind::Padding => {
-            word(value) == Some("same") || expect(value, Type::Int, what, scope, reports)
-        }
+        Kind::Any => type_of(value, scope, reports).is_some(),
+        Kind::Padding => match word(value) {
+            Some("same") => true,
+            Some(other) if scope.get(other).is_none() => {
+                let message = format!("{what} cannot be `{other}`");
+                let report = Diagnostic::new(Code::Name, message, value.span, "no such padding");
+                reports.add(report.help("write `same`, or pixels a side such as `padding: 0`"));
+                false
+            }
+            _ => expect(value, Type::Int, what, scope, reports),
+        },
         Kind::Word(words) => {
-            let known = word(value).is_some_and(|word| words.contains(&word));
+            let given = word(value);
+            let known = given.is_some_and(|word| words.contains(&word));
             if !known {
-                let message = format!("{what} is {}", quoted(words));
-                let help = suggest(word(value).unwrap_or_default(), words, "word");
-                reports.add(
-                    Diagnostic::new(Code::Value, message, value.span, "none of these").help(help),
-                );
+                let report = match given {
+                    Some(other) => {
+                        let message = format!("{what} cannot be `{other}`");
+                        Diagnostic::new(Code::Name, message, value.span, "no such choice")
+                    }
+                    None => {
+                        let message = format!("{what} must be a word");
+                        Diagnostic::new(Code::Type, message, value.span, "not a word")
+                    }
+                };
+                reports.add(report.help(suggest(given.unwrap_or_default(), words, "word")));
             }
             known
         }
@@ -62,24 +77,24 @@ pub(super) fn check_kind(
                 sound.fold(true, |all, one| all && one)
             }
             _ => {
-                reports.add(not_a_list(value, what, "82, 125"));
+                reports.add(not_a_list(value, what));
                 false
             }
         },
         Kind::Calls => {
             let list = matches!(value.kind, ExprKind::List(_));
             if !list {
-                reports.add(not_a_list(value, what, "pad_crop(4), flip_horizontal"));
+                reports.add(not_a_list(value, what));
             }
             list
         }
     }
 }
 
-fn not_a_list(value: &Expr, what: &str, example: &str) -> Diagnostic {
-    let message = format!("{what} is a list");
+fn not_a_list(value: &Expr, what: &str) -> Diagnostic {
+    let message = format!("{what} must be a list");
     Diagnostic::new(Code::Type, message, value.span, "not a list")
-        .help(format!("put it in brackets: `[{example}]`"))
+        .help(format!("put it in brackets: `[{}]`", print_expr(value)))
 }
 
 /// The bare word that `value` is.
@@ -100,23 +115,93 @@ pub(super) fn expect(
     scope: &Scope,
     reports: &mut Reports,
 ) -> bool {
+    if let ExprKind::Call(call) = &expr.kind
+        && !is_known(&call.name.node, scope)
+    {
+        reports.add(unknown_name(call, Some(want), scope));
+        return false;
+    }
     let Some(found) = type_of(expr, scope, reports) else {
         return false;
     };
     if found.fits(want) {
         return true;
     }
-    let help = match (want, found) {
-        (Type::Int, Type::Float) => "write a whole number, or use `floor(…)` or `ceil(…)`",
-        (Type::Int | Type::Float, _) => "write a number",
-        (Type::Bool, _) => "write `true`, `false` or a comparison such as `i == 0`",
-        (Type::Skip, _) => "write `plain`, `resnet`, `highway`, `dirac` or `variable`",
-    };
-    let message = format!("{what} is of type `{want}`, not `{found}`");
-    reports.add(
-        Diagnostic::new(Code::Type, message, expr.span, format!("this is `{found}`")).help(help),
+    let message = format!(
+        "{what} must be {}, not {}",
+        want.described(),
+        found.described()
     );
+    let report = Diagnostic::new(Code::Type, message, expr.span, found.described());
+    reports.add(report.help(conversion(expr, want, found)));
     false
+}
+
+/// How to make a `want` of an expression that is a `found`.
+fn conversion(expr: &Expr, want: Type, found: Type) -> String {
+    let shown = print_expr(expr);
+    match (want, found, shown.as_str()) {
+        (Type::Int, Type::Float, _) => match shown.parse::<f64>() {
+            Ok(x) if x.fract() == 0.0 && x.abs() < 1e15 => format!("write `{x:.0}`"),
+            Ok(x) => format!("write a whole number, such as `{:.0}`", x.ceil()),
+            Err(_) => format!("round it: `floor({shown})` or `ceil({shown})`"),
+        },
+        (Type::Int | Type::Float, Type::Bool, _) => {
+            format!("turn it into a number: `if {shown} {{ 1 }} else {{ 0 }}`")
+        }
+        (Type::Int | Type::Float, ..) => "write a number".to_string(),
+        (Type::Bool, Type::Int, "0") => "write `false`".to_string(),
+        (Type::Bool, Type::Int, "1") => "write `true`".to_string(),
+        (Type::Bool, Type::Int | Type::Float, _) => format!("compare it, as in `{shown} > 0`"),
+        (Type::Bool, ..) => "write `true`, `false` or a comparison such as `n > 1`".to_string(),
+        (Type::Skip, ..) => format!("write {}", quoted(&POLICIES)),
+    }
+}
+
+fn is_known(name: &str, scope: &Scope) -> bool {
+    scope.get(name).is_some() || POLICIES.contains(&name) || FUNCTIONS.contains(&name)
+}
+
+/// A name that stands for nothing, where a value of type `want` may have been meant.
+fn unknown_name(call: &Call, want: Option<Type>, scope: &Scope) -> Diagnostic {
+    let Ident { node: name, span } = &call.name;
+    let fits = |kind: Option<Type>| want.zip(kind).is_none_or(|(want, kind)| kind.fits(want));
+    let mut known = scope.names();
+    known.retain(|name| fits(scope.kind(name)));
+    if want == Some(Type::Skip) {
+        known.extend(POLICIES);
+        return unknown("skip policy", name, *span, &known);
+    }
+    if LAYERS.iter().any(|layer| layer.name == name) {
+        let message = format!("`{name}` is a layer, not a value");
+        return Diagnostic::new(Code::Name, message, *span, "a layer")
+            .help("put the layer on a line of its own, and a number here");
+    }
+    if call.args.is_some() {
+        return unknown("function", name, *span, &FUNCTIONS);
+    }
+    let kind = want.unwrap_or(Type::Int);
+    let example = kind.example();
+    if span.source > 0 {
+        let message = format!("`{name}` is not {}", kind.described());
+        let help = format!(
+            "a flag takes {} by itself, such as `{example}`",
+            kind.described()
+        );
+        return Diagnostic::new(Code::Name, message, *span, "names mean nothing here").help(help);
+    }
+    let report = unknown("name", name, *span, &known);
+    match (
+        super::nearest(name, known.iter().copied()),
+        known.as_slice(),
+    ) {
+        (Some(_), _) => report,
+        (None, []) => report.help(format!("declare it: `param {name}: {kind} = {example}`")),
+        (None, known) => report.help(format!(
+            "declare it with `param {name}: {kind} = {example}`, or use {}",
+            quoted(known)
+        )),
+    }
 }
 
 /// The type of an expression; `None` where a mistake in it was reported.
@@ -127,15 +212,9 @@ pub(super) fn type_of(expr: &Expr, scope: &Scope, reports: &mut Reports) -> Opti
         ExprKind::Bool(_) => Some(Type::Bool),
         ExprKind::Call(call) => type_of_call(call, scope, reports),
         ExprKind::List(_) => {
-            reports.add(
-                Diagnostic::new(
-                    Code::Type,
-                    "a list is no value here",
-                    expr.span,
-                    "this list",
-                )
-                .help("lists are only for `at: […]` and `augment: […]`"),
-            );
+            let message = "a list where one value belongs";
+            let report = Diagnostic::new(Code::Type, message, expr.span, "a list");
+            reports.add(report.help("lists are only for `at: […]` and `augment: […]`"));
             None
         }
         ExprKind::Unary(UnaryOp::Not, operand) => {
@@ -165,16 +244,12 @@ pub(super) fn type_of(expr: &Expr, scope: &Scope, reports: &mut Reports) -> Opti
                 return Some(a);
             }
             let message = "the branches of `if` have different types";
-            reports.add(
-                Diagnostic::new(
-                    Code::Type,
-                    message,
-                    otherwise.span,
-                    format!("this is `{b}`"),
-                )
-                .also(then.span, format!("this is `{a}`"))
-                .help("give both branches the same type"),
-            );
+            let report = Diagnostic::new(Code::Type, message, otherwise.span, b.described());
+            reports.add(report.also(then.span, a.described()).help(format!(
+                "make both {}, or both {}",
+                a.described(),
+                b.described()
+            )));
             None
         }
     }
@@ -185,14 +260,16 @@ fn number(kind: Type, operand: &Expr, op: &str, reports: &mut Reports) -> Option
     if matches!(kind, Type::Int | Type::Float) {
         return Some(kind);
     }
-    let message = format!("`{op}` works on numbers");
+    let message = format!("`{op}` takes numbers, not {}", kind.described());
     let help = match (op, kind) {
-        ("<" | "<=" | ">" | ">=", Type::Bool) => "join comparisons with `and`: `a < b and b < c`",
-        (_, Type::Bool) => "turn it into a number: `if c { 1 } else { 0 }`",
-        _ => "choose between policies with `if c { resnet } else { plain }`",
+        ("<" | "<=" | ">" | ">=", Type::Bool) => {
+            "join comparisons with `and`: `a < b and b < c`".to_string()
+        }
+        (_, Type::Bool) => conversion(operand, Type::Int, kind),
+        _ => "choose between policies with `if c { resnet } else { plain }`".to_string(),
     };
-    let label = format!("this is `{kind}`");
-    reports.add(Diagnostic::new(Code::Type, message, operand.span, label).help(help));
+    let report = Diagnostic::new(Code::Type, message, operand.span, kind.described());
+    reports.add(report.help(help));
     None
 }
 
@@ -217,11 +294,12 @@ fn type_of_binary(
             if a.fits(b) || b.fits(a) {
                 return Some(Type::Bool);
             }
-            let message = format!("`{}` compares values of one type", op.symbol());
+            let message = format!("`{}` compares two values of one type", op.symbol());
+            let report = Diagnostic::new(Code::Type, message, right.span, b.described());
             reports.add(
-                Diagnostic::new(Code::Type, message, right.span, format!("this is `{b}`"))
-                    .also(left.span, format!("this is `{a}`"))
-                    .help(format!("compare with a value of type `{a}`")),
+                report
+                    .also(left.span, a.described())
+                    .help(format!("compare with {}", a.described())),
             );
             None
         }
@@ -268,19 +346,7 @@ fn type_of_call(call: &Call, scope: &Scope, reports: &mut Reports) -> Option<Typ
     if FUNCTIONS.contains(&name) {
         return type_of_function(call, scope, reports);
     }
-    let mut known = scope.names();
-    known.extend(POLICIES);
-    known.extend(FUNCTIONS);
-    let report = unknown("name", name, call.name.span, &known);
-    let near = super::nearest(name, known.iter().copied()).is_some();
-    reports.add(match (near, scope.names().as_slice()) {
-        (true, _) => report,
-        (false, []) => report.help(format!("declare it: `param {name}: int = 1`")),
-        (false, names) => report.help(format!(
-            "declare it with `param {name}: int = 1`, or use one of {}",
-            quoted(names)
-        )),
-    });
+    reports.add(unknown_name(call, None, scope));
     None
 }
 

@@ -26,6 +26,26 @@ impl Type {
             .find(|kind| kind.name() == name)
     }
 
+    /// The type in a sentence.
+    pub fn described(self) -> &'static str {
+        match self {
+            Type::Int => "an int",
+            Type::Float => "a float",
+            Type::Bool => "a bool",
+            Type::Skip => "a skip policy",
+        }
+    }
+
+    /// A value of the type, as it is written.
+    pub fn example(self) -> &'static str {
+        match self {
+            Type::Int => "4",
+            Type::Float => "0.5",
+            Type::Bool => "true",
+            Type::Skip => "resnet",
+        }
+    }
+
     /// Whether a value of this type can stand where `want` is wanted: only `int`
     /// widens, to `float`.
     pub fn fits(self, want: Type) -> bool {

@@ -6,8 +6,9 @@ mod json;
 mod table;
 mod words;
 
+pub use crate::text::count;
 pub use cost::{Cost, Totals, own_cost, totals};
 pub use dot::dot;
 pub use json::json;
-pub use table::{count, table};
+pub use table::table;
 pub use words::layer_words;

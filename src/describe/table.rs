@@ -3,6 +3,7 @@
 use super::cost::{own_cost, shape_words, totals};
 use super::words::layer_words;
 use crate::ir::{Layer, Model};
+use crate::text::{count, grouped};
 use unicode_width::UnicodeWidthStr;
 
 /// One line of the table: a layer, or the same layer of several repeats.
@@ -210,30 +211,4 @@ fn draw(rows: &[Row]) -> String {
         }
     }
     out
-}
-
-/// `1234567` as `1,234,567`.
-fn grouped(n: u128) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// `1234567` as `1.23 M`: three digits and the field's letter.
-pub fn count(n: u128) -> String {
-    let units = [(1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
-    match units.iter().find(|(unit, _)| n as f64 >= *unit) {
-        Some((unit, letter)) => {
-            let x = n as f64 / unit;
-            let digits = if x < 10.0 { 2 } else { usize::from(x < 100.0) };
-            format!("{x:.digits$} {letter}")
-        }
-        None => n.to_string(),
-    }
 }

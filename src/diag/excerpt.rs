@@ -3,11 +3,6 @@
 
 use std::ops::Range;
 
-/// Characters of a line that are shown in full at most.
-const WIDEST: usize = 160;
-/// Characters kept before what is underlined in a line that is cut.
-const BEFORE: usize = 60;
-
 /// Lines of a text with one line of context around each label.
 #[derive(Debug)]
 pub(super) struct Excerpt {
@@ -22,8 +17,9 @@ pub(super) struct Excerpt {
 }
 
 impl Excerpt {
-    /// The excerpt of `source` that shows the byte ranges `labels`.
-    pub fn new(source: &str, labels: &[Range<usize>]) -> Self {
+    /// The excerpt of `source` that shows the byte ranges `labels`, with at most `widest`
+    /// characters of a line.
+    pub fn new(source: &str, labels: &[Range<usize>], widest: usize) -> Self {
         let places: Vec<Place> = labels
             .iter()
             .map(|label| Place::new(source, label))
@@ -45,19 +41,19 @@ impl Excerpt {
         let lines = source.split('\n').enumerate();
         for (number, line) in lines.take(last + 1).skip(first) {
             let line = if near(number) { line } else { "" };
-            excerpt.line(line, number, &places);
+            excerpt.line(line, number, &places, widest);
         }
         excerpt
     }
 
     /// Adds a line, cut around the labels on it.
-    fn line(&mut self, line: &str, number: usize, places: &[Place]) {
+    fn line(&mut self, line: &str, number: usize, places: &[Place], widest: usize) {
         let line = line.strip_suffix('\r').unwrap_or(line);
         let here = || places.iter().enumerate().filter(|(_, p)| p.line == number);
-        let long = line.chars().nth(WIDEST).is_some();
+        let long = line.chars().nth(widest).is_some();
         let first = here().map(|(_, p)| p.columns.start).min().unwrap_or(0);
         let cut = match long {
-            true => line[..first].chars().count().saturating_sub(BEFORE),
+            true => line[..first].chars().count().saturating_sub(widest / 3),
             false => 0,
         };
         let start = self.text.len();
@@ -71,7 +67,7 @@ impl Excerpt {
             self.labels[label] = shown..shown;
         }
         let mut rest = line.char_indices().skip(cut);
-        for (at, c) in rest.by_ref().take(WIDEST) {
+        for (at, c) in rest.by_ref().take(widest) {
             let from = self.text.len();
             self.text.push(visible(c));
             for (label, columns) in &mut ends {
@@ -160,7 +156,7 @@ mod tests {
     use super::*;
 
     fn shown(source: &str, label: Range<usize>) -> (String, String, usize) {
-        let excerpt = Excerpt::new(source, std::slice::from_ref(&label));
+        let excerpt = Excerpt::new(source, std::slice::from_ref(&label), 90);
         let range = excerpt.labels[0].clone();
         let under = excerpt.text[range.clone()].to_string();
         (excerpt.text.clone(), under, excerpt.column(range.start))
@@ -180,7 +176,7 @@ mod tests {
         let line = format!("{}x{}", "-".repeat(5000), "+".repeat(5000));
         let (text, under, column) = shown(&line, 5000..5001);
         assert_eq!((under.as_str(), column), ("x", 5000));
-        assert!(text.chars().count() <= WIDEST + 3, "{text}");
+        assert!(text.chars().count() <= 93, "{text}");
         let (text, under, _) = shown(&line, 5000..10001);
         assert!(under.starts_with("x+") && text.ends_with("+…\n"));
     }
@@ -197,7 +193,7 @@ mod tests {
     #[test]
     fn leaves_lines_between_distant_labels_empty() {
         let source = "a\nb\nc\nd\ne\nf\ng\nh";
-        let excerpt = Excerpt::new(source, &[0..1, 14..15]);
+        let excerpt = Excerpt::new(source, &[0..1, 14..15], 90);
         assert_eq!(excerpt.text, "a\nb\n\n\n\n\ng\nh\n");
     }
 }

@@ -29,6 +29,11 @@ impl Shape {
         }
     }
 
+    /// Whether it has positions.
+    pub fn is_image(self) -> bool {
+        matches!(self, Shape::Image { .. })
+    }
+
     /// Channels of an image, features of a vector: the dimension that batch norm,
     /// α and `concat` work along.
     pub fn channels(self) -> usize {

@@ -1,71 +1,54 @@
 //! Why a text is not in the grammar, in a reader's words.
 
-use super::parse::{Grammar, Rule};
+use super::fault::Fault;
+use super::known::{VALUE, known};
+use super::parse::Rule;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
-use pest::Parser;
-use pest::error::{ErrorVariant, InputLocation};
 use std::collections::BTreeSet;
 
 /// Why `rule` does not match `text` from byte `start`: the farthest place the grammar
-/// got to, what it wanted there, and how to mend it.
+/// got to, what is wrong there, and how to mend it.
 pub(super) fn explain(rule: Rule, text: &str, start: usize, source: u16) -> Diagnostic {
-    let (at, expected) = match Grammar::parse(rule, &text[start..]) {
-        Err(error) => {
-            let at = match error.location {
-                InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
-            };
-            let expected = match error.variant {
-                ErrorVariant::ParsingError { positives, .. } => positives,
-                ErrorVariant::CustomError { .. } => Vec::new(),
-            };
-            (start + at, expected)
-        }
-        // The rule matches, but what follows it cannot.
-        Ok(_) => (start, Vec::new()),
-    };
-    let token = token_at(text, at);
-    let found = match token {
-        "" => "the end".to_string(),
-        token => format!("`{token}`"),
-    };
-    let span = Span::new(source, at, at + token.len());
-    let wanted = describe(&expected, rule);
-    let message = format!("expected {wanted}, found {found}");
-    let report = Diagnostic::new(Code::Syntax, message, span, format!("expected {wanted}"));
-    match advice(rule, &expected, token, &text[start..at], &text[at..]) {
-        Some(help) => report.help(help),
-        None => report,
+    let fault = Fault::find(rule, text, start);
+    if let Some(known) = known(&fault) {
+        let span = Span::new(source, known.place.start, known.place.end);
+        return Diagnostic::new(Code::Syntax, known.message, span, known.label).help(known.help);
     }
-}
-
-/// The word, number or sign at byte `at`.
-fn token_at(text: &str, at: usize) -> &str {
-    let rest = &text[at..];
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let end = match rest.chars().next() {
-        None => 0,
-        Some(c) if is_word(c) => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
-        Some(c) => ["&&", "||", "=="]
-            .iter()
-            .find(|op| rest.starts_with(**op))
-            .map_or(c.len_utf8(), |op| op.len()),
+    let wanted = wanted(&fault);
+    let before = fault.before(fault.at);
+    let here = fault.on_same_line() || fault.at_start() || before.is_empty();
+    let (place, message, label) = match here {
+        true => (
+            fault.token_range(),
+            format!("expected {wanted}, found `{}`", fault.token()),
+            format!("expected {wanted}"),
+        ),
+        // What is missing is missed at the end of the line before.
+        false => (
+            before,
+            format!("expected {wanted} after `{}`", fault.previous()),
+            format!("{wanted} is missing after this"),
+        ),
     };
-    &rest[..end]
+    let span = Span::new(source, place.start, place.end);
+    Diagnostic::new(Code::Syntax, message, span, label).help(advice(&fault))
 }
 
 /// What was expected, as `a`, `b` or `c`.
-fn describe(expected: &[Rule], rule: Rule) -> String {
-    let mut names: BTreeSet<&str> = expected.iter().filter_map(|&r| name(r)).collect();
-    if names.len() > 1 {
-        names.remove("an operator");
+fn wanted(fault: &Fault) -> String {
+    let mut names: BTreeSet<&str> = fault.expected.iter().filter_map(|&r| name(r)).collect();
+    // Those that could stand there, but say little where others could, too.
+    for weak in ["an operator", "arguments `(…)`", "the end"] {
+        if names.len() > 1 {
+            names.remove(weak);
+        }
     }
-    // A file also ends well, but one who wrote something wanted to go on.
-    if names.len() > 1 {
-        names.remove("the end");
+    if names.contains("a value") || names.contains("a layer") {
+        names.remove("a name");
     }
     let mut names: Vec<&str> = names.into_iter().collect();
-    match (names.pop(), rule) {
+    match (names.pop(), fault.rule) {
         (Some(last), _) if names.is_empty() => last.to_string(),
         (Some(last), _) => format!("{} or {last}", names.join(", ")),
         (None, Rule::setting) => "a setting `key: value`".to_string(),
@@ -88,22 +71,21 @@ fn name(rule: Rule) -> Option<&'static str> {
         Rule::kw_input | Rule::kw_repeat | Rule::kw_skip | Rule::kw_concat => "a layer",
         Rule::layer | Rule::label => "a layer",
         Rule::ident | Rule::word => "a name",
-        Rule::key | Rule::setting => "a key",
-        Rule::type_name => "a type (`int`, `float`, `bool` or `skip`)",
+        Rule::key | Rule::setting => "a setting `key: value`",
+        Rule::type_name => "a type",
         Rule::range | Rule::bound | Rule::range_op => "a range such as `1..=64`",
         Rule::expr | Rule::float | Rule::int | Rule::boolean | Rule::conditional => "a value",
         Rule::list | Rule::call | Rule::group | Rule::arg | Rule::kw_if | Rule::digits => "a value",
-        Rule::negate | Rule::negation | Rule::kw_not => "a value",
+        Rule::negate | Rule::negation | Rule::kw_not | Rule::condition => "a value",
         Rule::args | Rule::formals => "arguments `(…)`",
         Rule::formal => "an argument `name: type`",
         Rule::within | Rule::kw_in => "`in`",
         Rule::counter | Rule::kw_as => "`as`",
         Rule::kw_else => "`else`",
         Rule::project => "`project`",
-        Rule::default => "`=`",
+        Rule::default | Rule::equals => "`=`",
         Rule::colon => "`:`",
         Rule::comma => "`,`",
-        Rule::equals => "`=`",
         Rule::body | Rule::branch | Rule::open_brace => "`{`",
         Rule::close_paren => "`)`",
         Rule::close_bracket => "`]`",
@@ -120,70 +102,26 @@ fn name(rule: Rule) -> Option<&'static str> {
     })
 }
 
-/// How to mend it: `before` is what was read of the rule, `rest` what follows.
-fn advice(rule: Rule, expected: &[Rule], token: &str, before: &str, rest: &str) -> Option<String> {
-    let wants = |rules: &[Rule]| rules.iter().any(|r| expected.contains(r));
-    let previous = before.trim_end();
-    Some(match token {
-        "=" => {
-            "a setting is written `key: value`; `=` only gives a param or an argument its default"
-                .into()
-        }
-        ";" => "remove it: a statement ends where the next one begins".into(),
-        "\"" | "'" => "there are no strings: write the bare name".into(),
-        "&&" => "write `and`".into(),
-        "||" => "write `or`".into(),
-        "!" => "write `not`".into(),
-        "." if previous.ends_with(|c: char| c.is_ascii_digit()) => {
-            "a float needs a digit after its point: `1.0`".into()
-        }
-        "." => "a float needs a digit before its point: `0.5`".into(),
-        "#" => "a comment starts with `//`".into(),
-        "" if rule == Rule::lone_expr => "give it a value".into(),
-        word if is_keyword(word) && wants(&[Rule::ident, Rule::word]) => {
-            format!("`{word}` is a word of the language: choose another name")
-        }
-        word if before.is_empty() && rule == Rule::item => return Some(item_advice(word)),
-        _ if wants(&[Rule::kw_else]) => {
-            "an `if` gives a value, so it needs both: `if c { a } else { b }`".into()
-        }
-        _ if wants(&[Rule::range_op, Rule::range]) => {
-            "a range is `lo..=hi`; leave an end out where there is no limit".into()
-        }
-        _ if wants(&[Rule::type_name]) => "a type is `int`, `float`, `bool` or `skip`".into(),
-        _ if wants(&[Rule::comma]) => "put `,` between arguments".into(),
-        _ if wants(&[Rule::equals]) => "a param needs a default: `param n: int = 4`".into(),
-        _ if wants(&[Rule::open_brace, Rule::body]) => "its layers go between `{` and `}`".into(),
-        _ if wants(&[Rule::colon]) && rule == Rule::setting => "write `key: value`".into(),
-        _ if wants(&[Rule::colon]) => "write `name: type`".into(),
-        ":" => "a label is one name before `:`".into(),
-        "" => return None,
-        _ if rule == Rule::setting && before.is_empty() => {
-            "write `key: value`, such as `epochs: 10`".into()
-        }
-        _ if rule == Rule::statement && before.is_empty() => {
-            "write a layer such as `conv(64, kernel: 3)`".into()
-        }
-        _ if wants(&[Rule::expr, Rule::int]) => {
-            let line = rest.lines().next().unwrap_or_default().trim();
-            if line == token || previous.is_empty() {
-                "write a number, a name, `[…]` or `if c { a } else { b }`".into()
-            } else {
-                format!("a value is missing before `{token}`")
+/// How to mend what is not known by its looks.
+fn advice(fault: &Fault) -> String {
+    let token = fault.token();
+    match fault.rule {
+        Rule::item if fault.at_start() => {
+            let sections = ["param", "block", "model", "train"];
+            match crate::check::nearest(token, sections) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "layers go into `model NAME { … }`, settings into `train { … }`".into(),
             }
         }
-        _ => return None,
-    })
-}
-
-fn is_keyword(word: &str) -> bool {
-    Grammar::parse(Rule::keyword, word).is_ok_and(|pairs| pairs.as_str() == word)
-}
-
-fn item_advice(word: &str) -> String {
-    let known = ["param", "block", "model", "train"];
-    match crate::check::nearest(word, known) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => "layers go into `model NAME { … }`, settings into `train { … }`".to_string(),
+        Rule::setting if fault.at_start() => "write `key: value`, such as `epochs: 10`".into(),
+        Rule::statement if fault.at_start() => {
+            "write a layer, such as `conv(64, kernel: 3)` or `relu`".into()
+        }
+        _ if fault.wants(&[Rule::type_name]) => "write `int`, `float`, `bool` or `skip`".into(),
+        _ if fault.wants(VALUE) => {
+            "write a number, a name, `[…]` or `if … { … } else { … }`".into()
+        }
+        _ if token.is_empty() => format!("write {} at the end", wanted(fault)),
+        _ => format!("write {} before `{token}`", wanted(fault)),
     }
 }

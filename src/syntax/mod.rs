@@ -3,9 +3,11 @@
 pub mod ast;
 mod explain;
 mod expression;
+mod fault;
+mod known;
 mod parse;
 mod print;
 mod scan;
 
 pub use parse::{parse, parse_value};
-pub use print::{print, print_expr};
+pub use print::{print, print_expr, print_operand};

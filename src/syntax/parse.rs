@@ -323,19 +323,25 @@ impl<'t> Builder<'t> {
     }
 }
 
-/// The `///` lines right before the byte `start`, without their slashes.
+/// The `///` lines right before the byte `start`, without their slashes. Other comments
+/// may stand among them, but no blank line.
 fn doc_before(start: u32, comments: &[Comment], text: &str) -> Option<String> {
     let mut lines = Vec::new();
     let mut below = start as usize;
     let before = comments.partition_point(|comment| comment.span.start < start);
     for comment in comments[..before].iter().rev() {
         let between = &text[comment.span.end as usize..below];
-        let is_doc = comment.text.starts_with("///") && !comment.text.starts_with("////");
         let adjacent = between.trim_start().is_empty() && between.matches('\n').count() == 1;
-        if !(is_doc && comment.own_line && adjacent) {
+        if !(comment.own_line && adjacent) {
             break;
         }
-        lines.push(comment.text[3..].trim());
+        if let Some(line) = comment
+            .text
+            .strip_prefix("///")
+            .filter(|l| !l.starts_with('/'))
+        {
+            lines.push(line.trim());
+        }
         below = comment.span.start as usize;
     }
     lines.reverse();

@@ -33,6 +33,11 @@ pub fn print_expr(expr: &Expr) -> String {
     expression(expr, 0)
 }
 
+/// An expression as it is written on the left of `op`.
+pub fn print_operand(expr: &Expr, op: BinaryOp) -> String {
+    expression(expr, op.precedence())
+}
+
 struct Printer<'a> {
     out: String,
     source: &'a str,
@@ -117,7 +122,9 @@ impl Printer<'_> {
             None => String::new(),
         };
         let (header, body) = match &statement.kind {
-            StatementKind::Input(call) => return self.simple(statement, indent, "input ", call),
+            StatementKind::Input(call) => {
+                return self.simple(statement, indent, &format!("{label}input "), call);
+            }
             StatementKind::Layer(call) => return self.simple(statement, indent, &label, call),
             StatementKind::Repeat {
                 count,
@@ -215,8 +222,9 @@ impl Printer<'_> {
         }
     }
 
-    /// Prints the comments before byte `end`. Those before `start` that share a line
-    /// with what was printed last stay on that line; all others get their own.
+    /// Prints the comments before byte `end`, each on a line of its own, but for one
+    /// that shares a line with what was printed last. Those past `start` come from inside
+    /// what is printed next.
     fn comments_before(&mut self, end: u32, start: u32, indent: usize) {
         self.trailing_comments(start);
         while let Some((comment, rest)) = self.comments.split_first() {
@@ -224,19 +232,24 @@ impl Printer<'_> {
                 break;
             }
             self.comments = rest;
-            self.blank_line_before(comment.span.start);
+            if comment.span.start < start {
+                self.blank_line_before(comment.span.start);
+            }
             self.line(indent, &comment.text);
         }
     }
 
+    /// Puts a comment before `start` that shares a line with what was printed last
+    /// there. A line has room for one.
     fn trailing_comments(&mut self, start: u32) {
-        while let Some((comment, rest)) = self.comments.split_first() {
-            if comment.own_line || comment.span.start >= start || self.out.is_empty() {
-                break;
-            }
+        let Some((comment, rest)) = self.comments.split_first() else {
+            return;
+        };
+        let line = self.out.trim_end().lines().next_back().unwrap_or_default();
+        let room = !line.is_empty() && !line.contains("//");
+        if !comment.own_line && comment.span.start < start && room {
             self.comments = rest;
-            let line = self.out.trim_end().len();
-            self.out.truncate(line);
+            self.out.truncate(self.out.trim_end().len());
             self.out.push_str(&format!(" {}\n", comment.text));
         }
     }

@@ -15,84 +15,152 @@ pub const MAX_NESTING: usize = 128;
 /// The comments of `text`, or why it cannot be a `.van` file at all.
 pub fn scan(text: &str, source: u16) -> Result<Vec<Comment>, Diagnostic> {
     if text.len() > MAX_SOURCE {
-        return Err(Diagnostic::new(
-            Code::Limit,
-            format!("the file has {} bytes; the limit is 1 MiB", text.len()),
-            Span::new(source, 0, 0),
-            "",
-        )
-        .help("use `repeat` and `block` to say the same in less"));
+        let message = format!("the file has {} bytes; the limit is 1 MiB", text.len());
+        let report = Diagnostic::new(Code::Limit, message, Span::new(source, 0, 0), "");
+        return Err(report.help("use `repeat` and `block` to say the same in less"));
     }
+    let mut scan = Scan {
+        source,
+        open: Vec::new(),
+        line: Line::default(),
+        askew: None,
+    };
     let mut comments = Vec::new();
-    let mut open: Vec<(u8, usize)> = Vec::new();
     let bytes = text.as_bytes();
     let mut at = 0;
     while at < bytes.len() {
         match bytes[at] {
             b'/' if bytes.get(at + 1) == Some(&b'/') => {
                 let end = text[at..].find('\n').map_or(text.len(), |n| at + n);
-                comments.push(comment(text, source, at, end));
+                let written = text[at..end].trim_end();
+                comments.push(Comment {
+                    span: Span::new(source, at, at + written.len()),
+                    text: written.to_string(),
+                    own_line: scan.line.blank,
+                });
+                scan.line.blank = false;
                 at = end;
                 continue;
             }
-            bracket @ (b'(' | b'[' | b'{') => {
-                if open.len() == MAX_NESTING {
-                    return Err(Diagnostic::new(
-                        Code::Limit,
-                        format!("brackets are nested deeper than {MAX_NESTING}"),
-                        Span::new(source, at, at + 1),
-                        "one too deep",
-                    )
-                    .help("move the inner part into a `block`"));
-                }
-                open.push((bracket, at));
-            }
-            bracket @ (b')' | b']' | b'}') => close(&mut open, bracket, at, source)?,
+            bracket @ (b'(' | b'[' | b'{') => scan.open(bracket, at)?,
+            bracket @ (b')' | b']' | b'}') => scan.close(bracket, at)?,
             _ => {}
         }
+        scan.line.step(bytes[at]);
         at += 1;
     }
-    match open.last() {
-        None => Ok(comments),
-        Some(&(bracket, start)) => Err(Diagnostic::new(
-            Code::Syntax,
-            format!("`{}` is never closed", bracket as char),
-            Span::new(source, start, start + 1),
-            "opened here",
-        )
-        .help(format!("add `{}` where it ends", partner(bracket)))),
+    scan.end()?;
+    Ok(comments)
+}
+
+/// What is known of the line so far.
+#[derive(Clone, Copy)]
+struct Line {
+    /// Blanks before its first character.
+    indent: usize,
+    /// Whether there is nothing but blanks so far.
+    blank: bool,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Line {
+            indent: 0,
+            blank: true,
+        }
     }
 }
 
-fn close(
-    open: &mut Vec<(u8, usize)>,
+impl Line {
+    fn step(&mut self, byte: u8) {
+        match byte {
+            b'\n' => *self = Line::default(),
+            b' ' | b'\t' | b'\r' if self.blank => self.indent += 1,
+            b' ' | b'\t' | b'\r' => {}
+            _ => self.blank = false,
+        }
+    }
+}
+
+/// A bracket that is open.
+#[derive(Clone, Copy)]
+struct Open {
     bracket: u8,
     at: usize,
+    /// How far the line it is on is indented.
+    indent: usize,
+}
+
+struct Scan {
     source: u16,
-) -> Result<(), Diagnostic> {
-    let found = bracket as char;
-    let here = Span::new(source, at, at + 1);
-    match open.pop() {
-        Some((opener, _)) if partner(opener) == found => Ok(()),
-        Some((opener, start)) => Err(Diagnostic::new(
-            Code::Syntax,
-            format!("`{}` is closed by `{found}`", opener as char),
-            here,
-            format!("expected `{}`", partner(opener)),
-        )
-        .also(Span::new(source, start, start + 1), "opened here")
-        .help(format!(
-            "write `{}`, or close the `{}` first",
-            partner(opener),
-            opener as char
-        ))),
-        None => Err(Diagnostic::new(
-            Code::Syntax,
-            format!("`{found}` closes nothing"),
-            here,
-            "no bracket is open here",
-        )
-        .help(format!("remove the `{found}`, or open it earlier"))),
+    open: Vec<Open>,
+    line: Line,
+    /// The first `{` whose `}` is on a line indented otherwise than its own, and that `}`:
+    /// where a `}` is missing, it is likely there.
+    askew: Option<(Open, usize)>,
+}
+
+impl Scan {
+    fn span(&self, at: usize) -> Span {
+        Span::new(self.source, at, at + 1)
+    }
+
+    fn open(&mut self, bracket: u8, at: usize) -> Result<(), Diagnostic> {
+        if self.open.len() == MAX_NESTING {
+            let message = format!("brackets are nested deeper than {MAX_NESTING}");
+            let report = Diagnostic::new(Code::Limit, message, self.span(at), "one too deep");
+            return Err(report.help(match bracket {
+                b'{' => "move the inner layers into a `block`",
+                _ => "name the inner part with a `param`",
+            }));
+        }
+        let indent = self.line.indent;
+        self.open.push(Open {
+            bracket,
+            at,
+            indent,
+        });
+        Ok(())
+    }
+
+    fn close(&mut self, bracket: u8, at: usize) -> Result<(), Diagnostic> {
+        let found = bracket as char;
+        let Some(open) = self.open.pop() else {
+            let message = format!("`{found}` closes nothing");
+            let label = "no bracket is open here";
+            let report = Diagnostic::new(Code::Syntax, message, self.span(at), label);
+            return Err(report.help(format!("remove the `{found}`, or open it earlier")));
+        };
+        let (opener, wanted) = (open.bracket as char, partner(open.bracket));
+        if wanted != found {
+            let message = format!("`{opener}` is closed by `{found}`");
+            let label = format!("expected `{wanted}`");
+            let report = Diagnostic::new(Code::Syntax, message, self.span(at), label)
+                .also(self.span(open.at), "opened here");
+            return Err(report.help(format!("write `{wanted}`, or close the `{opener}` first")));
+        }
+        if self.line.blank && self.line.indent != open.indent && self.askew.is_none() {
+            self.askew = Some((open, at));
+        }
+        Ok(())
+    }
+
+    /// All brackets are closed at the end.
+    fn end(&self) -> Result<(), Diagnostic> {
+        let Some(last) = self.open.last() else {
+            return Ok(());
+        };
+        let opener = last.bracket as char;
+        let message = format!("`{opener}` is never closed");
+        let likely = self.askew.filter(|_| last.bracket == b'{');
+        let Some((open, close)) = likely else {
+            let report = Diagnostic::new(Code::Syntax, message, self.span(last.at), "opened here");
+            return Err(report.help(format!("add `{}` where it ends", partner(last.bracket))));
+        };
+        let label = "opened here, and perhaps meant to be closed";
+        let report = Diagnostic::new(Code::Syntax, message, self.span(open.at), label);
+        let report = report.also(self.span(close), "the next `}` is indented otherwise");
+        Err(report.help("add `}` where the inner part ends"))
     }
 }
 
@@ -101,15 +169,5 @@ fn partner(bracket: u8) -> char {
         b'(' => ')',
         b'[' => ']',
         _ => '}',
-    }
-}
-
-fn comment(text: &str, source: u16, start: usize, end: usize) -> Comment {
-    let line = text[..start].rfind('\n').map_or(0, |n| n + 1);
-    let written = text[start..end].trim_end();
-    Comment {
-        span: Span::new(source, start, start + written.len()),
-        text: written.to_string(),
-        own_line: text[line..start].trim().is_empty(),
     }
 }
