@@ -71,10 +71,11 @@ pub(super) fn check_kind(
         Kind::Ints => match &value.kind {
             ExprKind::List(items) => {
                 let what = format!("an element of {what}");
-                let sound = items
-                    .iter()
-                    .map(|item| expect(item, Type::Int, &what, scope, reports));
-                sound.fold(true, |all, one| all && one)
+                let mut sound = true;
+                for item in items {
+                    sound &= expect(item, Type::Int, &what, scope, reports);
+                }
+                sound
             }
             _ => {
                 reports.add(not_a_list(value, what));

@@ -26,6 +26,10 @@ pub struct Comment {
 }
 
 /// A declaration.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a file holds few, and they are not moved about"
+)]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Item {
     /// `param NAME: TYPE = DEFAULT in RANGE`.
