@@ -282,6 +282,11 @@ fn format(text: &str) -> String {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
     #[test]
     fn an_expression_that_is_printed_is_parsed_to_the_same(tree in expression()) {
         let text = print_expr(&tree);

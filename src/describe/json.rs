@@ -2,7 +2,7 @@
 
 use super::cost::{own_cost, totals};
 use super::words::layer_words;
-use crate::ir::{Layer, Model};
+use crate::ir::{Layer, Model, ModelParam};
 use serde_json::{Map, Value, json};
 
 /// The network as one JSON object:
@@ -14,10 +14,7 @@ use serde_json::{Map, Value, json};
 /// - `totals`: `depth`, `parameters`, `multiply_adds`;
 /// - `train`: the training settings.
 pub fn json(model: &Model) -> Value {
-    let params = model
-        .params
-        .iter()
-        .map(|p| (p.name.clone(), Value::from(p.value.as_str())));
+    let params = model.params.iter().map(|p| (p.name.clone(), param_json(p)));
     let mut layers = Vec::new();
     model.walk(&mut |layer| layers.push(layer_json(layer)));
     let totals = totals(model);
@@ -49,6 +46,14 @@ fn layer_json(layer: &Layer) -> Value {
         "parameters": number(cost.parameters),
         "multiply_adds": number(cost.multiply_adds),
     })
+}
+
+/// The value of a param: a number, a boolean, or a policy as it is written.
+fn param_json(param: &ModelParam) -> Value {
+    match param.kind {
+        "skip" => Value::from(param.value.as_str()),
+        _ => serde_json::from_str(&param.value).unwrap_or(Value::Null),
+    }
 }
 
 /// A count as a JSON number; past 2⁶⁴ it is rounded.

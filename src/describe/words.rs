@@ -5,7 +5,7 @@ use crate::ir::{Form, Gate, Layer, Op, Policy, Pool, Shape, Shortcut, Skip};
 /// `conv 3×3, 64→128, stride 2`; what is not said has its default.
 pub fn layer_words(layer: &Layer) -> String {
     let (cin, cout) = (layer.input.channels(), layer.output.channels());
-    let mut words = match &layer.op {
+    let words = match &layer.op {
         Op::Conv(conv) => {
             let mut words = vec![format!("conv {0}×{0}, {cin}→{cout}", conv.kernel)];
             words.extend(stride(conv.stride));
@@ -21,22 +21,25 @@ pub fn layer_words(layer: &Layer) -> String {
             words.extend(linear.dirac.then(|| "dirac".to_string()));
             words
         }
+        Op::BatchNorm { momentum, eps } => {
+            let mut words = vec!["batch_norm".to_string()];
+            words.extend((*momentum != 0.1).then(|| format!("momentum {momentum}")));
+            words.extend((*eps != 1e-5).then(|| format!("eps {eps}")));
+            words
+        }
+        Op::Elu { alpha: 1.0 } => vec!["elu".to_string()],
         Op::Elu { alpha } => vec![format!("elu, alpha {alpha}")],
+        Op::LeakyRelu { slope: 0.01 } => vec!["leaky_relu".to_string()],
         Op::LeakyRelu { slope } => vec![format!("leaky_relu, slope {slope}")],
         Op::MaxPool(pool) => pool_words("max_pool", pool),
         Op::AvgPool(pool) => pool_words("avg_pool", pool),
         Op::Dropout { p } => vec![format!("dropout {p}")],
         Op::Concat { .. } => vec![format!("concat, {cin} + {}", cout - cin)],
         Op::Skip(skip) => skip_words(skip, layer.input),
-        Op::BatchNorm { .. }
-        | Op::Relu
-        | Op::Crelu
-        | Op::Tanh
-        | Op::Sigmoid
-        | Op::GlobalAvgPool
-        | Op::Flatten => vec![layer.op.keyword().to_string()],
+        Op::Relu | Op::Crelu | Op::Tanh | Op::Sigmoid | Op::GlobalAvgPool | Op::Flatten => {
+            vec![layer.op.keyword().to_string()]
+        }
     };
-    words.retain(|word| !word.is_empty());
     words.join(", ")
 }
 
@@ -80,9 +83,7 @@ fn skip_words(skip: &Skip, input: Shape) -> Vec<String> {
         (Shortcut::Conv1x1 { stride }, Shape::Flat(_)) => ("project linear", *stride),
         (Shortcut::Pad { stride }, _) => ("pad", *stride),
     };
-    words.push(match step {
-        1 => kind.to_string(),
-        step => format!("{kind}/{step}"),
-    });
+    words.push(kind.to_string());
+    words.extend(stride(step));
     words
 }

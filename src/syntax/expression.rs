@@ -2,12 +2,9 @@
 
 use super::ast::*;
 use super::parse::{Builder, Rule, next, next_if};
+use super::scan::MAX_PARTS;
 use crate::diag::{Code, Diagnostic};
 use pest::iterators::{Pair, Pairs};
-
-/// Operators and operands at most in one expression, layer or list of arguments, so that
-/// no tree is deep and none is dear to evaluate.
-const MAX_PARTS: usize = 256;
 
 impl<'t> Builder<'t> {
     /// A call by itself, with the limit of [`Builder::whole_expr`].

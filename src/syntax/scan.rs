@@ -11,6 +11,9 @@ use crate::span::Span;
 pub const MAX_SOURCE: usize = 1 << 20;
 /// Brackets inside one another at most.
 pub const MAX_NESTING: usize = 128;
+/// Operators and operands at most in one expression, layer or list of arguments, so that
+/// no tree is deep and none is dear to evaluate.
+pub const MAX_PARTS: usize = 256;
 
 /// The comments of `text`, or why it cannot be a `.van` file at all.
 pub fn scan(text: &str, source: u16) -> Result<Vec<Comment>, Diagnostic> {
@@ -44,6 +47,7 @@ pub fn scan(text: &str, source: u16) -> Result<Vec<Comment>, Diagnostic> {
             }
             bracket @ (b'(' | b'[' | b'{') => scan.open(bracket, at)?,
             bracket @ (b')' | b']' | b'}') => scan.close(bracket, at)?,
+            b',' => scan.comma(at)?,
             _ => {}
         }
         scan.line.step(bytes[at]);
@@ -89,6 +93,8 @@ struct Open {
     at: usize,
     /// How far the line it is on is indented.
     indent: usize,
+    /// Commas directly inside it so far.
+    commas: usize,
 }
 
 struct Scan {
@@ -119,8 +125,25 @@ impl Scan {
             bracket,
             at,
             indent,
+            commas: 0,
         });
         Ok(())
+    }
+
+    fn comma(&mut self, at: usize) -> Result<(), Diagnostic> {
+        let Some(open) = self.open.last_mut() else {
+            return Ok(());
+        };
+        open.commas += 1;
+        if open.commas < MAX_PARTS {
+            return Ok(());
+        }
+        let message = format!("more than {MAX_PARTS} arguments or elements in one bracket");
+        let opened = open.at;
+        let report = Diagnostic::new(Code::Limit, message, self.span(at), "one too many");
+        Err(report
+            .also(self.span(opened), "opened here")
+            .help("give fewer"))
     }
 
     fn close(&mut self, bracket: u8, at: usize) -> Result<(), Diagnostic> {
