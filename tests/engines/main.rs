@@ -6,3 +6,4 @@ mod naive;
 mod networks;
 mod support;
 mod training;
+mod twins;
