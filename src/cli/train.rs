@@ -1,5 +1,6 @@
 //! `vanc train FILE`: data, engine, run folder and loop, chained.
 
+use super::memory;
 use crate::data::{self, Dataset, Request, Sampler};
 use crate::describe::{count, totals};
 use crate::engines::{self, Engine};
@@ -43,6 +44,7 @@ fn train(
     if let Place::Resumed { folder, checkpoint } = &place {
         settings = resumed_settings(settings, folder, checkpoint, source)?;
     }
+    memory::check(options.engine, model, options.memory)?;
     // All that can fail for a reason of the user's comes before anything is written.
     let dataset = load_data(model, options, progress)?;
     let mut engine = engine(model, options, &place, &dataset)?;
@@ -226,6 +228,7 @@ pub(super) fn build(
     tensors: &[Tensor],
 ) -> Result<Box<dyn Engine>> {
     match (kind, device) {
+        (EngineKind::Cpu, Device::Cpu) => engines::cpu::cpu(model, tensors),
         (EngineKind::Dfdx, Device::Cpu) => engines::dfdx::cpu(model, tensors),
     }
 }

@@ -3,11 +3,13 @@
 mod cost;
 mod dot;
 mod json;
+mod plan;
 mod table;
 mod words;
 
 pub use cost::{Cost, Totals, own_cost, totals};
 pub use dot::dot;
 pub use json::json;
+pub use plan::{plan_json, plan_table};
 pub use table::{count, table};
 pub use words::layer_words;

@@ -19,6 +19,7 @@
 mod backward;
 mod buffers;
 mod cost;
+mod fit;
 mod forward;
 mod fuse;
 mod step;
@@ -26,6 +27,7 @@ mod uses;
 
 pub use buffers::{Buffer, Id, Kind, Place};
 pub use cost::Cost;
+pub use fit::largest_batch;
 pub use step::{
     Action, Activation, Convolve, Join, Norm, Pointwise, PointwiseGradients, Sink, Statistics,
     Step, Window,

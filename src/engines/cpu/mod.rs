@@ -18,6 +18,7 @@ use crate::error::Result;
 use crate::ir::{Model, Role, TensorSpec};
 use crate::plan::{Action, Kind, Plan, Purpose, Target};
 use crate::tensor::{Batch, Tensor};
+use std::time::Instant;
 
 /// Plans that are kept; more batch sizes than these are not expected in one run.
 const PLANS: usize = 8;
@@ -44,6 +45,8 @@ pub struct CpuEngine {
     skips: Skips,
     /// ∂C/∂α of the last step, a skip each.
     alpha_gradients: Vec<Vec<f32>>,
+    /// Seconds that each step of the training plan has taken, where they are wanted.
+    times: Option<Vec<f64>>,
 }
 
 /// `model` on the CPU, starting from `tensors` (see [`Engine::load`];
@@ -65,10 +68,21 @@ impl CpuEngine {
             model: model.clone(),
             specs,
             plans: Vec::new(),
+            times: None,
             skips,
         };
         engine.fill(&state);
         Ok(engine)
+    }
+
+    /// From now on, adds up the time that each step of the training plan takes.
+    pub fn time_steps(&mut self) {
+        self.times = Some(Vec::new());
+    }
+
+    /// Seconds since [`Self::time_steps`] of each step, in the order of [`Plan::steps`].
+    pub fn times(&self) -> &[f64] {
+        self.times.as_deref().unwrap_or_default()
     }
 
     /// Copies `state` into the memory; velocities that are missing become 0.
@@ -109,12 +123,15 @@ impl CpuEngine {
         let inputs = Inputs::new(&self.model, batch, at);
         let mut found = Found::default();
         run::images(plan, &mut self.memory, &inputs);
+        let mut clock = Clock::new(&mut self.times, 0);
         for step in &plan.forward {
             run::step(plan, step, &mut self.memory, &inputs, &mut found);
+            clock.tick();
         }
         if found.loss.is_finite() {
             for step in &plan.backward {
                 run::step(plan, step, &mut self.memory, &inputs, &mut found);
+                clock.tick();
             }
         }
         let outcome = Outcome {
@@ -158,6 +175,34 @@ impl CpuEngine {
     }
 }
 
+/// Adds up the time of one step of a plan after another.
+struct Clock<'a> {
+    times: Option<&'a mut Vec<f64>>,
+    next: usize,
+    last: Instant,
+}
+
+impl<'a> Clock<'a> {
+    fn new(times: &'a mut Option<Vec<f64>>, next: usize) -> Self {
+        Clock {
+            times: times.as_mut(),
+            next,
+            last: Instant::now(),
+        }
+    }
+
+    fn tick(&mut self) {
+        let Some(times) = &mut self.times else { return };
+        if times.len() <= self.next {
+            times.resize(self.next + 1, 0.0);
+        }
+        let now = Instant::now();
+        times[self.next] += (now - self.last).as_secs_f64();
+        self.next += 1;
+        self.last = now;
+    }
+}
+
 fn alpha_gradients(skips: &Skips) -> Vec<Vec<f32>> {
     let zeros = skips.iter().map(|(_, skip)| vec![0.0; skip.alpha.len()]);
     zeros.collect()
@@ -175,8 +220,11 @@ impl Engine for CpuEngine {
         }
         let plan = &self.plans[index];
         let inputs = Inputs::new(&self.model, batch, at);
+        let before = plan.forward.len() + plan.backward.len();
+        let mut clock = Clock::new(&mut self.times, before);
         for step in &plan.update {
             run::step(plan, step, &mut self.memory, &inputs, &mut Found::default());
+            clock.tick();
         }
         let gradients = self.specs.iter().zip(&self.memory.gradients);
         let of_alphas = gradients.filter(|(spec, _)| spec.role == Role::Alpha);
