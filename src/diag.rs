@@ -1,8 +1,12 @@
 //! What a mistake gets: one type for every report, and the only file that knows miette.
 
+mod excerpt;
+
 use crate::span::Span;
+use excerpt::Excerpt;
 use miette::{
-    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report,
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, MietteError,
+    MietteSpanContents, Report, SourceCode, SourceSpan, SpanContents,
 };
 use serde_json::{Value, json};
 use std::fmt;
@@ -70,29 +74,25 @@ impl Diagnostic {
         span: Span,
         label: impl Into<String>,
     ) -> Self {
+        let text = clipped(label.into());
         Diagnostic {
             code,
-            message: message.into(),
-            labels: vec![Label {
-                span,
-                text: label.into(),
-            }],
+            message: clipped(message.into()),
+            labels: vec![Label { span, text }],
             help: None,
         }
     }
 
     /// Adds a second place.
     pub fn also(mut self, span: Span, label: impl Into<String>) -> Self {
-        self.labels.push(Label {
-            span,
-            text: label.into(),
-        });
+        let text = clipped(label.into());
+        self.labels.push(Label { span, text });
         self
     }
 
     /// Adds the fix.
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(clipped(help.into()));
         self
     }
 
@@ -100,6 +100,21 @@ impl Diagnostic {
     pub fn span(&self) -> Span {
         self.labels[0].span
     }
+}
+
+/// Reports at most; a file that is not `.van` at all has a mistake a line.
+pub const MAX_REPORTS: usize = 50;
+
+/// Bytes of a message, a label or a help line at most: names may be long.
+const LONGEST: usize = 400;
+
+fn clipped(mut text: String) -> String {
+    if text.len() > LONGEST {
+        let end = (0..LONGEST).rfind(|&end| text.is_char_boundary(end));
+        text.truncate(end.unwrap_or(0));
+        text.push('…');
+    }
+    text
 }
 
 /// One text that spans point into.
@@ -187,22 +202,27 @@ impl Diagnostic {
 
     fn report(&self, source: u16, main: bool, sources: &Sources) -> Report {
         let labels = self.labels.iter().filter(|l| l.span.source == source);
-        let labels = labels.enumerate().map(|(i, label)| {
-            let range = label.span.start as usize..label.span.end as usize;
-            if i == 0 {
-                LabeledSpan::new_primary_with_span(Some(label.text.clone()), range)
-            } else {
-                LabeledSpan::new_with_span(Some(label.text.clone()), range)
+        let labels: Vec<&Label> = labels.collect();
+        let Source { name, text } = &sources.0[source as usize];
+        let ranges: Vec<_> = labels.iter().map(|label| label.span.range()).collect();
+        let excerpt = Excerpt::new(text, &ranges);
+        let shown = labels.iter().zip(&excerpt.labels).enumerate();
+        let shown = shown.map(|(i, (label, range))| {
+            // Without a text miette would still draw a line to it.
+            let text = (!label.text.is_empty()).then(|| label.text.clone());
+            match i {
+                0 => LabeledSpan::new_primary_with_span(text, range.clone()),
+                _ => LabeledSpan::new_with_span(text, range.clone()),
             }
         });
         let message = if main { &self.message } else { "declared here" };
-        let mut report = MietteDiagnostic::new(message).with_labels(labels);
+        let mut report = MietteDiagnostic::new(message).with_labels(shown);
         if main {
             report = report.with_code(self.code.to_string());
             report.help = self.help.clone();
         }
-        let Source { name, text } = &sources.0[source as usize];
-        Report::new(report).with_source_code(NamedSource::new(name, text.clone()))
+        let name = name.clone();
+        Report::new(report).with_source_code(Shown { name, excerpt })
     }
 
     /// The report for editors and CI: code, message, labels with byte offsets and
@@ -228,5 +248,40 @@ impl Diagnostic {
             "labels": labels.collect::<Vec<_>>(),
             "help": self.help,
         })
+    }
+}
+
+/// An excerpt under the name and with the line numbers of its source.
+#[derive(Debug)]
+struct Shown {
+    name: String,
+    excerpt: Excerpt,
+}
+
+impl SourceCode for Shown {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let excerpt = &self.excerpt;
+        let end = (span.offset() + span.len()).saturating_sub(1);
+        let from = excerpt.line_of(span.offset()).saturating_sub(before);
+        let last = excerpt.line_of(end.max(span.offset()));
+        let to = (last + after).min(excerpt.last_line());
+        let bytes = excerpt.bytes(from, to);
+        let column = match before {
+            0 => excerpt.column(span.offset()),
+            _ => 0,
+        };
+        Ok(Box::new(MietteSpanContents::new_named(
+            self.name.clone(),
+            &excerpt.text.as_bytes()[bytes.clone()],
+            (bytes.start, bytes.len()).into(),
+            excerpt.first_line + from,
+            column,
+            to + 1 - from,
+        )))
     }
 }

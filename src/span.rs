@@ -40,6 +40,11 @@ impl Span {
         (self.end - self.start) as usize
     }
 
+    /// The bytes as a range of the text.
+    pub fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
     /// Whether the span covers no byte.
     pub fn is_empty(self) -> bool {
         self.start == self.end

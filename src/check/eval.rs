@@ -4,7 +4,7 @@
 use super::call::{POLICY_CALLS, bind};
 use super::policy::PolicyValue;
 use super::report::Reports;
-use super::types::word;
+use super::typing::word;
 use super::value::{Type, Value};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::Form;
@@ -138,7 +138,7 @@ pub(super) fn eval(expr: &Expr, scope: &Scope, reports: &mut Reports) -> Option<
             let value = eval(branch, scope, reports)?;
             // Both branches have the wider type of the two.
             let mut seen = Reports::default();
-            match super::types::type_of(expr, scope, &mut seen) {
+            match super::typing::type_of(expr, scope, &mut seen) {
                 Some(kind) => Some(value.widened(kind)),
                 None => Some(value),
             }

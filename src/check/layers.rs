@@ -5,7 +5,7 @@ use super::elaborate::{Elaborator, Flow};
 use super::eval::{Scope, eval};
 use super::infer::{self, Misfit};
 use super::policy::PolicyValue;
-use super::types::word;
+use super::typing::word;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Conv, Gate, Granularity, Layer, Linear, Op, Policy, Pool, Shape, Shortcut, Skip};
 use crate::span::Span;

@@ -5,7 +5,7 @@
 //! another:
 //!
 //! 1. `declarations`: duplicate and forbidden names, recursive blocks (`van::name`);
-//! 2. `types`: names and types of all expressions and arguments, also in blocks that
+//! 2. `types`, `typing`: names and types of all expressions and arguments, also in blocks that
 //!    are never called (`van::name`, `van::type`);
 //! 3. `params`: values of params, from defaults and flags, in their ranges (`van::value`);
 //! 4. `rules`: the training settings (`van::value`, `van::train`);
@@ -25,6 +25,7 @@ mod policy;
 mod report;
 mod rules;
 mod types;
+mod typing;
 mod value;
 
 pub use declarations::RESERVED;

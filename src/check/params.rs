@@ -3,7 +3,7 @@
 use super::declarations::Declarations;
 use super::eval::{Binding, Params, Scope, eval};
 use super::report::Reports;
-use super::types::{expect, type_of};
+use super::typing::{expect, type_of};
 use super::value::{Type, Value};
 use super::{Flag, MAX_DEPTH, Target};
 use crate::diag::{Code, Diagnostic};

@@ -1,6 +1,6 @@
 //! Collecting reports, and finding what was meant.
 
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, MAX_REPORTS};
 use crate::span::Span;
 use std::collections::HashSet;
 
@@ -14,9 +14,14 @@ pub(super) struct Reports {
 impl Reports {
     /// Adds a report unless its place has one with the same code.
     pub fn add(&mut self, report: Diagnostic) {
-        if self.seen.insert((report.code, report.span())) {
+        if !self.is_full() && self.seen.insert((report.code, report.span())) {
             self.list.push(report);
         }
+    }
+
+    /// Whether there are so many that looking for more is no use.
+    pub fn is_full(&self) -> bool {
+        self.list.len() >= MAX_REPORTS
     }
 
     pub fn is_empty(&self) -> bool {
@@ -30,16 +35,22 @@ impl Reports {
     }
 }
 
+/// Bytes of a name that is still compared with others.
+const MAX_COMPARED: usize = 64;
+
 /// The name in `known` that `word` may have been meant to be.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let distance = |name: &str| strsim::damerau_levenshtein(word, name);
-    known
-        .into_iter()
-        .filter(|name| {
-            let longer = name.len().max(word.len());
-            distance(name) <= 1 + longer / 4 && distance(name) < longer
-        })
-        .min_by_key(|name| distance(name))
+    let near = known.into_iter().filter_map(|name| {
+        let longer = name.len().max(word.len());
+        let most = 1 + longer / 4;
+        if longer > MAX_COMPARED || name.len().abs_diff(word.len()) > most {
+            return None;
+        }
+        let distance = strsim::damerau_levenshtein(word, name);
+        (distance <= most && distance < longer).then_some((distance, name))
+    });
+    near.min_by_key(|&(distance, _)| distance)
+        .map(|(_, name)| name)
 }
 
 /// A help line for an unknown name: the nearest one, or all there are.

@@ -7,7 +7,7 @@ use super::declarations::Declarations;
 use super::eval::{Params, Scope, eval};
 use super::layers::Bounds;
 use super::report::{Reports, suggest};
-use super::types::{check_args, check_kind, type_of, word};
+use super::typing::{check_args, check_kind, type_of, word};
 use super::value::Type;
 use super::{Flag, Target};
 use crate::diag::{Code, Diagnostic};

@@ -1,12 +1,13 @@
 //! `vanc bench FILE`: how long a step takes, and what it is spent on.
 
-use super::{memory, train};
+use super::train;
 use crate::engines::cpu::CpuEngine;
 use crate::engines::{Engine, StepContext, init};
 use crate::error::{Error, Result};
 use crate::ir::Model;
 use crate::plan::{Plan, Purpose};
 use crate::tensor::Batch;
+use crate::train::memory;
 use crate::train::options::{Device, EngineKind};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -46,7 +47,7 @@ pub(super) struct Report {
     seconds_per_step: f64,
     /// Floating-point operations of a step, as the direct method does them.
     flops: u64,
-    planned_bytes: Option<u64>,
+    planned_bytes: u64,
     peak_bytes: Option<u64>,
     profile: Vec<Share>,
 }
@@ -63,7 +64,8 @@ struct Share {
 /// Trains `model` on one batch of random images that stays in memory.
 pub(super) fn run(model: &Model, options: &Options) -> Result<Report> {
     train::use_threads(options.threads)?;
-    memory::check(options.engine, model, options.memory)?;
+    let needed = |images| train::needed_memory(options.engine, model, images);
+    memory::check(&needed, model.train.batch, options.memory)?;
     let tensors = init::initial(model, model.train.seed);
     let batch = random_batch(model);
     let plan = Plan::new(
@@ -78,7 +80,7 @@ pub(super) fn run(model: &Model, options: &Options) -> Result<Report> {
         steps: 0,
         seconds_per_step: 0.0,
         flops: plan.steps().map(|step| step.cost.flops).sum(),
-        planned_bytes: memory::planned(options.engine, model),
+        planned_bytes: needed(model.train.batch) as u64,
         peak_bytes: None,
         profile: Vec::new(),
     };
@@ -203,7 +205,7 @@ impl Report {
 
     /// For people.
     pub fn to_text(&self) -> String {
-        let size = |bytes: Option<u64>| bytes.map_or("unknown".into(), memory::shown);
+        let size = |bytes: u64| memory::gibibytes(bytes as f64);
         let facts = [
             ("engine", self.engine.clone()),
             ("batch", self.batch.to_string()),
@@ -225,7 +227,7 @@ impl Report {
                 format!(
                     "{} planned, {} at the peak of the process",
                     size(self.planned_bytes),
-                    size(self.peak_bytes)
+                    self.peak_bytes.map_or("unknown".into(), size)
                 ),
             ),
         ];

@@ -69,6 +69,8 @@ pub struct Report {
     pub step: u64,
     /// The data it was evaluated on.
     pub data: String,
+    /// Where that is not the data of the training: what differs.
+    pub warning: Option<String>,
     /// Which images of it.
     pub split: Split,
     /// Class names.
@@ -85,7 +87,7 @@ pub fn run(options: &Options) -> Result<Report> {
     let checkpoint = Checkpoint::read(&path)?;
     let model = model(&checkpoint, options, &path)?;
     let mut progress = Progress::new(false);
-    let dataset = load_data(&model, &checkpoint, options, &progress)?;
+    let (dataset, warning) = load_data(&model, &checkpoint, options, &progress)?;
     let mut engine = build(options.engine, options.device, &model, &checkpoint.tensors)
         .map_err(|e| within(e, &path))?;
     let batch = options.batch.unwrap_or(model.train.batch);
@@ -103,6 +105,7 @@ pub fn run(options: &Options) -> Result<Report> {
         model: model.name,
         step: checkpoint.meta.position.step,
         data: dataset.name,
+        warning,
         split: options.split,
         classes: dataset.classes,
         sums: sums.unwrap_or_default(),
@@ -113,6 +116,10 @@ pub fn run(options: &Options) -> Result<Report> {
 /// The file that is meant.
 fn checkpoint(options: &Options) -> Result<PathBuf> {
     let target = &options.target;
+    let what = "give the folder of a run of `vanc train`, or a checkpoint file";
+    if !target.exists() {
+        return Err(Error::new(format!("{} is not there", target.display())).help(what));
+    }
     if !target.is_dir() {
         return Ok(target.clone());
     }
@@ -126,7 +133,7 @@ fn checkpoint(options: &Options) -> Result<PathBuf> {
     Err(Error::new(format!("{} is not there", path.display())).help(
         match run_folder::last(target).exists() {
             true => "the run has not come to the end of an epoch; use --checkpoint last",
-            false => "give the folder of a run of `vanc train`, or a checkpoint file",
+            false => what,
         },
     ))
 }
@@ -163,13 +170,13 @@ fn model(checkpoint: &Checkpoint, options: &Options, path: &Path) -> Result<Mode
 }
 
 /// The images, standardised as the training's were. The split that is asked for takes
-/// the place of the test split.
+/// the place of the test split. Where they are not the training's, says so.
 fn load_data(
     model: &Model,
     checkpoint: &Checkpoint,
     options: &Options,
     progress: &Progress,
-) -> Result<Dataset> {
+) -> Result<(Dataset, Option<String>)> {
     let trained_on = &checkpoint.meta.data;
     let kind = model.train.data.kind;
     let there = match options.data {
@@ -183,12 +190,13 @@ fn load_data(
         classes: model.output.elements(),
     };
     let mut dataset = data::load(&request, &progress.loader(kind.keyword()))?;
+    let warning = trained_on.check(&dataset).err().map(|e| e.message);
     dataset.mean.clone_from(&trained_on.mean);
     dataset.std.clone_from(&trained_on.std);
     if options.split == Split::Train {
         std::mem::swap(&mut dataset.train, &mut dataset.test);
     }
-    Ok(dataset)
+    Ok((dataset, warning))
 }
 
 fn within(error: Error, path: &Path) -> Error {
@@ -213,6 +221,7 @@ impl Report {
             "model": self.model,
             "step": self.step,
             "data": self.data,
+            "warning": self.warning,
             "split": self.split,
             "images": self.sums.images,
             "loss": self.sums.mean_loss(),
@@ -270,6 +279,9 @@ impl Report {
         for (name, fact) in facts {
             lines.push(format!("  {}{fact}", paint.dim(&format!("{name:<12}"))));
         }
+        if let Some(warning) = &self.warning {
+            lines.push(format!("\n  warning: {warning}"));
+        }
         lines.push(String::new());
         if self.classes.len() <= MATRIX {
             self.matrix(paint, &mut lines);
@@ -277,6 +289,7 @@ impl Report {
             self.accuracies(paint, &mut lines);
             self.mistakes(paint, &mut lines);
         }
+        lines.push(String::new());
         lines.join("\n")
     }
 

@@ -6,7 +6,6 @@ mod check;
 mod describe;
 pub mod eval;
 mod fmt;
-mod memory;
 mod options;
 mod source;
 pub mod train;
@@ -124,6 +123,7 @@ fn bench_file(source: &mut Source, knobs: &[Knob], matches: &ArgMatches) -> Resu
 }
 
 fn evaluate(matches: &ArgMatches) -> Result<(), Failure> {
+    train::use_threads(options::threads(matches))?;
     let report = eval::run(&options::eval(matches)?)?;
     describe::print(
         &match matches.get_one::<String>("format").map(String::as_str) {

@@ -1,10 +1,11 @@
 //! From flags to what `train` and `eval` take.
 
 use super::arguments::{param_overrides, setting_overrides};
+use super::bench;
 use super::eval::{self, Which};
-use super::{bench, memory};
 use crate::check::{Knob, Override};
 use crate::error::{Error, Result};
+use crate::train::memory;
 use crate::train::metrics::Split;
 use crate::train::options::{Device, EngineKind, Options, Order, Overrides};
 use clap::ArgMatches;
@@ -24,7 +25,7 @@ pub(super) fn train(path: &Path, knobs: &[Knob], matches: &ArgMatches) -> Result
     options.data_dir = path_of(matches, "data-dir");
     options.out = path_of(matches, "out");
     options.weights = path_of(matches, "weights");
-    options.threads = number_of(matches, "threads");
+    options.threads = threads(matches);
     options.memory = word(matches, "memory").map(memory::parse).transpose()?;
     options.max_steps = matches.get_one("max-steps").copied();
     options.log_every = matches.get_one("log-every").copied();
@@ -83,6 +84,11 @@ pub(super) fn eval(matches: &ArgMatches) -> Result<eval::Options> {
         engine: EngineKind::default(),
         device: Device::default(),
     })
+}
+
+/// How many threads to use, if that was said.
+pub(super) fn threads(matches: &ArgMatches) -> Option<usize> {
+    number_of(matches, "threads")
 }
 
 fn word<'m>(matches: &'m ArgMatches, flag: &str) -> Option<&'m str> {

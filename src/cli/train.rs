@@ -1,6 +1,5 @@
 //! `vanc train FILE`: data, engine, run folder and loop, chained.
 
-use super::memory;
 use crate::data::{self, Dataset, Request, Sampler};
 use crate::describe::{count, totals};
 use crate::engines::{self, Engine};
@@ -10,6 +9,7 @@ use crate::schedule;
 use crate::tensor::Tensor;
 use crate::train::checkpoint::{Checkpoint, DataMeta, FORMAT, Meta};
 use crate::train::config::Config;
+use crate::train::memory;
 use crate::train::options::{Device, EngineKind, Options, Order};
 use crate::train::position::Position;
 use crate::train::progress::{Progress, Summary};
@@ -44,9 +44,9 @@ fn train(
     if let Place::Resumed { folder, checkpoint } = &place {
         settings = resumed_settings(settings, folder, checkpoint, source)?;
     }
-    memory::check(options.engine, model, options.memory)?;
     // All that can fail for a reason of the user's comes before anything is written.
     let dataset = load_data(model, options, progress)?;
+    check_memory(model, options, &dataset)?;
     let mut engine = engine(model, options, &place, &dataset)?;
     let (folder, meta) = match place {
         Place::Resumed { folder, checkpoint } => {
@@ -186,6 +186,22 @@ fn load_data(model: &Model, options: &Options, progress: &Progress) -> Result<Da
     data::load(&request, &progress.loader(kind.keyword()))
 }
 
+/// Refuses a batch that memory cannot hold; one larger than the dataset is as large as
+/// that.
+fn check_memory(model: &Model, options: &Options, dataset: &Dataset) -> Result<()> {
+    let batch = model.train.batch.min(dataset.train.len());
+    let needed = |images| needed_memory(options.engine, model, images);
+    memory::check(&needed, batch, options.memory)
+}
+
+/// Bytes that training with batches of `images` takes.
+pub(super) fn needed_memory(kind: EngineKind, model: &Model, images: usize) -> f64 {
+    match kind {
+        EngineKind::Cpu => engines::cpu::memory(model, images),
+        EngineKind::Dfdx => engines::dfdx::memory(model, images),
+    }
+}
+
 /// The engine in the state that the run begins or goes on with.
 fn engine(
     model: &Model,
@@ -271,7 +287,8 @@ fn show_heading(
     let schedule = match &train.schedule {
         Schedule::Constant => "constant".to_string(),
         Schedule::Step { at, factor } => format!("×{factor} at epochs {at:?}"),
-        Schedule::Cosine { warmup } => format!("cosine after {warmup} epochs of warm-up"),
+        Schedule::Cosine { warmup: 0.0 } => "cosine".to_string(),
+        Schedule::Cosine { warmup } => format!("cosine after a warm-up of {warmup} epochs"),
     };
     let images = dataset.train.len();
     let threads = rayon::current_num_threads();

@@ -25,12 +25,8 @@ pub(crate) fn admit(model: &Model, batch: &Batch) -> Result<()> {
 }
 
 /// Whether the largest element of `row`, the first of equals, is at `label`.
-pub(crate) fn is_correct<X: PartialOrd>(row: &[X], label: u32) -> bool {
-    let label = label as usize;
-    row.get(label).is_some_and(|own| {
-        let others = row.iter().enumerate().filter(|&(index, _)| index != label);
-        others
-            .into_iter()
-            .all(|(index, other)| own > other || (own == other && label < index))
-    })
+pub(crate) fn is_correct<X: PartialOrd + Copy>(row: &[X], label: u32) -> bool {
+    let larger = |best: (usize, X), next: (usize, X)| if next.1 > best.1 { next } else { best };
+    let found = row.iter().copied().enumerate().reduce(larger);
+    found.is_some_and(|(index, _)| index == label as usize)
 }

@@ -10,11 +10,12 @@ use std::f64::consts::PI;
 
 /// The starting state of a network, in the order of [`Model::tensors`].
 ///
-/// Convolution and linear weights are drawn by `model.train.init`; biases are 0, a
-/// highway gate's is its policy's `bias`; batch norms start as 1·x + 0 with running
-/// statistics 0 and 1; Dirac weights with a = 1 and b = 0.1; α and λ where the
-/// constraint says, λ at 0 where it is not enforced. Each tensor has its own random
-/// stream, named by `seed` and its path, so that a layer more or less leaves the
+/// Convolution and linear weights are drawn by `model.train.init`, with He's normal
+/// those of projections and gates at half the variance, since no rectifier follows
+/// them; biases are 0, a highway gate's is its policy's `bias`; batch norms start as
+/// 1·x + 0 with running statistics 0 and 1; Dirac weights with a = 1 and b = 0.1; α and
+/// λ where the constraint says, λ at 0 where it is not enforced. Each tensor has its own
+/// random stream, named by `seed` and its path, so that a layer more or less leaves the
 /// others as they are.
 pub fn initial(model: &Model, seed: u64) -> Vec<Tensor> {
     let policies = skip_policies(model);

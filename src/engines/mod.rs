@@ -75,7 +75,8 @@ pub trait Engine {
     fn logits(&mut self, batch: &Batch) -> Result<Vec<f32>>;
 
     /// The outcome of a step and ∂C/∂w of every parameter (in the order of
-    /// [`crate::ir::Model::tensors`]), moving nothing.
+    /// [`crate::ir::Model::tensors`]), moving nothing. Where the loss is not finite the
+    /// gradients are 0.
     fn gradients(&mut self, batch: &Batch, at: StepContext) -> Result<(Outcome, Vec<Tensor>)>;
 
     /// The path of the first layer whose output in training mode is not finite.

@@ -19,7 +19,6 @@
 mod backward;
 mod buffers;
 mod cost;
-mod fit;
 mod forward;
 mod fuse;
 mod step;
@@ -27,7 +26,6 @@ mod uses;
 
 pub use buffers::{Buffer, Id, Kind, Place};
 pub use cost::Cost;
-pub use fit::largest_batch;
 pub use step::{
     Action, Activation, Convolve, Join, Norm, Pointwise, PointwiseGradients, Sink, Statistics,
     Step, Window,

@@ -2,6 +2,7 @@
 
 pub mod ast;
 mod explain;
+mod expression;
 mod parse;
 mod print;
 mod scan;

@@ -3,7 +3,7 @@
 use super::ast::*;
 use super::explain::explain;
 use super::scan::scan;
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Diagnostic, MAX_REPORTS};
 use crate::span::{Span, Spanned};
 use pest::Parser;
 use pest::iterators::{Pair, Pairs};
@@ -12,11 +12,6 @@ use pest::iterators::{Pair, Pairs};
 #[derive(pest_derive::Parser)]
 #[grammar = "../grammar/van.pest"]
 pub(super) struct Grammar;
-
-/// Operators in one expression at most, so that its tree is never deep.
-const MAX_OPERATORS: usize = 256;
-/// Reports at most; a file that is not `.van` at all has a mistake a line.
-const MAX_REPORTS: usize = 50;
 
 /// Parses the text with index `source`. Every statement that is wrong by itself is
 /// reported.
@@ -56,19 +51,19 @@ pub fn parse_value(text: &str, source: u16) -> Result<Expr, Vec<Diagnostic>> {
 }
 
 /// The next part of a rule that the grammar says is there.
-fn next<'t>(pairs: &mut Pairs<'t, Rule>) -> Pair<'t, Rule> {
+pub(super) fn next<'t>(pairs: &mut Pairs<'t, Rule>) -> Pair<'t, Rule> {
     pairs.next().expect("the grammar requires this part")
 }
 
 /// The next part if it is of `rule`.
-fn next_if<'t>(pairs: &mut Pairs<'t, Rule>, rule: Rule) -> Option<Pair<'t, Rule>> {
+pub(super) fn next_if<'t>(pairs: &mut Pairs<'t, Rule>, rule: Rule) -> Option<Pair<'t, Rule>> {
     match pairs.peek() {
         Some(pair) if pair.as_rule() == rule => pairs.next(),
         _ => None,
     }
 }
 
-struct Builder<'t> {
+pub(super) struct Builder<'t> {
     text: &'t str,
     source: u16,
     reports: Vec<Diagnostic>,
@@ -83,7 +78,7 @@ impl<'t> Builder<'t> {
         }
     }
 
-    fn report(&mut self, report: Diagnostic) {
+    pub fn report(&mut self, report: Diagnostic) {
         if self.reports.len() < MAX_REPORTS {
             self.reports.push(report);
         }
@@ -98,7 +93,7 @@ impl<'t> Builder<'t> {
     }
 
     /// The span of a rule, without the blanks that pest counts in at its end.
-    fn span(&self, pair: &Pair<'t, Rule>) -> Span {
+    pub fn span(&self, pair: &Pair<'t, Rule>) -> Span {
         let span = pair.as_span();
         Span::new(
             self.source,
@@ -107,7 +102,7 @@ impl<'t> Builder<'t> {
         )
     }
 
-    fn ident(&self, pair: Pair<'t, Rule>) -> Ident {
+    pub fn ident(&self, pair: Pair<'t, Rule>) -> Ident {
         Spanned::new(pair.as_str().to_string(), self.span(&pair))
     }
 
@@ -192,6 +187,9 @@ impl<'t> Builder<'t> {
     fn block(&mut self, span: Span, mut parts: Pairs<'t, Rule>) -> Block {
         let name = self.ident(next(&mut parts));
         let formals = next_if(&mut parts, Rule::formals).map(|formals| {
+            if self.too_long(&formals) {
+                return Vec::new();
+            }
             let inner = formals.into_inner();
             inner
                 .filter(|p| p.as_rule() == Rule::formal)
@@ -323,202 +321,23 @@ impl<'t> Builder<'t> {
             }
         }
     }
-
-    /// A call by itself, with the limit on operators of [`Builder::whole_expr`].
-    fn call(&mut self, pair: Pair<'t, Rule>) -> Call {
-        if self.too_long(&pair) {
-            let mut parts = pair.into_inner();
-            let name = self.ident(next(&mut parts));
-            return Call {
-                span: name.span,
-                name,
-                args: None,
-            };
-        }
-        self.inner_call(pair)
-    }
-
-    fn inner_call(&mut self, pair: Pair<'t, Rule>) -> Call {
-        let mut parts = pair.into_inner();
-        let name = self.ident(next(&mut parts));
-        let Some(args) = parts.next() else {
-            return Call {
-                span: name.span,
-                name,
-                args: None,
-            };
-        };
-        let span = name.span.to(self.span(&args));
-        let inner = args.into_inner().filter(|p| p.as_rule() == Rule::arg);
-        let args = inner
-            .map(|arg| {
-                let mut parts = arg.into_inner();
-                let key = next_if(&mut parts, Rule::key).map(|key| self.ident(key));
-                let value = self.expr(next(&mut parts));
-                Arg { key, value }
-            })
-            .collect();
-        Call {
-            span,
-            name,
-            args: Some(args),
-        }
-    }
-
-    /// An expression that is not part of another, with its limit on operators.
-    fn whole_expr(&mut self, pair: Pair<'t, Rule>) -> Expr {
-        if self.too_long(&pair) {
-            return Expr {
-                span: self.span(&pair),
-                kind: ExprKind::Bool(false),
-            };
-        }
-        self.expr(pair)
-    }
-
-    /// Whether there are too many operators in `pair`; reports it.
-    fn too_long(&mut self, pair: &Pair<'t, Rule>) -> bool {
-        let parts = pair.clone().into_inner().flatten();
-        let operators = parts
-            .filter(|p| infix(p.as_rule()).is_some() || prefix(p.as_rule()).is_some())
-            .count();
-        if operators <= MAX_OPERATORS {
-            return false;
-        }
-        let span = self.span(pair);
-        self.report(
-            Diagnostic::new(
-                Code::Limit,
-                format!("an expression with {operators} operators; the limit is {MAX_OPERATORS}"),
-                span,
-                "this expression",
-            )
-            .help("name its parts with `param`"),
-        );
-        true
-    }
-
-    fn expr(&mut self, pair: Pair<'t, Rule>) -> Expr {
-        let mut parts = pair.into_inner();
-        self.climb(&mut parts, 0)
-    }
-
-    /// Precedence climbing: what binds at least as tightly as `least`.
-    fn climb(&mut self, parts: &mut Pairs<'t, Rule>, least: u8) -> Expr {
-        let first = next(parts);
-        let mut left = match prefix(first.as_rule()) {
-            Some(op) => {
-                let operand = self.climb(parts, op.precedence());
-                Expr {
-                    span: self.span(&first).to(operand.span),
-                    kind: ExprKind::Unary(op, Box::new(operand)),
-                }
-            }
-            None => self.atom(first),
-        };
-        while let Some(op) = parts.peek().and_then(|p| infix(p.as_rule())) {
-            if op.precedence() < least {
-                break;
-            }
-            next(parts);
-            // `^` groups to the right, the others to the left.
-            let tighter = u8::from(op != BinaryOp::Power);
-            let right = self.climb(parts, op.precedence() + tighter);
-            left = Expr {
-                span: left.span.to(right.span),
-                kind: ExprKind::Binary(op, Box::new(left), Box::new(right)),
-            };
-        }
-        left
-    }
-
-    fn atom(&mut self, pair: Pair<'t, Rule>) -> Expr {
-        let span = self.span(&pair);
-        let kind = match pair.as_rule() {
-            Rule::int => ExprKind::Int(pair.as_str().to_string()),
-            Rule::float => ExprKind::Float(pair.as_str().to_string()),
-            Rule::boolean => ExprKind::Bool(pair.as_str() == "true"),
-            Rule::group => {
-                let inner = self.expr(next(&mut pair.into_inner()));
-                return Expr { span, ..inner };
-            }
-            Rule::list => {
-                let inner = pair.into_inner().filter(|p| p.as_rule() == Rule::expr);
-                ExprKind::List(inner.map(|p| self.expr(p)).collect())
-            }
-            Rule::conditional => {
-                let mut parts = pair.into_inner();
-                next(&mut parts); // `if`
-                let condition = self.expr(next(&mut parts));
-                let then = self.branch(next(&mut parts));
-                next(&mut parts); // `else`
-                let otherwise = self.branch(next(&mut parts));
-                ExprKind::If(Box::new(condition), Box::new(then), Box::new(otherwise))
-            }
-            _ => {
-                let call = self.inner_call(pair);
-                return Expr {
-                    span: call.span,
-                    kind: ExprKind::Call(call),
-                };
-            }
-        };
-        Expr { span, kind }
-    }
-
-    fn branch(&mut self, pair: Pair<'t, Rule>) -> Expr {
-        let mut parts = pair.into_inner();
-        next(&mut parts); // `{`
-        self.expr(next(&mut parts))
-    }
 }
 
 /// The `///` lines right before the byte `start`, without their slashes.
 fn doc_before(start: u32, comments: &[Comment], text: &str) -> Option<String> {
     let mut lines = Vec::new();
     let mut below = start as usize;
-    for comment in comments.iter().rev() {
-        let (from, to) = (comment.span.start as usize, comment.span.end as usize);
-        if from >= below {
-            continue;
-        }
-        let between = &text[to..below];
+    let before = comments.partition_point(|comment| comment.span.start < start);
+    for comment in comments[..before].iter().rev() {
+        let between = &text[comment.span.end as usize..below];
         let is_doc = comment.text.starts_with("///") && !comment.text.starts_with("////");
-        let adjacent = between.trim().is_empty() && between.matches('\n').count() == 1;
+        let adjacent = between.trim_start().is_empty() && between.matches('\n').count() == 1;
         if !(is_doc && comment.own_line && adjacent) {
             break;
         }
         lines.push(comment.text[3..].trim());
-        below = from;
+        below = comment.span.start as usize;
     }
     lines.reverse();
     (!lines.is_empty()).then(|| lines.join("\n"))
-}
-
-fn prefix(rule: Rule) -> Option<UnaryOp> {
-    match rule {
-        Rule::negate => Some(UnaryOp::Negate),
-        Rule::negation => Some(UnaryOp::Not),
-        _ => None,
-    }
-}
-
-fn infix(rule: Rule) -> Option<BinaryOp> {
-    Some(match rule {
-        Rule::disjunction => BinaryOp::Or,
-        Rule::conjunction => BinaryOp::And,
-        Rule::equal => BinaryOp::Equal,
-        Rule::not_equal => BinaryOp::NotEqual,
-        Rule::less => BinaryOp::Less,
-        Rule::less_equal => BinaryOp::LessEqual,
-        Rule::greater => BinaryOp::Greater,
-        Rule::greater_equal => BinaryOp::GreaterEqual,
-        Rule::plus => BinaryOp::Add,
-        Rule::minus => BinaryOp::Subtract,
-        Rule::times => BinaryOp::Multiply,
-        Rule::divide => BinaryOp::Divide,
-        Rule::modulo => BinaryOp::Modulo,
-        Rule::power => BinaryOp::Power,
-        _ => return None,
-    })
 }

@@ -166,7 +166,8 @@ impl Printer<'_> {
 
     /// `{ layer }` where the body is one layer without comments and fits.
     fn one_line_body(&self, body: &Body, used: usize) -> Option<String> {
-        if self.comments.iter().any(|c| c.span.start < body.span.end) {
+        let next = self.comments.first();
+        if next.is_some_and(|comment| comment.span.start < body.span.end) {
             return None;
         }
         let inner = match body.statements.as_slice() {
@@ -310,9 +311,10 @@ fn expression(expr: &Expr, least: u8) -> String {
             (format!("[{}]", items.join(", ")), u8::MAX)
         }
         ExprKind::If(condition, then, otherwise) => {
-            let [condition, then, otherwise] = [condition, then, otherwise].map(|e| print_expr(e));
+            let condition = expression(condition, 1);
+            let [then, otherwise] = [then, otherwise].map(|e| print_expr(e));
             let text = format!("if {condition} {{ {then} }} else {{ {otherwise} }}");
-            (text, u8::MAX)
+            (text, 0)
         }
         ExprKind::Unary(op, operand) => {
             let operand = expression(operand, op.precedence());

@@ -55,9 +55,9 @@ pub fn evaluate(
 /// What `logits` (images × classes, row-major) say of images with `labels`.
 pub fn predictions(logits: &[f32], labels: &[u32]) -> Result<Vec<Prediction>> {
     let classes = logits.len() / labels.len().max(1);
-    let rows = logits.chunks(classes.max(1));
-    rows.zip(labels)
-        .map(|(row, &label)| predict(row, label as usize))
+    let images = labels.iter().enumerate();
+    images
+        .map(|(i, &label)| predict(&logits[i * classes..][..classes], label as usize))
         .collect()
 }
 

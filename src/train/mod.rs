@@ -10,6 +10,7 @@ pub mod config;
 pub mod confusion;
 pub mod evaluate;
 mod files;
+pub mod memory;
 pub mod metrics;
 pub mod options;
 pub mod position;

@@ -150,10 +150,10 @@ pub fn begin(
     }
     remove(&best(&dir))?;
     remove(&last(&dir))?;
-    write_atomic(&source(&dir), text.as_bytes())?;
-    write_atomic(&config(&dir), settings.as_bytes())?;
     let checkpoints = dir.join("checkpoints");
     std::fs::create_dir_all(&checkpoints).map_err(|e| write_error(&checkpoints, e))?;
+    write_atomic(&source(&dir), text.as_bytes())?;
+    write_atomic(&config(&dir), settings.as_bytes())?;
     Ok(folder)
 }
 

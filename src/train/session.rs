@@ -90,6 +90,9 @@ impl<'a> Session<'a> {
             )));
         }
         let (metrics, lines) = Metrics::open(&run_folder::metrics(dir), position.logged)?;
+        if lines.last().map(|line| line.step) != position.logged {
+            progress.note("metrics.jsonl has lost lines from before the checkpoint");
+        }
         let now = Instant::now();
         let mut session = Session {
             task,

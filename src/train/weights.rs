@@ -16,7 +16,9 @@ const TOLD: usize = 3;
 /// initial values; the momentum in a checkpoint of vanc and PyTorch's counts of batches
 /// are left out. 16- and 64-bit floats are converted.
 pub fn load(path: &Path, model: &Model, initial: &mut [Tensor]) -> Result<()> {
-    let file = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+    let file = std::fs::read(path).map_err(|e| {
+        Error::io("read", path, e).help("--weights takes the path of a safetensors file")
+    })?;
     let at = |what: String| Error::new(format!("--weights {}: {what}", path.display()));
     let views = SafeTensors::deserialize(&file)
         .map_err(|e| at(format!("no safetensors file, or a damaged one ({e})")))?;

@@ -11,7 +11,7 @@ fn small(name: &str) -> &'static [&'static str] {
         "diracnet" => &["--n", "1", "--width", "4"],
         "wide_resnet" => &["--n", "1", "--k", "1"],
         "quickstart" => &["--width", "4"],
-        "fashion_mlp" | "mnist_mlp" | "highway" => &["--depth", "3"],
+        "deep_mlp" | "fashion_mlp" | "mnist_mlp" | "highway" => &["--depth", "3"],
         other => panic!("say how {other}.van is made small"),
     }
 }

@@ -5,5 +5,6 @@ mod gradients;
 mod naive;
 mod networks;
 mod support;
+mod timing;
 mod training;
 mod twins;

@@ -132,12 +132,20 @@ fn eval_agrees_with_the_log_from_the_checkpoint_alone() {
         assert_eq!(report.sums.mean_loss(), tested.loss);
         let json = report.to_json();
         assert_eq!(json["images"], 30);
+        assert_eq!(report.warning, None);
         assert_eq!(json["confusion"].as_array().unwrap().len(), 10);
         assert!(report.to_text(false).contains("accuracy"));
     }
     let mut on_train = evaluation(out.clone());
     (on_train.split, on_train.batch) = (Split::Train, Some(7));
     assert_eq!(eval::run(&on_train).unwrap().sums.images, 60);
+    let mut other = evaluation(out.clone());
+    other.data = Some("synthetic(train: 70, test: 30)".into());
+    let warning = eval::run(&other).unwrap().warning.unwrap();
+    assert!(
+        warning.contains("70 training and 30 test images"),
+        "{warning}"
+    );
     let mut best = evaluation(out);
     best.which = eval::Which::Best;
     assert!(eval::run(&best).unwrap().path.ends_with("best.safetensors"));
@@ -173,7 +181,8 @@ fn what_may_not_change_is_named() {
         change(&mut options);
         run(&options)
     };
-    let refused: [(&dyn Fn(&mut Options), &str); 4] = [
+    type Change<'a> = &'a dyn Fn(&mut Options);
+    let refused: [(Change, &str); 4] = [
         (
             &|o| o.overrides.params = settings(&[("width", "9")]),
             "params.width is 8 in the run, 9 here",

@@ -4,6 +4,7 @@ use crate::support::{EPOCH_STEPS, Faults, Setup, best, last, log, train};
 use std::path::Path;
 use std::time::Duration;
 use tempfile::{TempDir, tempdir};
+use vanc::train::metrics::{self, Line, Split};
 use vanc::train::run_folder;
 use vanc::train::session::Ending;
 
@@ -35,7 +36,7 @@ fn tear_log(dir: &Path) {
 fn the_log_has_a_line_where_it_should() {
     let dir = whole();
     let steps = |split: &str| -> Vec<u64> {
-        let lines = vanc::train::metrics::read(&run_folder::metrics(dir.path())).unwrap();
+        let lines = metrics::read(&run_folder::metrics(dir.path())).unwrap();
         let lines = lines
             .iter()
             .filter(|l| format!("{:?}", l.split).to_lowercase() == split);
@@ -46,6 +47,50 @@ fn the_log_has_a_line_where_it_should() {
     let position = last(dir.path()).meta.position;
     assert_eq!((position.epoch, position.step), (3, 3 * EPOCH_STEPS));
     assert_eq!(position.first_residual, Some(1.0));
+}
+
+#[test]
+fn a_line_is_about_the_steps_since_the_one_before() {
+    let dir = tempdir().unwrap();
+    let setup = Setup {
+        log_every: Some(1),
+        ..Setup::default()
+    };
+    train(dir.path(), setup).unwrap();
+    let lines = metrics::read(&run_folder::metrics(dir.path())).unwrap();
+    let (test, train): (Vec<Line>, Vec<Line>) =
+        lines.into_iter().partition(|l| l.split == Split::Test);
+    assert_eq!(test.len(), 3);
+    for (epoch, steps) in train.chunks(EPOCH_STEPS as usize).enumerate() {
+        // Four batches of five images and one of three.
+        let images = [5.0, 5.0, 5.0, 5.0, 3.0];
+        let mean = |value: fn(&Line) -> f64| -> f64 {
+            let parts = steps.iter().zip(images).map(|(line, n)| value(line) * n);
+            parts.sum::<f64>() / 23.0
+        };
+        let end = steps.last().unwrap();
+        assert_eq!(end.epoch, epoch as u64 + 1);
+        assert!((mean(|line| line.loss) - end.epoch_loss.unwrap()).abs() < 1e-12);
+        assert!((mean(|line| line.accuracy) - end.epoch_accuracy.unwrap()).abs() < 1e-12);
+        assert_eq!(end.rate, 0.2 / end.step as f64);
+        assert!(end.alpha_residual.unwrap() < steps[0].alpha_residual.unwrap());
+        assert_eq!(end.skips.as_ref().unwrap()[0].path, "skip0");
+    }
+}
+
+#[test]
+fn the_best_checkpoint_is_the_first_of_the_most_accurate() {
+    let dir = whole();
+    let lines = metrics::read(&run_folder::metrics(dir.path())).unwrap();
+    let tests: Vec<&Line> = lines.iter().filter(|l| l.split == Split::Test).collect();
+    let most = tests.iter().map(|l| l.accuracy).fold(0.0, f64::max);
+    let equals: Vec<u64> = tests
+        .iter()
+        .filter(|l| l.accuracy == most)
+        .map(|l| l.step)
+        .collect();
+    assert!(equals.len() > 1, "no two are equal");
+    assert_eq!(best(dir.path()).meta.position.step, equals[0]);
 }
 
 #[test]

@@ -48,9 +48,9 @@ fn a_folder_whose_making_was_cut_short_begins_again() {
     // The files in the order they are written; each prefix is what a kill can leave.
     let files = [
         ".lock",
+        "checkpoints/",
         "model.van",
         "config.json",
-        "checkpoints/",
         "metrics.jsonl",
     ];
     let whole = tempdir().unwrap();

@@ -55,6 +55,11 @@ pub fn cpu(model: &Model, tensors: &[Tensor]) -> Result<Box<dyn Engine>> {
     Ok(Box::new(CpuEngine::new(model, tensors)?))
 }
 
+/// Bytes that training `model` with batches of `images` takes at its peak.
+pub fn memory(model: &Model, images: usize) -> f64 {
+    Plan::new(model, images, Purpose::Training, &Cpu).peak_bytes() as f64
+}
+
 impl CpuEngine {
     /// As [`cpu`].
     pub fn new(model: &Model, tensors: &[Tensor]) -> Result<Self> {
@@ -100,7 +105,7 @@ impl CpuEngine {
     }
 
     /// The index among `self.plans` of one for this batch, made if need be.
-    fn plan(&mut self, images: usize, purpose: Purpose) -> Result<usize> {
+    fn plan_for(&mut self, images: usize, purpose: Purpose) -> Result<usize> {
         let fits = |plan: &Plan| plan.batch == images && plan.purpose == purpose;
         if let Some(index) = self.plans.iter().position(fits) {
             return Ok(index);
@@ -118,7 +123,7 @@ impl CpuEngine {
     /// the index of the plan.
     fn differentiate(&mut self, batch: &Batch, at: StepContext) -> Result<(usize, Outcome)> {
         batch::admit(&self.model, batch)?;
-        let index = self.plan(batch.len(), Purpose::Training)?;
+        let index = self.plan_for(batch.len(), Purpose::Training)?;
         let plan = &self.plans[index];
         let inputs = Inputs::new(&self.model, batch, at);
         let mut found = Found::default();
@@ -244,7 +249,7 @@ impl Engine for CpuEngine {
 
     fn logits(&mut self, batch: &Batch) -> Result<Vec<f32>> {
         batch::admit(&self.model, batch)?;
-        let index = self.plan(batch.len(), Purpose::Evaluation)?;
+        let index = self.plan_for(batch.len(), Purpose::Evaluation)?;
         let plan = &self.plans[index];
         let at = StepContext {
             rate: 0.0,

@@ -7,12 +7,14 @@
 //! operations that dfdx has on every device are used, so the engine runs on any. It is
 //! made to be right and clear, and to be what other engines are held against.
 
+mod memory;
 mod ops;
 mod parameters;
 mod pass;
 mod pool;
 mod windows;
 
+pub use self::memory::memory;
 use self::parameters::{Parameters, to_f32};
 use self::pass::{Mode, Pass, Statistics, Watch, rows_of_images};
 use self::windows::Windows;
@@ -334,7 +336,7 @@ fn cross_entropy<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
         .map_err(device_failed)
 }
 
-/// Rows whose largest element is at their label.
+/// Rows whose largest element, the first of equals, is at their label.
 fn correct<E: Dtype>(logits: &[E], classes: usize, labels: &[u32]) -> usize {
     let rows = logits.chunks_exact(classes.max(1)).zip(labels);
     rows.filter(|&(row, &label)| batch::is_correct(row, label))

@@ -62,6 +62,38 @@ pub(super) enum Watch {
     Found(String),
 }
 
+/// The filters of a convolution or linear layer, a column of its weight each.
+#[derive(Clone, Copy)]
+struct Filters {
+    /// Positions that a filter covers, each with all channels.
+    positions: usize,
+    /// Which of them is the kernel's centre; None in a linear layer.
+    centre: Option<usize>,
+    is_dirac: bool,
+    has_bias: bool,
+}
+
+impl Filters {
+    /// δ of a Dirac weight of the given rows and columns: 1 where output o meets the
+    /// o-th input, which for a convolution is channel o at the centre.
+    fn delta<E: Dtype>(self, (inputs, outputs): (usize, usize)) -> Vec<E> {
+        let channels = inputs / self.positions.max(1);
+        let mut delta = vec![E::default(); inputs * outputs];
+        for output in 0..outputs {
+            let row = match self.centre {
+                Some(centre) => (output < channels).then_some(centre * channels + output),
+                // Inputs count a flattened image channel by channel, rows pixel by pixel.
+                None => (output < inputs)
+                    .then_some(output % self.positions * channels + output / self.positions),
+            };
+            if let Some(row) = row {
+                delta[row * outputs + output] = E::ONE;
+            }
+        }
+        delta
+    }
+}
+
 impl<E: Dtype, D: Backend<E>> Pass<'_, E, D> {
     /// The output of `layers`, one after another, for `x`.
     pub fn layers<T: Tape<E, D>>(
@@ -85,14 +117,25 @@ impl<E: Dtype, D: Backend<E>> Pass<'_, E, D> {
             Op::Conv(conv) => {
                 let (kernel, stride, padding) = (conv.kernel, conv.stride, conv.padding);
                 let windows = Geometry::new(layer.input, layer.output, kernel, stride, padding);
+                let filters = Filters {
+                    positions: windows.area(),
+                    centre: Some(kernel / 2 * (kernel + 1)),
+                    is_dirac: conv.dirac,
+                    has_bias: conv.bias,
+                };
                 let patches = self.patches(x, windows)?;
-                self.weighted(layer, patches, windows.area(), conv.dirac, conv.bias)
+                self.weighted(layer, patches, filters)
             }
             Op::Linear(linear) => {
                 let inputs = (self.images, layer.input.elements());
                 let x = x.try_reshape_like(&inputs).map_err(device_failed)?;
-                let positions = layer.input.positions();
-                self.weighted(layer, x, positions, linear.dirac, linear.bias)
+                let filters = Filters {
+                    positions: layer.input.positions(),
+                    centre: None,
+                    is_dirac: linear.dirac,
+                    has_bias: linear.bias,
+                };
+                self.weighted(layer, x, filters)
             }
             Op::BatchNorm { momentum, eps } => self.batch_norm(layer, x, *momentum, *eps),
             Op::Relu => ops::relu(x).map_err(device_failed),
@@ -164,57 +207,29 @@ impl<E: Dtype, D: Backend<E>> Pass<'_, E, D> {
             .map_err(device_failed)
     }
 
-    /// The product of `x` with the layer's weight, plus its bias. `positions` is how
-    /// many positions one filter covers.
+    /// The product of `x` with the layer's weight, plus its bias.
     fn weighted<T: Tape<E, D>>(
         &mut self,
         layer: &Layer,
         x: Matrix<E, D, T>,
-        positions: usize,
-        is_dirac: bool,
-        has_bias: bool,
+        filters: Filters,
     ) -> Result<Matrix<E, D, T>> {
         let path = &layer.path;
         let mut weight = self.parameter::<T>(path, "weight")?;
-        if is_dirac {
+        if filters.is_dirac {
             let a = self.parameter(path, "dirac_a")?;
             let b = self.parameter(path, "dirac_b")?;
-            let delta = self.delta(layer, positions, *weight.shape())?;
+            let delta = filters.delta(*weight.shape());
+            let delta = self.device.try_tensor_from_vec(delta, *weight.shape());
+            let delta = delta.map_err(device_failed)?;
             weight = ops::dirac(weight, a, b, delta).map_err(device_failed)?;
         }
         let y = x.try_matmul(weight).map_err(device_failed)?;
-        if !has_bias {
+        if !filters.has_bias {
             return Ok(y);
         }
         let bias = self.parameter(path, "bias")?;
         ops::add_row(y, bias).map_err(device_failed)
-    }
-
-    /// δ of a Dirac weight, in the weight's layout: 1 where output o meets the o-th
-    /// input, which for a convolution is channel o at the kernel's centre.
-    fn delta(
-        &self,
-        layer: &Layer,
-        positions: usize,
-        (inputs, outputs): (usize, usize),
-    ) -> Result<Matrix<E, D>> {
-        let channels = inputs / positions.max(1);
-        let mut delta = vec![E::default(); inputs * outputs];
-        let row = |o: usize| match &layer.op {
-            Op::Conv(conv) => {
-                (o < channels).then(|| (conv.kernel / 2) * (conv.kernel + 1) * channels + o)
-            }
-            // Input o of a flattened image is channel o / positions, and so on.
-            _ => (o < inputs).then(|| (o % positions) * channels + o / positions),
-        };
-        for output in 0..outputs {
-            if let Some(row) = row(output) {
-                delta[row * outputs + output] = E::ONE;
-            }
-        }
-        self.device
-            .try_tensor_from_vec(delta, (inputs, outputs))
-            .map_err(device_failed)
     }
 
     fn batch_norm<T: Tape<E, D>>(

@@ -32,6 +32,7 @@ pub(super) fn max<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
 /// The index of the first largest element (or the last NaN) of each window and channel.
 fn largest<E: Dtype>(x: &[E], images: usize, channels: usize, windows: Geometry) -> Vec<usize> {
     let mut found = Vec::with_capacity(images * windows.windows() * channels);
+    let is_nan = |x: E| x.to_f64().is_none_or(f64::is_nan);
     let mut position = 0;
     windows.visit(images, &mut |row| {
         let Some(row) = row else { return };
@@ -41,7 +42,7 @@ fn largest<E: Dtype>(x: &[E], images: usize, channels: usize, windows: Geometry)
         } else {
             let start = found.len() - channels;
             for (best, index) in found[start..].iter_mut().zip(here) {
-                if x[index] > x[*best] || x[index] != x[index] {
+                if x[index] > x[*best] || is_nan(x[index]) {
                     *best = index;
                 }
             }

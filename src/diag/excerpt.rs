@@ -1,0 +1,203 @@
+//! The lines of a text that a report shows, fit for a terminal: long lines are cut around
+//! what is underlined, and characters that would move the cursor are replaced.
+
+use std::ops::Range;
+
+/// Characters of a line that are shown in full at most.
+const WIDEST: usize = 160;
+/// Characters kept before what is underlined in a line that is cut.
+const BEFORE: usize = 60;
+
+/// Lines of a text with one line of context around each label.
+#[derive(Debug)]
+pub(super) struct Excerpt {
+    /// The lines from the first shown to the last. Those near no label are empty.
+    pub text: String,
+    /// How many lines of the source come before.
+    pub first_line: usize,
+    /// Where each label is in `text`. A label of many lines covers its first one.
+    pub labels: Vec<Range<usize>>,
+    /// Where each line begins in `text`, and how many of its characters were cut there.
+    lines: Vec<(usize, usize)>,
+}
+
+impl Excerpt {
+    /// The excerpt of `source` that shows the byte ranges `labels`.
+    pub fn new(source: &str, labels: &[Range<usize>]) -> Self {
+        let places: Vec<Place> = labels
+            .iter()
+            .map(|label| Place::new(source, label))
+            .collect();
+        let near = |line: usize| places.iter().any(|p| p.line.abs_diff(line) <= 1);
+        let first = places
+            .iter()
+            .map(|p| p.line)
+            .min()
+            .unwrap_or(0)
+            .saturating_sub(1);
+        let last = places.iter().map(|p| p.line).max().unwrap_or(0) + 1;
+        let mut excerpt = Excerpt {
+            text: String::new(),
+            first_line: first,
+            labels: vec![0..0; labels.len()],
+            lines: Vec::new(),
+        };
+        let lines = source.split('\n').enumerate();
+        for (number, line) in lines.take(last + 1).skip(first) {
+            let line = if near(number) { line } else { "" };
+            excerpt.line(line, number, &places);
+        }
+        excerpt
+    }
+
+    /// Adds a line, cut around the labels on it.
+    fn line(&mut self, line: &str, number: usize, places: &[Place]) {
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        let here = || places.iter().enumerate().filter(|(_, p)| p.line == number);
+        let long = line.chars().nth(WIDEST).is_some();
+        let first = here().map(|(_, p)| p.columns.start).min().unwrap_or(0);
+        let cut = match long {
+            true => line[..first].chars().count().saturating_sub(BEFORE),
+            false => 0,
+        };
+        let start = self.text.len();
+        self.lines.push((start, cut));
+        if cut > 0 {
+            self.text.push('…');
+        }
+        let shown = self.text.len();
+        let mut ends = here().map(|(i, p)| (i, &p.columns)).collect::<Vec<_>>();
+        for &(label, _) in &ends {
+            self.labels[label] = shown..shown;
+        }
+        let mut rest = line.char_indices().skip(cut);
+        for (at, c) in rest.by_ref().take(WIDEST) {
+            let from = self.text.len();
+            self.text.push(visible(c));
+            for (label, columns) in &mut ends {
+                if at < columns.start {
+                    self.labels[*label].start = self.text.len();
+                }
+                if at < columns.end {
+                    self.labels[*label].end = from + visible(c).len_utf8();
+                }
+            }
+        }
+        for (label, _) in &ends {
+            let label = &mut self.labels[*label];
+            label.end = label.end.max(label.start);
+        }
+        if rest.next().is_some() {
+            self.text.push('…');
+        }
+        self.text.push('\n');
+    }
+
+    /// The index of the line that a byte of the excerpt is on.
+    pub fn line_of(&self, byte: usize) -> usize {
+        self.lines.partition_point(|&(start, _)| start <= byte) - 1
+    }
+
+    /// The bytes of the lines `from..=to`, without the last one's end.
+    pub fn bytes(&self, from: usize, to: usize) -> Range<usize> {
+        let end = self
+            .lines
+            .get(to + 1)
+            .map_or(self.text.len(), |&(start, _)| start);
+        self.lines[from].0..end
+    }
+
+    /// The last line's index.
+    pub fn last_line(&self) -> usize {
+        self.lines.len() - 1
+    }
+
+    /// The column in the source of a byte of the excerpt, in characters.
+    pub fn column(&self, byte: usize) -> usize {
+        let (start, cut) = self.lines[self.line_of(byte)];
+        let marked = usize::from(cut > 0);
+        self.text[start..byte].chars().count() + cut - marked.min(cut)
+    }
+}
+
+/// Where a label is in the source.
+struct Place {
+    /// Index of its line.
+    line: usize,
+    /// Its bytes in that line.
+    columns: Range<usize>,
+}
+
+impl Place {
+    fn new(source: &str, label: &Range<usize>) -> Self {
+        let start = source[..label.start].rfind('\n').map_or(0, |i| i + 1);
+        let length = source[start..].find('\n').unwrap_or(source.len() - start);
+        Place {
+            line: source[..label.start].matches('\n').count(),
+            columns: label.start - start..(label.end - start).min(length),
+        }
+    }
+}
+
+/// `c`, or what stands for it where it would not show or would move what is around it.
+fn visible(c: char) -> char {
+    match c {
+        '\t' => ' ',
+        '\0'..='\u{1f}' => char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}'),
+        '\u{7f}' => '\u{2421}',
+        // C1 controls, joiners and marks of direction.
+        '\u{80}'..='\u{9f}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' => '\u{fffd}',
+        c => c,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(source: &str, label: Range<usize>) -> (String, String, usize) {
+        let excerpt = Excerpt::new(source, std::slice::from_ref(&label));
+        let range = excerpt.labels[0].clone();
+        let under = excerpt.text[range.clone()].to_string();
+        (excerpt.text.clone(), under, excerpt.column(range.start))
+    }
+
+    #[test]
+    fn shows_a_line_of_context() {
+        let (text, under, column) = shown("a\nb\ncde\nf\ng", 5..6);
+        assert_eq!(
+            (text.as_str(), under.as_str(), column),
+            ("b\ncde\nf\n", "d", 1)
+        );
+    }
+
+    #[test]
+    fn cuts_long_lines_around_the_label() {
+        let line = format!("{}x{}", "-".repeat(5000), "+".repeat(5000));
+        let (text, under, column) = shown(&line, 5000..5001);
+        assert_eq!((under.as_str(), column), ("x", 5000));
+        assert!(text.chars().count() <= WIDEST + 3, "{text}");
+        let (text, under, _) = shown(&line, 5000..10001);
+        assert!(under.starts_with("x+") && text.ends_with("+…\n"));
+    }
+
+    #[test]
+    fn keeps_to_the_first_line_and_to_characters() {
+        assert_eq!(shown("é漢(\nb)", 2..8).1, "漢(");
+        assert_eq!(shown("a\u{1b}[1m\r\n", 1..2).1, "␛");
+        assert_eq!(shown("ab\n", 3..3), ("ab\n\n".into(), "".into(), 0));
+        assert_eq!(shown("", 0..0), ("\n".into(), "".into(), 0));
+        assert_eq!(shown("ab\r\n", 1..3), ("ab\n\n".into(), "b".into(), 1));
+    }
+
+    #[test]
+    fn leaves_lines_between_distant_labels_empty() {
+        let source = "a\nb\nc\nd\ne\nf\ng\nh";
+        let excerpt = Excerpt::new(source, &[0..1, 14..15]);
+        assert_eq!(excerpt.text, "a\nb\n\n\n\n\ng\nh\n");
+    }
+}

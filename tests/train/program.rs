@@ -1,0 +1,199 @@
+//! The program itself, ended by signals and resumed.
+
+use crate::support::{best, last, log};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+use tempfile::{TempDir, tempdir};
+use vanc::train::run_folder;
+
+const SOURCE: &str = "
+model killed {
+    input image(1, 28, 28)
+    linear(24)
+    repeat 2 { skip variable { linear(24) batch_norm relu dropout(0.1) } }
+    linear(10)
+}
+
+train {
+    data: synthetic(train: 150, test: 50)
+    optimizer: sgd(rate: 0.05, momentum: 0.9)
+    constraint: lagrange(every: epoch, alpha_rate: 1)
+    epochs: 8
+    batch: 8
+}
+";
+
+/// A folder with the file, and the runs in it.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempdir().unwrap();
+        std::fs::write(dir.path().join("killed.van"), SOURCE).unwrap();
+        Place(dir)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Starts the program on a run that saves and logs often, resuming it if it is there.
+    fn start(&self, run: &str) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_vanc"))
+            .args(["train", "killed.van", "--resume", "--log-every", "3"])
+            .args(["--save-every", "0.01", "--threads", "1", "--out", run])
+            .current_dir(self.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    fn finish(&self, run: &str) {
+        let output = self.start(run).wait_with_output().unwrap();
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{message}");
+    }
+}
+
+fn wait(mut child: Child) -> ExitStatus {
+    child.wait().unwrap()
+}
+
+#[test]
+fn runs_are_numbered_and_the_newest_is_resumed() {
+    let place = Place::new();
+    let run = |flags: &[&str]| -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_vanc"))
+            .args(["train", "killed.van"])
+            .args(flags)
+            .current_dir(place.path())
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{error}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let steps = |run: &str| {
+        last(&place.path().join("runs").join(run))
+            .meta
+            .position
+            .step
+    };
+    // Where there is no run yet, `--resume` begins one.
+    let said = run(&["--resume", "--max-steps", "1"]);
+    assert!(said.contains("no run to resume in runs/killed"), "{said}");
+    run(&["--max-steps", "2"]);
+    run(&["--resume", "--max-steps", "3"]);
+    assert_eq!((steps("killed"), steps("killed-2")), (1, 3));
+    run(&["--resume", "--max-steps", "4", "--out", "runs/killed"]);
+    run(&["--resume", "--max-steps", "5"]);
+    assert_eq!((steps("killed"), steps("killed-2")), (5, 3));
+    run(&["--force", "--max-steps", "2", "--quiet"]);
+    assert_eq!((steps("killed"), steps("killed-2")), (2, 3));
+    assert_eq!(run(&["--quiet", "--max-steps", "1"]), "");
+    assert_eq!(steps("killed-3"), 1);
+}
+
+/// Kills a run `kills` times, each after up to a share of the time that all of it takes,
+/// and compares its end with that of one that was left alone.
+fn killed_runs(runs: usize, kills: u32) {
+    let place = Place::new();
+    let begun = Instant::now();
+    place.finish("whole");
+    let whole_time = begun.elapsed();
+    let whole = place.path().join("whole");
+    let mut random = 0x9E37_79B9_7F4A_7C15u64;
+    for run in 0..runs {
+        let name = format!("run{run}");
+        for _ in 0..kills {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            let share = (random >> 40) as f64 / (1u64 << 24) as f64;
+            let mut child = place.start(&name);
+            sleep(whole_time.mul_f64(share * 1.5 / f64::from(kills)));
+            child.kill().unwrap();
+            wait(child);
+        }
+        place.finish(&name);
+        let dir = place.path().join(&name);
+        assert_eq!(log(&dir), log(&whole), "{name}");
+        assert_eq!(last(&dir), last(&whole), "{name}");
+        assert_eq!(best(&dir), best(&whole), "{name}");
+    }
+}
+
+#[test]
+fn killing_it_changes_nothing() {
+    killed_runs(3, 3);
+}
+
+/// `cargo test --test train -- --ignored`
+#[test]
+#[ignore = "takes a minute"]
+fn killing_it_at_many_moments_changes_nothing() {
+    killed_runs(10, 5);
+    killed_runs(10, 1);
+}
+
+/// Sends `signal` to `child`, as `kill` does.
+#[cfg(unix)]
+fn signal(child: &Child, signal: &str) {
+    let status = Command::new("kill")
+        .args([signal, &child.id().to_string()])
+        .status();
+    assert!(status.unwrap().success());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_saves_and_says_how_to_go_on() {
+    let place = Place::new();
+    place.finish("whole");
+    for (name, code) in [("-INT", 130), ("-TERM", 143)] {
+        let run = format!("run{name}");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_vanc"))
+            .args(["train", "killed.van", "--log-every", "3", "--out", &run])
+            .current_dir(place.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // It listens before the first line of the log.
+        let metrics = run_folder::metrics(&place.path().join(&run));
+        while std::fs::metadata(&metrics).map_or(0, |m| m.len()) == 0 {
+            assert!(
+                child.try_wait().unwrap().is_none(),
+                "ended before the signal"
+            );
+            sleep(Duration::from_millis(1));
+        }
+        signal(&child, name);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code));
+        let said = String::from_utf8(output.stdout).unwrap();
+        let command = said
+            .lines()
+            .map(str::trim)
+            .find(|line| line.starts_with("vanc train"))
+            .unwrap();
+        assert!(
+            command.ends_with(&format!("--out {run} --resume")),
+            "{command}"
+        );
+        // What it says works.
+        let command = command.replacen("vanc", env!("CARGO_BIN_EXE_vanc"), 1);
+        let status = Command::new("sh")
+            .args(["-c", &format!("{command} --quiet")])
+            .current_dir(place.path())
+            .status();
+        assert!(status.unwrap().success());
+        let (dir, whole) = (place.path().join(&run), place.path().join("whole"));
+        assert_eq!(log(&dir), log(&whole));
+        assert_eq!(last(&dir), last(&whole));
+    }
+}
