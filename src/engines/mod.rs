@@ -1,5 +1,6 @@
 //! What runs a network: one trait, one engine a file, none of which knows another.
 
+pub mod cpu;
 pub mod dfdx;
 pub mod dropout;
 pub mod init;

@@ -1,0 +1,3 @@
+//! The compiled CPU engine.
+
+pub mod kernels;
