@@ -14,12 +14,13 @@
 //!
 //! Operands of the wrong length are a bug in the plan, and panic.
 
+mod activation;
 pub mod conv;
-//pub mod dense;
+pub mod dense;
 mod gemm;
 mod geometry;
-mod moments;
-//pub mod normalise;
+pub mod moments;
+pub mod normalise;
 //pub mod pointwise;
 mod pool;
 //pub mod pooling;
@@ -30,6 +31,7 @@ mod tests;
 mod weights;
 pub mod winograd;
 
+pub use activation::Activation;
 pub use gemm::peak_gflops;
 pub use geometry::ConvGeometry;
 pub use moments::Moments;

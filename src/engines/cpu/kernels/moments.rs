@@ -13,27 +13,72 @@ pub struct Moments<'a> {
     pub variance: &'a mut [f32],
 }
 
-/// Sums of a part: `[sums | sums of squares]`, each of padded(C) floats.
+/// Floats of a part's sums, `[pivots | sums | sums of squares | counts]`, each of
+/// padded(C) floats. The sums are of the differences from a pivot, a value of the part:
+/// squares of the values themselves would drown a small variance about a large mean.
 pub fn partial_len(channels: usize) -> usize {
-    2 * padded(channels)
+    4 * padded(channels)
 }
 
-/// Merges the sums of parts, in their order and in double precision, over `count`
-/// positions a channel.
-///
-/// A part's sums are single, so the variance is good to about 1e-7·(μ² + σ²).
-pub fn merge(partials: &[f32], count: usize, moments: Moments) {
-    let channels = moments.mean.len();
-    let (stride, half) = (partial_len(channels), padded(channels));
-    for c in 0..channels {
-        let (mut sum, mut squares) = (0.0f64, 0.0f64);
-        for part in partials.chunks_exact(stride) {
-            sum += f64::from(part[c]);
-            squares += f64::from(part[half + c]);
+/// Running sums of sixteen channels in a part.
+#[derive(Clone, Copy)]
+pub struct Sums<S: Simd> {
+    pivot: S::V,
+    sum: S::V,
+    squares: S::V,
+}
+
+impl<S: Simd> Sums<S> {
+    /// No values yet, `pivot` being near those to come.
+    #[inline(always)]
+    pub unsafe fn about(pivot: S::V) -> Self {
+        // SAFETY: S is present.
+        let zero = unsafe { S::splat(0.0) };
+        Sums { pivot, sum: zero, squares: zero }
+    }
+
+    /// Adds a value.
+    #[inline(always)]
+    pub unsafe fn add(&mut self, value: S::V) {
+        // SAFETY: S is present.
+        unsafe {
+            let difference = S::sub(value, self.pivot);
+            self.sum = S::add(self.sum, difference);
+            self.squares = S::fma(difference, difference, self.squares);
         }
-        let mean = sum / count as f64;
+    }
+
+    /// Writes the sums of `count` values, their four places `stride` apart.
+    #[inline(always)]
+    pub unsafe fn store(self, to: *mut f32, stride: usize, count: usize) {
+        // SAFETY: the caller's places, and S is present.
+        unsafe {
+            S::store(to, self.pivot);
+            S::store(to.add(stride), self.sum);
+            S::store(to.add(2 * stride), self.squares);
+            S::store(to.add(3 * stride), S::splat(count as f32));
+        }
+    }
+}
+
+/// Merges the sums of parts (none of 2²⁴ values or more), in their order and in double
+/// precision: Chan, Golub & LeVeque 1979.
+pub fn merge(partials: &[f32], moments: Moments) {
+    let channels = moments.mean.len();
+    let stride = padded(channels);
+    for c in 0..channels {
+        let (mut count, mut mean, mut spread) = (0.0f64, 0.0f64, 0.0f64);
+        for part in partials.chunks_exact(4 * stride) {
+            let [pivot, sum, squares, n] =
+                [0, 1, 2, 3].map(|place| f64::from(part[place * stride + c]));
+            let (offset, total) = (sum / n, count + n);
+            let apart = pivot + offset - mean;
+            spread += squares - sum * offset + apart * apart * count * n / total;
+            mean += apart * n / total;
+            count = total;
+        }
         moments.mean[c] = mean as f32;
-        moments.variance[c] = (squares / count as f64 - mean * mean).max(0.0) as f32;
+        moments.variance[c] = (spread / count).max(0.0) as f32;
     }
 }
 
@@ -59,34 +104,39 @@ pub fn moments(pool: &Pool, x: &[f32], rows: usize, moments: Moments, scratch: &
         let count = ROWS.min(rows - first);
         // SAFETY: a part's own sums; rows within x.
         unsafe {
-            let sums = shared.range(part * 2 * stride, 2 * stride).as_mut_ptr();
-            sum_rows(isa, x.as_ptr().add(first * stride), count, stride, sums);
+            let sums = shared.range(part * 4 * stride, 4 * stride).as_mut_ptr();
+            sum_rows(isa, x.as_ptr().add(first * stride), count, stride, stride, sums);
         }
     });
-    merge(partials, rows, moments);
+    merge(partials, moments);
 }
 
 simd! {
-    /// Sums and sums of squares of the columns of `[rows][stride]`, one part's.
+    /// The sums of one part: of the first `width` columns of `[rows][stride]`, the four
+    /// places also `stride` apart.
     ///
     /// # Safety
-    /// `x` holds the rows, `sums` twice `stride` floats, a multiple of sixteen.
-    pub fn sum_rows(x: *const f32, rows: usize, stride: usize, sums: *mut f32) = sum_rows_generic
+    /// `x` holds the rows, `sums` the sums; `width` is a multiple of sixteen.
+    pub fn sum_rows(x: *const f32, rows: usize, stride: usize, width: usize, sums: *mut f32)
+        = sum_rows_generic
 }
 
 #[inline(always)]
-unsafe fn sum_rows_generic<S: Simd>(x: *const f32, rows: usize, stride: usize, sums: *mut f32) {
-    for line in (0..stride).step_by(LANES) {
+unsafe fn sum_rows_generic<S: Simd>(
+    x: *const f32,
+    rows: usize,
+    stride: usize,
+    width: usize,
+    sums: *mut f32,
+) {
+    for line in (0..width).step_by(LANES) {
         // SAFETY: within the caller's rows.
         unsafe {
-            let (mut sum, mut squares) = (S::splat(0.0), S::splat(0.0));
+            let mut all = Sums::<S>::about(S::load(x.add(line)));
             for row in 0..rows {
-                let v = S::load(x.add(row * stride + line));
-                sum = S::add(sum, v);
-                squares = S::fma(v, v, squares);
+                all.add(S::load(x.add(row * stride + line)));
             }
-            S::store(sums.add(line), sum);
-            S::store(sums.add(stride + line), squares);
+            all.store(sums.add(line), stride, rows);
         }
     }
 }

@@ -85,12 +85,12 @@ pub fn forward(
             product(isa, left, right, Out { start: to, row: stride, block: LANES }, false);
             if with_moments {
                 let sums = sums.start().add(part * partial_len(g.out_channels));
-                sum_rows(isa, to, count, stride, sums);
+                sum_rows(isa, to, count, stride, stride, sums);
             }
         }
     });
     if let Some(moments) = moments {
-        merge(partials, rows, moments);
+        merge(partials, moments);
     }
 }
 

@@ -62,10 +62,10 @@ fn check_moments(g: &ConvGeometry, y: &[f64], mean: &[f32], variance: &[f32], wh
     let variances: Vec<f64> = (0..g.out_channels)
         .map(|c| rows.iter().map(|r| (r[c] - means[c]).powi(2)).sum::<f64>() / count)
         .collect();
-    let scale = variances.iter().zip(&means).fold(1e-3f64, |m, (v, mean)| m.max(v + mean * mean));
+    let scale = variances.iter().fold(1e-3f64, |m, v| m.max(*v));
     for c in 0..g.out_channels {
         assert!((f64::from(mean[c]) - means[c]).abs() < 1e-5 * scale.sqrt(), "{what}: mean");
-        assert!((f64::from(variance[c]) - variances[c]).abs() < 2e-5 * scale, "{what}: variance");
+        assert!((f64::from(variance[c]) - variances[c]).abs() < 1e-5 * scale, "{what}: variance");
     }
 }
 

@@ -2,4 +2,6 @@
 //! numbers of threads, which must agree to the bit.
 
 mod convolutions;
+mod layers;
+mod normalise;
 mod support;

@@ -34,8 +34,14 @@ pub fn assert_padding(data: &[f32], channels: usize, what: &str) {
 /// Asserts that the largest difference is within `tolerance` of the largest reference
 /// (or of 1e-3, where that is smaller).
 pub fn assert_close(got: &[f32], want: &[f64], tolerance: f64, what: &str) {
+    assert_close_for(got, want, tolerance, 1e-3, what);
+}
+
+/// As [`assert_close`], of the largest reference or of `scale`, whichever is larger: for
+/// sums of terms of that size that may cancel.
+pub fn assert_close_for(got: &[f32], want: &[f64], tolerance: f64, scale: f64, what: &str) {
     assert_eq!(got.len(), want.len(), "{what}");
-    let scale = want.iter().fold(1e-3f64, |m, x| m.max(x.abs()));
+    let scale = want.iter().fold(scale, |m, x| m.max(x.abs()));
     let worst = got
         .iter()
         .zip(want)

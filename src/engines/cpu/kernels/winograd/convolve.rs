@@ -1,7 +1,7 @@
 //! The pass from input to output, of the convolution and of its input gradient.
 
 use super::super::gemm::{Left, Out, Right, product};
-use super::super::moments::{Moments, merge, partial_len};
+use super::super::moments::{Moments, Sums, merge, partial_len};
 use super::super::pool::Pool;
 use super::super::shared::Shared;
 use super::super::simd::{Isa, Simd, simd};
@@ -125,9 +125,7 @@ impl Convolution {
             pass.wide(pool);
         }
         if let Some(moments) = moments {
-            let [height, width] = self.tiling.output;
-            let images = self.tiling.total / self.tiling.tiles.iter().product::<usize>().max(1);
-            merge(partials, images * height * width, moments);
+            merge(partials, moments);
         }
     }
 }
@@ -420,7 +418,9 @@ unsafe fn finish_tiles_generic<S: Simd>(
     for line in 0..lines {
         // SAFETY: positions of the caller's output, and its sums.
         unsafe {
-            let (mut sum, mut squares) = (S::splat(0.0), S::splat(0.0));
+            let pivot = output_tile::<S>(sums.add(line * count * LANES), plane)[0][0];
+            let mut all = Sums::<S>::about(pivot);
+            let mut positions = 0;
             for tile in 0..count {
                 let (image, row, column) = t.place(first + tile);
                 let values = output_tile::<S>(sums.add((line * count + tile) * LANES), plane);
@@ -434,14 +434,13 @@ unsafe fn finish_tiles_generic<S: Simd>(
                             value = S::add(S::load(to), value);
                         }
                         S::store(to, value);
-                        sum = S::add(sum, value);
-                        squares = S::fma(value, value, squares);
+                        all.add(value);
                     }
                 }
+                positions += TILE.min(height - row) * TILE.min(width - column);
             }
             if !partials.is_null() {
-                S::store(partials.add(line * LANES), sum);
-                S::store(partials.add(position + line * LANES), squares);
+                all.store(partials.add(line * LANES), position, positions);
             }
         }
     }
