@@ -2,7 +2,7 @@
 
 use super::padded;
 
-/// A 2-D cross-correlation with a square kernel, `I×H×W → O×H'×W'`.
+/// A 2-D cross-correlation, `I×H×W → O×H'×W'`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvGeometry {
     /// Images.
@@ -15,8 +15,8 @@ pub struct ConvGeometry {
     pub height: usize,
     /// W.
     pub width: usize,
-    /// Side k of the kernel.
-    pub kernel: usize,
+    /// Rows and columns k of the kernel.
+    pub kernel: (usize, usize),
     /// Step between windows.
     pub stride: usize,
     /// Zeros added on each side.
@@ -26,12 +26,12 @@ pub struct ConvGeometry {
 impl ConvGeometry {
     /// `H' = (H + 2p − k)/s + 1`.
     pub fn out_height(&self) -> usize {
-        (self.height + 2 * self.padding - self.kernel) / self.stride + 1
+        (self.height + 2 * self.padding - self.kernel.0) / self.stride + 1
     }
 
     /// `W' = (W + 2p − k)/s + 1`.
     pub fn out_width(&self) -> usize {
-        (self.width + 2 * self.padding - self.kernel) / self.stride + 1
+        (self.width + 2 * self.padding - self.kernel.1) / self.stride + 1
     }
 
     /// Floats of the input, `N·H·W·padded(I)`.
@@ -49,9 +49,9 @@ impl ConvGeometry {
         self.out_channels * self.in_channels * self.taps()
     }
 
-    /// `k·k`.
+    /// Positions of the kernel.
     pub fn taps(&self) -> usize {
-        self.kernel * self.kernel
+        self.kernel.0 * self.kernel.1
     }
 
     /// Multiplications and additions of the definition, for one direction.
@@ -62,6 +62,6 @@ impl ConvGeometry {
 
     /// Whether [`super::winograd`] computes it.
     pub fn is_winograd(&self) -> bool {
-        self.kernel == 3 && self.stride == 1 && self.padding <= 2
+        self.kernel == (3, 3) && self.stride == 1 && self.padding <= 2
     }
 }

@@ -21,9 +21,8 @@ mod gemm;
 mod geometry;
 pub mod moments;
 pub mod normalise;
-//pub mod pointwise;
+pub mod pointwise;
 mod pool;
-//pub mod pooling;
 mod shared;
 mod simd;
 #[cfg(test)]

@@ -8,13 +8,14 @@
 //! ```
 //!
 //! a and b are one of a channel, or one of a channel and position of the image
-//! ([`Blend::plane`]). Norm and blend may each be missing: u = z, out = h. That makes
+//! ([`Weights::Fixed`]), or a = T and b = 1 − T for T = sigmoid(g) of each element
+//! ([`Weights::Gate`]). Norm and blend may each be missing: u = z, out = h. That makes
 //! plain (no blend), resnet (a = b = scale), the additive variable skip (a = 1,
-//! b = 1 − α) and the convex one (a = α, b = 1 − α).
+//! b = 1 − α), the convex one (a = α, b = 1 − α), and highway (the gate).
 //!
 //! Backward, with d = ∂C/∂out and M rows: `du = a·d·activation′(u)`, `dβ = Σ du`,
 //! `dγ = Σ du·n`, `dz = γ/√(σ² + eps)·(du − dβ/M − n·dγ/M)`, `ds = b·d`, `da = Σ d·h`,
-//! `db = Σ d·s`. Nothing of the forward pass but z and s need be kept.
+//! `db = Σ d·s`, `dg = d·(h − s)·T·(1 − T)`. Nothing of the forward pass but z and s need be kept.
 
 use super::activation::{Activation, derivative, value};
 use super::pool::Pool;
@@ -42,12 +43,24 @@ pub struct Norm<'a> {
 pub struct Blend<'a> {
     /// s, `[rows][padded(C)]`.
     pub skip: &'a [f32],
-    /// a, `[plane][padded(C)]`, zero past C.
-    pub body_weight: &'a [f32],
-    /// b, likewise.
-    pub skip_weight: &'a [f32],
-    /// Positions with weights of their own: 1, or H·W.
-    pub plane: usize,
+    /// a and b.
+    pub weights: Weights<'a>,
+}
+
+/// The weights of a sum.
+#[derive(Clone, Copy)]
+pub enum Weights<'a> {
+    /// The same in every image.
+    Fixed {
+        /// a, `[plane][padded(C)]`, zero past C.
+        body: &'a [f32],
+        /// b, likewise.
+        skip: &'a [f32],
+        /// Positions with weights of their own: 1, or H·W.
+        plane: usize,
+    },
+    /// g, `[rows][padded(C)]`.
+    Gate(&'a [f32]),
 }
 
 /// What is computed of z, `[rows][padded(C)]`.
@@ -65,18 +78,26 @@ pub struct Fused<'a> {
     pub blend: Option<Blend<'a>>,
 }
 
-/// Where gradients go; all overwritten but `skip` with `accumulate`.
+/// Where a gradient goes, `[rows][padded(C)]`.
+pub struct Sink<'a> {
+    /// The gradient.
+    pub to: &'a mut [f32],
+    /// Whether it is added to what is there.
+    pub add: bool,
+}
+
+/// Where gradients go; vectors are overwritten.
 pub struct Gradients<'a> {
-    /// ∂C/∂z, `[rows][padded(C)]`.
-    pub input: &'a mut [f32],
+    /// ∂C/∂z.
+    pub input: Option<Sink<'a>>,
     /// ∂C/∂γ and ∂C/∂β, `[C]`.
     pub norm: Option<(&'a mut [f32], &'a mut [f32])>,
-    /// ∂C/∂s, `[rows][padded(C)]`.
-    pub skip: Option<&'a mut [f32]>,
-    /// Whether ∂C/∂s is added to what `skip` holds.
-    pub accumulate: bool,
-    /// ∂C/∂a and ∂C/∂b, `[plane][padded(C)]`.
+    /// ∂C/∂s.
+    pub skip: Option<Sink<'a>>,
+    /// ∂C/∂a and ∂C/∂b of fixed weights, `[plane][padded(C)]`.
     pub weights: Option<(&'a mut [f32], &'a mut [f32])>,
+    /// ∂C/∂g of a gate.
+    pub gate: Option<Sink<'a>>,
 }
 
 /// Floats of a part's rows.
@@ -111,12 +132,14 @@ impl Fused<'_> {
             assert!(vectors.iter().all(|v| v.len() >= self.channels), "norm too short");
         }
         if let Some(blend) = &self.blend {
-            let weights = blend.plane * padded(self.channels);
-            assert!(blend.skip.len() >= len && blend.plane > 0, "skip too short");
-            assert!(
-                blend.body_weight.len() >= weights && blend.skip_weight.len() >= weights,
-                "weights too short"
-            );
+            assert!(blend.skip.len() >= len, "skip too short");
+            match blend.weights {
+                Weights::Fixed { body, skip, plane } => {
+                    let weights = plane * padded(self.channels);
+                    assert!(plane > 0 && body.len() >= weights && skip.len() >= weights);
+                }
+                Weights::Gate(gate) => assert!(gate.len() >= len, "gate too short"),
+            }
         }
     }
 
@@ -152,6 +175,8 @@ struct View {
     activation: Activation,
     /// Null without a blend.
     skip: *const f32,
+    /// Null without a gate.
+    gate: *const f32,
     body_weight: *const f32,
     skip_weight: *const f32,
     plane: usize,
@@ -168,6 +193,7 @@ impl View {
             normed: fused.norm.is_some(),
             activation: fused.activation,
             skip: std::ptr::null(),
+            gate: std::ptr::null(),
             // Ones in the channels and zeros past them, which keeps padding zero.
             body_weight: tables[4 * stride..].as_ptr(),
             skip_weight: tables[4 * stride..].as_ptr(),
@@ -175,9 +201,14 @@ impl View {
         };
         if let Some(blend) = &fused.blend {
             view.skip = blend.skip.as_ptr();
-            view.body_weight = blend.body_weight.as_ptr();
-            view.skip_weight = blend.skip_weight.as_ptr();
-            view.plane = blend.plane;
+            match blend.weights {
+                Weights::Fixed { body, skip, plane } => {
+                    view.body_weight = body.as_ptr();
+                    view.skip_weight = skip.as_ptr();
+                    view.plane = plane;
+                }
+                Weights::Gate(gate) => view.gate = gate.as_ptr(),
+            }
         }
         view
     }
@@ -202,10 +233,22 @@ impl View {
         }
     }
 
-    /// Where the weights of a row's channels from `line` on are.
+    /// a and b of a row's channels from `line` on.
     #[inline(always)]
-    fn weight_at(&self, row: usize, line: usize) -> usize {
-        if self.plane == 1 { line } else { row % self.plane * self.stride + line }
+    unsafe fn weights<S: Simd>(&self, row: usize, line: usize) -> (S::V, S::V) {
+        // SAFETY: within the weights, the gate and the tables.
+        unsafe {
+            if !self.gate.is_null() {
+                // Both 0 in the padding, as fixed weights are.
+                let one = self.table::<S>(4, line);
+                let gate = S::load(self.gate.add(row * self.stride + line));
+                let a = S::mul(one, value::<S>(Activation::Sigmoid, gate));
+                return (a, S::sub(one, a));
+            }
+            let position = if self.plane == 1 { 0 } else { row % self.plane };
+            let at = position * self.stride + line;
+            (S::load(self.body_weight.add(at)), S::load(self.skip_weight.add(at)))
+        }
     }
 }
 
@@ -249,11 +292,9 @@ unsafe fn forward_rows_generic<S: Simd>(
             unsafe {
                 let at = row * view.stride + line;
                 let (_, u) = view.normal::<S>(S::load(z.add(at)), line);
-                let weight = view.weight_at(row, line);
-                let h = value::<S>(view.activation, u);
-                let mut sum = S::mul(S::load(view.body_weight.add(weight)), h);
+                let (a, b) = view.weights::<S>(row, line);
+                let mut sum = S::mul(a, value::<S>(view.activation, u));
                 if !view.skip.is_null() {
-                    let b = S::load(view.skip_weight.add(weight));
                     sum = S::fma(b, S::load(view.skip.add(at)), sum);
                 }
                 S::store(out.add(at), sum);
@@ -271,8 +312,13 @@ pub fn backward(
     gradients: Gradients,
     scratch: &mut [f32],
 ) {
-    let skip_len = gradients.skip.as_ref().map_or(usize::MAX, |skip| skip.len());
-    fused.check(&[z.len(), d.len(), gradients.input.len(), skip_len]);
+    let len = |sink: &Option<Sink>| sink.as_ref().map_or(usize::MAX, |sink| sink.to.len());
+    let sinks = [&gradients.input, &gradients.skip, &gradients.gate].map(len);
+    if gradients.gate.is_some() {
+        let gated = fused.blend.is_some_and(|b| matches!(b.weights, Weights::Gate(_)));
+        assert!(gated, "a gradient of a gate that is not there");
+    }
+    fused.check(&[z.len(), d.len(), sinks[0], sinks[1], sinks[2]]);
     let stride = padded(fused.channels);
     let (tables, rest) = scratch.split_at_mut(TABLES * stride);
     let (totals, partials) = rest.split_at_mut(SUMS * stride);
@@ -305,17 +351,18 @@ pub fn backward(
     let view = View::new(fused, tables);
     let view = &view;
     let isa = pool.isa();
-    let accumulate = gradients.accumulate;
-    let dz = Shared::new(gradients.input);
-    let ds = gradients.skip.map(Shared::new);
+    let sinks = [gradients.input, gradients.skip, gradients.gate]
+        .map(|sink| sink.map(|sink| (Shared::new(sink.to), sink.add)));
     let rows = part_rows(stride);
     pool.parts(fused.rows.div_ceil(rows), |_, part| {
         let first = part * rows;
         let count = rows.min(fused.rows - first);
-        let ds = ds.map_or(std::ptr::null_mut(), |ds| ds.start());
-        let (z, d, dz) = (z.as_ptr(), d.as_ptr(), dz.start());
+        let to = sinks.map(|sink| match sink {
+            Some((to, add)) => (to.start(), add),
+            None => (std::ptr::null_mut(), false),
+        });
         // SAFETY: every part writes its own rows.
-        unsafe { backward_rows(isa, view, z, d, dz, ds, accumulate, first, count) };
+        unsafe { backward_rows(isa, view, z.as_ptr(), d.as_ptr(), to, first, count) };
     });
 }
 
@@ -447,7 +494,7 @@ unsafe fn sum_lines<S: Simd, const L: usize>(
                 let at = row * view.stride + line;
                 let (n, u) = view.normal::<S>(S::load(z.add(at)), line);
                 let d = S::load(d.add(at));
-                let a = S::load(view.body_weight.add(view.weight_at(row, line)));
+                let (a, _) = view.weights::<S>(row, line);
                 let du = derivative::<S>(view.activation, u, S::mul(a, d));
                 sums[0] = S::add(sums[0], du);
                 sums[1] = S::fma(du, n, sums[1]);
@@ -468,7 +515,8 @@ unsafe fn sum_lines<S: Simd, const L: usize>(
 }
 
 simd! {
-    /// ∂C/∂z and, unless `ds` is null, ∂C/∂s of a part's rows.
+    /// ∂C/∂z, ∂C/∂s and ∂C/∂g of a part's rows, each unless its place is null, and
+    /// added where its flag says so.
     ///
     /// # Safety
     /// The view's operands and the others have the rows.
@@ -476,23 +524,18 @@ simd! {
         view: &View,
         z: *const f32,
         d: *const f32,
-        dz: *mut f32,
-        ds: *mut f32,
-        accumulate: bool,
+        to: [(*mut f32, bool); 3],
         first: usize,
         count: usize,
     ) = backward_rows_generic
 }
 
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
 unsafe fn backward_rows_generic<S: Simd>(
     view: &View,
     z: *const f32,
     d: *const f32,
-    dz: *mut f32,
-    ds: *mut f32,
-    accumulate: bool,
+    [dz, ds, dg]: [(*mut f32, bool); 3],
     first: usize,
     count: usize,
 ) {
@@ -502,10 +545,9 @@ unsafe fn backward_rows_generic<S: Simd>(
             // SAFETY: within the caller's rows.
             unsafe {
                 let at = row * view.stride + line;
-                let weight = view.weight_at(row, line);
+                let (a, b) = view.weights::<S>(row, line);
                 let (n, u) = view.normal::<S>(S::load(z.add(at)), line);
                 let d = S::load(d.add(at));
-                let a = S::load(view.body_weight.add(weight));
                 let mut du = derivative::<S>(view.activation, u, S::mul(a, d));
                 if view.normed {
                     let along = S::mul(n, view.table::<S>(6, line));
@@ -513,15 +555,29 @@ unsafe fn backward_rows_generic<S: Simd>(
                     let rest = S::sub(S::sub(du, view.table::<S>(5, line)), along);
                     du = S::mul(scale, rest);
                 }
-                S::store(dz.add(at), du);
-                if !ds.is_null() {
-                    let mut gradient = S::mul(S::load(view.skip_weight.add(weight)), d);
-                    if accumulate {
-                        gradient = S::add(S::load(ds.add(at)), gradient);
-                    }
-                    S::store(ds.add(at), gradient);
+                if !dz.0.is_null() {
+                    put::<S>(dz, at, du);
+                }
+                if !ds.0.is_null() {
+                    put::<S>(ds, at, S::mul(b, d));
+                }
+                if !dg.0.is_null() {
+                    let apart = S::sub(value::<S>(view.activation, u), S::load(view.skip.add(at)));
+                    put::<S>(dg, at, S::mul(S::mul(d, apart), S::mul(a, b)));
                 }
             }
         }
+    }
+}
+
+#[inline(always)]
+unsafe fn put<S: Simd>((to, add): (*mut f32, bool), at: usize, mut value: S::V) {
+    // SAFETY: passed on to the caller.
+    unsafe {
+        let to = to.add(at);
+        if add {
+            value = S::add(S::load(to), value);
+        }
+        S::store(to, value);
     }
 }

@@ -23,13 +23,14 @@ struct Class {
     axis: Axis,
 }
 
-/// The classes of an axis of `input` positions, `output` of them in `dy`.
+/// The classes of an axis of `input` positions and `output` windows.
 fn classes(
     g: &ConvGeometry,
+    kernel: usize,
     input: usize,
     output: usize,
 ) -> impl Iterator<Item = Class> + use<> {
-    let (stride, padding, kernel) = (g.stride, g.padding, g.kernel);
+    let (stride, padding) = (g.stride, g.padding);
     (0..stride.min(input)).map(move |offset| {
         let tap = (offset + padding) % stride;
         Class {
@@ -50,8 +51,8 @@ fn classes(
 /// The classes of both axes.
 fn grid(g: &ConvGeometry) -> impl Iterator<Item = (Class, Class)> + use<> {
     let g = *g;
-    classes(&g, g.height, g.out_height()).flat_map(move |y| {
-        classes(&g, g.width, g.out_width()).map(move |x| (y, x))
+    classes(&g, g.kernel.0, g.height, g.out_height()).flat_map(move |y| {
+        classes(&g, g.kernel.1, g.width, g.out_width()).map(move |x| (y, x))
     })
 }
 
@@ -231,7 +232,7 @@ fn block_weights(
                 for t in 0..y.axis.taps * x.axis.taps {
                     let ky = y.tap + t / x.axis.taps * g.stride;
                     let kx = x.tap + t % x.axis.taps * g.stride;
-                    let tap = block.add((ky * g.kernel + kx) * LANES * LANES);
+                    let tap = block.add((ky * g.kernel.1 + kx) * LANES * LANES);
                     let row = t * padded(g.out_channels) + o * LANES;
                     let to = weights.start().add(columns + row * LANES);
                     std::ptr::copy_nonoverlapping(tap, to, LANES * LANES);

@@ -34,7 +34,7 @@ struct Depth {
 
 impl Depth {
     fn new(g: &ConvGeometry) -> Depth {
-        if g.in_channels <= FEW_CHANNELS && g.kernel > 1 {
+        if g.in_channels <= FEW_CHANNELS && g.taps() > 1 {
             Depth { compact: true, lines: (g.in_channels * g.taps()).div_ceil(LANES), taps: 1 }
         } else {
             Depth { compact: false, lines: g.in_channels.div_ceil(LANES), taps: g.taps() }
@@ -68,7 +68,7 @@ fn rows_of_part(rows: usize, depth: usize) -> usize {
 }
 
 fn check(g: &ConvGeometry, x: usize, w: usize, y: usize) {
-    assert!(g.kernel > 0 && g.stride > 0, "no such convolution: {g:?}");
+    assert!(g.taps() > 0 && g.stride > 0, "no such convolution: {g:?}");
     assert!(x >= g.input_len() && w >= g.weight_len() && y >= g.output_len());
     debug_assert!(g.input_len() % padded(g.in_channels) == 0);
 }

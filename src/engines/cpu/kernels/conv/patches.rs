@@ -20,10 +20,10 @@ pub struct Axis {
 
 impl Axis {
     /// Along an axis of the convolution itself.
-    pub fn forward(g: &ConvGeometry, source: usize, rows: usize) -> Axis {
+    fn forward(g: &ConvGeometry, taps: usize, source: usize, rows: usize) -> Axis {
         Axis {
             rows,
-            taps: g.kernel,
+            taps,
             step: g.stride as isize,
             first: -(g.padding as isize),
             direction: 1,
@@ -54,8 +54,8 @@ impl Patches {
         Patches {
             source: x.as_ptr(),
             channels: g.in_channels,
-            y: Axis::forward(g, g.height, g.out_height()),
-            x: Axis::forward(g, g.width, g.out_width()),
+            y: Axis::forward(g, g.kernel.0, g.height, g.out_height()),
+            x: Axis::forward(g, g.kernel.1, g.width, g.out_width()),
         }
     }
 

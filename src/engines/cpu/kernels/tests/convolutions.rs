@@ -76,7 +76,7 @@ fn geometry(batch: usize, channels: (usize, usize), side: usize, kernel: usize) 
         out_channels: channels.1,
         height: side,
         width: side,
-        kernel,
+        kernel: (kernel, kernel),
         stride: 1,
         padding: (kernel - 1) / 2,
     }
@@ -132,6 +132,10 @@ fn direct_matches_the_definition_for_other_kernels() {
                 check_direct(ConvGeometry { stride, padding, ..g });
             }
         }
+    }
+    // A linear layer on an image, and other kernels that are not square.
+    for kernel in [(4, 4), (1, 3), (3, 2)] {
+        check_direct(ConvGeometry { kernel, padding: 0, ..geometry(3, (17, 10), 4, 1) });
     }
     // A stride past the image, and far more padding than kernel.
     check_direct(ConvGeometry { stride: 9, ..geometry(2, (17, 5), 4, 1) });

@@ -4,4 +4,4 @@
 mod convolutions;
 mod layers;
 mod normalise;
-mod support;
+pub mod support;

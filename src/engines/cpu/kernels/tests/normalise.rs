@@ -1,6 +1,6 @@
 //! Batch norm, activation and weighted skip, forward and backward.
 
-use super::super::normalise::{self, Blend, Fused, Gradients, Norm};
+use super::super::normalise::{self, Blend, Fused, Gradients, Norm, Sink, Weights};
 use super::super::{Activation, Moments, moments, padded};
 use super::support::*;
 
@@ -33,7 +33,7 @@ struct Case {
     channels: usize,
     normed: bool,
     activation: Activation,
-    /// Positions with weights of their own, where there is a blend.
+    /// Positions with weights of their own, where there is a blend; 0 for a gate.
     plane: Option<usize>,
 }
 
@@ -43,14 +43,16 @@ fn check(case: Case) {
     let z: Vec<f32> = random_rows(rows, channels, 1).iter().map(|x| 3.0 * x).collect();
     let [skip, d, before] = [2, 3, 4].map(|seed| random_rows(rows, channels, seed));
     let [weight, bias] = [5, 6].map(|seed| random(channels, seed));
-    let plane = case.plane.unwrap_or(1);
+    let gated = case.plane == Some(0);
+    let plane = case.plane.unwrap_or(1).max(1);
+    let gate = random_rows(rows, channels, 9);
     let [a, b] = [7, 8].map(|seed| random_rows(plane, channels, seed));
     let eps = 1e-5f32;
 
     // By definition.
     let len = rows * stride;
     let at = |row: usize, c: usize| row * stride + c;
-    let [mut out, mut dz, mut ds] = [(); 3].map(|()| vec![0.0f64; len]);
+    let [mut out, mut dz, mut ds, mut dg] = [(); 4].map(|()| vec![0.0f64; len]);
     let [mut da, mut db] = [(); 2].map(|()| vec![0.0f64; plane * stride]);
     let [mut dweight, mut dbias, mut mean, mut variance] = [(); 4].map(|()| vec![0.0f64; channels]);
     for c in 0..channels {
@@ -74,8 +76,14 @@ fn check(case: Case) {
             if case.plane.is_some() {
                 let w = at(row % plane, c);
                 (ha, s, sb) = (f64::from(a[w]), f64::from(skip[at(row, c)]), f64::from(b[w]));
-                da[w] += d * h;
-                db[w] += d * s;
+                if gated {
+                    ha = exact(Activation::Sigmoid, f64::from(gate[at(row, c)])).0;
+                    sb = 1.0 - ha;
+                    dg[at(row, c)] = d * (h - s) * ha * sb;
+                } else {
+                    da[w] += d * h;
+                    db[w] += d * s;
+                }
             }
             out[at(row, c)] = ha * h + sb * s;
             du[row] = ha * d * slope;
@@ -99,7 +107,12 @@ fn check(case: Case) {
         let to = Moments { mean: &mut mean, variance: &mut variance };
         moments::moments(pool, &z, rows, to, &mut spare);
         let norm = Norm { mean: &mean, variance: &variance, eps, weight: &weight, bias: &bias };
-        let blend = Blend { skip: &skip, body_weight: &a, skip_weight: &b, plane };
+        let weights = if gated {
+            Weights::Gate(&gate)
+        } else {
+            Weights::Fixed { body: &a, skip: &b, plane }
+        };
+        let blend = Blend { skip: &skip, weights };
         let fused = Fused {
             rows,
             channels,
@@ -111,18 +124,19 @@ fn check(case: Case) {
         let mut spare = scratch(normalise::forward_scratch_len(channels));
         normalise::forward(pool, &fused, &z, &mut out, &mut spare);
         let mut ds = before.clone();
+        let mut dg = vec![0.0; len];
         let [mut dweight, mut dbias] = [(); 2].map(|()| vec![0.0; channels]);
         let [mut da, mut db] = [(); 2].map(|()| vec![0.0; plane * stride]);
         let gradients = Gradients {
-            input: &mut dz,
+            input: Some(Sink { to: &mut dz, add: false }),
             norm: case.normed.then_some((&mut dweight[..], &mut dbias[..])),
-            skip: case.plane.map(|_| &mut ds[..]),
-            accumulate: true,
-            weights: case.plane.map(|_| (&mut da[..], &mut db[..])),
+            skip: case.plane.map(|_| Sink { to: &mut ds, add: true }),
+            weights: case.plane.filter(|_| !gated).map(|_| (&mut da[..], &mut db[..])),
+            gate: gated.then_some(Sink { to: &mut dg, add: false }),
         };
         let mut spare = scratch(normalise::backward_scratch_len(rows, channels));
         normalise::backward(pool, &fused, &z, &d, gradients, &mut spare);
-        vec![out, dz, ds, dweight, dbias, da, db, mean, variance]
+        vec![out, dz, ds, dweight, dbias, da, db, mean, variance, dg]
     });
     if !case.normed {
         (dweight, dbias) = (vec![0.0; channels], vec![0.0; channels]);
@@ -133,12 +147,12 @@ fn check(case: Case) {
     // The normal of a single row is 0/√eps: nothing to compare but noise.
     let tolerance = if rows < 4 { 1e-3 } else { 2e-5 };
     for (isa, got) in results {
-        let wants = [&out, &dz, &ds, &dweight, &dbias, &da, &db, &mean, &variance];
+        let wants = [&out, &dz, &ds, &dweight, &dbias, &da, &db, &mean, &variance, &dg];
         for (index, want) in wants.into_iter().enumerate() {
             let what = format!("result {index} on {isa:?} of {case:?}");
             let scale = if (3..7).contains(&index) { 1.0 } else { 1e-3 };
             assert_close_for(&got[index], want, tolerance, scale, &what);
-            if index < 3 || index == 5 || index == 6 {
+            if index < 3 || [5, 6, 9].contains(&index) {
                 assert_padding(&got[index], channels, &what);
             }
         }
@@ -164,6 +178,7 @@ fn fused_passes_match_the_definition() {
                     (true, Some(1)),
                     (false, Some(1)),
                     (true, Some(positions)),
+                    (true, Some(0)),
                 ] {
                     check(Case { images, positions, channels, normed, activation, plane });
                 }

@@ -91,8 +91,8 @@ pub fn reference(g: &ConvGeometry, x: &[f32], w: &[f32], dy: &[f32]) -> Referenc
     let (oh, ow) = (g.out_height(), g.out_width());
     for (out, tap) in (0..g.batch * oh * ow).flat_map(|o| (0..g.taps()).map(move |t| (o, t))) {
         let (n, oy, ox) = (out / (oh * ow), out / ow % oh, out % ow);
-        let iy = (oy * g.stride + tap / g.kernel).wrapping_sub(g.padding);
-        let ix = (ox * g.stride + tap % g.kernel).wrapping_sub(g.padding);
+        let iy = (oy * g.stride + tap / g.kernel.1).wrapping_sub(g.padding);
+        let ix = (ox * g.stride + tap % g.kernel.1).wrapping_sub(g.padding);
         if iy >= g.height || ix >= g.width {
             continue;
         }
