@@ -1,7 +1,7 @@
 //! `vanc bench FILE`: how long a step takes, and what it is spent on.
 
 use super::train;
-use crate::engines::cpu::CpuEngine;
+use crate::engines::cpu::{Cpu, CpuEngine};
 use crate::engines::{Engine, StepContext, init};
 use crate::error::{Error, Result};
 use crate::ir::Model;
@@ -68,12 +68,7 @@ pub(super) fn run(model: &Model, options: &Options) -> Result<Report> {
     memory::check(&needed, model.train.batch, options.memory)?;
     let tensors = init::initial(model, model.train.seed);
     let batch = random_batch(model);
-    let plan = Plan::new(
-        model,
-        model.train.batch,
-        Purpose::Training,
-        &crate::engines::cpu::Cpu,
-    );
+    let plan = Plan::new(model, model.train.batch, Purpose::Training, &Cpu::here());
     let mut report = Report {
         engine: String::new(),
         batch: model.train.batch,

@@ -21,7 +21,7 @@ pub(super) fn run(
     if matches.get_flag("plan") {
         let batch = matches.get_one::<u64>("batch").copied();
         let batch = batch.map_or(model.train.batch, |batch| batch.max(1) as usize);
-        let plan = Plan::new(&model, batch, Purpose::Training, &Cpu);
+        let plan = Plan::new(&model, batch, Purpose::Training, &Cpu::here());
         return print(&match format {
             Some("json") => format!("{:#}\n", plan_json(&plan)),
             Some("dot") => {

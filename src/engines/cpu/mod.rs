@@ -5,10 +5,19 @@
 //! their gradients and velocities stay in PyTorch's layouts; everything else lives in
 //! the arena for as long as the plan says.
 
+mod convolution;
+mod dirac;
+pub mod kernels;
+mod loss;
+mod map;
 mod memory;
+mod parallel;
+mod pass;
+mod pooling;
+mod reshape;
 mod run;
-mod simple;
 
+use self::kernels::Pool;
 use self::memory::Memory;
 use self::run::{Found, Inputs};
 use super::skips::Skips;
@@ -24,20 +33,33 @@ use std::time::Instant;
 const PLANS: usize = 8;
 
 /// What the plan must know of this engine.
-pub struct Cpu;
+pub struct Cpu {
+    /// Threads that it will run on.
+    pub threads: usize,
+}
+
+impl Cpu {
+    /// On as many threads as the rest of the program uses.
+    pub fn here() -> Self {
+        Cpu {
+            threads: rayon::current_num_threads(),
+        }
+    }
+}
 
 impl Target for Cpu {
     fn lanes(&self) -> usize {
-        16
+        kernels::LANES
     }
 
     fn workspace(&self, plan: &Plan, action: &Action) -> usize {
-        run::workspace(plan, action)
+        run::workspace(plan, action, self.threads)
     }
 }
 
 /// A network on the CPU.
 pub struct CpuEngine {
+    pool: Pool,
     model: Model,
     specs: Vec<TensorSpec>,
     memory: Memory,
@@ -57,7 +79,7 @@ pub fn cpu(model: &Model, tensors: &[Tensor]) -> Result<Box<dyn Engine>> {
 
 /// Bytes that training `model` with batches of `images` takes at its peak.
 pub fn memory(model: &Model, images: usize) -> f64 {
-    Plan::new(model, images, Purpose::Training, &Cpu).peak_bytes() as f64
+    Plan::new(model, images, Purpose::Training, &Cpu::here()).peak_bytes() as f64
 }
 
 impl CpuEngine {
@@ -68,6 +90,7 @@ impl CpuEngine {
         let has_momentum = model.train.optimizer.momentum != 0.0;
         let skips = Skips::read(model, &specs, &state);
         let mut engine = CpuEngine {
+            pool: Pool::new(Cpu::here().threads)?,
             memory: Memory::new(&specs, has_momentum)?,
             alpha_gradients: alpha_gradients(&skips),
             model: model.clone(),
@@ -104,13 +127,19 @@ impl CpuEngine {
         }
     }
 
+    fn target(&self) -> Cpu {
+        Cpu {
+            threads: self.pool.threads(),
+        }
+    }
+
     /// The index among `self.plans` of one for this batch, made if need be.
     fn plan_for(&mut self, images: usize, purpose: Purpose) -> Result<usize> {
         let fits = |plan: &Plan| plan.batch == images && plan.purpose == purpose;
         if let Some(index) = self.plans.iter().position(fits) {
             return Ok(index);
         }
-        let plan = Plan::new(&self.model, images, purpose, &Cpu);
+        let plan = Plan::new(&self.model, images, purpose, &self.target());
         self.memory.reserve(&plan)?;
         if self.plans.len() == PLANS {
             self.plans.remove(0);
@@ -130,12 +159,26 @@ impl CpuEngine {
         run::images(plan, &mut self.memory, &inputs);
         let mut clock = Clock::new(&mut self.times, 0);
         for step in &plan.forward {
-            run::step(plan, step, &mut self.memory, &inputs, &mut found);
+            run::step(
+                &self.pool,
+                plan,
+                step,
+                &mut self.memory,
+                &inputs,
+                &mut found,
+            );
             clock.tick();
         }
         if found.loss.is_finite() {
             for step in &plan.backward {
-                run::step(plan, step, &mut self.memory, &inputs, &mut found);
+                run::step(
+                    &self.pool,
+                    plan,
+                    step,
+                    &mut self.memory,
+                    &inputs,
+                    &mut found,
+                );
                 clock.tick();
             }
         }
@@ -215,7 +258,7 @@ fn alpha_gradients(skips: &Skips) -> Vec<Vec<f32>> {
 
 impl Engine for CpuEngine {
     fn name(&self) -> String {
-        "cpu".to_string()
+        format!("cpu ({:?})", self.pool.isa())
     }
 
     fn step(&mut self, batch: &Batch, at: StepContext) -> Result<Outcome> {
@@ -228,7 +271,14 @@ impl Engine for CpuEngine {
         let before = plan.forward.len() + plan.backward.len();
         let mut clock = Clock::new(&mut self.times, before);
         for step in &plan.update {
-            run::step(plan, step, &mut self.memory, &inputs, &mut Found::default());
+            run::step(
+                &self.pool,
+                plan,
+                step,
+                &mut self.memory,
+                &inputs,
+                &mut Found::default(),
+            );
             clock.tick();
         }
         let gradients = self.specs.iter().zip(&self.memory.gradients);
@@ -259,7 +309,14 @@ impl Engine for CpuEngine {
         let inputs = Inputs::new(&self.model, batch, at);
         run::images(plan, &mut self.memory, &inputs);
         for step in &plan.forward {
-            run::step(plan, step, &mut self.memory, &inputs, &mut Found::default());
+            run::step(
+                &self.pool,
+                plan,
+                step,
+                &mut self.memory,
+                &inputs,
+                &mut Found::default(),
+            );
         }
         let logits = run::activations(plan, &mut self.memory, plan.logits);
         let classes = self.model.output.elements();
@@ -278,12 +335,18 @@ impl Engine for CpuEngine {
 
     fn first_non_finite(&mut self, batch: &Batch, at: StepContext) -> Result<Option<String>> {
         batch::admit(&self.model, batch)?;
-        let plan = Plan::new(&self.model, batch.len(), Purpose::Inspection, &Cpu);
+        let plan = Plan::new(
+            &self.model,
+            batch.len(),
+            Purpose::Inspection,
+            &self.target(),
+        );
         self.memory.reserve(&plan)?;
         let inputs = Inputs::new(&self.model, batch, at);
         run::images(&plan, &mut self.memory, &inputs);
         for step in &plan.forward {
             run::step(
+                &self.pool,
                 &plan,
                 step,
                 &mut self.memory,

@@ -1,11 +1,14 @@
 //! Runs the steps of a plan: each action with the kernel that computes it.
 
+use super::kernels::normalise::{self, Norm};
+use super::kernels::{Pool, pointwise};
+use super::map::Map;
 use super::memory::{Lent, Memory};
-use super::simple::{convolution, dirac, loss, parallel, pointwise, pooling, reshape, sgd};
+use super::{convolution, dirac, loss, pass, pooling, reshape};
 use crate::engines::{StepContext, batch, dropout};
-use crate::ir::{Model, Sgd, Shape};
-use crate::plan::{Action, Convolve, Id, Kind, Plan, PointwiseGradients, Sink, Step};
-use crate::plan::{Norm, Pointwise, Statistics};
+use crate::ir::{Model, Sgd};
+use crate::plan::{Action, Convolve, Id, Kind, Plan, Pointwise, PointwiseGradients, Sink};
+use crate::plan::{Statistics, Step};
 use crate::tensor::Batch;
 
 /// What a step is given.
@@ -25,6 +28,15 @@ impl<'a> Inputs<'a> {
             classes: model.output.elements(),
         }
     }
+
+    fn sgd(&self) -> pointwise::Sgd {
+        pointwise::Sgd {
+            rate: self.at.rate as f32,
+            momentum: self.sgd.momentum as f32,
+            nesterov: self.sgd.nesterov,
+            weight_decay: self.sgd.weight_decay as f32,
+        }
+    }
 }
 
 /// What the loss found.
@@ -36,23 +48,28 @@ pub(super) struct Found {
     pub correct: usize,
 }
 
-/// Floats of scratch memory for an action.
-pub(super) fn workspace(plan: &Plan, action: &Action) -> usize {
-    let weights = |x: Id, y: Id, area: usize| {
-        let sides = plan.padded(plan.shape(x).channels()) * plan.padded(plan.shape(y).channels());
-        sides * area
+/// Floats of scratch memory for an action on `threads` threads.
+pub(super) fn workspace(plan: &Plan, action: &Action, threads: usize) -> usize {
+    let map = |id| Map::of(plan, id);
+    let alphas = |pass: &Pointwise| {
+        let extra = pass.join.and_then(|join| join.extra());
+        extra.map_or(0, |id| plan.buffer(id).elements)
     };
     match action {
-        Action::Convolve(c) => weights(c.x, c.y, c.window.area()),
-        Action::ConvolveInput { dy, dx, window, .. } => weights(*dy, dx.to, window.area()),
-        Action::ConvolveWeight { x, dy, window, .. } => weights(*x, *dy, window.area()),
-        Action::PointwiseGradient(gradients) => {
-            plan.padded(plan.shape(gradients.dy).channels()) / 16
+        Action::Convolve(c) => convolution::forward_scratch(map(c.x), map(c.y), c.window, threads),
+        Action::ConvolveInput { dy, dx, window, .. } => {
+            convolution::input_gradient_scratch(map(dx.to), map(*dy), *window, threads)
+        }
+        Action::ConvolveWeight { x, dy, window, .. } => {
+            convolution::weight_gradient_scratch(map(*x), map(*dy), *window, threads)
+        }
+        Action::Statistics { x, .. } => pass::statistics_scratch(map(*x)),
+        Action::Pointwise(p) => pass::forward_scratch(map(p.x), p.join, alphas(p)),
+        Action::PointwiseGradient(g) => {
+            pass::backward_scratch(map(g.pass.x), g.pass.join, alphas(&g.pass))
         }
         Action::Dirac { .. }
         | Action::DiracGradient { .. }
-        | Action::Statistics { .. }
-        | Action::Pointwise(_)
         | Action::Crelu { .. }
         | Action::CreluGradient { .. }
         | Action::Concat { .. }
@@ -78,7 +95,7 @@ pub(super) fn workspace(plan: &Plan, action: &Action) -> usize {
 pub(super) fn images(plan: &Plan, memory: &mut Memory, inputs: &Inputs) {
     // SAFETY: the only buffer in use.
     let x = unsafe { memory.lend(plan).write(plan.input) };
-    reshape::images_to_rows(&inputs.batch.images, map(plan, plan.input), x);
+    reshape::images_to_rows(&inputs.batch.images, Map::of(plan, plan.input), x);
 }
 
 /// What a buffer of activations holds.
@@ -87,45 +104,13 @@ pub(super) fn activations<'a>(plan: &'a Plan, memory: &'a mut Memory, id: Id) ->
     unsafe { memory.lend(plan).read(id) }
 }
 
-/// Activations as the kernels see them: images × positions × padded channels.
-#[derive(Clone, Copy)]
-pub(super) struct Map {
-    pub images: usize,
-    pub positions: usize,
-    /// Columns of positions.
-    pub width: usize,
-    pub channels: usize,
-    /// Channels with the padding.
-    pub stride: usize,
-}
-
-impl Map {
-    /// Rows of channels.
-    pub fn rows(self) -> usize {
-        self.images * self.positions
-    }
-}
-
-fn map(plan: &Plan, id: Id) -> Map {
-    let shape = plan.shape(id);
-    Map {
-        images: plan.batch,
-        positions: shape.positions(),
-        width: match shape {
-            Shape::Image { width, .. } => width,
-            Shape::Flat(_) => 1,
-        },
-        channels: shape.channels(),
-        stride: plan.padded(shape.channels()),
-    }
-}
-
 /// Runs one step.
 ///
 /// The plan's promise makes the borrows below sound: a step writes no buffer twice and
 /// none that it reads, and buffers that are in use in the same step do not overlap
 /// (`plan::buffers` tests both).
 pub(super) fn step(
+    pool: &Pool,
     plan: &Plan,
     step: &Step,
     memory: &mut Memory,
@@ -136,18 +121,18 @@ pub(super) fn step(
     // SAFETY: see above; only this step's buffers are borrowed, each by its own role.
     unsafe {
         match &step.action {
-            Action::Convolve(c) => convolve(plan, &mut lent, c, step.workspace),
+            Action::Convolve(c) => convolve(pool, plan, &mut lent, c, step.workspace),
             Action::ConvolveInput {
                 dy,
                 weight,
                 dx,
                 window,
             } => {
-                let (from, to) = (map(plan, *dy), map(plan, dx.to));
+                let (from, to) = (Map::of(plan, *dy), Map::of(plan, dx.to));
                 let (dy, weight) = (lent.read(*dy), lent.read(*weight));
                 let scratch = scratch(&mut lent, step.workspace);
-                let out = (lent.write(dx.to), dx.add);
-                convolution::input_gradient((dy, from), weight, out, to, *window, scratch);
+                let out = (lent.write(dx.to), to, dx.add);
+                convolution::input_gradient(pool, (dy, from), weight, out, *window, scratch);
             }
             Action::ConvolveWeight {
                 x,
@@ -156,96 +141,89 @@ pub(super) fn step(
                 dbias,
                 window,
             } => {
-                let (from, to) = (map(plan, *x), map(plan, *dy));
+                let (from, to) = (Map::of(plan, *x), Map::of(plan, *dy));
                 let (x, dy) = (lent.read(*x), lent.read(*dy));
                 let scratch = scratch(&mut lent, step.workspace);
-                let dweight = lent.write(*dweight);
-                convolution::weight_gradient((x, from), (dy, to), dweight, *window, scratch);
-                if let Some(dbias) = dbias {
-                    convolution::bias_gradient(dy, to, lent.write(*dbias));
-                }
+                let out = (lent.write(*dweight), dbias.map(|dbias| lent.write(dbias)));
+                convolution::weight_gradient(pool, (x, from), (dy, to), out, *window, scratch);
             }
             Action::Statistics { x, y } => {
-                let from = map(plan, *x);
-                pointwise::statistics(lent.read(*x), from, lent.write(*y));
+                let from = Map::of(plan, *x);
+                let scratch = scratch(&mut lent, step.workspace);
+                pass::statistics(pool, lent.read(*x), from, lent.write(*y), scratch);
             }
-            Action::Pointwise(pass) => {
-                let operands = operands(plan, &lent, pass);
-                pointwise::forward(&operands, lent.write(pass.y));
+            Action::Pointwise(pointwise) => {
+                let operands = operands(plan, &lent, pointwise);
+                let scratch = scratch(&mut lent, step.workspace);
+                pass::forward(pool, &operands, lent.write(pointwise.y), scratch);
             }
             Action::PointwiseGradient(gradients) => {
-                pointwise_gradient(plan, &mut lent, gradients, step.workspace)
+                pointwise_gradient(pool, plan, &mut lent, gradients, step.workspace)
             }
             Action::MaxPool { x, y, window } => {
-                let from = map(plan, *x);
-                pooling::max(lent.read(*x), from, lent.write(*y), *window);
+                let from = Map::of(plan, *x);
+                pooling::max(pool, lent.read(*x), from, lent.write(*y), *window);
             }
             Action::MaxPoolGradient { x, dy, dx, window } => {
-                let from = map(plan, *x);
                 let operands = (lent.read(*x), lent.read(*dy));
-                pooling::max_gradient(operands, from, sink(&mut lent, *dx), *window);
+                let to = (lent.write(dx.to), Map::of(plan, dx.to), dx.add);
+                pooling::max_gradient(pool, operands, to, *window);
             }
             Action::AvgPool { x, y, window } => {
-                let from = map(plan, *x);
-                pooling::mean(lent.read(*x), from, lent.write(*y), *window);
+                let from = Map::of(plan, *x);
+                pooling::mean(pool, lent.read(*x), from, lent.write(*y), *window);
             }
             Action::AvgPoolGradient { dy, dx, window } => {
-                let to = map(plan, dx.to);
-                pooling::mean_gradient(lent.read(*dy), sink(&mut lent, *dx), to, *window);
+                let to = (lent.write(dx.to), Map::of(plan, dx.to), dx.add);
+                pooling::mean_gradient(pool, lent.read(*dy), to, *window);
             }
             Action::Crelu { x, y } => {
-                let (from, to) = (map(plan, *x), map(plan, *y));
+                let (from, to) = (Map::of(plan, *x), Map::of(plan, *y));
                 reshape::crelu(lent.read(*x), from, lent.write(*y), to);
             }
             Action::CreluGradient { x, dy, dx } => {
-                let (from, to) = (map(plan, *dy), map(plan, dx.to));
+                let (from, to) = (Map::of(plan, *dy), Map::of(plan, dx.to));
                 let operands = (lent.read(*x), lent.read(*dy));
                 reshape::crelu_gradient(operands, from, sink(&mut lent, *dx), to);
             }
             Action::Concat { a, b, y } => {
-                let maps = (map(plan, *a), map(plan, *b), map(plan, *y));
+                let maps = (Map::of(plan, *a), Map::of(plan, *b), Map::of(plan, *y));
                 let operands = (lent.read(*a), lent.read(*b));
                 reshape::concat(operands, lent.write(*y), maps);
             }
             Action::ConcatGradient { dy, from, dx } => {
-                let (whole, part) = (map(plan, *dy), map(plan, dx.to));
+                let (whole, part) = (Map::of(plan, *dy), Map::of(plan, dx.to));
                 let dy = lent.read(*dy);
                 reshape::channels((dy, whole), *from, sink(&mut lent, *dx), part);
             }
             Action::Subsample { x, y, stride } => {
-                let (from, to) = (map(plan, *x), map(plan, *y));
+                let (from, to) = (Map::of(plan, *x), Map::of(plan, *y));
                 reshape::subsample((lent.read(*x), from), (lent.write(*y), to), *stride);
             }
             Action::SubsampleGradient { dy, dx, stride } => {
-                let (from, to) = (map(plan, *dy), map(plan, dx.to));
+                let (from, to) = (Map::of(plan, *dy), Map::of(plan, dx.to));
                 let dy = (lent.read(*dy), from);
                 reshape::subsample_gradient(dy, (sink(&mut lent, *dx), to), *stride);
             }
             Action::Flatten { x, y } => {
-                let (from, to) = (map(plan, *x), map(plan, *y));
+                let (from, to) = (Map::of(plan, *x), Map::of(plan, *y));
                 reshape::flatten((lent.read(*x), from), (lent.write(*y), to));
             }
             Action::FlattenGradient { dy, dx } => {
-                let (from, to) = (map(plan, *dy), map(plan, dx.to));
+                let (from, to) = (Map::of(plan, *dy), Map::of(plan, dx.to));
                 let dy = (lent.read(*dy), from);
                 reshape::unflatten(dy, (sink(&mut lent, *dx), to));
             }
             Action::Mask { y, p } => {
                 let at = inputs.at;
                 let factors = dropout::factors(*p, at.seed, at.step, &step.path);
-                reshape::scatter(factors, map(plan, *y), lent.write(*y));
+                reshape::scatter(factors, Map::of(plan, *y), lent.write(*y));
             }
             Action::Multiply { x, m, y } => {
                 let (x, m) = (lent.read(*x), lent.read(*m));
-                let add = y.add;
-                parallel::zip(lent.write(y.to), (x, m), |y, x, m| {
-                    *y = if add { *y + x * m } else { x * m };
-                });
+                pointwise::multiply(pool, x, m, lent.write(y.to), y.add);
             }
-            Action::Add { x, y } => {
-                let x = lent.read(*x);
-                parallel::zip(lent.write(*y), (x, x), |y, x, _| *y += x);
-            }
+            Action::Add { x, y } => pointwise::add(pool, lent.read(*x), lent.write(*y)),
             Action::Dirac { weight, a, b, y } => {
                 let kernel = kernel(plan, *weight);
                 let operands = (lent.read(*weight), lent.read(*a), lent.read(*b));
@@ -283,7 +261,7 @@ pub(super) fn step(
             } => {
                 let g = lent.read(*gradient);
                 let v = velocity.map(|velocity| lent.write(velocity));
-                sgd::descend(&inputs.sgd, inputs.at.rate, lent.write(*weight), v, g);
+                pointwise::sgd(pool, inputs.sgd(), lent.write(*weight), g, v);
             }
             Action::MoveStatistics {
                 found,
@@ -294,7 +272,7 @@ pub(super) fn step(
             } => {
                 let found = lent.read(*found);
                 let (mean, variance) = (lent.write(*mean), lent.write(*variance));
-                pointwise::move_statistics(found, *count, (mean, variance), *momentum);
+                pass::move_statistics(found, *count, (mean, variance), *momentum);
             }
         }
     }
@@ -327,31 +305,38 @@ fn kernel(plan: &Plan, weight: Id) -> (usize, usize, (usize, usize)) {
     }
 }
 
-unsafe fn convolve(plan: &Plan, lent: &mut Lent, c: &Convolve, workspace: Option<Id>) {
-    let (from, to) = (map(plan, c.x), map(plan, c.y));
+unsafe fn convolve(pool: &Pool, plan: &Plan, lent: &mut Lent, c: &Convolve, workspace: Option<Id>) {
+    let (from, to) = (Map::of(plan, c.x), Map::of(plan, c.y));
     // SAFETY: the caller's promise.
     unsafe {
         let (x, weight) = (lent.read(c.x), lent.read(c.weight));
         let bias = c.bias.map(|bias| lent.read(bias));
         let scratch = scratch(lent, workspace);
         let y = lent.write(c.y);
-        convolution::forward((x, from), (weight, bias), (y, to), c.window, scratch);
-        if let Some(statistics) = c.statistics {
-            pointwise::statistics(y, to, lent.write(statistics));
-        }
+        let statistics = c.statistics.map(|statistics| lent.write(statistics));
+        let weights = (weight, bias);
+        convolution::forward(
+            pool,
+            (x, from),
+            weights,
+            (y, to),
+            c.window,
+            statistics,
+            scratch,
+        );
     }
 }
 
-unsafe fn operands<'a>(plan: &Plan, lent: &Lent<'a>, pass: &Pointwise) -> pointwise::Operands<'a> {
-    let at = map(plan, pass.x);
+unsafe fn operands<'a>(plan: &Plan, lent: &Lent<'a>, p: &Pointwise) -> pass::Operands<'a> {
+    let at = Map::of(plan, p.x);
     // SAFETY: the caller's promise.
     unsafe {
-        let norm = pass.norm.map(|norm: Norm| {
+        let norm = p.norm.map(|norm| {
             let (mean, variance) = match norm.statistics {
                 Statistics::Batch(id) => lent.read(id).split_at(at.stride),
                 Statistics::Running { mean, variance } => (lent.read(mean), lent.read(variance)),
             };
-            pointwise::Norm {
+            Norm {
                 mean,
                 variance,
                 weight: lent.read(norm.weight),
@@ -359,22 +344,22 @@ unsafe fn operands<'a>(plan: &Plan, lent: &Lent<'a>, pass: &Pointwise) -> pointw
                 eps: norm.eps as f32,
             }
         });
-        pointwise::Operands {
+        let join = p.join;
+        let extra = join.and_then(|join| join.extra());
+        pass::Operands {
             map: at,
-            x: lent.read(pass.x),
+            x: lent.read(p.x),
             norm,
-            activation: pass.activation,
-            join: pass.join,
-            s: pass.join.map_or(&[], |join| lent.read(join.shortcut())),
-            extra: pass
-                .join
-                .and_then(|join| join.extra())
-                .map_or(&[], |id| lent.read(id)),
+            activation: p.activation,
+            join,
+            s: join.map_or(&[], |join| lent.read(join.shortcut())),
+            extra: extra.map_or(&[], |id| lent.read(id)),
         }
     }
 }
 
 unsafe fn pointwise_gradient(
+    pool: &Pool,
     plan: &Plan,
     lent: &mut Lent,
     g: &PointwiseGradients,
@@ -384,18 +369,21 @@ unsafe fn pointwise_gradient(
     unsafe {
         let operands = operands(plan, lent, &g.pass);
         let dy = lent.read(g.dy);
-        let mut to = |sink: Option<Sink>| sink.map(|sink| (lent.write(sink.to), sink.add));
+        let mut to = |sink: Option<Sink>| {
+            sink.map(|sink| normalise::Sink {
+                to: lent.write(sink.to),
+                add: sink.add,
+            })
+        };
         let (dx, ds, dgate) = (to(g.dx), to(g.ds), to(g.dgate));
         let mut tensor = |id: Option<Id>| id.map(|id| lent.write(id));
-        let (dalpha, dweight, dbias) = (tensor(g.dalpha), tensor(g.dweight), tensor(g.dbias));
-        let gradients = pointwise::Gradients {
+        let gradients = pass::Gradients {
             dx,
             ds,
             dgate,
-            dalpha,
-            dweight,
-            dbias,
+            dalpha: tensor(g.dalpha),
+            norm: tensor(g.dweight).zip(tensor(g.dbias)),
         };
-        pointwise::backward(&operands, dy, gradients, scratch(lent, workspace));
+        pass::backward(pool, &operands, dy, gradients, scratch(lent, workspace));
     }
 }

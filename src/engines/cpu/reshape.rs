@@ -1,6 +1,6 @@
 //! Steps that move elements. Gradients are added to what is there.
 
-use super::super::run::Map;
+use super::map::Map;
 
 /// Channels × positions, as images are given, to rows of channels.
 pub fn images_to_rows(images: &[f32], map: Map, rows: &mut [f32]) {

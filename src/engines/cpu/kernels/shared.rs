@@ -1,28 +1,8 @@
-//! Splitting work among threads.
+//! A mutable slice that several threads write disjoint parts of.
 
-use rayon::prelude::*;
 use std::marker::PhantomData;
 
-/// Elements that one thread takes at a time.
-const CHUNK: usize = 1 << 14;
-
-/// Runs `job` once for every part of `0..parts`, on all threads.
-pub fn parts(parts: usize, job: impl Fn(usize) + Sync + Send) {
-    (0..parts).into_par_iter().for_each(job);
-}
-
-/// `job(y, a, b)` on every element.
-pub fn zip(y: &mut [f32], (a, b): (&[f32], &[f32]), job: impl Fn(&mut f32, f32, f32) + Sync) {
-    let chunks = y.par_chunks_mut(CHUNK);
-    let operands = a.par_chunks(CHUNK).zip(b.par_chunks(CHUNK));
-    chunks.zip(operands).for_each(|(y, (a, b))| {
-        for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
-            job(y, a, b);
-        }
-    });
-}
-
-/// A slice that several threads write, each its own elements.
+/// A slice whose parts the threads of one [`super::Pool`] run share out by themselves.
 #[derive(Clone, Copy)]
 pub struct Shared<'a> {
     start: *mut f32,
@@ -30,7 +10,8 @@ pub struct Shared<'a> {
     lifetime: PhantomData<&'a mut [f32]>,
 }
 
-// SAFETY: a `&mut [f32]` in all but the proof of disjointness, which users give.
+// SAFETY: it is a `&mut [f32]` in all but the compiler's proof of disjointness, which
+// the users of `range` give.
 unsafe impl Send for Shared<'_> {}
 // SAFETY: as above.
 unsafe impl Sync for Shared<'_> {}
@@ -42,6 +23,11 @@ impl<'a> Shared<'a> {
             len: slice.len(),
             lifetime: PhantomData,
         }
+    }
+
+    /// Start of the slice.
+    pub fn start(&self) -> *mut f32 {
+        self.start
     }
 
     /// `len` floats from `from`.
