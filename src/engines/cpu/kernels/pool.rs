@@ -114,9 +114,8 @@ impl Pool {
     pub fn run(&self, job: &(dyn Fn(usize) + Sync)) {
         let team = &*self.team;
         // SAFETY: only lengthens the lifetime; every use ends before this function does.
-        let lasting = SendJob(unsafe {
-            std::mem::transmute::<*const (dyn Fn(usize) + Sync + '_), Job>(job)
-        });
+        let lasting =
+            SendJob(unsafe { std::mem::transmute::<*const (dyn Fn(usize) + Sync + '_), Job>(job) });
         if !self.helpers.is_empty() {
             *team.job.lock().unwrap_or_else(|e| e.into_inner()) = Some(lasting);
             team.busy.0.store(self.helpers.len(), Ordering::Relaxed);
@@ -159,7 +158,10 @@ impl Pool {
         }
         let members = &self.team.members;
         for (index, member) in members.iter().enumerate() {
-            member.0.next_part.store(index * parts / threads, Ordering::Relaxed);
+            member
+                .0
+                .next_part
+                .store(index * parts / threads, Ordering::Relaxed);
         }
         self.run(&|thread| {
             for index in (thread..threads).chain(0..thread) {
@@ -263,7 +265,11 @@ mod tests {
                         counts[part].fetch_add(1, Ordering::Relaxed);
                     });
                 }
-                assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 50));
+                assert!(
+                    counts
+                        .iter()
+                        .all(|count| count.load(Ordering::Relaxed) == 50)
+                );
             }
         }
     }

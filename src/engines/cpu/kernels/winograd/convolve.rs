@@ -50,7 +50,12 @@ impl Convolution {
         } else {
             even(SHARED_TILES)
         };
-        Convolution { tiling, direction, block: block.max(1), with_moments }
+        Convolution {
+            tiling,
+            direction,
+            block: block.max(1),
+            with_moments,
+        }
     }
 
     fn blocks(&self) -> usize {
@@ -78,10 +83,18 @@ impl Convolution {
         let t = &self.tiling;
         if t.is_narrow() {
             let tiles = POINTS * plane_len(t.in_lines(), self.block);
-            [tiles, POINTS * plane_len(t.out_lines(), self.block), SPARE_LEN]
+            [
+                tiles,
+                POINTS * plane_len(t.out_lines(), self.block),
+                SPARE_LEN,
+            ]
         } else {
             let filters = POINTS * plane_len(OUT_PIECE, IN_PIECE * LANES);
-            [filters, POINTS * plane_len(OUT_PIECE, self.block), SPARE_LEN]
+            [
+                filters,
+                POINTS * plane_len(OUT_PIECE, self.block),
+                SPARE_LEN,
+            ]
         }
     }
 
@@ -165,7 +178,11 @@ impl Pass<'_> {
             Direction::Forward => (t.out_channels, t.in_channels),
             Direction::Backward => (t.in_channels, t.out_channels),
         };
-        WeightShape { out_channels, in_channels, taps: 9 }
+        WeightShape {
+            out_channels,
+            in_channels,
+            taps: 9,
+        }
     }
 
     /// Few channels: filters are transformed once, and a part takes a block of tiles all
@@ -184,7 +201,17 @@ impl Pass<'_> {
                 let [_, _, spare] = self.own(thread);
                 let shape = self.weight_shape();
                 let (w, way) = (self.w.as_ptr(), self.plan.direction);
-                transform_block(self.isa, w, shape, way, row, column, to, filter_plane, spare);
+                transform_block(
+                    self.isa,
+                    w,
+                    shape,
+                    way,
+                    row,
+                    column,
+                    to,
+                    filter_plane,
+                    spare,
+                );
             }
         });
         pool.parts(self.plan.blocks(), |thread, part| {
@@ -194,7 +221,16 @@ impl Pass<'_> {
             // SAFETY: own scratch; tiles of output are written by one part each.
             unsafe {
                 let [tiles, sums, _] = self.own(thread);
-                transform_tiles(self.isa, *t, self.x.as_ptr(), first, count, tiles, count, in_plane);
+                transform_tiles(
+                    self.isa,
+                    *t,
+                    self.x.as_ptr(),
+                    first,
+                    count,
+                    tiles,
+                    count,
+                    in_plane,
+                );
                 for point in 0..POINTS {
                     let left = Left {
                         start: tiles.add(point * in_plane),
@@ -276,7 +312,15 @@ impl Pass<'_> {
                         let (w, way) = (self.w.as_ptr(), self.plan.direction);
                         let (shape, to) = (self.weight_shape(), filters.add(at));
                         transform_block(
-                            self.isa, w, shape, way, row, column, to, filter_plane, spare,
+                            self.isa,
+                            w,
+                            shape,
+                            way,
+                            row,
+                            column,
+                            to,
+                            filter_plane,
+                            spare,
                         );
                     }
                 }
@@ -329,7 +373,17 @@ impl Pass<'_> {
         unsafe {
             let to = self.y.start().add(out * LANES);
             let (isa, tiles) = (self.isa, (first, count));
-            finish_tiles(isa, *t, sums, plane, tiles, width, to, self.accumulate, partials);
+            finish_tiles(
+                isa,
+                *t,
+                sums,
+                plane,
+                tiles,
+                width,
+                to,
+                self.accumulate,
+                partials,
+            );
         }
     }
 }
@@ -426,10 +480,10 @@ unsafe fn finish_tiles_generic<S: Simd>(
                 let values = output_tile::<S>(sums.add((line * count + tile) * LANES), plane);
                 let start = (image * height + row) * width + column;
                 let start = y.add(start * position + line * LANES);
-                for i in 0..TILE.min(height - row) {
-                    for j in 0..TILE.min(width - column) {
+                for (i, values) in values.iter().enumerate().take(height - row) {
+                    for (j, value) in values.iter().enumerate().take(width - column) {
                         let to = start.add((i * width + j) * position);
-                        let mut value = values[i][j];
+                        let mut value = *value;
                         if accumulate {
                             value = S::add(S::load(to), value);
                         }
