@@ -43,9 +43,14 @@ impl Convolution {
         let even = |most: usize| tiling.total.div_ceil(tiling.total.div_ceil(most).max(1));
         let block = if tiling.is_narrow() {
             // Tiles and products of a block in half of a 1 MB second-level cache, and
-            // enough blocks to keep many threads busy.
+            // enough blocks to keep many threads busy. The numbers are those that measured
+            // best at 16, 64 and 128 channels.
             let lines = tiling.in_lines() + tiling.out_lines();
-            let most = if lines > 8 { 22 } else { 28 };
+            let most = match lines {
+                ..=2 => 42,
+                ..=8 => 14,
+                _ => 22,
+            };
             even(most.min(tiling.total.div_ceil(16).max(4)))
         } else {
             even(SHARED_TILES)
