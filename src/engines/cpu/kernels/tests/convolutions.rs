@@ -1,6 +1,6 @@
 //! Convolutions by Winograd and directly.
 
-use super::super::{ConvGeometry, Moments, conv, padded, winograd};
+use super::super::{ConvGeometry, Moments, Pool, conv, padded, winograd};
 use super::support::*;
 
 /// Largest error of Winograd, of the largest result.
@@ -182,4 +182,55 @@ fn direct_matches_the_definition_for_other_kernels() {
         stride: 2,
         ..geometry(2, (5, 5), 0, 3)
     });
+}
+
+/// Root mean square of the difference over that of the reference.
+fn rms_error(got: &[f32], want: &[f64]) -> f64 {
+    let apart: f64 = got
+        .iter()
+        .zip(want)
+        .map(|(g, w)| (f64::from(*g) - w).powi(2))
+        .sum();
+    (apart / want.iter().map(|w| w * w).sum::<f64>()).sqrt()
+}
+
+#[test]
+fn rms_errors_are_those_that_the_modules_state() {
+    let pool = Pool::new(2).unwrap();
+    for (channels, side) in [(64, 16), (256, 8)] {
+        let g = geometry(1, (channels, channels), side, 3);
+        let x = random(g.input_len(), 1);
+        let w = random(g.weight_len(), 2);
+        let dy = random(g.output_len(), 3);
+        let want = reference(&g, &x, &w, &dy);
+        macro_rules! errors {
+            ($module:ident) => {{
+                let (mut y, mut dx) = (vec![0.0; g.output_len()], vec![0.0; g.input_len()]);
+                let mut dw = vec![0.0; g.weight_len()];
+                let mut spare = scratch(
+                    $module::forward_scratch_len(&g, 2)
+                        .max($module::input_gradient_scratch_len(&g, 2))
+                        .max($module::weight_gradient_scratch_len(&g, 2)),
+                );
+                $module::forward(&pool, &g, &x, &w, &mut y, None, &mut spare);
+                $module::input_gradient(&pool, &g, &dy, &w, &mut dx, false, &mut spare);
+                $module::weight_gradient(&pool, &g, &x, &dy, &mut dw, &mut spare);
+                [
+                    rms_error(&y, &want.y),
+                    rms_error(&dx, &want.dx),
+                    rms_error(&dw, &want.dw),
+                ]
+            }};
+        }
+        let (fast, direct) = (errors!(winograd), errors!(conv));
+        println!("{channels} channels: Winograd {fast:?}, direct {direct:?}");
+        assert!(
+            fast.iter().all(|e| *e < 1.2e-6),
+            "Winograd at {channels}: {fast:?}"
+        );
+        assert!(
+            direct.iter().all(|e| *e < 4e-7),
+            "direct at {channels}: {direct:?}"
+        );
+    }
 }
