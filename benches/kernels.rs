@@ -8,9 +8,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 use vanc::engines::cpu::kernels::dense::{self, DenseGeometry};
-use vanc::engines::cpu::kernels::normalise::{
-    self, Blend, Fused, Gradients, Norm, Sink, Weights,
-};
+use vanc::engines::cpu::kernels::normalise::{self, Blend, Fused, Gradients, Norm, Sink, Weights};
 use vanc::engines::cpu::kernels::{
     Activation, ConvGeometry, Moments, Pool, conv, padded, peak_gflops, winograd,
 };
@@ -22,8 +20,14 @@ fn main() {
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let pool = Pool::new(threads).expect("threads start");
     let peak = peak_gflops(&pool);
-    println!("{threads} threads, {:?}, peak {peak:.0} GFLOP/s", pool.isa());
-    println!("{:<36} {:>9} {:>9} {:>7}", "kernel", "ms", "GFLOP/s", "peak");
+    println!(
+        "{threads} threads, {:?}, peak {peak:.0} GFLOP/s",
+        pool.isa()
+    );
+    println!(
+        "{:<36} {:>9} {:>9} {:>7}",
+        "kernel", "ms", "GFLOP/s", "peak"
+    );
     let bench = Bench { pool, peak };
     for (channels, side) in [(64, 32), (128, 16), (256, 8), (512, 4), (16, 32)] {
         let g = geometry((channels, channels), side, 3, 1);
@@ -41,7 +45,11 @@ fn main() {
         bench.direct(&geometry(channels, side, kernel, stride));
     }
     for (batch, inputs, outputs) in [(128, 50, 50), (128, 784, 50), (128, 1024, 1024)] {
-        bench.dense(&DenseGeometry { batch, inputs, outputs });
+        bench.dense(&DenseGeometry {
+            batch,
+            inputs,
+            outputs,
+        });
     }
     for (channels, side) in [(64, 32), (512, 4)] {
         bench.fused(32 * side * side, channels);
@@ -50,7 +58,10 @@ fn main() {
     for _ in 0..10_000 {
         bench.pool.run(&|_| {});
     }
-    println!("fork and join: {:.2} µs", start.elapsed().as_secs_f64() / 1e4 * 1e6);
+    println!(
+        "fork and join: {:.2} µs",
+        start.elapsed().as_secs_f64() / 1e4 * 1e6
+    );
 }
 
 /// A `same` convolution of a batch of 32.
@@ -69,7 +80,9 @@ fn geometry(channels: (usize, usize), side: usize, kernel: usize, stride: usize)
 
 /// Small repeatable numbers around 0.
 fn data(len: usize) -> Vec<f32> {
-    (0..len).map(|i| ((i * 7919) % 1000) as f32 / 1000.0 - 0.5).collect()
+    (0..len)
+        .map(|i| ((i * 7919) % 1000) as f32 / 1000.0 - 0.5)
+        .collect()
 }
 
 /// The shortest of runs that take some time together.
@@ -95,7 +108,11 @@ struct Bench {
 macro_rules! directions {
     ($bench:ident, $g:ident, $module:ident, $name:expr) => {{
         let pool = &$bench.pool;
-        let (x, w, dy) = (data($g.input_len()), data($g.weight_len()), data($g.output_len()));
+        let (x, w, dy) = (
+            data($g.input_len()),
+            data($g.weight_len()),
+            data($g.output_len()),
+        );
         let (mut y, mut dx) = (vec![0.0; $g.output_len()], vec![0.0; $g.input_len()]);
         let mut dw = vec![0.0; $g.weight_len()];
         let (mut mean, mut variance) = (vec![0.0; $g.out_channels], vec![0.0; $g.out_channels]);
@@ -104,7 +121,10 @@ macro_rules! directions {
             .max($module::weight_gradient_scratch_len($g, pool.threads()));
         let mut scratch = vec![0.0; len];
         let forward = shortest(|| {
-            let moments = Moments { mean: &mut mean, variance: &mut variance };
+            let moments = Moments {
+                mean: &mut mean,
+                variance: &mut variance,
+            };
             $module::forward(pool, $g, &x, &w, &mut y, Some(moments), &mut scratch);
         });
         $bench.report(&format!("{} forward + moments", $name), $g.flops(), forward);
@@ -124,11 +144,19 @@ impl Bench {
     fn report(&self, name: &str, flops: f64, seconds: f64) {
         let rate = flops / seconds / 1e9;
         let share = 100.0 * rate / self.peak;
-        println!("{name:<36} {:>9.4} {rate:>9.1} {share:>6.0}%", seconds * 1e3);
+        println!(
+            "{name:<36} {:>9.4} {rate:>9.1} {share:>6.0}%",
+            seconds * 1e3
+        );
     }
 
     fn winograd(&self, g: &ConvGeometry) {
-        directions!(self, g, winograd, format!("winograd {}@{}", g.out_channels, g.height));
+        directions!(
+            self,
+            g,
+            winograd,
+            format!("winograd {}@{}", g.out_channels, g.height)
+        );
     }
 
     fn direct(&self, g: &ConvGeometry) {
@@ -147,7 +175,11 @@ impl Bench {
         let pool = &self.pool;
         let name = format!("dense {}>{} batch {}", g.inputs, g.outputs, g.batch);
         let (ins, outs) = (padded(g.inputs), padded(g.outputs));
-        let (x, w, dy) = (data(g.batch * ins), data(g.inputs * g.outputs), data(g.batch * outs));
+        let (x, w, dy) = (
+            data(g.batch * ins),
+            data(g.inputs * g.outputs),
+            data(g.batch * outs),
+        );
         let (mut y, mut dx, mut dw) = (dy.clone(), x.clone(), w.clone());
         let len = dense::forward_scratch_len(g, pool.threads())
             .max(dense::input_gradient_scratch_len(g))
@@ -171,36 +203,67 @@ impl Bench {
     /// Batch norm, ReLU and a weighted skip; arithmetic is not what takes the time.
     fn fused(&self, rows: usize, channels: usize) {
         let pool = &self.pool;
-        let (z, skip, d) = (data(rows * channels), data(rows * channels), data(rows * channels));
+        let (z, skip, d) = (
+            data(rows * channels),
+            data(rows * channels),
+            data(rows * channels),
+        );
         let (mut out, mut dz, mut ds) = (z.clone(), z.clone(), z.clone());
         let (one, half) = (vec![1.0; channels], vec![0.5; channels]);
-        let norm = Norm { mean: &half, variance: &one, eps: 1e-5, weight: &one, bias: &half };
-        let weights = Weights::Fixed { body: &one, skip: &half, plane: 1 };
+        let norm = Norm {
+            mean: &half,
+            variance: &one,
+            eps: 1e-5,
+            weight: &one,
+            bias: &half,
+        };
+        let weights = Weights::Fixed {
+            body: &one,
+            skip: &half,
+            plane: 1,
+        };
         let fused = Fused {
             rows,
             channels,
             norm: Some(norm),
             activation: Activation::Relu,
-            blend: Some(Blend { skip: &skip, weights }),
+            blend: Some(Blend {
+                skip: &skip,
+                weights,
+            }),
         };
         let mut scratch = vec![0.0; normalise::backward_scratch_len(rows, channels)];
         let time = shortest(|| normalise::forward(pool, &fused, &z, &mut out, &mut scratch));
         let bytes = 4.0 * (rows * channels) as f64;
         let name = format!("norm + relu + skip {channels}x{rows}");
-        println!("{name:<36} {:>9.4} {:>6.1} GB/s", time * 1e3, 3.0 * bytes / time / 1e9);
+        println!(
+            "{name:<36} {:>9.4} {:>6.1} GB/s",
+            time * 1e3,
+            3.0 * bytes / time / 1e9
+        );
         let [mut dweight, mut dbias, mut da, mut db] = [(); 4].map(|()| vec![0.0; channels]);
         let time = shortest(|| {
             let gradients = Gradients {
-                input: Some(Sink { to: &mut dz, add: false }),
+                input: Some(Sink {
+                    to: &mut dz,
+                    add: false,
+                }),
                 norm: Some((&mut dweight, &mut dbias)),
-                skip: Some(Sink { to: &mut ds, add: false }),
+                skip: Some(Sink {
+                    to: &mut ds,
+                    add: false,
+                }),
                 weights: Some((&mut da, &mut db)),
                 gate: None,
             };
             normalise::backward(pool, &fused, &z, &d, gradients, &mut scratch);
         });
         let name = format!("its gradient {channels}x{rows}");
-        println!("{name:<36} {:>9.4} {:>6.1} GB/s", time * 1e3, 7.0 * bytes / time / 1e9);
+        println!(
+            "{name:<36} {:>9.4} {:>6.1} GB/s",
+            time * 1e3,
+            7.0 * bytes / time / 1e9
+        );
         black_box((&out, &dz, &ds));
     }
 }

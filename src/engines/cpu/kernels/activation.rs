@@ -38,9 +38,7 @@ pub unsafe fn value<S: Simd>(activation: Activation, x: S::V) -> S::V {
             Activation::Identity => x,
             // Not a maximum, which would lose NaN.
             Activation::Relu => S::if_positive(S::sub(S::splat(0.0), x), S::splat(0.0), x),
-            Activation::LeakyRelu { slope } => {
-                S::if_positive(x, x, S::mul(S::splat(slope), x))
-            }
+            Activation::LeakyRelu { slope } => S::if_positive(x, x, S::mul(S::splat(slope), x)),
             Activation::Elu { alpha } => {
                 S::if_positive(x, x, map::<S>(x, |x| alpha * (exp(x) - 1.0)))
             }
@@ -61,9 +59,7 @@ pub unsafe fn derivative<S: Simd>(activation: Activation, x: S::V, d: S::V) -> S
         match activation {
             Activation::Identity => d,
             Activation::Relu => S::if_positive(x, d, S::splat(0.0)),
-            Activation::LeakyRelu { slope } => {
-                S::if_positive(x, d, S::mul(S::splat(slope), d))
-            }
+            Activation::LeakyRelu { slope } => S::if_positive(x, d, S::mul(S::splat(slope), d)),
             Activation::Elu { alpha } => {
                 S::if_positive(x, d, S::mul(map::<S>(x, |x| alpha * exp(x)), d))
             }
@@ -131,10 +127,10 @@ fn tanh(x: f32) -> f32 {
     let large = 1.0 - 2.0 / (exp(2.0 * x) + 1.0);
     let z = x * x;
     let tail = -5.704_988_7e-3f32;
-    let tail = tail * z + 2.063_908_9e-2;
+    let tail = tail * z + 2.063_909e-2;
     let tail = tail * z - 5.373_971_6e-2;
     let tail = tail * z + 1.333_144_2e-1;
-    let tail = tail * z - 3.333_328_2e-1;
+    let tail = tail * z - 3.333_328e-1;
     let small = tail * z * x + x;
     if z < 0.390_625 { small } else { large }
 }

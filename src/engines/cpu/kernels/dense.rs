@@ -8,7 +8,7 @@ use super::gemm::{Left, Out, Right, outer_product, product};
 use super::moments::{Moments, merge, partial_len, sum_rows};
 use super::pool::Pool;
 use super::shared::Shared;
-use super::simd::{Simd, simd};
+use super::simd::simd;
 use super::weights::{WeightShape, read_block};
 use super::{LANES, padded};
 
@@ -51,7 +51,10 @@ fn cut(batch: usize, depth: usize, columns: usize) -> (usize, usize) {
     let rows = batch.div_ceil(ROWS);
     let lines = columns.div_ceil(LANES);
     let work = ROWS.min(batch) * depth * columns / WORTH;
-    (rows, PARTS.div_ceil(rows.max(1)).min(work).min(lines / 2).max(1))
+    (
+        rows,
+        PARTS.div_ceil(rows.max(1)).min(work).min(lines / 2).max(1),
+    )
 }
 
 /// Scratch of [`forward`].
@@ -98,7 +101,11 @@ pub fn forward(
             rows: count,
             depth: g.inputs,
         };
-        let right = Right { start: weights[line * ins * LANES..].as_ptr(), block: ins * LANES, blocks };
+        let right = Right {
+            start: weights[line * ins * LANES..].as_ptr(),
+            block: ins * LANES,
+            blocks,
+        };
         // SAFETY: every part writes its own rows and columns.
         unsafe {
             let to = out.start().add(row * outs + line * LANES);
@@ -106,7 +113,11 @@ pub fn forward(
                 let end = g.outputs.min((line + blocks) * LANES);
                 fill_rows(to, outs, count, blocks * LANES, &bias[line * LANES..end]);
             }
-            let out = Out { start: to, row: outs, block: LANES };
+            let out = Out {
+                start: to,
+                row: outs,
+                block: LANES,
+            };
             product(isa, left, right, out, bias.is_some());
             if with_moments {
                 let sums = sums.start().add(row / ROWS * 4 * outs + line * LANES);
@@ -131,7 +142,11 @@ unsafe fn fill_rows(to: *mut f32, stride: usize, count: usize, width: usize, row
 
 /// Lays the weight out as `[O/16][I][16]`.
 fn block_weights(pool: &Pool, g: &DenseGeometry, w: &[f32], to: &mut [f32], spare: &mut [f32]) {
-    let shape = WeightShape { out_channels: g.outputs, in_channels: g.inputs, taps: 1 };
+    let shape = WeightShape {
+        out_channels: g.outputs,
+        in_channels: g.inputs,
+        taps: 1,
+    };
     let in_lines = g.inputs.div_ceil(LANES);
     let isa = pool.isa();
     let (to, spare) = (Shared::new(to), Shared::new(spare));
@@ -144,7 +159,14 @@ fn block_weights(pool: &Pool, g: &DenseGeometry, w: &[f32], to: &mut [f32], spar
             // SAFETY: own spare block; every part writes its own blocks.
             unsafe {
                 let spare = spare.range(thread * block, block).as_mut_ptr();
-                dense_block(isa, w.as_ptr(), shape, at, to.start().add(index * block), spare);
+                dense_block(
+                    isa,
+                    w.as_ptr(),
+                    shape,
+                    at,
+                    to.start().add(index * block),
+                    spare,
+                );
             }
         }
     });
@@ -219,7 +241,17 @@ pub fn input_gradient(
         // SAFETY: every part writes its own rows and columns.
         unsafe {
             let start = out.start().add(row * ins + line * LANES);
-            product(isa, left, right, Out { start, row: ins, block: LANES }, accumulate);
+            product(
+                isa,
+                left,
+                right,
+                Out {
+                    start,
+                    row: ins,
+                    block: LANES,
+                },
+                accumulate,
+            );
         }
     });
 }
@@ -270,7 +302,11 @@ pub fn weight_gradient(
         // SAFETY: own scratch; every part writes its own rows and columns.
         unsafe {
             let sums = threads.range(thread * own, own);
-            let out = Out { start: sums.as_mut_ptr(), row: PIECE * LANES, block: LANES };
+            let out = Out {
+                start: sums.as_mut_ptr(),
+                row: PIECE * LANES,
+                block: LANES,
+            };
             outer_product(isa, left, right, ins, out, false);
             let width = (PIECE * LANES).min(g.inputs - from);
             for row in 0..count {
@@ -280,7 +316,9 @@ pub fn weight_gradient(
             if let (Some(db), 0) = (db, piece) {
                 let mut sums = [0.0f32; LANES];
                 for row in dy[..g.batch * outs].chunks_exact(outs) {
-                    sums.iter_mut().zip(&row[o..o + LANES]).for_each(|(s, d)| *s += d);
+                    sums.iter_mut()
+                        .zip(&row[o..o + LANES])
+                        .for_each(|(s, d)| *s += d);
                 }
                 db.range(o, count).copy_from_slice(&sums[..count]);
             }

@@ -3,6 +3,9 @@
 //! A matrix of R rows and K columns lies in **lines**: `[K/16][R][16]`. The right-hand
 //! matrices, K×N, lie as `[N/16][K][16]`: columns by sixteen, read in order.
 
+// Loop variables are numbers of registers; iterators would hide which.
+#![allow(clippy::needless_range_loop)]
+
 use super::LANES;
 use super::pool::Pool;
 use super::simd::{Simd, simd};
@@ -91,7 +94,11 @@ unsafe fn product_of<S: Simd>(left: Left, right: Right, out: Out, accumulate: bo
         let accumulate = accumulate || from > 0;
         let mut block = 0;
         while block < right.blocks {
-            let width = if S::PAIR && right.blocks - block > 1 { 2 } else { 1 };
+            let width = if S::PAIR && right.blocks - block > 1 {
+                2
+            } else {
+                1
+            };
             for chunk in 0..chunks {
                 let first = chunk * left.rows / chunks;
                 let rows = (chunk + 1) * left.rows / chunks - first;
@@ -223,10 +230,17 @@ unsafe fn outer_product_generic<S: Simd>(
         while block < right.blocks {
             // SAFETY: blocks of the caller's matrices.
             unsafe {
-                let a = Left { start: left.start.add(from * left.row), depth, ..left };
+                let a = Left {
+                    start: left.start.add(from * left.row),
+                    depth,
+                    ..left
+                };
                 let b = right.start.add(block * right.block + from * right_row);
                 let b = (b, right_row, right.block);
-                let c = Out { start: out.start.add(block * out.block), ..out };
+                let c = Out {
+                    start: out.start.add(block * out.block),
+                    ..out
+                };
                 if S::PAIR && right.blocks - block > 1 {
                     outer_strips::<S, 8, 2>(a, b, c, accumulate);
                     block += 2;
@@ -254,8 +268,14 @@ unsafe fn outer_strips<S: Simd, const R: usize, const N: usize>(
     for first in (0..LANES).step_by(R) {
         // SAFETY: within the caller's matrices.
         unsafe {
-            let a = Left { start: a.start.add(first), ..a };
-            let c = Out { start: c.start.add(first * c.row), ..c };
+            let a = Left {
+                start: a.start.add(first),
+                ..a
+            };
+            let c = Out {
+                start: c.start.add(first * c.row),
+                ..c
+            };
             outer::<S, R, N>(a, b, c, accumulate);
         }
     }
@@ -309,8 +329,16 @@ pub fn peak_gflops(pool: &Pool) -> f64 {
                     rows: ROWS,
                     depth: DEPTH,
                 };
-                let right = Right { start: b.as_ptr(), block: DEPTH * LANES, blocks: 2 };
-                let out = Out { start: c.as_mut_ptr(), row: LANES, block: ROWS * LANES };
+                let right = Right {
+                    start: b.as_ptr(),
+                    block: DEPTH * LANES,
+                    blocks: 2,
+                };
+                let out = Out {
+                    start: c.as_mut_ptr(),
+                    row: LANES,
+                    block: ROWS * LANES,
+                };
                 // SAFETY: the arrays have the sizes said.
                 unsafe { product(isa, left, right, out, false) };
             }

@@ -56,8 +56,7 @@ impl ConvGeometry {
 
     /// Multiplications and additions of the definition, for one direction.
     pub fn flops(&self) -> f64 {
-        2.0 * self.weight_len() as f64
-            * (self.batch * self.out_height() * self.out_width()) as f64
+        2.0 * self.weight_len() as f64 * (self.batch * self.out_height() * self.out_width()) as f64
     }
 
     /// Whether [`super::winograd`] computes it.

@@ -30,14 +30,24 @@ pub struct Sums<S: Simd> {
 
 impl<S: Simd> Sums<S> {
     /// No values yet, `pivot` being near those to come.
+    ///
+    /// # Safety
+    /// S is present.
     #[inline(always)]
     pub unsafe fn about(pivot: S::V) -> Self {
         // SAFETY: S is present.
         let zero = unsafe { S::splat(0.0) };
-        Sums { pivot, sum: zero, squares: zero }
+        Sums {
+            pivot,
+            sum: zero,
+            squares: zero,
+        }
     }
 
     /// Adds a value.
+    ///
+    /// # Safety
+    /// S is present.
     #[inline(always)]
     pub unsafe fn add(&mut self, value: S::V) {
         // SAFETY: S is present.
@@ -49,6 +59,9 @@ impl<S: Simd> Sums<S> {
     }
 
     /// Writes the sums of `count` values, their four places `stride` apart.
+    ///
+    /// # Safety
+    /// The places are writable, S is present.
     #[inline(always)]
     pub unsafe fn store(self, to: *mut f32, stride: usize, count: usize) {
         // SAFETY: the caller's places, and S is present.
@@ -105,7 +118,14 @@ pub fn moments(pool: &Pool, x: &[f32], rows: usize, moments: Moments, scratch: &
         // SAFETY: a part's own sums; rows within x.
         unsafe {
             let sums = shared.range(part * 4 * stride, 4 * stride).as_mut_ptr();
-            sum_rows(isa, x.as_ptr().add(first * stride), count, stride, stride, sums);
+            sum_rows(
+                isa,
+                x.as_ptr().add(first * stride),
+                count,
+                stride,
+                stride,
+                sums,
+            );
         }
     });
     merge(partials, moments);

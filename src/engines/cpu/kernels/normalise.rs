@@ -129,7 +129,10 @@ impl Fused<'_> {
         assert!(lens.iter().all(|l| *l >= len), "operands too short");
         if let Some(norm) = &self.norm {
             let vectors = [norm.mean, norm.variance, norm.weight, norm.bias];
-            assert!(vectors.iter().all(|v| v.len() >= self.channels), "norm too short");
+            assert!(
+                vectors.iter().all(|v| v.len() >= self.channels),
+                "norm too short"
+            );
         }
         if let Some(blend) = &self.blend {
             assert!(blend.skip.len() >= len, "skip too short");
@@ -229,7 +232,10 @@ impl View {
         unsafe {
             let centred = S::sub(z, self.table::<S>(0, line));
             let n = S::mul(centred, self.table::<S>(1, line));
-            (n, S::fma(n, self.table::<S>(2, line), self.table::<S>(3, line)))
+            (
+                n,
+                S::fma(n, self.table::<S>(2, line), self.table::<S>(3, line)),
+            )
         }
     }
 
@@ -247,7 +253,10 @@ impl View {
             }
             let position = if self.plane == 1 { 0 } else { row % self.plane };
             let at = position * self.stride + line;
-            (S::load(self.body_weight.add(at)), S::load(self.skip_weight.add(at)))
+            (
+                S::load(self.body_weight.add(at)),
+                S::load(self.skip_weight.add(at)),
+            )
         }
     }
 }
@@ -315,7 +324,9 @@ pub fn backward(
     let len = |sink: &Option<Sink>| sink.as_ref().map_or(usize::MAX, |sink| sink.to.len());
     let sinks = [&gradients.input, &gradients.skip, &gradients.gate].map(len);
     if gradients.gate.is_some() {
-        let gated = fused.blend.is_some_and(|b| matches!(b.weights, Weights::Gate(_)));
+        let gated = fused
+            .blend
+            .is_some_and(|b| matches!(b.weights, Weights::Gate(_)));
         assert!(gated, "a gradient of a gate that is not there");
     }
     fused.check(&[z.len(), d.len(), sinks[0], sinks[1], sinks[2]]);
@@ -339,7 +350,10 @@ pub fn backward(
         weight.copy_from_slice(&totals[stride..][..weight.len()]);
     }
     if let Some((da, db)) = gradients.weights {
-        assert!(da.len() >= plane * stride && db.len() >= plane * stride, "weights too short");
+        assert!(
+            da.len() >= plane * stride && db.len() >= plane * stride,
+            "weights too short"
+        );
         if plane == 1 {
             da[..stride].copy_from_slice(&totals[2 * stride..3 * stride]);
             db[..stride].copy_from_slice(&totals[3 * stride..4 * stride]);
@@ -387,7 +401,9 @@ fn sum_by_channel(
         let count = rows.min(fused.rows - first);
         // SAFETY: every part has its own sums.
         unsafe {
-            let to = shared.range(part * SUMS * stride, SUMS * stride).as_mut_ptr();
+            let to = shared
+                .range(part * SUMS * stride, SUMS * stride)
+                .as_mut_ptr();
             let to = [0, 1, 2, 3].map(|sum| to.add(sum * stride));
             sum_rows(isa, view, z.as_ptr(), d.as_ptr(), (first, 1, count), to);
         }
@@ -400,7 +416,10 @@ fn sum_by_channel(
             let mut exact = [0.0f64; LANES];
             for part in 0..parts {
                 let values = &partials[part * SUMS * stride + at..][..LANES];
-                exact.iter_mut().zip(values).for_each(|(s, v)| *s += f64::from(*v));
+                exact
+                    .iter_mut()
+                    .zip(values)
+                    .for_each(|(s, v)| *s += f64::from(*v));
             }
             // SAFETY: every part writes its own channels.
             let to = unsafe { totals.range(at, LANES) };
@@ -430,7 +449,14 @@ fn sum_by_unit(
             let none = std::ptr::null_mut();
             let [da, db] = [da, db].map(|to| to.start().add(position * stride));
             let to = [none, none, da, db];
-            sum_rows(isa, view, z.as_ptr(), d.as_ptr(), (position, plane, images), to);
+            sum_rows(
+                isa,
+                view,
+                z.as_ptr(),
+                d.as_ptr(),
+                (position, plane, images),
+                to,
+            );
         }
     });
 }

@@ -28,7 +28,9 @@ fn pieces(
 
 /// `y += x`.
 pub fn add(pool: &Pool, x: &[f32], y: &mut [f32]) {
-    pieces(pool, y, x, |_, y, x| y.iter_mut().zip(x).for_each(|(y, x)| *y += x));
+    pieces(pool, y, x, |_, y, x| {
+        y.iter_mut().zip(x).for_each(|(y, x)| *y += x)
+    });
 }
 
 /// `y = x∘m`, or `y += x∘m`.
@@ -71,7 +73,9 @@ pub fn bias_gradient(pool: &Pool, dy: &[f32], db: &mut [f32]) {
         let mut sums = [0.0f64; super::LANES];
         for row in dy.chunks_exact(stride) {
             let values = &row[from..from + super::LANES];
-            sums.iter_mut().zip(values).for_each(|(s, v)| *s += f64::from(*v));
+            sums.iter_mut()
+                .zip(values)
+                .for_each(|(s, v)| *s += f64::from(*v));
         }
         // SAFETY: every part writes its own channels.
         let to = unsafe { db.range(from, count) };
@@ -95,10 +99,17 @@ pub struct Sgd {
 /// With `g' = g + weight_decay·w`: `v ← momentum·v + g'`, `w ← w − rate·v`, or with
 /// Nesterov `w ← w − rate·(g' + momentum·v)`. Without a velocity, `w ← w − rate·g'`.
 pub fn sgd(pool: &Pool, settings: Sgd, w: &mut [f32], g: &[f32], velocity: Option<&mut [f32]>) {
-    let Sgd { rate, momentum, nesterov, weight_decay } = settings;
+    let Sgd {
+        rate,
+        momentum,
+        nesterov,
+        weight_decay,
+    } = settings;
     let Some(velocity) = velocity else {
         pieces(pool, w, g, |_, w, g| {
-            w.iter_mut().zip(g).for_each(|(w, g)| *w -= rate * (g + weight_decay * *w));
+            w.iter_mut()
+                .zip(g)
+                .for_each(|(w, g)| *w -= rate * (g + weight_decay * *w));
         });
         return;
     };
@@ -126,7 +137,12 @@ mod tests {
         let len = 3 * PART + 5;
         let [w, g, v] = [1, 2, 3].map(|seed| random(len, seed));
         for (momentum, nesterov) in [(0.0, false), (0.9, false), (0.9, true)] {
-            let settings = Sgd { rate: 0.1, momentum, nesterov, weight_decay: 0.01 };
+            let settings = Sgd {
+                rate: 0.1,
+                momentum,
+                nesterov,
+                weight_decay: 0.01,
+            };
             let (mut got_w, mut got_v) = (w.clone(), v.clone());
             let velocity = (momentum > 0.0).then_some(&mut got_v[..]);
             sgd(&pool, settings, &mut got_w, &g, velocity);
@@ -134,10 +150,18 @@ mod tests {
             let (mut want_w, mut want_v) = (vec![], vec![]);
             for i in 0..len {
                 let g = f64::from(g[i]) + f64::from(0.01f32) * f64::from(w[i]);
-                let moved = if momentum > 0.0 { m * f64::from(v[i]) + g } else { g };
+                let moved = if momentum > 0.0 {
+                    m * f64::from(v[i]) + g
+                } else {
+                    g
+                };
                 let along = if nesterov { g + m * moved } else { moved };
                 want_w.push(f64::from(w[i]) - f64::from(0.1f32) * along);
-                want_v.push(if momentum > 0.0 { moved } else { f64::from(v[i]) });
+                want_v.push(if momentum > 0.0 {
+                    moved
+                } else {
+                    f64::from(v[i])
+                });
             }
             assert_close(&got_w, &want_w, 1e-6, "w");
             assert_close(&got_v, &want_v, 1e-6, "v");
@@ -150,8 +174,9 @@ mod tests {
         let dy = random_rows(777, 17, 1);
         let mut db = vec![0.0; 17];
         bias_gradient(&pool, &dy, &mut db);
-        let want: Vec<f64> =
-            (0..17).map(|c| dy.chunks(32).map(|row| f64::from(row[c])).sum()).collect();
+        let want: Vec<f64> = (0..17)
+            .map(|c| dy.chunks(32).map(|row| f64::from(row[c])).sum())
+            .collect();
         assert_close(&db, &want, 1e-6, "db");
 
         let bias = random(17, 2);

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 /// Polls before a waiting thread starts to yield: some 20 µs.
 const SPINS: u32 = 1000;
 /// How long an idle thread yields before it sleeps.
-const IDLE: Duration = Duration::from_millis(2);
+const AWAKE: Duration = Duration::from_millis(2);
 
 type Job = *const (dyn Fn(usize) + Sync);
 
@@ -34,10 +34,6 @@ pub struct Pool {
 
 /// What the threads share.
 struct Team {
-    /// Counts runs; a change starts one. `usize::MAX` ends the threads.
-    run: Line<AtomicUsize>,
-    /// Helpers still inside the run.
-    busy: Line<AtomicUsize>,
     job: Mutex<Option<SendJob>>,
     spins: u32,
     members: Vec<Line<Member>>,
@@ -51,6 +47,8 @@ struct Line<T>(T);
 
 #[derive(Default)]
 struct Member {
+    /// Of a helper: one of the states below.
+    state: AtomicUsize,
     asleep: AtomicBool,
     next_part: AtomicUsize,
 }
@@ -60,7 +58,14 @@ struct SendJob(Job);
 // SAFETY: the function is `Sync`, and `Pool::run` outwaits every use of the pointer.
 unsafe impl Send for SendJob {}
 
-const QUIT: usize = usize::MAX;
+/// A helper has nothing to do.
+const IDLE: usize = 0;
+/// It may take the job, or the caller may take it back.
+const CALLED: usize = 1;
+/// It is inside the job.
+const BUSY: usize = 2;
+/// It shall end.
+const QUIT: usize = 3;
 
 impl Pool {
     /// A pool of `threads` (at least one) that uses the best instructions there are.
@@ -73,8 +78,6 @@ impl Pool {
         let threads = threads.max(1);
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let team = Arc::new(Team {
-            run: Line::default(),
-            busy: Line::default(),
             job: Mutex::new(None),
             spins: if threads > cores { 0 } else { SPINS },
             members: (0..threads).map(|_| Line::default()).collect(),
@@ -112,29 +115,39 @@ impl Pool {
 
     /// Runs `job(thread)` on every thread at once and waits for all.
     pub fn run(&self, job: &(dyn Fn(usize) + Sync)) {
+        self.fork(job, false);
+    }
+
+    /// As [`Pool::run`]; with `optional`, a helper that has not begun when the caller is
+    /// done is left out. On a busy machine it may not get a processor for a long while.
+    fn fork(&self, job: &(dyn Fn(usize) + Sync), optional: bool) {
         let team = &*self.team;
         // SAFETY: only lengthens the lifetime; every use ends before this function does.
-        let lasting = SendJob(unsafe {
-            std::mem::transmute::<*const (dyn Fn(usize) + Sync + '_), Job>(job)
-        });
+        let lasting =
+            SendJob(unsafe { std::mem::transmute::<*const (dyn Fn(usize) + Sync + '_), Job>(job) });
         if !self.helpers.is_empty() {
             *team.job.lock().unwrap_or_else(|e| e.into_inner()) = Some(lasting);
-            team.busy.0.store(self.helpers.len(), Ordering::Relaxed);
-            // Sequentially consistent against `asleep`: either the helper sees the new
-            // count before it sleeps, or it is seen asleep here.
-            team.run.0.fetch_add(1, Ordering::SeqCst);
-            for (helper, member) in self.helpers.iter().zip(&team.members[1..]) {
-                if member.0.asleep.load(Ordering::SeqCst) {
-                    helper.thread().unpark();
-                }
+        }
+        let called = || self.helpers.iter().zip(&team.members[1..]);
+        for (helper, Line(member)) in called() {
+            // Sequentially consistent against `asleep`: either the helper sees the call
+            // before it sleeps, or it is seen asleep here.
+            member.state.store(CALLED, Ordering::SeqCst);
+            if member.asleep.load(Ordering::SeqCst) {
+                helper.thread().unpark();
             }
         }
         let restore = flush_to_zero();
         let outcome = catch_unwind(AssertUnwindSafe(|| job(0)));
         drop(restore);
-        let mut polls = 0;
-        while team.busy.0.load(Ordering::Acquire) > 0 {
-            pause(&mut polls, team.spins);
+        for (_, Line(member)) in called() {
+            let mut polls = 0;
+            while member.state.load(Ordering::Acquire) != IDLE {
+                if optional && member.change(CALLED, IDLE) {
+                    break;
+                }
+                pause(&mut polls, team.spins);
+            }
         }
         if let Err(panic) = outcome {
             resume_unwind(panic);
@@ -159,9 +172,12 @@ impl Pool {
         }
         let members = &self.team.members;
         for (index, member) in members.iter().enumerate() {
-            member.0.next_part.store(index * parts / threads, Ordering::Relaxed);
+            member
+                .0
+                .next_part
+                .store(index * parts / threads, Ordering::Relaxed);
         }
-        self.run(&|thread| {
+        let work = |thread| {
             for index in (thread..threads).chain(0..thread) {
                 let end = (index + 1) * parts / threads;
                 let next = &members[index].0.next_part;
@@ -172,14 +188,15 @@ impl Pool {
                     }
                 }
             }
-        });
+        };
+        self.fork(&work, true);
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.team.run.0.store(QUIT, Ordering::SeqCst);
-        for helper in self.helpers.drain(..) {
+        for (helper, member) in self.helpers.drain(..).zip(&self.team.members[1..]) {
+            member.0.state.store(QUIT, Ordering::SeqCst);
             helper.thread().unpark();
             // A helper's panic was passed on when it happened.
             let _ = helper.join();
@@ -187,52 +204,61 @@ impl Drop for Pool {
     }
 }
 
+impl Member {
+    /// Goes from a state to another, if it is in the first.
+    fn change(&self, from: usize, to: usize) -> bool {
+        self.state
+            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+    }
+}
+
 impl Team {
     /// The life of a helper thread.
     fn help(&self, index: usize) {
         std::mem::forget(flush_to_zero());
-        let mut seen = 0;
-        loop {
-            seen = self.await_run(index, seen);
-            if seen == QUIT {
-                return;
+        let Line(member) = &self.members[index];
+        while self.is_called(member) {
+            if !member.change(CALLED, BUSY) {
+                // Taken back.
+                continue;
             }
             let job = *self.job.lock().unwrap_or_else(|e| e.into_inner());
             if let Some(SendJob(job)) = job {
-                // SAFETY: `Pool::run` keeps the function alive until `busy` is 0.
+                // SAFETY: `Pool::fork` keeps the function alive while this is busy.
                 let job = unsafe { &*job };
                 if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job(index))) {
                     *self.panic.lock().unwrap_or_else(|e| e.into_inner()) = Some(panic);
                 }
             }
-            self.busy.0.fetch_sub(1, Ordering::Release);
+            member.state.store(IDLE, Ordering::Release);
         }
     }
 
-    /// Waits until the count of runs is no longer `seen`.
-    fn await_run(&self, index: usize, seen: usize) -> usize {
+    /// Waits until a helper is called, or false where it shall end.
+    fn is_called(&self, member: &Member) -> bool {
         let mut polls = 0;
         let mut idle_since = None;
         loop {
-            let run = self.run.0.load(Ordering::Acquire);
-            if run != seen {
-                return run;
+            match member.state.load(Ordering::Acquire) {
+                CALLED => return true,
+                QUIT => return false,
+                _ => {}
             }
             if polls < self.spins {
                 pause(&mut polls, self.spins);
                 continue;
             }
             let since = *idle_since.get_or_insert_with(Instant::now);
-            if since.elapsed() < IDLE {
+            if since.elapsed() < AWAKE {
                 thread::yield_now();
                 continue;
             }
-            let asleep = &self.members[index].0.asleep;
-            asleep.store(true, Ordering::SeqCst);
-            while self.run.0.load(Ordering::SeqCst) == seen {
+            member.asleep.store(true, Ordering::SeqCst);
+            while member.state.load(Ordering::SeqCst) == IDLE {
                 thread::park();
             }
-            asleep.store(false, Ordering::SeqCst);
+            member.asleep.store(false, Ordering::SeqCst);
         }
     }
 }
@@ -263,7 +289,11 @@ mod tests {
                         counts[part].fetch_add(1, Ordering::Relaxed);
                     });
                 }
-                assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 50));
+                assert!(
+                    counts
+                        .iter()
+                        .all(|count| count.load(Ordering::Relaxed) == 50)
+                );
             }
         }
     }
@@ -271,7 +301,7 @@ mod tests {
     #[test]
     fn sleeping_threads_wake() {
         let pool = Pool::new(2).unwrap();
-        thread::sleep(5 * IDLE);
+        thread::sleep(5 * AWAKE);
         let ran = AtomicUsize::new(0);
         pool.run(&|_| {
             ran.fetch_add(1, Ordering::Relaxed);

@@ -171,7 +171,9 @@ impl Simd for Portable {
     }
     #[inline(always)]
     unsafe fn if_positive(x: Floats, a: Floats, b: Floats) -> Floats {
-        Floats(std::array::from_fn(|i| if x.0[i] > 0.0 { a.0[i] } else { b.0[i] }))
+        Floats(std::array::from_fn(|i| {
+            if x.0[i] > 0.0 { a.0[i] } else { b.0[i] }
+        }))
     }
 }
 
@@ -313,7 +315,12 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn fma(a: Pair, b: Pair, c: Pair) -> Pair {
-            unsafe { (_mm256_fmadd_ps(a.0, b.0, c.0), _mm256_fmadd_ps(a.1, b.1, c.1)) }
+            unsafe {
+                (
+                    _mm256_fmadd_ps(a.0, b.0, c.0),
+                    _mm256_fmadd_ps(a.1, b.1, c.1),
+                )
+            }
         }
         #[inline(always)]
         unsafe fn max(a: Pair, b: Pair) -> Pair {

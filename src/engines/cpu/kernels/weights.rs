@@ -84,7 +84,11 @@ pub unsafe fn write_block<S: Simd>(
     unsafe {
         let start = weight.add(shape.start(o, i));
         let whole = (outputs, inputs) == (LANES, LANES);
-        let (to, to_stride) = if whole { (start, stride) } else { (spare, width) };
+        let (to, to_stride) = if whole {
+            (start, stride)
+        } else {
+            (spare, width)
+        };
         for part in 0..shape.taps {
             let from = block.add(part * LANES * LANES);
             S::transpose(from, LANES, to.add(part * LANES), to_stride);

@@ -12,7 +12,7 @@ use super::super::simd::{Simd, simd};
 use super::super::weights::{WeightShape, read_block, swap_channels};
 use super::super::{ConvGeometry, LANES, padded};
 use super::forward::SendPatches;
-use super::patches::{Axis, Patches, pack};
+use super::patches::{Axis, Patches, line_len, pack};
 use super::{check, rows_of_part};
 
 /// Along one axis, the positions `offset, offset + s, …` and their taps `tap, tap + s, …`.
@@ -51,9 +51,8 @@ fn classes(
 /// The classes of both axes.
 fn grid(g: &ConvGeometry) -> impl Iterator<Item = (Class, Class)> + use<> {
     let g = *g;
-    classes(&g, g.kernel.0, g.height, g.out_height()).flat_map(move |y| {
-        classes(&g, g.kernel.1, g.width, g.out_width()).map(move |x| (y, x))
-    })
+    classes(&g, g.kernel.0, g.height, g.out_height())
+        .flat_map(move |y| classes(&g, g.kernel.1, g.width, g.out_width()).map(move |x| (y, x)))
 }
 
 /// Length of the patches of a class.
@@ -77,7 +76,7 @@ fn shape(g: &ConvGeometry) -> WeightShape {
 /// Blocked weights, and a thread's patches with products or spare blocks.
 fn lens(g: &ConvGeometry) -> [usize; 2] {
     let stride = padded(g.in_channels);
-    let own = grid(g).map(|(y, x)| part_rows(g, &y, &x) * (depth(g, &y, &x) + stride));
+    let own = grid(g).map(|(y, x)| (part_rows(g, &y, &x) + 1) * (depth(g, &y, &x) + stride));
     let own = own.max().unwrap_or(0).max(2 * shape(g).block_len());
     [g.taps() * padded(g.out_channels) * stride, own]
 }
@@ -100,7 +99,10 @@ pub fn input_gradient(
     scratch: &mut [f32],
 ) {
     check(g, dx.len(), w.len(), dy.len());
-    assert!(scratch.len() >= input_gradient_scratch_len(g, pool.threads()), "too little scratch");
+    assert!(
+        scratch.len() >= input_gradient_scratch_len(g, pool.threads()),
+        "too little scratch"
+    );
     let [weights, own] = lens(g);
     let (weights, threads) = scratch.split_at_mut(weights);
     let threads = Shared::new(threads);
@@ -155,13 +157,13 @@ impl Pass<'_> {
             // SAFETY: own scratch; every part writes its own positions.
             unsafe {
                 let packed = threads.range(thread * own, own).as_mut_ptr();
-                let sums = packed.add(part_rows * self.depth);
+                let sums = packed.add((part_rows + 1) * self.depth);
                 let lines = (0, g.out_channels.div_ceil(LANES));
                 pack(isa, self.patches.get(), first, count, lines, packed);
                 let left = Left {
                     start: packed,
                     row: LANES,
-                    line: count * LANES,
+                    line: line_len(count),
                     rows: count,
                     depth: self.depth,
                 };
@@ -172,10 +174,18 @@ impl Pass<'_> {
                 };
                 if g.stride == 1 {
                     let start = self.dx.start().add(first * stride);
-                    let out = Out { start, row: stride, block: LANES };
+                    let out = Out {
+                        start,
+                        row: stride,
+                        block: LANES,
+                    };
                     product(isa, left, right, out, self.accumulate);
                 } else {
-                    let out = Out { start: sums, row: stride, block: LANES };
+                    let out = Out {
+                        start: sums,
+                        row: stride,
+                        block: LANES,
+                    };
                     product(isa, left, right, out, false);
                     self.place_rows(sums, first, count, stride);
                 }
@@ -186,11 +196,13 @@ impl Pass<'_> {
     /// Puts rows of a class at their positions.
     unsafe fn place_rows(&self, sums: *const f32, first: usize, count: usize, stride: usize) {
         let g = self.g;
+        let patches = self.patches.get();
+        let mut place = patches.place(first);
         for row in 0..count {
-            let (image, y, x) = self.patches.get().place(first + row);
-            let y = y * g.stride + self.y.offset;
-            let x = x * g.stride + self.x.offset;
-            let position = (image * g.height + y) * g.width + x;
+            let y = place.y * g.stride + self.y.offset;
+            let x = place.x * g.stride + self.x.offset;
+            let position = (place.image * g.height + y) * g.width + x;
+            patches.advance(&mut place);
             // SAFETY: a position of this class, which only this part writes.
             unsafe {
                 let to = self.dx.range(position * stride, stride);

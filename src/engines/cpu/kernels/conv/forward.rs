@@ -7,7 +7,7 @@ use super::super::shared::Shared;
 use super::super::simd::{Simd, simd};
 use super::super::weights::{WeightShape, read_block};
 use super::super::{ConvGeometry, LANES, padded};
-use super::patches::{Patches, pack, pack_compact};
+use super::patches::{Patches, line_len, pack, pack_compact};
 use super::{Depth, check, rows_of_part};
 
 /// Blocked weights, sums for moments, and a thread's patches or spare blocks.
@@ -19,7 +19,7 @@ fn lens(g: &ConvGeometry) -> [usize; 3] {
     [
         depth.len() * padded(g.out_channels),
         rows.div_ceil(part) * partial_len(g.out_channels),
-        (part * depth.len()).max(spare),
+        (line_len(part) / LANES * depth.len()).max(spare),
     ]
 }
 
@@ -41,7 +41,10 @@ pub fn forward(
     scratch: &mut [f32],
 ) {
     check(g, x.len(), w.len(), y.len());
-    assert!(scratch.len() >= forward_scratch_len(g, pool.threads()), "too little scratch");
+    assert!(
+        scratch.len() >= forward_scratch_len(g, pool.threads()),
+        "too little scratch"
+    );
     let [weights, partials, own] = lens(g);
     let (weights, rest) = scratch.split_at_mut(weights);
     let (partials, threads) = rest.split_at_mut(partials);
@@ -72,7 +75,7 @@ pub fn forward(
             let left = Left {
                 start: packed,
                 row: LANES,
-                line: count * LANES,
+                line: line_len(count),
                 rows: count,
                 depth: depth.len(),
             };
@@ -82,7 +85,17 @@ pub fn forward(
                 blocks: stride / LANES,
             };
             let to = out.start().add(first * stride);
-            product(isa, left, right, Out { start: to, row: stride, block: LANES }, false);
+            product(
+                isa,
+                left,
+                right,
+                Out {
+                    start: to,
+                    row: stride,
+                    block: LANES,
+                },
+                false,
+            );
             if with_moments {
                 let sums = sums.start().add(part * partial_len(g.out_channels));
                 sum_rows(isa, to, count, stride, stride, sums);
@@ -117,15 +130,18 @@ fn block_weights(
 ) {
     let to = Shared::new(weights);
     let isa = pool.isa();
-    pool.parts(shape.out_channels.div_ceil(LANES) * depth.lines, |thread, part| {
-        let (o, i) = (part / depth.lines, part % depth.lines);
-        // SAFETY: own scratch; every part writes its own block of columns and rows.
-        unsafe {
-            let spare = threads.range(thread * own, own).as_mut_ptr();
-            let to = to.start().add(o * depth.len() * LANES);
-            block_columns(isa, w.as_ptr(), shape, (o, i), depth.lines, to, spare);
-        }
-    });
+    pool.parts(
+        shape.out_channels.div_ceil(LANES) * depth.lines,
+        |thread, part| {
+            let (o, i) = (part / depth.lines, part % depth.lines);
+            // SAFETY: own scratch; every part writes its own block of columns and rows.
+            unsafe {
+                let spare = threads.range(thread * own, own).as_mut_ptr();
+                let to = to.start().add(o * depth.len() * LANES);
+                block_columns(isa, w.as_ptr(), shape, (o, i), depth.lines, to, spare);
+            }
+        },
+    );
 }
 
 simd! {

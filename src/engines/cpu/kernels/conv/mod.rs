@@ -16,7 +16,7 @@ pub use forward::{forward, forward_scratch_len};
 pub use weight::{weight_gradient, weight_gradient_scratch_len};
 
 use super::weights::WeightShape;
-use super::{ConvGeometry, LANES, padded};
+use super::{ConvGeometry, LANES};
 
 /// Channels up to which an input is packed without padding.
 const FEW_CHANNELS: usize = 8;
@@ -35,9 +35,17 @@ struct Depth {
 impl Depth {
     fn new(g: &ConvGeometry) -> Depth {
         if g.in_channels <= FEW_CHANNELS && g.taps() > 1 {
-            Depth { compact: true, lines: (g.in_channels * g.taps()).div_ceil(LANES), taps: 1 }
+            Depth {
+                compact: true,
+                lines: (g.in_channels * g.taps()).div_ceil(LANES),
+                taps: 1,
+            }
         } else {
-            Depth { compact: false, lines: g.in_channels.div_ceil(LANES), taps: g.taps() }
+            Depth {
+                compact: false,
+                lines: g.in_channels.div_ceil(LANES),
+                taps: g.taps(),
+            }
         }
     }
 
@@ -53,7 +61,11 @@ impl Depth {
         } else {
             (g.in_channels, g.taps())
         };
-        WeightShape { out_channels: g.out_channels, in_channels, taps }
+        WeightShape {
+            out_channels: g.out_channels,
+            in_channels,
+            taps,
+        }
     }
 }
 
@@ -70,5 +82,4 @@ fn rows_of_part(rows: usize, depth: usize) -> usize {
 fn check(g: &ConvGeometry, x: usize, w: usize, y: usize) {
     assert!(g.taps() > 0 && g.stride > 0, "no such convolution: {g:?}");
     assert!(x >= g.input_len() && w >= g.weight_len() && y >= g.output_len());
-    debug_assert!(g.input_len() % padded(g.in_channels) == 0);
 }

@@ -37,6 +37,12 @@ impl Axis {
         let at = row as isize * self.step + self.first + tap as isize * self.direction;
         (at >= 0 && (at as usize) < self.source).then_some(at as usize)
     }
+
+    /// Whether all taps of a row are.
+    #[inline(always)]
+    fn is_inside(&self, row: usize) -> bool {
+        self.taps > 0 && self.at(row, 0).is_some() && self.at(row, self.taps - 1).is_some()
+    }
 }
 
 /// The patches of a source `[image][y.source][x.source][padded(channels)]`; rows are
@@ -61,27 +67,64 @@ impl Patches {
 
     /// Image, row and column of a row.
     #[inline(always)]
-    pub fn place(&self, row: usize) -> (usize, usize, usize) {
-        let image = row / (self.y.rows * self.x.rows);
-        (image, row / self.x.rows % self.y.rows, row % self.x.rows)
+    pub fn place(&self, row: usize) -> Place {
+        Place {
+            image: row / (self.y.rows * self.x.rows),
+            y: row / self.x.rows % self.y.rows,
+            x: row % self.x.rows,
+        }
+    }
+
+    /// Moves to the next row; cheaper than the divisions of [`Patches::place`].
+    #[inline(always)]
+    pub fn advance(&self, place: &mut Place) {
+        place.x += 1;
+        if place.x == self.x.rows {
+            place.x = 0;
+            place.y += 1;
+            if place.y == self.y.rows {
+                place.y = 0;
+                place.image += 1;
+            }
+        }
     }
 
     /// The channels at a tap of a row, or null outside of the source.
     #[inline(always)]
-    fn tap(&self, (image, y, x): (usize, usize, usize), ty: usize, tx: usize) -> *const f32 {
-        match (self.y.at(y, ty), self.x.at(x, tx)) {
+    fn tap(&self, place: Place, ty: usize, tx: usize) -> *const f32 {
+        match (self.y.at(place.y, ty), self.x.at(place.x, tx)) {
             (Some(sy), Some(sx)) => {
-                let position = (image * self.y.source + sy) * self.x.source + sx;
+                let position = (place.image * self.y.source + sy) * self.x.source + sx;
                 self.source.wrapping_add(position * padded(self.channels))
             }
             _ => std::ptr::null(),
         }
     }
+
+    /// Whether all taps of a row are inside the source.
+    #[inline(always)]
+    fn is_inside(&self, place: Place) -> bool {
+        self.y.is_inside(place.y) && self.x.is_inside(place.x)
+    }
+}
+
+/// A row by its image and position.
+#[derive(Clone, Copy)]
+pub struct Place {
+    pub image: usize,
+    pub y: usize,
+    pub x: usize,
+}
+
+/// Floats from a packed line of `rows` rows to the next: one row more than there are, so
+/// that the same row of all lines does not fall into one set of the cache.
+pub fn line_len(rows: usize) -> usize {
+    (rows + 1) * LANES
 }
 
 simd! {
     /// Packs rows `first..first + count`, channel lines `lines.0..lines.1`, as
-    /// `[tap][line][row][16]`.
+    /// `[tap][line][row][16]`, lines [`line_len`] apart.
     ///
     /// # Safety
     /// The source is readable, `to` writable.
@@ -97,26 +140,41 @@ unsafe fn pack_generic<S: Simd>(
     lines: (usize, usize),
     to: *mut f32,
 ) {
-    let width = lines.1 - lines.0;
+    let position = padded(p.channels) as isize;
+    let along = p.x.direction * position;
+    let down = p.y.direction * p.x.source as isize * position;
+    let line_len = line_len(count);
+    let mut place = p.place(first);
     for row in 0..count {
-        let place = p.place(first + row);
+        let mut to = to.wrapping_add(row * LANES);
+        let inside = p.is_inside(place);
+        let base = if inside {
+            p.tap(place, 0, 0)
+        } else {
+            std::ptr::null()
+        };
         for ty in 0..p.y.taps {
             for tx in 0..p.x.taps {
-                let from = p.tap(place, ty, tx);
-                let tap = ty * p.x.taps + tx;
-                for line in 0..width {
-                    // SAFETY: a position inside the source.
+                let from = if inside {
+                    base.wrapping_offset(ty as isize * down + tx as isize * along)
+                } else {
+                    p.tap(place, ty, tx)
+                };
+                for line in lines.0..lines.1 {
+                    // SAFETY: a position inside the source, and a packed line.
                     unsafe {
                         let value = if from.is_null() {
                             S::splat(0.0)
                         } else {
-                            S::load(from.add((lines.0 + line) * LANES))
+                            S::load(from.add(line * LANES))
                         };
-                        S::store(to.add(((tap * width + line) * count + row) * LANES), value);
+                        S::store(to, value);
                     }
+                    to = to.wrapping_add(line_len);
                 }
             }
         }
+        p.advance(&mut place);
     }
 }
 
@@ -134,12 +192,12 @@ pub unsafe fn pack_compact(
 ) {
     let taps = p.y.taps * p.x.taps;
     let (from, end) = (lines.0 * LANES, lines.1 * LANES);
+    let mut place = p.place(first);
     for row in 0..count {
-        let place = p.place(first + row);
         let write = |k: usize, value: f32| {
             let k = k - from;
             // SAFETY: within the packed lines.
-            unsafe { *to.add((k / LANES * count + row) * LANES + k % LANES) = value };
+            unsafe { *to.add(k / LANES * line_len(count) + row * LANES + k % LANES) = value };
         };
         for ty in 0..p.y.taps {
             for tx in 0..p.x.taps {
@@ -148,7 +206,14 @@ pub unsafe fn pack_compact(
                     let k = channel * taps + ty * p.x.taps + tx;
                     if (from..end).contains(&k) {
                         // SAFETY: a position inside the source.
-                        write(k, if source.is_null() { 0.0 } else { unsafe { *source.add(channel) } });
+                        write(
+                            k,
+                            if source.is_null() {
+                                0.0
+                            } else {
+                                unsafe { *source.add(channel) }
+                            },
+                        );
                     }
                 }
             }
@@ -156,5 +221,6 @@ pub unsafe fn pack_compact(
         for k in (p.channels * taps).max(from)..end {
             write(k, 0.0);
         }
+        p.advance(&mut place);
     }
 }

@@ -7,11 +7,13 @@ use super::super::simd::{Isa, Simd, simd};
 use super::super::weights::{WeightShape, write_block};
 use super::super::{ConvGeometry, LANES, padded};
 use super::forward::SendPatches;
-use super::patches::{Axis, Patches, pack, pack_compact};
+use super::patches::{Axis, Patches, line_len, pack, pack_compact};
 use super::{Depth, check};
 
 /// Rows packed at once.
 const ROWS: usize = 128;
+/// Lines of K of a part: they share the packed gradients and the way to their patches.
+const GROUP: usize = 2;
 /// Parts that the work is cut into at least, as far as there are rows.
 const PARTS: usize = 16;
 
@@ -19,15 +21,20 @@ const PARTS: usize = 16;
 /// too few parts.
 fn pieces(g: &ConvGeometry) -> usize {
     let rows = g.output_len() / padded(g.out_channels);
-    PARTS.div_ceil(Depth::new(g).lines).clamp(1, rows.div_ceil(ROWS).max(1))
+    PARTS
+        .div_ceil(Depth::new(g).lines.div_ceil(GROUP))
+        .clamp(1, rows.div_ceil(ROWS).max(1))
 }
 
 /// Sums, and a thread's patches with output gradients or spare blocks.
 fn lens(g: &ConvGeometry) -> [usize; 2] {
     let depth = Depth::new(g);
     let out = padded(g.out_channels);
-    let packed = ROWS * (depth.taps * LANES + out);
-    [pieces(g) * depth.len() * out, packed.max(2 * depth.weight_shape(g).block_len())]
+    let packed = (ROWS + 1) * (depth.taps * GROUP * LANES + out);
+    [
+        pieces(g) * depth.len() * out,
+        packed.max(2 * depth.weight_shape(g).block_len()),
+    ]
 }
 
 /// Scratch of [`weight_gradient`].
@@ -47,7 +54,10 @@ pub fn weight_gradient(
     scratch: &mut [f32],
 ) {
     check(g, x.len(), dw.len(), dy.len());
-    assert!(scratch.len() >= weight_gradient_scratch_len(g, pool.threads()), "too little scratch");
+    assert!(
+        scratch.len() >= weight_gradient_scratch_len(g, pool.threads()),
+        "too little scratch"
+    );
     let [sums, own] = lens(g);
     let (sums, threads) = scratch.split_at_mut(sums);
     let threads = Shared::new(threads);
@@ -65,15 +75,17 @@ pub fn weight_gradient(
         inputs: SendPatches(Patches::forward(g, x)),
         gradients: SendPatches(rows_themselves(g, dy)),
         out_lines,
+        sums_of_line: line_len,
     };
-    pool.parts(depth.lines * pieces, |thread, part| {
-        let (piece, line) = (part % pieces, part / pieces);
+    pool.parts(depth.lines.div_ceil(GROUP) * pieces, |thread, part| {
+        let (piece, first) = (part % pieces, part / pieces * GROUP);
+        let lines = (first, depth.lines.min(first + GROUP));
         // SAFETY: own scratch; every part has its own sums.
         unsafe {
             let packed = threads.range(thread * own, own).as_mut_ptr();
-            let to = sums.range(piece * piece_len + line * line_len, line_len).as_mut_ptr();
+            let to = sums.start().add(piece * piece_len + first * line_len);
             let range = piece * rows / pieces..(piece + 1) * rows / pieces;
-            pass.sum(isa, range, line, packed, to);
+            pass.sum(isa, range, lines, packed, to);
         }
     });
     let shape = depth.weight_shape(g);
@@ -85,14 +97,29 @@ pub fn weight_gradient(
             let spare = threads.range(thread * own, own).as_mut_ptr();
             let from = line * line_len + o * depth.taps * LANES * LANES;
             let from = sums.start().cast_const().add(from);
-            merge_block(isa, from, (piece_len, pieces), dw.start(), shape, (o, line), spare);
+            merge_block(
+                isa,
+                from,
+                (piece_len, pieces),
+                dw.start(),
+                shape,
+                (o, line),
+                spare,
+            );
         }
     });
 }
 
 /// Every row of `dy` as its own patch.
 fn rows_themselves(g: &ConvGeometry, dy: &[f32]) -> Patches {
-    let axis = |rows| Axis { rows, taps: 1, step: 1, first: 0, direction: 1, source: rows };
+    let axis = |rows| Axis {
+        rows,
+        taps: 1,
+        step: 1,
+        first: 0,
+        direction: 1,
+        source: rows,
+    };
     Patches {
         source: dy.as_ptr(),
         channels: g.out_channels,
@@ -106,23 +133,25 @@ struct Pass {
     inputs: SendPatches,
     gradients: SendPatches,
     out_lines: usize,
+    /// Floats of the sums of a line of K.
+    sums_of_line: usize,
 }
 
 impl Pass {
-    /// Sums a range of rows for one line of K.
+    /// Sums a range of rows for some lines of K.
     unsafe fn sum(
         &self,
         isa: Isa,
         range: std::ops::Range<usize>,
-        line: usize,
+        lines: (usize, usize),
         packed: *mut f32,
         to: *mut f32,
     ) {
         let depth = self.depth;
+        let width = lines.1 - lines.0;
         let mut first = range.start;
         while first < range.end || first == range.start {
             let count = ROWS.min(range.end - first);
-            let lines = (line, line + 1);
             // SAFETY: the caller's scratch and sums.
             unsafe {
                 if depth.compact {
@@ -130,11 +159,19 @@ impl Pass {
                 } else {
                     pack(isa, self.inputs.get(), first, count, lines, packed);
                 }
-                let gradients = packed.add(depth.taps * count * LANES);
-                pack(isa, self.gradients.get(), first, count, (0, self.out_lines), gradients);
-                for tap in 0..depth.taps {
+                let gradients = packed.add(depth.taps * width * line_len(count));
+                pack(
+                    isa,
+                    self.gradients.get(),
+                    first,
+                    count,
+                    (0, self.out_lines),
+                    gradients,
+                );
+                for index in 0..depth.taps * width {
+                    let (tap, line) = (index / width, index % width);
                     let left = Left {
-                        start: packed.add(tap * count * LANES),
+                        start: packed.add(index * line_len(count)),
                         row: LANES,
                         line: 0,
                         rows: 0,
@@ -142,11 +179,11 @@ impl Pass {
                     };
                     let right = Right {
                         start: gradients,
-                        block: count * LANES,
+                        block: line_len(count),
                         blocks: self.out_lines,
                     };
                     let out = Out {
-                        start: to.add(tap * LANES * LANES),
+                        start: to.add(line * self.sums_of_line + tap * LANES * LANES),
                         row: LANES,
                         block: depth.taps * LANES * LANES,
                     };

@@ -36,7 +36,9 @@ fn check_dense(g: DenseGeometry) {
         let mut got: Vec<Vec<f32>> = [y.len(), dx.len(), dw.len(), g.outputs, g.outputs, g.outputs]
             .map(scratch)
             .to_vec();
-        let [gy, gdx, gdw, gdb, mean, variance] = &mut got[..] else { unreachable!() };
+        let [gy, gdx, gdw, gdb, mean, variance] = &mut got[..] else {
+            unreachable!()
+        };
         let moments = Some(Moments { mean, variance });
         let mut spare = scratch(dense::forward_scratch_len(&g, pool.threads()));
         dense::forward(pool, &g, &x, &w, Some(&bias), gy, moments, &mut spare);
@@ -50,9 +52,20 @@ fn check_dense(g: DenseGeometry) {
         for (index, want) in [&y, &dx, &dw, &db, &mean].into_iter().enumerate() {
             // A mean of values that cancel is only as good as they are.
             let scale = if index == 4 { largest } else { 1e-3 };
-            assert_close_for(&got[index], want, 3e-6, scale, &format!("result {index} on {isa:?} of {g:?}"));
+            assert_close_for(
+                &got[index],
+                want,
+                3e-6,
+                scale,
+                &format!("result {index} on {isa:?} of {g:?}"),
+            );
         }
-        assert_close(&got[5], &variance, 1e-5, &format!("variance on {isa:?} of {g:?}"));
+        assert_close(
+            &got[5],
+            &variance,
+            1e-5,
+            &format!("variance on {isa:?} of {g:?}"),
+        );
     }
 }
 
@@ -61,9 +74,17 @@ fn dense_matches_the_definition() {
     for inputs in [1, 3, 5, 16, 17, 50, 64, 784] {
         for outputs in [1, 10, 16, 17, 50] {
             for batch in [1, 3, 33, 128] {
-                check_dense(DenseGeometry { batch, inputs, outputs });
+                check_dense(DenseGeometry {
+                    batch,
+                    inputs,
+                    outputs,
+                });
             }
         }
     }
-    check_dense(DenseGeometry { batch: 35, inputs: 300, outputs: 530 });
+    check_dense(DenseGeometry {
+        batch: 35,
+        inputs: 300,
+        outputs: 530,
+    });
 }

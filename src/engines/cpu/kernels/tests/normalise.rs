@@ -40,7 +40,10 @@ struct Case {
 fn check(case: Case) {
     let rows = case.images * case.positions;
     let (channels, stride) = (case.channels, padded(case.channels));
-    let z: Vec<f32> = random_rows(rows, channels, 1).iter().map(|x| 3.0 * x).collect();
+    let z: Vec<f32> = random_rows(rows, channels, 1)
+        .iter()
+        .map(|x| 3.0 * x)
+        .collect();
     let [skip, d, before] = [2, 3, 4].map(|seed| random_rows(rows, channels, seed));
     let [weight, bias] = [5, 6].map(|seed| random(channels, seed));
     let gated = case.plane == Some(0);
@@ -75,7 +78,11 @@ fn check(case: Case) {
             let (mut ha, mut s, mut sb) = (1.0, 0.0, 0.0);
             if case.plane.is_some() {
                 let w = at(row % plane, c);
-                (ha, s, sb) = (f64::from(a[w]), f64::from(skip[at(row, c)]), f64::from(b[w]));
+                (ha, s, sb) = (
+                    f64::from(a[w]),
+                    f64::from(skip[at(row, c)]),
+                    f64::from(b[w]),
+                );
                 if gated {
                     ha = exact(Activation::Sigmoid, f64::from(gate[at(row, c)])).0;
                     sb = 1.0 - ha;
@@ -104,15 +111,31 @@ fn check(case: Case) {
     let results = on_all(|pool| {
         let [mut mean, mut variance] = [(); 2].map(|()| scratch(channels));
         let mut spare = scratch(moments::scratch_len(rows, channels));
-        let to = Moments { mean: &mut mean, variance: &mut variance };
+        let to = Moments {
+            mean: &mut mean,
+            variance: &mut variance,
+        };
         moments::moments(pool, &z, rows, to, &mut spare);
-        let norm = Norm { mean: &mean, variance: &variance, eps, weight: &weight, bias: &bias };
+        let norm = Norm {
+            mean: &mean,
+            variance: &variance,
+            eps,
+            weight: &weight,
+            bias: &bias,
+        };
         let weights = if gated {
             Weights::Gate(&gate)
         } else {
-            Weights::Fixed { body: &a, skip: &b, plane }
+            Weights::Fixed {
+                body: &a,
+                skip: &b,
+                plane,
+            }
         };
-        let blend = Blend { skip: &skip, weights };
+        let blend = Blend {
+            skip: &skip,
+            weights,
+        };
         let fused = Fused {
             rows,
             channels,
@@ -128,11 +151,23 @@ fn check(case: Case) {
         let [mut dweight, mut dbias] = [(); 2].map(|()| vec![0.0; channels]);
         let [mut da, mut db] = [(); 2].map(|()| vec![0.0; plane * stride]);
         let gradients = Gradients {
-            input: Some(Sink { to: &mut dz, add: false }),
+            input: Some(Sink {
+                to: &mut dz,
+                add: false,
+            }),
             norm: case.normed.then_some((&mut dweight[..], &mut dbias[..])),
-            skip: case.plane.map(|_| Sink { to: &mut ds, add: true }),
-            weights: case.plane.filter(|_| !gated).map(|_| (&mut da[..], &mut db[..])),
-            gate: gated.then_some(Sink { to: &mut dg, add: false }),
+            skip: case.plane.map(|_| Sink {
+                to: &mut ds,
+                add: true,
+            }),
+            weights: case
+                .plane
+                .filter(|_| !gated)
+                .map(|_| (&mut da[..], &mut db[..])),
+            gate: gated.then_some(Sink {
+                to: &mut dg,
+                add: false,
+            }),
         };
         let mut spare = scratch(normalise::backward_scratch_len(rows, channels));
         normalise::backward(pool, &fused, &z, &d, gradients, &mut spare);
@@ -147,7 +182,9 @@ fn check(case: Case) {
     // The normal of a single row is 0/√eps: nothing to compare but noise.
     let tolerance = if rows < 4 { 1e-3 } else { 2e-5 };
     for (isa, got) in results {
-        let wants = [&out, &dz, &ds, &dweight, &dbias, &da, &db, &mean, &variance, &dg];
+        let wants = [
+            &out, &dz, &ds, &dweight, &dbias, &da, &db, &mean, &variance, &dg,
+        ];
         for (index, want) in wants.into_iter().enumerate() {
             let what = format!("result {index} on {isa:?} of {case:?}");
             let scale = if (3..7).contains(&index) { 1.0 } else { 1e-3 };
@@ -180,7 +217,14 @@ fn fused_passes_match_the_definition() {
                     (true, Some(positions)),
                     (true, Some(0)),
                 ] {
-                    check(Case { images, positions, channels, normed, activation, plane });
+                    check(Case {
+                        images,
+                        positions,
+                        channels,
+                        normed,
+                        activation,
+                        plane,
+                    });
                 }
             }
         }
@@ -199,10 +243,15 @@ fn fused_passes_match_the_definition() {
 #[test]
 fn moments_of_a_small_spread_about_a_large_mean_are_right() {
     let pool = super::super::Pool::new(1).unwrap();
-    let x: Vec<f32> = (0..1000 * 16).map(|i| 1000.0 + (i / 16 % 2) as f32 * 0.125).collect();
+    let x: Vec<f32> = (0..1000 * 16)
+        .map(|i| 1000.0 + (i / 16 % 2) as f32 * 0.125)
+        .collect();
     let (mut mean, mut variance) = (vec![0.0; 16], vec![0.0; 16]);
     let mut spare = scratch(moments::scratch_len(1000, 16));
-    let to = Moments { mean: &mut mean, variance: &mut variance };
+    let to = Moments {
+        mean: &mut mean,
+        variance: &mut variance,
+    };
     moments::moments(&pool, &x, 1000, to, &mut spare);
     assert_eq!(mean[3], 1000.0625);
     assert!((variance[3] - 0.00390625).abs() < 1e-8);

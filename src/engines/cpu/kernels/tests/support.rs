@@ -27,7 +27,10 @@ pub fn random_rows(rows: usize, channels: usize, seed: u64) -> Vec<f32> {
 /// Asserts that lanes past the channels are zero.
 pub fn assert_padding(data: &[f32], channels: usize, what: &str) {
     for row in data.chunks_exact(padded(channels)) {
-        assert!(row[channels..].iter().all(|x| *x == 0.0), "{what}: padding written");
+        assert!(
+            row[channels..].iter().all(|x| *x == 0.0),
+            "{what}: padding written"
+        );
     }
 }
 
@@ -41,13 +44,20 @@ pub fn assert_close(got: &[f32], want: &[f64], tolerance: f64, what: &str) {
 /// sums of terms of that size that may cancel.
 pub fn assert_close_for(got: &[f32], want: &[f64], tolerance: f64, scale: f64, what: &str) {
     assert_eq!(got.len(), want.len(), "{what}");
-    let scale = want.iter().fold(scale, |m, x| m.max(x.abs()));
+    let scale = want.iter().map(|x| x.abs()).fold(scale, f64::max);
     let worst = got
         .iter()
         .zip(want)
         .map(|(g, w)| (f64::from(*g) - w).abs())
-        .fold(0.0, |m: f64, x| if x.is_nan() { f64::INFINITY } else { m.max(x) });
-    assert!(worst <= tolerance * scale, "{what}: off by {:.2e} of {scale:.2e}", worst / scale);
+        .fold(
+            0.0,
+            |m: f64, x| if x.is_nan() { f64::INFINITY } else { m.max(x) },
+        );
+    assert!(
+        worst <= tolerance * scale,
+        "{what}: off by {:.2e} of {scale:.2e}",
+        worst / scale
+    );
 }
 
 /// Runs `kernel` on every instruction set; on each, several numbers of threads must give
@@ -58,10 +68,11 @@ pub fn on_all(mut kernel: impl FnMut(&Pool) -> Vec<Vec<f32>>) -> Vec<(Isa, Vec<V
             let one = kernel(&Pool::with_isa(1, isa).unwrap());
             for threads in [2, 5] {
                 let more = kernel(&Pool::with_isa(threads, isa).unwrap());
-                let same = one.iter().flatten().map(|x| x.to_bits()).eq(more
+                let same = one
                     .iter()
                     .flatten()
-                    .map(|x| x.to_bits()));
+                    .map(|x| x.to_bits())
+                    .eq(more.iter().flatten().map(|x| x.to_bits()));
                 assert!(same, "{isa:?}: {threads} threads give other bits");
             }
             (isa, one)

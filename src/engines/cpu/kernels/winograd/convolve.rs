@@ -43,14 +43,24 @@ impl Convolution {
         let even = |most: usize| tiling.total.div_ceil(tiling.total.div_ceil(most).max(1));
         let block = if tiling.is_narrow() {
             // Tiles and products of a block in half of a 1 MB second-level cache, and
-            // enough blocks to keep many threads busy.
+            // enough blocks to keep many threads busy. The numbers are those that measured
+            // best at 16, 64 and 128 channels.
             let lines = tiling.in_lines() + tiling.out_lines();
-            let most = if lines > 8 { 22 } else { 28 };
+            let most = match lines {
+                ..=2 => 42,
+                ..=8 => 14,
+                _ => 22,
+            };
             even(most.min(tiling.total.div_ceil(16).max(4)))
         } else {
             even(SHARED_TILES)
         };
-        Convolution { tiling, direction, block: block.max(1), with_moments }
+        Convolution {
+            tiling,
+            direction,
+            block: block.max(1),
+            with_moments,
+        }
     }
 
     fn blocks(&self) -> usize {
@@ -78,10 +88,18 @@ impl Convolution {
         let t = &self.tiling;
         if t.is_narrow() {
             let tiles = POINTS * plane_len(t.in_lines(), self.block);
-            [tiles, POINTS * plane_len(t.out_lines(), self.block), SPARE_LEN]
+            [
+                tiles,
+                POINTS * plane_len(t.out_lines(), self.block),
+                SPARE_LEN,
+            ]
         } else {
             let filters = POINTS * plane_len(OUT_PIECE, IN_PIECE * LANES);
-            [filters, POINTS * plane_len(OUT_PIECE, self.block), SPARE_LEN]
+            [
+                filters,
+                POINTS * plane_len(OUT_PIECE, self.block),
+                SPARE_LEN,
+            ]
         }
     }
 
@@ -165,7 +183,11 @@ impl Pass<'_> {
             Direction::Forward => (t.out_channels, t.in_channels),
             Direction::Backward => (t.in_channels, t.out_channels),
         };
-        WeightShape { out_channels, in_channels, taps: 9 }
+        WeightShape {
+            out_channels,
+            in_channels,
+            taps: 9,
+        }
     }
 
     /// Few channels: filters are transformed once, and a part takes a block of tiles all
@@ -184,7 +206,17 @@ impl Pass<'_> {
                 let [_, _, spare] = self.own(thread);
                 let shape = self.weight_shape();
                 let (w, way) = (self.w.as_ptr(), self.plan.direction);
-                transform_block(self.isa, w, shape, way, row, column, to, filter_plane, spare);
+                transform_block(
+                    self.isa,
+                    w,
+                    shape,
+                    way,
+                    row,
+                    column,
+                    to,
+                    filter_plane,
+                    spare,
+                );
             }
         });
         pool.parts(self.plan.blocks(), |thread, part| {
@@ -194,7 +226,16 @@ impl Pass<'_> {
             // SAFETY: own scratch; tiles of output are written by one part each.
             unsafe {
                 let [tiles, sums, _] = self.own(thread);
-                transform_tiles(self.isa, *t, self.x.as_ptr(), first, count, tiles, count, in_plane);
+                transform_tiles(
+                    self.isa,
+                    *t,
+                    self.x.as_ptr(),
+                    first,
+                    count,
+                    tiles,
+                    count,
+                    in_plane,
+                );
                 for point in 0..POINTS {
                     let left = Left {
                         start: tiles.add(point * in_plane),
@@ -276,7 +317,15 @@ impl Pass<'_> {
                         let (w, way) = (self.w.as_ptr(), self.plan.direction);
                         let (shape, to) = (self.weight_shape(), filters.add(at));
                         transform_block(
-                            self.isa, w, shape, way, row, column, to, filter_plane, spare,
+                            self.isa,
+                            w,
+                            shape,
+                            way,
+                            row,
+                            column,
+                            to,
+                            filter_plane,
+                            spare,
                         );
                     }
                 }
@@ -329,7 +378,17 @@ impl Pass<'_> {
         unsafe {
             let to = self.y.start().add(out * LANES);
             let (isa, tiles) = (self.isa, (first, count));
-            finish_tiles(isa, *t, sums, plane, tiles, width, to, self.accumulate, partials);
+            finish_tiles(
+                isa,
+                *t,
+                sums,
+                plane,
+                tiles,
+                width,
+                to,
+                self.accumulate,
+                partials,
+            );
         }
     }
 }
@@ -426,10 +485,10 @@ unsafe fn finish_tiles_generic<S: Simd>(
                 let values = output_tile::<S>(sums.add((line * count + tile) * LANES), plane);
                 let start = (image * height + row) * width + column;
                 let start = y.add(start * position + line * LANES);
-                for i in 0..TILE.min(height - row) {
-                    for j in 0..TILE.min(width - column) {
+                for (i, values) in values.iter().enumerate().take(height - row) {
+                    for (j, value) in values.iter().enumerate().take(width - column) {
                         let to = start.add((i * width + j) * position);
-                        let mut value = values[i][j];
+                        let mut value = *value;
                         if accumulate {
                             value = S::add(S::load(to), value);
                         }

@@ -5,6 +5,9 @@
 //! cost what the customary 1 and 2 do and halve the error (Toom–Cook: Lavin & Gray 2016;
 //! the points: Barabasz et al. 2020).
 
+// Loop variables are numbers of registers; iterators would hide which.
+#![allow(clippy::needless_range_loop)]
+
 use super::super::simd::Simd;
 
 /// Transformed values of a tile.
@@ -85,9 +88,7 @@ pub unsafe fn gradient<S: Simd>(y: [S::V; 4]) -> [S::V; 6] {
 pub unsafe fn filter<S: Simd>(g: [S::V; 3]) -> [S::V; 6] {
     // SAFETY: S is present.
     unsafe {
-        let scaled = |p2: f32, n: f32| {
-            S::mul(S::splat(n), S::fma(S::splat(p2), g[2], g[0]))
-        };
+        let scaled = |p2: f32, n: f32| S::mul(S::splat(n), S::fma(S::splat(p2), g[2], g[0]));
         let (even_a, odd_a) = (scaled(A2, NA), S::mul(S::splat(A * NA), g[1]));
         let (even_b, odd_b) = (scaled(B2, NB), S::mul(S::splat(B * NB), g[1]));
         [

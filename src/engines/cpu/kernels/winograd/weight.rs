@@ -34,7 +34,11 @@ struct Plan {
 impl Plan {
     fn new(g: &ConvGeometry) -> Plan {
         let tiling = Tiling::forward(g);
-        let most = if tiling.is_narrow() { NARROW_CHUNK } else { WIDE_CHUNK };
+        let most = if tiling.is_narrow() {
+            NARROW_CHUNK
+        } else {
+            WIDE_CHUNK
+        };
         let chunks = tiling.total.div_ceil(most).max(1);
         Plan {
             tiling,
@@ -131,14 +135,21 @@ impl Pass<'_> {
         let [sums, spare] = self.plan.thread_lens();
         // SAFETY: a thread's own range.
         unsafe {
-            let start = self.threads.range(thread * (sums + spare), sums + spare).as_mut_ptr();
+            let start = self
+                .threads
+                .range(thread * (sums + spare), sums + spare)
+                .as_mut_ptr();
             [start, start.add(sums)]
         }
     }
 
     fn shape(&self) -> WeightShape {
         let t = &self.plan.tiling;
-        WeightShape { out_channels: t.out_channels, in_channels: t.in_channels, taps: 9 }
+        WeightShape {
+            out_channels: t.out_channels,
+            in_channels: t.in_channels,
+            taps: 9,
+        }
     }
 
     /// Transforms the tiles of a chunk, of both operands.
@@ -152,7 +163,16 @@ impl Pass<'_> {
             // SAFETY: every part writes its own tiles.
             unsafe {
                 let to = self.inputs.start().add(skip * LANES);
-                transform_tiles(self.isa, *t, self.x.as_ptr(), from, some, to, count, in_plane);
+                transform_tiles(
+                    self.isa,
+                    *t,
+                    self.x.as_ptr(),
+                    from,
+                    some,
+                    to,
+                    count,
+                    in_plane,
+                );
                 let to = self.gradients.start().add(skip * LANES);
                 let dy = self.dy.as_ptr();
                 transform_gradients(self.isa, *t, dy, from, some, to, count, out_plane);
@@ -177,14 +197,20 @@ impl Pass<'_> {
         // SAFETY: tiles that nobody writes now; `out` is the caller's.
         unsafe {
             let left = Left {
-                start: self.inputs.start().add(point * in_plane + i * count * LANES),
+                start: self
+                    .inputs
+                    .start()
+                    .add(point * in_plane + i * count * LANES),
                 row: LANES,
                 line: 0,
                 rows: 0,
                 depth: count,
             };
             let right = Right {
-                start: self.gradients.start().add(point * out_plane + o * count * LANES),
+                start: self
+                    .gradients
+                    .start()
+                    .add(point * out_plane + o * count * LANES),
                 block: count * LANES,
                 blocks: width,
             };
