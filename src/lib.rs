@@ -12,6 +12,7 @@ pub mod diag;
 pub mod engines;
 pub mod error;
 pub mod ir;
+pub mod plan;
 pub mod schedule;
 pub mod span;
 pub mod syntax;

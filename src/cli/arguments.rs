@@ -21,6 +21,7 @@ pub(super) fn command(knobs: &[Knob]) -> Command {
         .subcommand(fmt())
         .subcommand(train(knobs))
         .subcommand(eval())
+        .subcommand(bench(knobs))
 }
 
 fn check(knobs: &[Knob]) -> Command {
@@ -37,6 +38,8 @@ fn describe(knobs: &[Knob]) -> Command {
         .arg(file())
         .arg(format(&["text", "json", "dot"]))
         .arg(switch("all", "Show every repeat by itself, folding none"))
+        .arg(switch("plan", "Show the steps and buffers of training"))
+        .arg(number("batch", "N", "Images in a step of the plan"))
         .args(params(knobs))
 }
 
@@ -100,18 +103,39 @@ fn train(knobs: &[Knob]) -> Command {
                 .value_parser(value_parser!(f64))
                 .help("Seconds between checkpoints, beside one an epoch [default: 60]"),
         )
-        .arg(number(
-            "threads",
-            "N",
-            "Threads to use [default: one a core]",
-        ))
-        .arg(choice(
-            "engine",
-            &EngineKind::NAMES,
-            "What runs the network",
-        ))
-        .arg(choice("device", &Device::NAMES, "Where it runs"))
+        .args(machine())
         .arg(switch("quiet", "Print nothing but errors"))
+}
+
+fn bench(knobs: &[Knob]) -> Command {
+    Command::new("bench")
+        .about("Measure how long a step of training takes")
+        .arg(file())
+        .args(params(knobs))
+        .args(settings())
+        .next_help_heading("Run")
+        .arg(number(
+            "max-steps",
+            "N",
+            "Steps to time [default: as many as take five seconds]",
+        ))
+        .arg(switch("profile", "Show what each step of the plan takes"))
+        .args(machine())
+        .arg(format(&["text", "json"]))
+}
+
+/// What runs the network, and on how much of the machine.
+fn machine() -> [Arg; 4] {
+    [
+        number("threads", "N", "Threads to use [default: one a core]"),
+        text(
+            "memory",
+            "SIZE",
+            "Memory to use at most, like 4GiB [default: what the machine has]",
+        ),
+        choice("engine", &EngineKind::NAMES, "What runs the network"),
+        choice("device", &Device::NAMES, "Where it runs"),
+    ]
 }
 
 fn eval() -> Command {

@@ -4,8 +4,10 @@ use super::Failure;
 use super::arguments::param_overrides;
 use super::source::Source;
 use crate::check::Knob;
-use crate::describe::{dot, json, table};
+use crate::describe::{dot, json, plan_json, plan_table, table};
+use crate::engines::cpu::Cpu;
 use crate::error::Error;
+use crate::plan::{Plan, Purpose};
 use clap::ArgMatches;
 use std::io::{ErrorKind, Write};
 
@@ -15,7 +17,22 @@ pub(super) fn run(
     matches: &ArgMatches,
 ) -> Result<(), Failure> {
     let model = source.model(&param_overrides(knobs, matches), false)?;
-    let text = match matches.get_one::<String>("format").map(String::as_str) {
+    let format = matches.get_one::<String>("format").map(String::as_str);
+    if matches.get_flag("plan") {
+        let batch = matches.get_one::<u64>("batch").copied();
+        let batch = batch.map_or(model.train.batch, |batch| batch.max(1) as usize);
+        let plan = Plan::new(&model, batch, Purpose::Training, &Cpu::here());
+        return print(&match format {
+            Some("json") => format!("{:#}\n", plan_json(&plan)),
+            Some("dot") => {
+                return Err(Error::new("--plan: a plan has no DOT form")
+                    .help("leave --format out, or give --format json")
+                    .into());
+            }
+            _ => plan_table(&plan, matches.get_flag("all")),
+        });
+    }
+    let text = match format {
         Some("json") => format!("{:#}\n", json(&model)),
         Some("dot") => dot(&model),
         _ => table(&model, matches.get_flag("all")),

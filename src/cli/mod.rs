@@ -1,6 +1,7 @@
 //! The command line: one file a command; the only place that chains the parts.
 
 mod arguments;
+mod bench;
 mod check;
 mod describe;
 pub mod eval;
@@ -78,6 +79,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         ("fmt", _) => fmt::run(matches),
         ("train", Some(source)) => train_file(source, &knobs, matches),
         ("eval", _) => evaluate(matches),
+        ("bench", Some(source)) => bench_file(source, &knobs, matches),
         _ => Err(Failure::Error(arguments::missing_file(matches))),
     };
     match result {
@@ -105,6 +107,19 @@ fn train_file(source: &mut Source, knobs: &[Knob], matches: &ArgMatches) -> Resu
             128u8.wrapping_add(signal as u8),
         ))),
     }
+}
+
+fn bench_file(source: &mut Source, knobs: &[Knob], matches: &ArgMatches) -> Result<(), Failure> {
+    let options = options::bench(matches)?;
+    let mut overrides = arguments::param_overrides(knobs, matches);
+    overrides.extend(arguments::setting_overrides(matches));
+    let report = bench::run(&source.model(&overrides, true)?, &options)?;
+    describe::print(
+        &match matches.get_one::<String>("format").map(String::as_str) {
+            Some("json") => format!("{:#}\n", report.to_json()),
+            _ => report.to_text(),
+        },
+    )
 }
 
 fn evaluate(matches: &ArgMatches) -> Result<(), Failure> {

@@ -1,9 +1,11 @@
 //! From flags to what `train` and `eval` take.
 
 use super::arguments::{param_overrides, setting_overrides};
+use super::bench;
 use super::eval::{self, Which};
 use crate::check::{Knob, Override};
 use crate::error::{Error, Result};
+use crate::train::memory;
 use crate::train::metrics::Split;
 use crate::train::options::{Device, EngineKind, Options, Order, Overrides};
 use clap::ArgMatches;
@@ -24,18 +26,14 @@ pub(super) fn train(path: &Path, knobs: &[Knob], matches: &ArgMatches) -> Result
     options.out = path_of(matches, "out");
     options.weights = path_of(matches, "weights");
     options.threads = threads(matches);
+    options.memory = word(matches, "memory").map(memory::parse).transpose()?;
     options.max_steps = matches.get_one("max-steps").copied();
     options.log_every = matches.get_one("log-every").copied();
     options.augment = word(matches, "augment") != Some("off");
     options.resume = matches.get_flag("resume");
     options.force = matches.get_flag("force");
     options.quiet = matches.get_flag("quiet");
-    if let Some(name) = word(matches, "engine") {
-        options.engine = EngineKind::parse(name)?;
-    }
-    if let Some(name) = word(matches, "device") {
-        options.device = Device::parse(name)?;
-    }
+    (options.engine, options.device) = engine(matches)?;
     if let Some(name) = word(matches, "order") {
         options.order = Order::parse(name)?;
     }
@@ -46,6 +44,26 @@ pub(super) fn train(path: &Path, knobs: &[Knob], matches: &ArgMatches) -> Result
         })?;
     }
     Ok(options)
+}
+
+/// What `bench` is asked to do.
+pub(super) fn bench(matches: &ArgMatches) -> Result<bench::Options> {
+    let (engine, device) = engine(matches)?;
+    Ok(bench::Options {
+        engine,
+        device,
+        threads: number_of(matches, "threads"),
+        memory: word(matches, "memory").map(memory::parse).transpose()?,
+        steps: matches.get_one("max-steps").copied(),
+        profile: matches.get_flag("profile"),
+    })
+}
+
+/// `--engine` and `--device`.
+fn engine(matches: &ArgMatches) -> Result<(EngineKind, Device)> {
+    let kind = word(matches, "engine").map(EngineKind::parse).transpose()?;
+    let device = word(matches, "device").map(Device::parse).transpose()?;
+    Ok((kind.unwrap_or_default(), device.unwrap_or_default()))
 }
 
 /// What `eval` is asked to do.

@@ -186,16 +186,19 @@ fn load_data(model: &Model, options: &Options, progress: &Progress) -> Result<Da
     data::load(&request, &progress.loader(kind.keyword()))
 }
 
-/// Refuses a batch that the machine's memory cannot hold; one larger than the dataset
-/// is as large as that.
+/// Refuses a batch that memory cannot hold; one larger than the dataset is as large as
+/// that.
 fn check_memory(model: &Model, options: &Options, dataset: &Dataset) -> Result<()> {
-    let needed = |images: usize| match options.engine {
-        EngineKind::Dfdx => engines::dfdx::memory(model, images),
-    };
     let batch = model.train.batch.min(dataset.train.len());
-    match memory::available() {
-        Some(available) => memory::check(&needed, batch, available),
-        None => Ok(()),
+    let needed = |images| needed_memory(options.engine, model, images);
+    memory::check(&needed, batch, options.memory)
+}
+
+/// Bytes that training with batches of `images` takes.
+pub(super) fn needed_memory(kind: EngineKind, model: &Model, images: usize) -> f64 {
+    match kind {
+        EngineKind::Cpu => engines::cpu::memory(model, images),
+        EngineKind::Dfdx => engines::dfdx::memory(model, images),
     }
 }
 
@@ -241,6 +244,7 @@ pub(super) fn build(
     tensors: &[Tensor],
 ) -> Result<Box<dyn Engine>> {
     match (kind, device) {
+        (EngineKind::Cpu, Device::Cpu) => engines::cpu::cpu(model, tensors),
         (EngineKind::Dfdx, Device::Cpu) => engines::dfdx::cpu(model, tensors),
     }
 }

@@ -3,6 +3,7 @@
 mod cost;
 mod dot;
 mod json;
+mod plan;
 mod table;
 mod words;
 
@@ -10,5 +11,6 @@ pub use crate::text::count;
 pub use cost::{Cost, Totals, own_cost, totals};
 pub use dot::dot;
 pub use json::json;
+pub use plan::{plan_json, plan_table};
 pub use table::table;
 pub use words::layer_words;

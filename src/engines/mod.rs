@@ -1,9 +1,12 @@
 //! What runs a network: one trait, one engine a file, none of which knows another.
 
+mod batch;
+pub mod cpu;
 pub mod dfdx;
 pub mod dropout;
 pub mod init;
 mod random;
+mod skips;
 mod state;
 
 use crate::error::Result;

@@ -1,9 +1,9 @@
-//! Refusing what the machine's memory cannot hold, before it is allocated.
+//! How much memory there is, and refusing what it cannot hold before it is allocated.
 
 use crate::error::{Error, Result};
 
 /// Bytes that programs can still have, where the system says.
-pub fn available() -> Option<f64> {
+fn available() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text
         .lines()
@@ -12,29 +12,81 @@ pub fn available() -> Option<f64> {
     Some(kibibytes * 1024.0)
 }
 
-/// Refuses a `batch` whose steps take more bytes by `needed` than are `available`,
-/// with the largest batch that does not.
-pub fn check(needed: &dyn Fn(usize) -> f64, batch: usize, available: f64) -> Result<()> {
+/// The most bytes that this process has had at once, where the system says.
+pub fn peak() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
+/// Units of sizes, the longer before those that they end in.
+const UNITS: [(&str, f64); 9] = [
+    ("KiB", 1024.0),
+    ("MiB", 1_048_576.0),
+    ("GiB", 1_073_741_824.0),
+    ("TiB", 1_099_511_627_776.0),
+    ("kB", 1e3),
+    ("MB", 1e6),
+    ("GB", 1e9),
+    ("TB", 1e12),
+    ("B", 1.0),
+];
+
+/// Reads what `--memory` takes: `4GiB`, `500MB` or a number of bytes.
+pub fn parse(text: &str) -> Result<u64> {
+    let found = UNITS.iter().find_map(|(suffix, unit)| {
+        let number = text.strip_suffix(suffix)?;
+        Some((number.trim_end(), *unit))
+    });
+    let (number, unit) = found.unwrap_or((text, 1.0));
+    match number.parse::<f64>() {
+        Ok(number) if number.is_finite() && number > 0.0 => Ok((number * unit) as u64),
+        _ => Err(Error::new(format!("--memory {text}: this is no size"))
+            .help("give one like 4GiB, 500MB or a number of bytes")),
+    }
+}
+
+/// Refuses a `batch` whose steps take more bytes by `needed`, which grows with the
+/// batch, than the `limit` or, without one, than are free; with the largest batch that
+/// does not.
+pub fn check(needed: &dyn Fn(usize) -> f64, batch: usize, limit: Option<u64>) -> Result<()> {
+    let limit = limit.map(|bytes| bytes as f64);
+    let Some(most) = limit.or_else(available) else {
+        return Ok(());
+    };
     let wanted = needed(batch);
-    if wanted <= available {
+    if wanted <= most {
         return Ok(());
     }
+    let whose = if limit.is_some() { "allowed" } else { "free" };
     let error = Error::new(format!(
-        "a step takes about {} of memory with a batch of {batch}, and {} are free",
+        "a step takes about {} of memory with a batch of {batch}, and {} are {whose}",
         gibibytes(wanted),
-        gibibytes(available)
+        gibibytes(most)
     ));
-    // What is needed grows linearly with the batch.
-    let (none, one) = (needed(0), needed(1));
-    let largest = ((available - none) / (one - none)).floor();
-    Err(match largest >= 1.0 {
-        true => error.help(format!("give --batch {largest} or less")),
-        false => error.help("make the network smaller: not even one image fits"),
+    // The first of these fits, the second does not.
+    let (mut fits, mut too_large) = (0, batch);
+    while too_large - fits > 1 {
+        let middle = fits + (too_large - fits) / 2;
+        if needed(middle) <= most {
+            fits = middle;
+        } else {
+            too_large = middle;
+        }
+    }
+    Err(match fits {
+        0 => error.help("make the network smaller: not even one image fits"),
+        largest => error.help(format!("give --batch {largest} or less")),
     })
 }
 
-fn gibibytes(bytes: f64) -> String {
-    format!("{:.1} GiB", bytes / f64::from(1 << 30))
+/// `bytes`, for people.
+pub fn gibibytes(bytes: f64) -> String {
+    match bytes {
+        b if b < 107_374_182.4 => format!("{:.1} MiB", b / f64::from(1 << 20)),
+        b => format!("{:.1} GiB", b / f64::from(1 << 30)),
+    }
 }
 
 #[cfg(test)]
@@ -46,8 +98,8 @@ mod tests {
     #[test]
     fn the_largest_batch_that_fits_is_named() {
         let needed = |images: usize| GIB + images as f64 * GIB / 4.0;
-        assert!(check(&needed, 12, 4.0 * GIB).is_ok());
-        let error = check(&needed, 13, 4.0 * GIB).unwrap_err();
+        assert!(check(&needed, 12, Some(4 << 30)).is_ok());
+        let error = check(&needed, 13, Some(4 << 30)).unwrap_err();
         assert!(error.message.contains("4.2 GiB"), "{error}");
         assert!(error.message.contains("4.0 GiB"), "{error}");
         assert_eq!(error.help.as_deref(), Some("give --batch 12 or less"));
@@ -56,7 +108,18 @@ mod tests {
     #[test]
     fn a_network_that_never_fits_is_refused() {
         let needed = |images: usize| 8.0 * GIB + images as f64;
-        let error = check(&needed, 1, GIB).unwrap_err();
+        let error = check(&needed, 1, Some(1 << 30)).unwrap_err();
         assert!(error.help.unwrap().contains("smaller"));
+    }
+
+    #[test]
+    fn sizes_are_read() {
+        assert_eq!(parse("4GiB").unwrap(), 4 << 30);
+        assert_eq!(parse("1.5 MB").unwrap(), 1_500_000);
+        assert_eq!(parse("4096").unwrap(), 4096);
+        assert_eq!(parse("7B").unwrap(), 7);
+        for wrong in ["", "GiB", "-1MB", "4Gib", "nan", "inf", "4 4"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -8,8 +8,10 @@ use std::time::Duration;
 /// What runs the network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EngineKind {
-    /// The reference: dfdx's tensors, tape and SGD.
+    /// The compiled engine: a plan of fused steps on one arena.
     #[default]
+    Cpu,
+    /// The reference: dfdx's tensors, tape and SGD.
     Dfdx,
 }
 
@@ -33,11 +35,12 @@ pub enum Order {
 
 impl EngineKind {
     /// What `--engine` takes.
-    pub const NAMES: [&str; 1] = ["dfdx"];
+    pub const NAMES: [&str; 2] = ["cpu", "dfdx"];
 
     /// The engine called `name`.
     pub fn parse(name: &str) -> Result<Self> {
         match name {
+            "cpu" => Ok(EngineKind::Cpu),
             "dfdx" => Ok(EngineKind::Dfdx),
             _ => Err(unknown("--engine", name, &Self::NAMES)),
         }
@@ -46,6 +49,7 @@ impl EngineKind {
     /// What `--engine` calls it.
     pub fn name(self) -> &'static str {
         match self {
+            EngineKind::Cpu => "cpu",
             EngineKind::Dfdx => "dfdx",
         }
     }
@@ -123,6 +127,8 @@ pub struct Options {
     pub data_dir: Option<PathBuf>,
     /// `--threads`; by default as many as the machine has cores.
     pub threads: Option<usize>,
+    /// `--memory`: bytes that training may take; by default what the machine has.
+    pub memory: Option<u64>,
     /// `--engine`.
     pub engine: EngineKind,
     /// `--device`.
@@ -160,6 +166,7 @@ impl Options {
             overrides: Overrides::default(),
             data_dir: None,
             threads: None,
+            memory: None,
             engine: EngineKind::default(),
             device: Device::default(),
             out: None,
@@ -229,6 +236,7 @@ impl Options {
         }
         let numbers = [
             ("threads", self.threads.map(|n| n as u64)),
+            ("memory", self.memory),
             ("max-steps", self.max_steps),
             ("log-every", self.log_every),
         ];

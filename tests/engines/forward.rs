@@ -2,7 +2,7 @@
 
 use crate::naive::{cross_entropy, run};
 use crate::networks::NETWORKS;
-use crate::support::{AT, batch, double, model, single, state};
+use crate::support::{AT, ENGINES, batch, cpu, dfdx, double, model, state};
 use vanc::engines::Engine;
 use vanc::tensor::Batch;
 
@@ -23,8 +23,9 @@ fn logits_and_loss_are_those_of_naive_loops() {
         let (logits, _) = run(&model, &tensors, &batch, false);
         let (trained, _) = run(&model, &tensors, &batch, true);
         let loss = cross_entropy(&trained, &batch.labels);
-        let engines: [(Box<dyn Engine>, f64); 2] = [
-            (Box::new(single(&model, &tensors)), 3e-5),
+        let engines: [(Box<dyn Engine>, f64); 3] = [
+            (dfdx(&model, &tensors), 3e-5),
+            (cpu(&model, &tensors), 3e-5),
             // Logits come back as f32; all else is f64.
             (Box::new(double(&model, &tensors)), 1e-7),
         ];
@@ -47,22 +48,25 @@ fn a_step_moves_the_running_statistics_and_evaluation_uses_them() {
         let tensors = state(&model, 3);
         let batch = batch(&model, 3, 4);
         let (_, naive) = run(&model, &tensors, &batch, true);
-        let mut engine = double(&model, &tensors);
-        engine.step(&batch, AT).unwrap();
-        let after = engine.save().unwrap();
-        let mut moved = 0;
-        for tensor in &after {
-            if let Some(expected) = naive.moved.get(&tensor.name) {
-                moved += 1;
-                for (&found, &expected) in tensor.data.iter().zip(expected) {
-                    close(f64::from(found), expected, 1e-6, &tensor.name);
+        let engines: [Box<dyn Engine>; 2] =
+            [Box::new(double(&model, &tensors)), cpu(&model, &tensors)];
+        for mut engine in engines {
+            engine.step(&batch, AT).unwrap();
+            let after = engine.save().unwrap();
+            let mut moved = 0;
+            for tensor in &after {
+                if let Some(expected) = naive.moved.get(&tensor.name) {
+                    moved += 1;
+                    for (&found, &expected) in tensor.data.iter().zip(expected) {
+                        close(f64::from(found), expected, 1e-6, &tensor.name);
+                    }
                 }
             }
-        }
-        assert_eq!(moved, naive.moved.len());
-        let (logits, _) = run(&model, &after, &batch, false);
-        for (found, expected) in engine.logits(&batch).unwrap().into_iter().zip(logits) {
-            close(f64::from(found), expected, 1e-5, network.name);
+            assert_eq!(moved, naive.moved.len());
+            let (logits, _) = run(&model, &after, &batch, false);
+            for (found, expected) in engine.logits(&batch).unwrap().into_iter().zip(logits) {
+                close(f64::from(found), expected, 1e-5, network.name);
+            }
         }
     }
 }
@@ -82,8 +86,10 @@ fn correct_counts_the_first_largest_logit() {
         ],
         labels: vec![1, 0, 1, 2],
     };
-    let (outcome, _) = single(&model, &tensors).gradients(&batch, AT).unwrap();
-    assert_eq!(outcome.correct, 2);
+    for single in ENGINES {
+        let (outcome, _) = single(&model, &tensors).gradients(&batch, AT).unwrap();
+        assert_eq!(outcome.correct, 2);
+    }
 }
 
 #[test]
@@ -95,7 +101,9 @@ fn a_huge_logit_does_not_overflow_the_loss() {
         images: vec![1e4, -1e4],
         labels: vec![1],
     };
-    let (outcome, gradients) = single(&model, &tensors).gradients(&batch, AT).unwrap();
-    assert_eq!(outcome.loss, 2e4);
-    assert!(gradients[0].data.iter().all(|g| g.is_finite()));
+    for single in ENGINES {
+        let (outcome, gradients) = single(&model, &tensors).gradients(&batch, AT).unwrap();
+        assert_eq!(outcome.loss, 2e4);
+        assert!(gradients[0].data.iter().all(|g| g.is_finite()));
+    }
 }

@@ -7,3 +7,4 @@ mod networks;
 mod support;
 mod timing;
 mod training;
+mod twins;

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use vanc::check::{Override, Target, check};
 use vanc::diag::{Sources, Style};
 use vanc::engines::dfdx::DfdxEngine;
-use vanc::engines::{StepContext, init};
+use vanc::engines::{Engine, StepContext, init};
 use vanc::ir::{Model, Role, Shape};
 use vanc::tensor::{Batch, Tensor};
 
@@ -97,9 +97,20 @@ pub fn batch(model: &Model, count: usize, seed: u64) -> Batch {
     }
 }
 
-/// The reference engine in f32, as it trains.
-pub fn single(model: &Model, tensors: &[Tensor]) -> DfdxEngine<f32, Cpu> {
-    DfdxEngine::new("single", Cpu::default(), model, tensors).unwrap()
+/// Makes an engine that trains in f32.
+pub type Make = fn(&Model, &[Tensor]) -> Box<dyn Engine>;
+
+/// Every engine.
+pub const ENGINES: [Make; 2] = [dfdx, cpu];
+
+/// The reference engine, as it trains.
+pub fn dfdx(model: &Model, tensors: &[Tensor]) -> Box<dyn Engine> {
+    vanc::engines::dfdx::cpu(model, tensors).unwrap()
+}
+
+/// The compiled engine.
+pub fn cpu(model: &Model, tensors: &[Tensor]) -> Box<dyn Engine> {
+    vanc::engines::cpu::cpu(model, tensors).unwrap()
 }
 
 /// The reference engine in f64, for central differences.

@@ -1,10 +1,10 @@
 //! How long a step takes: `cargo test --release --test engines -- --ignored --nocapture`.
 
-use crate::support::{batch, single};
+use crate::support::{batch, dfdx};
 use std::time::Instant;
 use vanc::check::{Override, Target, check};
 use vanc::diag::Sources;
-use vanc::engines::{Engine, StepContext, init};
+use vanc::engines::{StepContext, init};
 
 const STEPS: u64 = 8;
 
@@ -21,7 +21,7 @@ fn seconds_a_step() {
             value: value.to_string(),
         });
         let model = check(&mut sources, &overrides, true).unwrap();
-        let mut engine = single(&model, &init::initial(&model, 0));
+        let mut engine = dfdx(&model, &init::initial(&model, 0));
         let batch = batch(&model, 128, 0);
         let mut times = Vec::new();
         for step in 0..STEPS {

@@ -1,7 +1,7 @@
 //! What a step moves and by how much; states that are saved and loaded; failures.
 
 use crate::networks::NETWORKS;
-use crate::support::{AT, batch, double, model, single, state};
+use crate::support::{AT, ENGINES, Make, batch, cpu, double, model, state};
 use vanc::engines::{Engine, SkipState, StepContext};
 use vanc::ir::{Constraint, Every, Model, Role};
 use vanc::schedule::{Multipliers, SkipMultipliers};
@@ -61,27 +61,30 @@ fn steps_are_sgd_with_the_gradients() {
     ] {
         let model = model("3, 7, 5", EVERYTHING, &[("optimizer", settings)]);
         let specs = model.tensors();
-        let mut engine = double(&model, &state(&model, 1));
-        let mut velocities: Vec<Vec<f64>> = Vec::new();
-        for step in 0..3 {
-            let batch = batch(&model, 3, step);
-            let before = engine.save().unwrap();
-            let (expected, gradients) = engine.gradients(&batch, at(step)).unwrap();
-            assert_eq!(engine.step(&batch, at(step)).unwrap(), expected);
-            let after = engine.save().unwrap();
-            velocities.resize(gradients.len(), Vec::new());
-            for (gradient, v) in gradients.iter().zip(&mut velocities) {
-                let index = specs.iter().position(|s| s.name == gradient.name);
-                let index = index.unwrap();
-                if specs[index].role == Role::Alpha {
-                    continue;
-                }
-                v.resize(gradient.data.len(), 0.0);
-                let mut w: Vec<f64> = before[index].data.iter().map(|&x| x.into()).collect();
-                descend(&mut w, v, &gradient.data, nesterov, decay, momentum);
-                for (&found, expected) in after[index].data.iter().zip(w) {
-                    let error = (f64::from(found) - expected).abs();
-                    assert!(error < 1e-6, "{settings}: {}: {error}", gradient.name);
+        let tensors = state(&model, 1);
+        let exact: Box<dyn Engine> = Box::new(double(&model, &tensors));
+        for mut engine in [exact, cpu(&model, &tensors)] {
+            let mut velocities: Vec<Vec<f64>> = Vec::new();
+            for step in 0..3 {
+                let batch = batch(&model, 3, step);
+                let before = engine.save().unwrap();
+                let (expected, gradients) = engine.gradients(&batch, at(step)).unwrap();
+                assert_eq!(engine.step(&batch, at(step)).unwrap(), expected);
+                let after = engine.save().unwrap();
+                velocities.resize(gradients.len(), Vec::new());
+                for (gradient, v) in gradients.iter().zip(&mut velocities) {
+                    let index = specs.iter().position(|s| s.name == gradient.name);
+                    let index = index.unwrap();
+                    if specs[index].role == Role::Alpha {
+                        continue;
+                    }
+                    v.resize(gradient.data.len(), 0.0);
+                    let mut w: Vec<f64> = before[index].data.iter().map(|&x| x.into()).collect();
+                    descend(&mut w, v, &gradient.data, nesterov, decay, momentum);
+                    for (&found, expected) in after[index].data.iter().zip(w) {
+                        let error = (f64::from(found) - expected).abs();
+                        assert!(error < 1e-6, "{settings}: {}: {error}", gradient.name);
+                    }
                 }
             }
         }
@@ -102,260 +105,287 @@ fn alpha_and_lambda_follow_the_rule() {
     );
     let rule: Constraint = model.train.constraint;
     let tensors = vanc::engines::init::initial(&model, 0);
-    let mut engine = double(&model, &tensors);
-    // The inner skip is the first: its λ is 0 and stays there.
-    let skips = [false, true].map(|enforced| SkipMultipliers::new(&rule, 4, enforced));
-    let mut expected = Multipliers::new(rule, skips.to_vec());
-    for step in 0..4 {
-        let batch = batch(&model, 2, step);
-        let (_, gradients) = engine.gradients(&batch, AT).unwrap();
-        let alphas = gradients.into_iter().filter(|g| g.name.ends_with(".alpha"));
-        let alphas: Vec<_> = alphas.map(|g| g.data).collect();
-        expected.step(AT.rate, &alphas);
-        engine.step(&batch, AT).unwrap();
-        engine.end_epoch(AT.rate).unwrap();
-        let found = engine.skips().unwrap();
-        let paths = ["skip0.skip0", "skip0"].iter();
-        for ((found, expected), path) in found.iter().zip(&expected.skips).zip(paths) {
-            let expected = SkipState {
-                path: path.to_string(),
-                alpha: expected.alpha.clone(),
-                lambda: expected.lambda.clone(),
-            };
-            assert_eq!(found, &expected);
+    for mut engine in [cpu(&model, &tensors), Box::new(double(&model, &tensors))] {
+        // The inner skip is the first: its λ is 0 and stays there.
+        let skips = [false, true].map(|enforced| SkipMultipliers::new(&rule, 4, enforced));
+        let mut expected = Multipliers::new(rule, skips.to_vec());
+        for step in 0..4 {
+            let batch = batch(&model, 2, step);
+            let (_, gradients) = engine.gradients(&batch, AT).unwrap();
+            let alphas = gradients.into_iter().filter(|g| g.name.ends_with(".alpha"));
+            let alphas: Vec<_> = alphas.map(|g| g.data).collect();
+            expected.step(AT.rate, &alphas);
+            engine.step(&batch, AT).unwrap();
+            engine.end_epoch(AT.rate).unwrap();
+            let found = engine.skips().unwrap();
+            let paths = ["skip0.skip0", "skip0"].iter();
+            for ((found, expected), path) in found.iter().zip(&expected.skips).zip(paths) {
+                let expected = SkipState {
+                    path: path.to_string(),
+                    alpha: expected.alpha.clone(),
+                    lambda: expected.lambda.clone(),
+                };
+                assert_eq!(found, &expected);
+            }
+            // What is saved, and what the next forward pass uses, is the moved α.
+            let saved = engine.save().unwrap();
+            let alpha = saved.iter().find(|t| t.name == "skip0.alpha").unwrap();
+            assert_eq!(alpha.data, found[1].alpha);
         }
-        // What is saved, and what the next forward pass uses, is the moved α.
-        let saved = engine.save().unwrap();
-        let alpha = saved.iter().find(|t| t.name == "skip0.alpha").unwrap();
-        assert_eq!(alpha.data, found[1].alpha);
     }
 }
 
 #[test]
 fn every_epoch_waits_for_the_end_of_the_epoch() {
-    let model = everything(EPOCH);
-    let mut engine = single(&model, &vanc::engines::init::initial(&model, 0));
-    let start = engine.skips().unwrap();
-    let mut sum = vec![0.0; 6];
-    for step in 0..3 {
-        let batch = batch(&model, 2, step);
-        let (_, gradients) = engine.gradients(&batch, at(step)).unwrap();
-        let alpha = gradients.iter().find(|g| g.name == "skip0.alpha").unwrap();
-        sum.iter_mut().zip(&alpha.data).for_each(|(s, g)| *s += g);
-        engine.step(&batch, at(step)).unwrap();
-    }
-    assert_eq!(engine.skips().unwrap(), start);
-    engine.end_epoch(0.1).unwrap();
-    let moved = engine.skips().unwrap();
-    for ((alpha, lambda), sum) in moved[0].alpha.iter().zip(&moved[0].lambda).zip(sum) {
-        let expected = 0.3 - 0.1 * (sum / 3.0 - 0.5);
-        assert!((alpha - expected).abs() < 1e-6);
-        assert!((lambda - (-0.5 + 0.2 * (alpha - 1.0))).abs() < 1e-6);
+    for single in ENGINES {
+        let model = everything(EPOCH);
+        let mut engine = single(&model, &vanc::engines::init::initial(&model, 0));
+        let start = engine.skips().unwrap();
+        let mut sum = vec![0.0; 6];
+        for step in 0..3 {
+            let batch = batch(&model, 2, step);
+            let (_, gradients) = engine.gradients(&batch, at(step)).unwrap();
+            let alpha = gradients.iter().find(|g| g.name == "skip0.alpha").unwrap();
+            sum.iter_mut().zip(&alpha.data).for_each(|(s, g)| *s += g);
+            engine.step(&batch, at(step)).unwrap();
+        }
+        assert_eq!(engine.skips().unwrap(), start);
+        engine.end_epoch(0.1).unwrap();
+        let moved = engine.skips().unwrap();
+        for ((alpha, lambda), sum) in moved[0].alpha.iter().zip(&moved[0].lambda).zip(sum) {
+            let expected = 0.3 - 0.1 * (sum / 3.0 - 0.5);
+            assert!((alpha - expected).abs() < 1e-6);
+            assert!((lambda - (-0.5 + 0.2 * (alpha - 1.0))).abs() < 1e-6);
+        }
     }
 }
 
 #[test]
 fn a_state_comes_back_as_it_was_given() {
-    for network in NETWORKS {
-        let model = network.model();
-        let tensors = state(&model, 9);
-        let mut found = single(&model, &tensors).save().unwrap();
-        found.truncate(tensors.len());
-        assert_eq!(found, tensors, "{}", network.name);
+    for single in ENGINES {
+        for network in NETWORKS {
+            let model = network.model();
+            let tensors = state(&model, 9);
+            let mut found = single(&model, &tensors).save().unwrap();
+            found.truncate(tensors.len());
+            assert_eq!(found, tensors, "{}", network.name);
+        }
     }
 }
 
 #[test]
 fn a_loaded_state_goes_on_bit_for_bit() {
-    for constraint in [EPOCH, "lagrange(every: step)"] {
-        let model = everything(constraint);
-        let mut engine = single(&model, &state(&model, 2));
-        for step in 0..3 {
-            engine.step(&batch(&model, 3, step), at(step)).unwrap();
+    for single in ENGINES {
+        for constraint in [EPOCH, "lagrange(every: step)"] {
+            let model = everything(constraint);
+            let mut engine = single(&model, &state(&model, 2));
+            for step in 0..3 {
+                engine.step(&batch(&model, 3, step), at(step)).unwrap();
+            }
+            let state_then = engine.save().unwrap();
+            let mut resumed = single(&model, &state_then);
+            let mut reloaded = single(&model, &state(&model, 77));
+            reloaded.step(&batch(&model, 2, 8), at(0)).unwrap();
+            reloaded.load(&state_then).unwrap();
+            for step in 3..6 {
+                let batch = batch(&model, 3, step);
+                let outcome = engine.step(&batch, at(step)).unwrap();
+                assert_eq!(resumed.step(&batch, at(step)).unwrap(), outcome);
+                assert_eq!(reloaded.step(&batch, at(step)).unwrap(), outcome);
+            }
+            for engine in [&mut engine, &mut resumed, &mut reloaded] {
+                engine.end_epoch(0.1).unwrap();
+            }
+            assert_eq!(saved(resumed.as_ref()), saved(engine.as_ref()));
+            assert_eq!(saved(reloaded.as_ref()), saved(engine.as_ref()));
         }
-        let state_then = engine.save().unwrap();
-        let mut resumed = single(&model, &state_then);
-        let mut reloaded = single(&model, &state(&model, 77));
-        reloaded.step(&batch(&model, 2, 8), at(0)).unwrap();
-        reloaded.load(&state_then).unwrap();
-        for step in 3..6 {
-            let batch = batch(&model, 3, step);
-            let outcome = engine.step(&batch, at(step)).unwrap();
-            assert_eq!(resumed.step(&batch, at(step)).unwrap(), outcome);
-            assert_eq!(reloaded.step(&batch, at(step)).unwrap(), outcome);
-        }
-        for engine in [&mut engine, &mut resumed, &mut reloaded] {
-            engine.end_epoch(0.1).unwrap();
-        }
-        assert_eq!(saved(&resumed), saved(&engine));
-        assert_eq!(saved(&reloaded), saved(&engine));
     }
 }
 
 #[test]
 fn the_bits_do_not_depend_on_the_number_of_threads() {
-    // Large enough that products are split among threads.
-    let layers = "conv(16, kernel: 3) batch_norm relu conv(16, kernel: 3) relu linear(4)";
-    let model = model("3, 32, 32", layers, &[]);
-    let run = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-        pool.build().unwrap().install(|| {
-            let mut engine = single(&model, &state(&model, 2));
-            engine.step(&batch(&model, 16, 0), at(0)).unwrap();
-            engine.step(&batch(&model, 16, 1), at(1)).unwrap();
-            saved(&engine)
-        })
-    };
-    let alone = run(1);
-    assert_eq!(alone, run(2));
-    assert_eq!(alone, run(3));
-    assert_eq!(alone, run(2));
+    for single in ENGINES {
+        // Large enough that products are split among threads.
+        let layers = "conv(16, kernel: 3) batch_norm relu conv(16, kernel: 3) relu linear(4)";
+        let model = model("3, 32, 32", layers, &[]);
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            pool.build().unwrap().install(|| {
+                let mut engine = single(&model, &state(&model, 2));
+                engine.step(&batch(&model, 16, 0), at(0)).unwrap();
+                engine.step(&batch(&model, 16, 1), at(1)).unwrap();
+                saved(engine.as_ref())
+            })
+        };
+        let alone = run(1);
+        assert_eq!(alone, run(2));
+        assert_eq!(alone, run(3));
+        assert_eq!(alone, run(2));
+    }
 }
 
 #[test]
 fn reading_moves_nothing() {
-    let model = everything(EPOCH);
-    let mut engine = single(&model, &state(&model, 2));
-    let before = saved(&engine);
-    let batch = batch(&model, 3, 0);
-    engine.logits(&batch).unwrap();
-    engine.gradients(&batch, AT).unwrap();
-    engine.first_non_finite(&batch, AT).unwrap();
-    engine.end_epoch(0.1).unwrap();
-    assert_eq!(saved(&engine), before);
+    for single in ENGINES {
+        let model = everything(EPOCH);
+        let mut engine = single(&model, &state(&model, 2));
+        let before = saved(engine.as_ref());
+        let batch = batch(&model, 3, 0);
+        engine.logits(&batch).unwrap();
+        engine.gradients(&batch, AT).unwrap();
+        engine.first_non_finite(&batch, AT).unwrap();
+        engine.end_epoch(0.1).unwrap();
+        assert_eq!(saved(engine.as_ref()), before);
+    }
 }
 
 #[test]
 fn dropout_is_the_steps_own_and_not_in_evaluation() {
-    let model = model("3, 7, 5", "dropout(0.5) linear(4)", &[]);
-    let mut engine = single(&model, &state(&model, 2));
-    let batch = batch(&model, 3, 0);
-    let mut loss = |step| engine.gradients(&batch, at(step)).unwrap().0.loss;
-    assert_eq!(loss(1), loss(1));
-    assert_ne!(loss(1), loss(2));
-    assert_eq!(
-        engine.logits(&batch).unwrap(),
-        engine.logits(&batch).unwrap()
-    );
+    for single in ENGINES {
+        let model = model("3, 7, 5", "dropout(0.5) linear(4)", &[]);
+        let mut engine = single(&model, &state(&model, 2));
+        let batch = batch(&model, 3, 0);
+        let mut loss = |step| engine.gradients(&batch, at(step)).unwrap().0.loss;
+        assert_eq!(loss(1), loss(1));
+        assert_ne!(loss(1), loss(2));
+        assert_eq!(
+            engine.logits(&batch).unwrap(),
+            engine.logits(&batch).unwrap()
+        );
+    }
 }
 
 /// `everything` with one tensor spoilt, and where that shows first.
-fn first_bad(name: &str, value: f32) -> Option<String> {
+fn first_bad(single: Make, name: &str, value: f32) -> Option<String> {
     let model = everything(EPOCH);
     let mut tensors = state(&model, 2);
     let tensor = tensors.iter_mut().find(|t| t.name == name).unwrap();
     tensor.data.fill(value);
     let mut engine = single(&model, &tensors);
     let batch = batch(&model, 3, 0);
-    let before = saved(&engine);
+    let before = saved(engine.as_ref());
     let outcome = engine.step(&batch, AT).unwrap();
     assert!(
         !outcome.loss.is_finite(),
         "{name}: the loss is {}",
         outcome.loss
     );
-    assert_eq!(saved(&engine), before, "{name}: something moved");
+    assert_eq!(saved(engine.as_ref()), before, "{name}: something moved");
     engine.first_non_finite(&batch, AT).unwrap()
 }
 
 #[test]
 fn a_loss_that_is_not_finite_moves_nothing_and_is_traced_to_its_layer() {
-    // A NaN, and weights so large that a product overflows.
-    for value in [f32::NAN, f32::MAX] {
-        for (name, path) in [
-            ("conv0.weight", "conv0"),
-            ("batch_norm0.weight", "batch_norm0"),
-            ("skip0.conv0.weight", "skip0.conv0"),
-            ("skip0.project.weight", "skip0.project"),
-            ("skip1.conv0.weight", "skip1.conv0"),
-            ("skip1.gate.weight", "skip1.gate"),
-            ("linear0.weight", "linear0"),
-        ] {
-            if value.is_finite() && ["batch_norm0.weight", "skip1.gate.weight"].contains(&name) {
-                continue;
+    for single in ENGINES {
+        // A NaN, and weights so large that a product overflows.
+        for value in [f32::NAN, f32::MAX] {
+            for (name, path) in [
+                ("conv0.weight", "conv0"),
+                ("batch_norm0.weight", "batch_norm0"),
+                ("skip0.conv0.weight", "skip0.conv0"),
+                ("skip0.project.weight", "skip0.project"),
+                ("skip1.conv0.weight", "skip1.conv0"),
+                ("skip1.gate.weight", "skip1.gate"),
+                ("linear0.weight", "linear0"),
+            ] {
+                if value.is_finite() && ["batch_norm0.weight", "skip1.gate.weight"].contains(&name)
+                {
+                    continue;
+                }
+                assert_eq!(
+                    first_bad(single, name, value).as_deref(),
+                    Some(path),
+                    "{name} = {value}"
+                );
             }
-            assert_eq!(
-                first_bad(name, value).as_deref(),
-                Some(path),
-                "{name} = {value}"
-            );
         }
+        assert_eq!(
+            first_bad(single, "skip2.conv0.dirac_a", f32::NAN).as_deref(),
+            Some("skip2.conv0")
+        );
+        assert_eq!(
+            first_bad(single, "skip0.alpha", f32::NAN).as_deref(),
+            Some("skip0")
+        );
     }
-    assert_eq!(
-        first_bad("skip2.conv0.dirac_a", f32::NAN).as_deref(),
-        Some("skip2.conv0")
-    );
-    assert_eq!(first_bad("skip0.alpha", f32::NAN).as_deref(), Some("skip0"));
 }
 
 #[test]
 fn nan_passes_through_every_activation() {
-    for layers in [
-        "relu",
-        "elu",
-        "leaky_relu",
-        "crelu",
-        "tanh",
-        "sigmoid",
-        "max_pool(kernel: 1, stride: 1)",
-        "avg_pool(kernel: 1, stride: 1)",
-        "dropout(0.5)",
-        "batch_norm",
-    ] {
-        let model = model("1, 1, 2", &format!("{layers} linear(2)"), &[]);
-        let batch = Batch {
-            images: vec![f32::NAN, f32::NAN],
-            labels: vec![0],
-        };
-        let mut engine = single(&model, &state(&model, 1));
-        let (outcome, _) = engine.gradients(&batch, AT).unwrap();
-        assert!(outcome.loss.is_nan(), "{layers}");
+    for single in ENGINES {
+        for layers in [
+            "relu",
+            "elu",
+            "leaky_relu",
+            "crelu",
+            "tanh",
+            "sigmoid",
+            "max_pool(kernel: 1, stride: 1)",
+            "avg_pool(kernel: 1, stride: 1)",
+            "dropout(0.5)",
+            "batch_norm",
+        ] {
+            let model = model("1, 1, 2", &format!("{layers} linear(2)"), &[]);
+            let batch = Batch {
+                images: vec![f32::NAN, f32::NAN],
+                labels: vec![0],
+            };
+            let mut engine = single(&model, &state(&model, 1));
+            let (outcome, _) = engine.gradients(&batch, AT).unwrap();
+            assert!(outcome.loss.is_nan(), "{layers}");
+        }
     }
 }
 
 #[test]
 fn a_batch_that_does_not_fit_is_refused() {
-    let model = model("1, 2, 2", "linear(3)", &[]);
-    let mut engine = single(&model, &state(&model, 1));
-    let mut refused = |images: usize, labels: Vec<u32>| {
-        let images = vec![0.0; images];
-        let error = engine.step(&Batch { images, labels }, AT).unwrap_err();
-        error.message
-    };
-    assert!(refused(7, vec![0, 0]).contains("7 pixels"));
-    assert!(refused(0, vec![]).contains("0 images"));
-    assert!(refused(4, vec![3]).contains("label 3"));
+    for single in ENGINES {
+        let model = model("1, 2, 2", "linear(3)", &[]);
+        let mut engine = single(&model, &state(&model, 1));
+        let mut refused = |images: usize, labels: Vec<u32>| {
+            let images = vec![0.0; images];
+            let error = engine.step(&Batch { images, labels }, AT).unwrap_err();
+            error.message
+        };
+        assert!(refused(7, vec![0, 0]).contains("7 pixels"));
+        assert!(refused(0, vec![]).contains("0 images"));
+        assert!(refused(4, vec![3]).contains("label 3"));
+    }
 }
 
 #[test]
 fn a_state_that_does_not_fit_is_refused_and_changes_nothing() {
-    let model = everything(EPOCH);
-    let tensors = state(&model, 2);
-    let mut engine = single(&model, &tensors);
-    let before = saved(&engine);
-    let error = engine.load(&tensors[1..]).unwrap_err();
-    assert!(error.message.contains("`conv0.weight`"), "{error}");
-    let mut wrong = tensors.clone();
-    wrong[0].shape.reverse();
-    let error = engine.load(&wrong).unwrap_err();
-    assert!(error.message.contains("[3, 3, 3, 4]"), "{error}");
-    assert_eq!(saved(&engine), before);
+    for single in ENGINES {
+        let model = everything(EPOCH);
+        let tensors = state(&model, 2);
+        let mut engine = single(&model, &tensors);
+        let before = saved(engine.as_ref());
+        let error = engine.load(&tensors[1..]).unwrap_err();
+        assert!(error.message.contains("`conv0.weight`"), "{error}");
+        let mut wrong = tensors.clone();
+        wrong[0].shape.reverse();
+        let error = engine.load(&wrong).unwrap_err();
+        assert!(error.message.contains("[3, 3, 3, 4]"), "{error}");
+        assert_eq!(saved(engine.as_ref()), before);
+    }
 }
 
 #[test]
 fn training_learns_to_tell_four_images_apart() {
-    let constraint = "lagrange(alpha_rate: 0.2, every: step)";
-    let layers = EVERYTHING.replace("dropout(0.3)", "");
-    let model = model("3, 7, 5", &layers, &[("constraint", constraint)]);
-    let mut engine = single(&model, &vanc::engines::init::initial(&model, 4));
-    let mut batch = batch(&model, 4, 0);
-    batch.labels = vec![0, 1, 2, 3];
-    let first = engine.step(&batch, at(0)).unwrap().loss;
-    for step in 1..60 {
-        engine.step(&batch, at(step)).unwrap();
+    for single in ENGINES {
+        let constraint = "lagrange(alpha_rate: 0.2, every: step)";
+        let layers = EVERYTHING.replace("dropout(0.3)", "");
+        let model = model("3, 7, 5", &layers, &[("constraint", constraint)]);
+        let mut engine = single(&model, &vanc::engines::init::initial(&model, 4));
+        let mut batch = batch(&model, 4, 0);
+        batch.labels = vec![0, 1, 2, 3];
+        let first = engine.step(&batch, at(0)).unwrap().loss;
+        for step in 1..60 {
+            engine.step(&batch, at(step)).unwrap();
+        }
+        let last = engine.step(&batch, at(60)).unwrap();
+        assert!(last.loss < 0.05 * first && last.correct == 4, "{last:?}");
+        assert!(engine.skips().unwrap()[0].alpha.iter().all(|&a| a > 0.5));
+        assert_eq!(model.train.constraint.every, Every::Step);
     }
-    let last = engine.step(&batch, at(60)).unwrap();
-    assert!(last.loss < 0.05 * first && last.correct == 4, "{last:?}");
-    assert!(engine.skips().unwrap()[0].alpha.iter().all(|&a| a > 0.5));
-    assert_eq!(model.train.constraint.every, Every::Step);
 }

@@ -18,19 +18,16 @@ pub use self::memory::memory;
 use self::parameters::{Parameters, to_f32};
 use self::pass::{Mode, Pass, Statistics, Watch, rows_of_images};
 use self::windows::Windows;
+use super::skips::Skips;
 use super::state::State;
-use super::{
-    Engine, GRADIENT_STEPS, GRADIENT_SUM_PREFIX, MOMENTUM_PREFIX, Outcome, SkipState, StepContext,
-};
+use super::{Engine, MOMENTUM_PREFIX, Outcome, SkipState, StepContext, batch};
 use crate::error::{Error, Result};
-use crate::ir::{Every, Model, Op, Policy, Role, Sgd, TensorSpec};
-use crate::schedule::{Multipliers, SkipMultipliers};
+use crate::ir::{Model, Role, Sgd, TensorSpec};
 use crate::tensor::{Batch, Tensor};
 use dfdx::dtypes::Dtype;
 use dfdx::shapes::Axis;
 use dfdx::tensor::{Cache, Cpu, Gradients, NoneTape, OwnedTape, PutTape, Tape};
 use dfdx::tensor_ops::{Backward, Device, MeanTo, Momentum, SelectTo, SgdConfig, WeightDecay};
-use std::collections::HashMap;
 use std::fmt::Display;
 
 /// A dfdx device that can run a network in the number type E.
@@ -51,9 +48,7 @@ pub struct DfdxEngine<E: Dtype, D: Backend<E>> {
     model: Model,
     specs: Vec<TensorSpec>,
     parameters: Parameters<E, D>,
-    /// Paths of the variable skips, in the order of `multipliers.skips`.
-    skip_paths: Vec<String>,
-    multipliers: Multipliers,
+    skips: Skips,
     windows: Windows<D>,
     /// Images of the last batch, for which the device keeps memory.
     last_images: usize,
@@ -75,15 +70,14 @@ impl<E: Dtype, D: Backend<E>> DfdxEngine<E, D> {
         let specs = model.tensors();
         let state = State::read(&specs, tensors)?;
         let parameters = Parameters::new(&device, model, &specs, &state)?;
-        let (skip_paths, multipliers) = multipliers(model, &specs, &state);
+        let skips = Skips::read(model, &specs, &state);
         Ok(DfdxEngine {
             name: name.to_string(),
             device,
             model: model.clone(),
             specs,
             parameters,
-            skip_paths,
-            multipliers,
+            skips,
             windows: Windows::new(),
             last_images: 0,
         })
@@ -92,21 +86,7 @@ impl<E: Dtype, D: Backend<E>> DfdxEngine<E, D> {
     /// Checks a batch against the model, and lets go of memory kept for batches of
     /// another size.
     fn admit(&mut self, batch: &Batch) -> Result<()> {
-        let elements = self.model.input.elements();
-        let classes = self.model.output.elements();
-        if batch.is_empty() || batch.images.len() != batch.len() * elements {
-            return Err(Error::new(format!(
-                "a batch of {} images has {} pixels where the model takes {elements} an image",
-                batch.len(),
-                batch.images.len(),
-            )));
-        }
-        if let Some(label) = batch.labels.iter().find(|&&l| l as usize >= classes) {
-            return Err(Error::new(format!(
-                "the label {label} is out of range for a model with {classes} outputs"
-            ))
-            .help("give the last layer as many outputs as the data has classes"));
-        }
+        batch::admit(&self.model, batch)?;
         if self.last_images != batch.len() {
             self.device.try_empty_cache().map_err(device_failed)?;
             self.last_images = batch.len();
@@ -214,7 +194,7 @@ impl<E: Dtype, D: Backend<E>> DfdxEngine<E, D> {
 
     /// Puts the multipliers' α on the device.
     fn place_alphas(&mut self) -> Result<()> {
-        for (path, skip) in self.skip_paths.iter().zip(&self.multipliers.skips) {
+        for (path, skip) in self.skips.iter() {
             self.parameters.set(&format!("{path}.alpha"), &skip.alpha)?;
         }
         Ok(())
@@ -252,14 +232,14 @@ impl<E: Dtype, D: Backend<E>> Engine for DfdxEngine<E, D> {
             self.parameters.descend(&sgd, &mut gradients)?;
             self.move_statistics(statistics)?;
             let alphas: Vec<_> = alphas.into_iter().map(|tensor| tensor.data).collect();
-            self.multipliers.step(at.rate, &alphas);
+            self.skips.multipliers.step(at.rate, &alphas);
             self.place_alphas()?;
         }
         Ok(outcome)
     }
 
     fn end_epoch(&mut self, rate: f64) -> Result<()> {
-        self.multipliers.end_epoch(rate);
+        self.skips.multipliers.end_epoch(rate);
         self.place_alphas()
     }
 
@@ -290,19 +270,12 @@ impl<E: Dtype, D: Backend<E>> Engine for DfdxEngine<E, D> {
     }
 
     fn skips(&self) -> Result<Vec<SkipState>> {
-        let skips = self.skip_paths.iter().zip(&self.multipliers.skips);
-        Ok(skips
-            .map(|(path, skip)| SkipState {
-                path: path.clone(),
-                alpha: skip.alpha.clone(),
-                lambda: skip.lambda.clone(),
-            })
-            .collect())
+        Ok(self.skips.states())
     }
 
     fn save(&self) -> Result<Vec<Tensor>> {
         let mut on_device = self.parameters.iter();
-        let mut skips = self.multipliers.skips.iter();
+        let mut skips = self.skips.multipliers.skips.iter();
         let mut tensors = Vec::new();
         for spec in &self.specs {
             let data = match spec.role {
@@ -326,35 +299,15 @@ impl<E: Dtype, D: Backend<E>> Engine for DfdxEngine<E, D> {
                 }));
             }
         }
-        match self.multipliers.every() {
-            Every::Step => {}
-            Every::Epoch => self.save_sums(&mut tensors),
-        }
+        self.skips.save_sums(&self.specs, &mut tensors);
         Ok(tensors)
     }
 
     fn load(&mut self, tensors: &[Tensor]) -> Result<()> {
         let state = State::read(&self.specs, tensors)?;
         self.parameters = Parameters::new(&self.device, &self.model, &self.specs, &state)?;
-        (_, self.multipliers) = multipliers(&self.model, &self.specs, &state);
+        self.skips = Skips::read(&self.model, &self.specs, &state);
         Ok(())
-    }
-}
-
-impl<E: Dtype, D: Backend<E>> DfdxEngine<E, D> {
-    /// The constraint's sums, where there are skips to have any.
-    fn save_sums(&self, tensors: &mut Vec<Tensor>) {
-        let alphas = self.specs.iter().filter(|spec| spec.role == Role::Alpha);
-        for (spec, skip) in alphas.zip(&self.multipliers.skips) {
-            tensors.push(Tensor {
-                name: format!("{GRADIENT_SUM_PREFIX}{}", spec.name),
-                ..named(spec, skip.gradient_sum.clone())
-            });
-        }
-        if !self.multipliers.skips.is_empty() {
-            let steps = self.multipliers.steps as f32;
-            tensors.push(Tensor::full(GRADIENT_STEPS, &[1], steps));
-        }
     }
 }
 
@@ -364,36 +317,6 @@ impl<E: Dtype, D: Backend<E>> Drop for DfdxEngine<E, D> {
         // from going there. A device that fails here has nothing left to free.
         let _ = self.device.try_disable_cache();
     }
-}
-
-/// The variable skips of `model`, in forward order, with their α and λ from `state`.
-fn multipliers(model: &Model, specs: &[TensorSpec], state: &State) -> (Vec<String>, Multipliers) {
-    let mut enforced = HashMap::new();
-    model.walk(&mut |layer| {
-        if let Op::Skip(skip) = &layer.op
-            && let Policy::Variable { enforced: e, .. } = skip.policy
-        {
-            enforced.insert(layer.path.as_str(), e);
-        }
-    });
-    let (mut paths, mut skips) = (Vec::new(), Vec::new());
-    let pairs = specs.iter().zip(&state.network);
-    let values = |role| pairs.clone().filter(move |(spec, _)| spec.role == role);
-    for ((spec, alpha), (_, lambda)) in values(Role::Alpha).zip(values(Role::Multiplier)) {
-        let path = spec.name.strip_suffix(".alpha").unwrap_or(&spec.name);
-        let sum = state.gradient_sum(&spec.name);
-        let enforced = enforced.get(path).copied().unwrap_or(false);
-        skips.push(SkipMultipliers {
-            alpha: alpha.data.clone(),
-            lambda: lambda.data.clone(),
-            gradient_sum: sum.map_or_else(|| vec![0.0; alpha.data.len()], |sum| sum.data.clone()),
-            enforced,
-        });
-        paths.push(path.to_string());
-    }
-    let mut multipliers = Multipliers::new(model.train.constraint, skips);
-    multipliers.steps = state.gradient_steps;
-    (paths, multipliers)
 }
 
 /// Mean over the batch of `−log softmax(logits)[label]`.
@@ -415,13 +338,8 @@ fn cross_entropy<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
 
 /// Rows whose largest element, the first of equals, is at their label.
 fn correct<E: Dtype>(logits: &[E], classes: usize, labels: &[u32]) -> usize {
-    fn largest<E: Dtype>(row: &[E]) -> Option<usize> {
-        let larger = |best: (usize, E), next: (usize, E)| if next.1 > best.1 { next } else { best };
-        let found = row.iter().copied().enumerate().reduce(larger);
-        found.map(|(index, _)| index)
-    }
     let rows = logits.chunks_exact(classes.max(1)).zip(labels);
-    rows.filter(|&(row, &label)| largest(row) == Some(label as usize))
+    rows.filter(|&(row, &label)| batch::is_correct(row, label))
         .count()
 }
 

@@ -1,0 +1,282 @@
+//! `vanc bench FILE`: how long a step takes, and what it is spent on.
+
+use super::train;
+use crate::engines::cpu::{Cpu, CpuEngine};
+use crate::engines::{Engine, StepContext, init};
+use crate::error::{Error, Result};
+use crate::ir::Model;
+use crate::plan::{Plan, Purpose};
+use crate::tensor::Batch;
+use crate::train::memory;
+use crate::train::options::{Device, EngineKind};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// Steps before time is taken: caches, pages, clocks.
+const WARM_UP: usize = 3;
+/// Steps that are timed at least, and at most.
+const STEPS: (usize, usize) = (5, 10_000);
+/// Time to fill with steps between the two.
+const ENOUGH: Duration = Duration::from_secs(5);
+
+/// What is to be measured.
+pub(super) struct Options {
+    /// `--engine`.
+    pub engine: EngineKind,
+    /// `--device`.
+    pub device: Device,
+    /// `--threads`.
+    pub threads: Option<usize>,
+    /// `--memory`.
+    pub memory: Option<u64>,
+    /// `--max-steps`: so many, instead of as many as take five seconds.
+    pub steps: Option<u64>,
+    /// `--profile`.
+    pub profile: bool,
+}
+
+/// What was measured.
+pub(super) struct Report {
+    engine: String,
+    batch: usize,
+    /// Timed steps.
+    steps: usize,
+    /// Median of the steps.
+    seconds_per_step: f64,
+    /// Floating-point operations of a step, as the direct method does them.
+    flops: u64,
+    planned_bytes: u64,
+    peak_bytes: Option<u64>,
+    profile: Vec<Share>,
+}
+
+/// Time that one kind of step takes in one layer.
+struct Share {
+    path: String,
+    word: &'static str,
+    /// Mean of the timed steps.
+    seconds: f64,
+    flops: u64,
+}
+
+/// Trains `model` on one batch of random images that stays in memory.
+pub(super) fn run(model: &Model, options: &Options) -> Result<Report> {
+    train::use_threads(options.threads)?;
+    let needed = |images| train::needed_memory(options.engine, model, images);
+    memory::check(&needed, model.train.batch, options.memory)?;
+    let tensors = init::initial(model, model.train.seed);
+    let batch = random_batch(model);
+    let plan = Plan::new(model, model.train.batch, Purpose::Training, &Cpu::here());
+    let mut report = Report {
+        engine: String::new(),
+        batch: model.train.batch,
+        steps: 0,
+        seconds_per_step: 0.0,
+        flops: plan.steps().map(|step| step.cost.flops).sum(),
+        planned_bytes: needed(model.train.batch) as u64,
+        peak_bytes: None,
+        profile: Vec::new(),
+    };
+    match (options.engine, options.profile) {
+        (EngineKind::Cpu, true) => {
+            let mut engine = CpuEngine::new(model, &tensors)?;
+            engine.time_steps();
+            time(&mut engine, &batch, options, &mut report)?;
+            let runs = (report.steps + WARM_UP) as f64;
+            let times = plan.steps().zip(engine.times());
+            report.profile = times
+                .map(|(step, &seconds)| Share {
+                    path: step.path.clone(),
+                    word: step.action.word(),
+                    seconds: seconds / runs,
+                    flops: step.cost.flops,
+                })
+                .collect();
+        }
+        (EngineKind::Dfdx, true) => {
+            return Err(
+                Error::new("--profile: the engine dfdx has no steps to time")
+                    .help("leave --profile out, or give --engine cpu"),
+            );
+        }
+        (EngineKind::Cpu | EngineKind::Dfdx, false) => {
+            let mut engine = train::build(options.engine, options.device, model, &tensors)?;
+            time(engine.as_mut(), &batch, options, &mut report)?;
+        }
+    }
+    report.peak_bytes = memory::peak();
+    Ok(report)
+}
+
+fn time(
+    engine: &mut dyn Engine,
+    batch: &Batch,
+    options: &Options,
+    report: &mut Report,
+) -> Result<()> {
+    let mut step = 0;
+    let mut once = || -> Result<f64> {
+        let at = StepContext {
+            // Too small to diverge, large enough to be done in full.
+            rate: 1e-6,
+            seed: 0,
+            step,
+        };
+        step += 1;
+        let start = Instant::now();
+        engine.step(batch, at)?;
+        Ok(start.elapsed().as_secs_f64())
+    };
+    for _ in 0..WARM_UP {
+        once()?;
+    }
+    let mut seconds = Vec::new();
+    let start = Instant::now();
+    let wanted = options.steps.map(|steps| steps.max(1) as usize);
+    while match wanted {
+        Some(wanted) => seconds.len() < wanted,
+        None => seconds.len() < STEPS.0 || (start.elapsed() < ENOUGH && seconds.len() < STEPS.1),
+    } {
+        seconds.push(once()?);
+    }
+    seconds.sort_by(f64::total_cmp);
+    report.engine = engine.name();
+    report.steps = seconds.len();
+    report.seconds_per_step = seconds.get(seconds.len() / 2).copied().unwrap_or(0.0);
+    Ok(())
+}
+
+fn random_batch(model: &Model) -> Batch {
+    let mut random = ChaCha8Rng::seed_from_u64(0);
+    let count = model.train.batch;
+    let classes = model.output.elements().max(1) as u64;
+    let pixel = |x: u64| (x >> 40) as f32 / (1 << 23) as f32 - 1.0;
+    Batch {
+        images: (0..count * model.input.elements())
+            .map(|_| pixel(random.next_u64()))
+            .collect(),
+        labels: (0..count)
+            .map(|_| (random.next_u64() % classes) as u32)
+            .collect(),
+    }
+}
+
+impl Report {
+    fn images_per_second(&self) -> f64 {
+        self.batch as f64 / self.seconds_per_step
+    }
+
+    fn gflops(&self) -> f64 {
+        self.flops as f64 / self.seconds_per_step / 1e9
+    }
+
+    /// For programs.
+    pub fn to_json(&self) -> Value {
+        let mut report = json!({
+            "engine": self.engine,
+            "batch": self.batch,
+            "steps": self.steps,
+            "seconds_per_step": self.seconds_per_step,
+            "images_per_second": self.images_per_second(),
+            "gflops": self.gflops(),
+            "planned_bytes": self.planned_bytes,
+            "peak_bytes": self.peak_bytes,
+        });
+        if !self.profile.is_empty() {
+            let share = |share: &Share| {
+                json!({
+                    "path": share.path,
+                    "step": share.word,
+                    "seconds": share.seconds,
+                    "flops": share.flops,
+                })
+            };
+            report["profile"] = self.profile.iter().map(share).collect();
+        }
+        report
+    }
+
+    /// For people.
+    pub fn to_text(&self) -> String {
+        let size = |bytes: u64| memory::gibibytes(bytes as f64);
+        let facts = [
+            ("engine", self.engine.clone()),
+            ("batch", self.batch.to_string()),
+            (
+                "step",
+                format!(
+                    "{:.3} ms, the median of {}",
+                    self.seconds_per_step * 1e3,
+                    self.steps
+                ),
+            ),
+            (
+                "images",
+                format!("{:.1} a second", self.images_per_second()),
+            ),
+            ("arithmetic", format!("{:.1} GFLOP/s", self.gflops())),
+            (
+                "memory",
+                format!(
+                    "{} planned, {} at the peak of the process",
+                    size(self.planned_bytes),
+                    self.peak_bytes.map_or("unknown".into(), size)
+                ),
+            ),
+        ];
+        let mut out = String::new();
+        for (name, fact) in facts {
+            out.push_str(&format!("{name:<12}{fact}\n"));
+        }
+        if !self.profile.is_empty() {
+            out.push_str(&self.profile_text());
+        }
+        out
+    }
+
+    /// Sums a kind of step, then every step, the longest first.
+    fn profile_text(&self) -> String {
+        let total: f64 = self.profile.iter().map(|share| share.seconds).sum();
+        let mut kinds: Vec<Share> = Vec::new();
+        for share in &self.profile {
+            match kinds.iter_mut().find(|kind| kind.word == share.word) {
+                Some(kind) => {
+                    kind.seconds += share.seconds;
+                    kind.flops += share.flops;
+                }
+                None => kinds.push(Share {
+                    path: String::new(),
+                    ..*share
+                }),
+            }
+        }
+        let mut out = String::new();
+        let mut list = |mut shares: Vec<&Share>| {
+            shares.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
+            out.push_str(&format!(
+                "\n{:>10}  {:>6}  {:>8}\n",
+                "ms", "share", "GFLOP/s"
+            ));
+            for share in shares {
+                let speed = match share.flops {
+                    0 => String::new(),
+                    flops => format!("{:.1}", flops as f64 / share.seconds / 1e9),
+                };
+                let line = format!(
+                    "{:>10.3}  {:>5.1}%  {speed:>8}  {:<26}  {}",
+                    share.seconds * 1e3,
+                    100.0 * share.seconds / total,
+                    share.word,
+                    share.path
+                );
+                out.push_str(line.trim_end());
+                out.push('\n');
+            }
+        };
+        list(kinds.iter().collect());
+        list(self.profile.iter().collect());
+        out
+    }
+}

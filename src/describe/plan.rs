@@ -1,0 +1,160 @@
+//! The plan of a network: steps, buffers, arithmetic, memory.
+
+use crate::plan::{Cost, Id, Kind, Place, Plan, Step};
+use crate::text::count;
+use serde_json::{Value, json};
+use unicode_width::UnicodeWidthStr;
+
+/// The steps of `plan` as a table, then the totals; with `all`, also the buffers.
+pub fn plan_table(plan: &Plan, all: bool) -> String {
+    let head = ["path", "step", "makes", "FLOPs", "bytes"];
+    let mut rows = vec![head.map(String::from).to_vec()];
+    rows.extend(plan.steps().map(|step| row(plan, step)));
+    let mut out = draw(&rows, 3);
+    if all {
+        let head = ["buffer", "holds", "where", "bytes"];
+        let mut rows = vec![head.map(String::from).to_vec()];
+        rows.extend((0..plan.buffers.len()).map(|index| buffer_row(plan, Id(index))));
+        out.push('\n');
+        out.push_str(&draw(&rows, 3));
+    }
+    let cost = total(plan);
+    let numbers = [
+        ("batch", plan.batch.to_string()),
+        ("steps", plan.steps().count().to_string()),
+        ("arithmetic", format!("{}FLOP", count(cost.flops.into()))),
+        ("traffic", format!("{}B", count(cost.bytes.into()))),
+        ("arena", format!("{}B", count(plan.arena_bytes() as u128))),
+        (
+            "peak memory",
+            format!("{}B", count(plan.peak_bytes() as u128)),
+        ),
+    ];
+    out.push('\n');
+    for (name, value) in numbers {
+        out.push_str(&format!("{name:<12} {value}\n"));
+    }
+    out
+}
+
+/// The same for programs.
+pub fn plan_json(plan: &Plan) -> Value {
+    let steps = plan.steps().map(|step| {
+        let names = |ids: Vec<Id>| -> Vec<usize> { ids.into_iter().map(|id| id.0).collect() };
+        json!({
+            "path": step.path,
+            "step": step.action.word(),
+            "reads": names(step.action.reads()),
+            "writes": names(step.action.writes()),
+            "workspace": step.workspace.map(|id| id.0),
+            "flops": step.cost.flops,
+            "bytes": step.cost.bytes,
+        })
+    });
+    let buffers = plan.buffers.iter().map(|buffer| {
+        let (place, offset) = where_it_is(buffer.place);
+        json!({
+            "name": buffer.name,
+            "elements": buffer.elements,
+            "place": place,
+            "offset": offset,
+        })
+    });
+    let cost = total(plan);
+    json!({
+        "batch": plan.batch,
+        "steps": steps.collect::<Vec<_>>(),
+        "buffers": buffers.collect::<Vec<_>>(),
+        "flops": cost.flops,
+        "bytes": cost.bytes,
+        "arena_bytes": plan.arena_bytes(),
+        "peak_bytes": plan.peak_bytes(),
+    })
+}
+
+fn total(plan: &Plan) -> Cost {
+    plan.steps()
+        .fold(Cost::default(), |sum, step| sum.plus(step.cost))
+}
+
+fn row(plan: &Plan, step: &Step) -> Vec<String> {
+    let makes = step.action.writes().first().map(|&id| holds(plan, id));
+    let flops = match step.cost.flops {
+        0 => String::new(),
+        flops => count(flops.into()),
+    };
+    vec![
+        step.path.clone(),
+        step.action.word().to_string(),
+        makes.unwrap_or_default(),
+        flops,
+        count(step.cost.bytes.into()),
+    ]
+}
+
+fn buffer_row(plan: &Plan, id: Id) -> Vec<String> {
+    let buffer = plan.buffer(id);
+    let place = match where_it_is(buffer.place) {
+        (place, Some(offset)) => format!("{place} + {offset}"),
+        (place, None) => place.to_string(),
+    };
+    let bytes = buffer.elements.saturating_mul(size_of::<f32>());
+    vec![
+        buffer.name.clone(),
+        holds(plan, id),
+        place,
+        count(bytes as u128),
+    ]
+}
+
+/// The region, and in the arena the bytes before it.
+fn where_it_is(place: Place) -> (&'static str, Option<usize>) {
+    match place {
+        Place::Tensor(_) => ("network", None),
+        Place::Gradient(_) => ("gradients", None),
+        Place::Velocity(_) => ("velocities", None),
+        Place::Arena { offset } => ("arena", Some(offset.saturating_mul(size_of::<f32>()))),
+    }
+}
+
+fn holds(plan: &Plan, id: Id) -> String {
+    let times = |shape: &[usize]| {
+        let words: Vec<String> = shape.iter().map(usize::to_string).collect();
+        words.join("×")
+    };
+    match &plan.buffer(id).kind {
+        Kind::Map(shape) => format!("{}×{shape}", plan.batch),
+        Kind::Tensor(shape) => times(shape),
+        Kind::Rows(rows, channels) => format!("{rows}×{channels}"),
+        Kind::Scratch => "scratch".to_string(),
+    }
+}
+
+/// Columns as wide as their widest cell, those from `numbers` on flushed right.
+fn draw(rows: &[Vec<String>], numbers: usize) -> String {
+    let columns = rows.first().map_or(0, Vec::len);
+    let width = |c: usize| rows.iter().map(|row| row[c].width()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut out = String::new();
+    for (index, row) in rows.iter().enumerate() {
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .enumerate()
+            .map(|(c, (cell, width))| {
+                let gap = " ".repeat(width - cell.width());
+                match c < numbers {
+                    true => format!("{cell}{gap}"),
+                    false => format!("{gap}{cell}"),
+                }
+            });
+        let line = cells.collect::<Vec<_>>().join("  ");
+        out.push_str(line.trim_end());
+        out.push('\n');
+        if index == 0 {
+            let total: usize = widths.iter().map(|width| width + 2).sum();
+            out.push_str(&format!("{}\n", "─".repeat(total - 2)));
+        }
+    }
+    out
+}

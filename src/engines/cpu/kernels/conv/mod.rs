@@ -1,0 +1,85 @@
+//! Convolutions of any kernel, stride and padding, as products of patches and weights.
+//!
+//! Patches are never laid out for the whole batch: a part of the work packs those of a
+//! few rows (positions of the output, in the order of memory) into its own scratch as
+//! `[K/16][row][16]`, K running over taps and then input channels, and multiplies them
+//! while they are in cache. Where the input has so few channels that padding would be
+//! most of the work (images), K runs over channels and then taps without padding.
+
+mod backward;
+mod forward;
+mod patches;
+mod weight;
+
+pub use backward::{input_gradient, input_gradient_scratch_len};
+pub use forward::{forward, forward_scratch_len};
+pub use weight::{weight_gradient, weight_gradient_scratch_len};
+
+use super::weights::WeightShape;
+use super::{ConvGeometry, LANES};
+
+/// Channels up to which an input is packed without padding.
+const FEW_CHANNELS: usize = 8;
+
+/// How K is laid out.
+#[derive(Clone, Copy)]
+struct Depth {
+    /// Whether channels are packed without padding, then taps.
+    compact: bool,
+    /// What a line of K goes with: input channels by sixteen, or K itself by sixteen.
+    lines: usize,
+    /// Taps a line of input goes with; 1 where compact.
+    taps: usize,
+}
+
+impl Depth {
+    fn new(g: &ConvGeometry) -> Depth {
+        if g.in_channels <= FEW_CHANNELS && g.taps() > 1 {
+            Depth {
+                compact: true,
+                lines: (g.in_channels * g.taps()).div_ceil(LANES),
+                taps: 1,
+            }
+        } else {
+            Depth {
+                compact: false,
+                lines: g.in_channels.div_ceil(LANES),
+                taps: g.taps(),
+            }
+        }
+    }
+
+    /// K, rounded up to lines.
+    fn len(&self) -> usize {
+        self.taps * self.lines * LANES
+    }
+
+    /// The weight as a matrix of inputs with taps.
+    fn weight_shape(&self, g: &ConvGeometry) -> WeightShape {
+        let (in_channels, taps) = if self.compact {
+            (g.in_channels * g.taps(), 1)
+        } else {
+            (g.in_channels, g.taps())
+        };
+        WeightShape {
+            out_channels: g.out_channels,
+            in_channels,
+            taps,
+        }
+    }
+}
+
+/// Rows of a part whose patches are `depth` long: half a second-level cache of them, a
+/// multiple of what the product takes at once, and enough parts for many threads.
+fn rows_of_part(rows: usize, depth: usize) -> usize {
+    const STRIP: usize = 14;
+    const CACHED: usize = 128 * 1024;
+    let cached = (CACHED / depth.max(1) / STRIP).clamp(1, 4);
+    let spread = rows.div_ceil(16 * STRIP).max(1);
+    STRIP * cached.min(spread)
+}
+
+fn check(g: &ConvGeometry, x: usize, w: usize, y: usize) {
+    assert!(g.taps() > 0 && g.stride > 0, "no such convolution: {g:?}");
+    assert!(x >= g.input_len() && w >= g.weight_len() && y >= g.output_len());
+}

@@ -1,0 +1,226 @@
+//! Packing patches.
+
+use super::super::simd::{Simd, simd};
+use super::super::{ConvGeometry, LANES, padded};
+
+/// Where the taps of a row lie along one axis: tap t of row j is at
+/// `j·step + first + t·direction` of the source.
+#[derive(Clone, Copy)]
+pub struct Axis {
+    /// Rows.
+    pub rows: usize,
+    /// Taps.
+    pub taps: usize,
+    pub step: isize,
+    pub first: isize,
+    pub direction: isize,
+    /// Positions of the source.
+    pub source: usize,
+}
+
+impl Axis {
+    /// Along an axis of the convolution itself.
+    fn forward(g: &ConvGeometry, taps: usize, source: usize, rows: usize) -> Axis {
+        Axis {
+            rows,
+            taps,
+            step: g.stride as isize,
+            first: -(g.padding as isize),
+            direction: 1,
+            source,
+        }
+    }
+
+    /// Position of a tap, if the source has it.
+    #[inline(always)]
+    fn at(&self, row: usize, tap: usize) -> Option<usize> {
+        let at = row as isize * self.step + self.first + tap as isize * self.direction;
+        (at >= 0 && (at as usize) < self.source).then_some(at as usize)
+    }
+
+    /// Whether all taps of a row are.
+    #[inline(always)]
+    fn is_inside(&self, row: usize) -> bool {
+        self.taps > 0 && self.at(row, 0).is_some() && self.at(row, self.taps - 1).is_some()
+    }
+}
+
+/// The patches of a source `[image][y.source][x.source][padded(channels)]`; rows are
+/// `[image][y.rows][x.rows]`.
+#[derive(Clone, Copy)]
+pub struct Patches {
+    pub source: *const f32,
+    pub channels: usize,
+    pub y: Axis,
+    pub x: Axis,
+}
+
+impl Patches {
+    pub fn forward(g: &ConvGeometry, x: &[f32]) -> Patches {
+        Patches {
+            source: x.as_ptr(),
+            channels: g.in_channels,
+            y: Axis::forward(g, g.kernel.0, g.height, g.out_height()),
+            x: Axis::forward(g, g.kernel.1, g.width, g.out_width()),
+        }
+    }
+
+    /// Image, row and column of a row.
+    #[inline(always)]
+    pub fn place(&self, row: usize) -> Place {
+        Place {
+            image: row / (self.y.rows * self.x.rows),
+            y: row / self.x.rows % self.y.rows,
+            x: row % self.x.rows,
+        }
+    }
+
+    /// Moves to the next row; cheaper than the divisions of [`Patches::place`].
+    #[inline(always)]
+    pub fn advance(&self, place: &mut Place) {
+        place.x += 1;
+        if place.x == self.x.rows {
+            place.x = 0;
+            place.y += 1;
+            if place.y == self.y.rows {
+                place.y = 0;
+                place.image += 1;
+            }
+        }
+    }
+
+    /// The channels at a tap of a row, or null outside of the source.
+    #[inline(always)]
+    fn tap(&self, place: Place, ty: usize, tx: usize) -> *const f32 {
+        match (self.y.at(place.y, ty), self.x.at(place.x, tx)) {
+            (Some(sy), Some(sx)) => {
+                let position = (place.image * self.y.source + sy) * self.x.source + sx;
+                self.source.wrapping_add(position * padded(self.channels))
+            }
+            _ => std::ptr::null(),
+        }
+    }
+
+    /// Whether all taps of a row are inside the source.
+    #[inline(always)]
+    fn is_inside(&self, place: Place) -> bool {
+        self.y.is_inside(place.y) && self.x.is_inside(place.x)
+    }
+}
+
+/// A row by its image and position.
+#[derive(Clone, Copy)]
+pub struct Place {
+    pub image: usize,
+    pub y: usize,
+    pub x: usize,
+}
+
+/// Floats from a packed line of `rows` rows to the next: one row more than there are, so
+/// that the same row of all lines does not fall into one set of the cache.
+pub fn line_len(rows: usize) -> usize {
+    (rows + 1) * LANES
+}
+
+simd! {
+    /// Packs rows `first..first + count`, channel lines `lines.0..lines.1`, as
+    /// `[tap][line][row][16]`, lines [`line_len`] apart.
+    ///
+    /// # Safety
+    /// The source is readable, `to` writable.
+    pub fn pack(p: Patches, first: usize, count: usize, lines: (usize, usize), to: *mut f32)
+        = pack_generic
+}
+
+#[inline(always)]
+unsafe fn pack_generic<S: Simd>(
+    p: Patches,
+    first: usize,
+    count: usize,
+    lines: (usize, usize),
+    to: *mut f32,
+) {
+    let position = padded(p.channels) as isize;
+    let along = p.x.direction * position;
+    let down = p.y.direction * p.x.source as isize * position;
+    let line_len = line_len(count);
+    let mut place = p.place(first);
+    for row in 0..count {
+        let mut to = to.wrapping_add(row * LANES);
+        let inside = p.is_inside(place);
+        let base = if inside {
+            p.tap(place, 0, 0)
+        } else {
+            std::ptr::null()
+        };
+        for ty in 0..p.y.taps {
+            for tx in 0..p.x.taps {
+                let from = if inside {
+                    base.wrapping_offset(ty as isize * down + tx as isize * along)
+                } else {
+                    p.tap(place, ty, tx)
+                };
+                for line in lines.0..lines.1 {
+                    // SAFETY: a position inside the source, and a packed line.
+                    unsafe {
+                        let value = if from.is_null() {
+                            S::splat(0.0)
+                        } else {
+                            S::load(from.add(line * LANES))
+                        };
+                        S::store(to, value);
+                    }
+                    to = to.wrapping_add(line_len);
+                }
+            }
+        }
+        p.advance(&mut place);
+    }
+}
+
+/// Packs rows `first..first + count`, lines `lines.0..lines.1` of a K that runs over
+/// channels and then taps without padding, as `[line][row][16]`.
+///
+/// # Safety
+/// As for [`pack`].
+pub unsafe fn pack_compact(
+    p: Patches,
+    first: usize,
+    count: usize,
+    lines: (usize, usize),
+    to: *mut f32,
+) {
+    let taps = p.y.taps * p.x.taps;
+    let (from, end) = (lines.0 * LANES, lines.1 * LANES);
+    let mut place = p.place(first);
+    for row in 0..count {
+        let write = |k: usize, value: f32| {
+            let k = k - from;
+            // SAFETY: within the packed lines.
+            unsafe { *to.add(k / LANES * line_len(count) + row * LANES + k % LANES) = value };
+        };
+        for ty in 0..p.y.taps {
+            for tx in 0..p.x.taps {
+                let source = p.tap(place, ty, tx);
+                for channel in 0..p.channels {
+                    let k = channel * taps + ty * p.x.taps + tx;
+                    if (from..end).contains(&k) {
+                        // SAFETY: a position inside the source.
+                        write(
+                            k,
+                            if source.is_null() {
+                                0.0
+                            } else {
+                                unsafe { *source.add(channel) }
+                            },
+                        );
+                    }
+                }
+            }
+        }
+        for k in (p.channels * taps).max(from)..end {
+            write(k, 0.0);
+        }
+        p.advance(&mut place);
+    }
+}

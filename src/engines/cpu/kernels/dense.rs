@@ -1,0 +1,327 @@
+//! Dense layers, `y = x Wᵀ + b`.
+//!
+//! Where a layer is thin its weight fits the first-level cache, and the time goes into
+//! starting and joining threads; so the work is cut by rows of the batch, and by outputs
+//! as well only where there is enough of it.
+
+use super::gemm::{Left, Out, Right, outer_product, product};
+use super::moments::{Moments, merge, partial_len, sum_rows};
+use super::pool::Pool;
+use super::shared::Shared;
+use super::simd::simd;
+use super::weights::{WeightShape, read_block};
+use super::{LANES, padded};
+
+/// Sizes of a dense layer, `I → O`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DenseGeometry {
+    /// Rows of the batch.
+    pub batch: usize,
+    /// I.
+    pub inputs: usize,
+    /// O.
+    pub outputs: usize,
+}
+
+impl DenseGeometry {
+    /// Multiplications and additions of one direction.
+    pub fn flops(&self) -> f64 {
+        2.0 * self.batch as f64 * self.inputs as f64 * self.outputs as f64
+    }
+
+    fn check(&self, x: usize, w: usize, y: usize) {
+        assert!(
+            x >= self.batch * padded(self.inputs)
+                && w >= self.inputs * self.outputs
+                && y >= self.batch * padded(self.outputs),
+            "operands too short for {self:?}"
+        );
+    }
+}
+
+/// Rows of a part.
+const ROWS: usize = 32;
+/// Parts that larger layers are cut into at least.
+const PARTS: usize = 16;
+/// Multiplications from which a part is worth cutting.
+const WORTH: usize = 1 << 18;
+
+/// Parts by rows and by columns of a product.
+fn cut(batch: usize, depth: usize, columns: usize) -> (usize, usize) {
+    let rows = batch.div_ceil(ROWS);
+    let lines = columns.div_ceil(LANES);
+    let work = ROWS.min(batch) * depth * columns / WORTH;
+    (
+        rows,
+        PARTS.div_ceil(rows.max(1)).min(work).min(lines / 2).max(1),
+    )
+}
+
+/// Scratch of [`forward`].
+pub fn forward_scratch_len(g: &DenseGeometry, threads: usize) -> usize {
+    let weights = padded(g.inputs) * padded(g.outputs);
+    let partials = g.batch.div_ceil(ROWS) * partial_len(g.outputs);
+    weights + partials + threads * LANES * LANES
+}
+
+/// `y = x Wᵀ + b`: `x` `[N][I]`, `w` `O×I`, `bias` `[O]`, `y` `[N][O]`, rows of `x` and
+/// `y` padded. With `moments`, also the statistics of `y`.
+#[allow(clippy::too_many_arguments)]
+pub fn forward(
+    pool: &Pool,
+    g: &DenseGeometry,
+    x: &[f32],
+    w: &[f32],
+    bias: Option<&[f32]>,
+    y: &mut [f32],
+    moments: Option<Moments>,
+    scratch: &mut [f32],
+) {
+    g.check(x.len(), w.len(), y.len());
+    let (ins, outs) = (padded(g.inputs), padded(g.outputs));
+    let (weights, rest) = scratch.split_at_mut(ins * outs);
+    let (partials, spare) = rest.split_at_mut(g.batch.div_ceil(ROWS) * partial_len(g.outputs));
+    block_weights(pool, g, w, weights, spare);
+
+    let weights = &*weights;
+    let isa = pool.isa();
+    let (rows, columns) = cut(g.batch, ins, outs);
+    let lines = outs / LANES;
+    let (out, sums) = (Shared::new(y), Shared::new(&mut *partials));
+    let with_moments = moments.is_some();
+    pool.parts(rows * columns, |_, part| {
+        let (row, column) = (part / columns * ROWS, part % columns);
+        let count = ROWS.min(g.batch - row);
+        let line = column * lines / columns;
+        let blocks = (column + 1) * lines / columns - line;
+        let left = Left {
+            start: x[row * ins..].as_ptr(),
+            row: ins,
+            line: LANES,
+            rows: count,
+            depth: g.inputs,
+        };
+        let right = Right {
+            start: weights[line * ins * LANES..].as_ptr(),
+            block: ins * LANES,
+            blocks,
+        };
+        // SAFETY: every part writes its own rows and columns.
+        unsafe {
+            let to = out.start().add(row * outs + line * LANES);
+            if let Some(bias) = bias {
+                let end = g.outputs.min((line + blocks) * LANES);
+                fill_rows(to, outs, count, blocks * LANES, &bias[line * LANES..end]);
+            }
+            let out = Out {
+                start: to,
+                row: outs,
+                block: LANES,
+            };
+            product(isa, left, right, out, bias.is_some());
+            if with_moments {
+                let sums = sums.start().add(row / ROWS * 4 * outs + line * LANES);
+                sum_rows(isa, to, count, outs, blocks * LANES, sums);
+            }
+        }
+    });
+    if let Some(moments) = moments {
+        merge(partials, moments);
+    }
+}
+
+/// Sets `count` rows of `width` floats, `stride` apart, to `row` and zeros.
+unsafe fn fill_rows(to: *mut f32, stride: usize, count: usize, width: usize, row: &[f32]) {
+    for i in 0..count {
+        // SAFETY: the caller's rows.
+        let to = unsafe { std::slice::from_raw_parts_mut(to.add(i * stride), width) };
+        to[..row.len()].copy_from_slice(row);
+        to[row.len()..].fill(0.0);
+    }
+}
+
+/// Lays the weight out as `[O/16][I][16]`.
+fn block_weights(pool: &Pool, g: &DenseGeometry, w: &[f32], to: &mut [f32], spare: &mut [f32]) {
+    let shape = WeightShape {
+        out_channels: g.outputs,
+        in_channels: g.inputs,
+        taps: 1,
+    };
+    let in_lines = g.inputs.div_ceil(LANES);
+    let isa = pool.isa();
+    let (to, spare) = (Shared::new(to), Shared::new(spare));
+    let block = LANES * LANES;
+    // Several blocks a part: one alone is a few dozen instructions.
+    let total = in_lines * g.outputs.div_ceil(LANES);
+    pool.parts(total.div_ceil(8), |thread, part| {
+        for index in part * 8..total.min(part * 8 + 8) {
+            let at = (index / in_lines, index % in_lines);
+            // SAFETY: own spare block; every part writes its own blocks.
+            unsafe {
+                let spare = spare.range(thread * block, block).as_mut_ptr();
+                dense_block(
+                    isa,
+                    w.as_ptr(),
+                    shape,
+                    at,
+                    to.start().add(index * block),
+                    spare,
+                );
+            }
+        }
+    });
+}
+
+simd! {
+    /// See [`read_block`].
+    ///
+    /// # Safety
+    /// As there.
+    fn dense_block(
+        w: *const f32,
+        shape: WeightShape,
+        at: (usize, usize),
+        to: *mut f32,
+        spare: *mut f32,
+    ) = read_block
+}
+
+/// Scratch of [`input_gradient`].
+pub fn input_gradient_scratch_len(g: &DenseGeometry) -> usize {
+    padded(g.inputs) * padded(g.outputs)
+}
+
+/// `∂C/∂x = dy W`, `[N][I]`; added to what `dx` holds where `accumulate` says so.
+pub fn input_gradient(
+    pool: &Pool,
+    g: &DenseGeometry,
+    dy: &[f32],
+    w: &[f32],
+    dx: &mut [f32],
+    accumulate: bool,
+    scratch: &mut [f32],
+) {
+    g.check(dx.len(), w.len(), dy.len());
+    let (ins, outs) = (padded(g.inputs), padded(g.outputs));
+    let weights = &mut scratch[..ins * outs];
+    let lines = ins / LANES;
+    let blocked = Shared::new(weights);
+    pool.parts(lines, |_, line| {
+        let from = line * LANES;
+        let width = LANES.min(g.inputs - from);
+        // SAFETY: every part writes its own block of columns.
+        let to = unsafe { blocked.range(from * outs, outs * LANES) };
+        for (o, row) in to.chunks_exact_mut(LANES).enumerate() {
+            row.fill(0.0);
+            if o < g.outputs {
+                let at = o * g.inputs + from;
+                row[..width].copy_from_slice(&w[at..at + width]);
+            }
+        }
+    });
+    let weights = &*weights;
+    let isa = pool.isa();
+    let (rows, columns) = cut(g.batch, outs, ins);
+    let out = Shared::new(dx);
+    pool.parts(rows * columns, |_, part| {
+        let (row, column) = (part / columns * ROWS, part % columns);
+        let line = column * lines / columns;
+        let left = Left {
+            start: dy[row * outs..].as_ptr(),
+            row: outs,
+            line: LANES,
+            rows: ROWS.min(g.batch - row),
+            depth: g.outputs,
+        };
+        let right = Right {
+            start: weights[line * outs * LANES..].as_ptr(),
+            block: outs * LANES,
+            blocks: (column + 1) * lines / columns - line,
+        };
+        // SAFETY: every part writes its own rows and columns.
+        unsafe {
+            let start = out.start().add(row * ins + line * LANES);
+            product(
+                isa,
+                left,
+                right,
+                Out {
+                    start,
+                    row: ins,
+                    block: LANES,
+                },
+                accumulate,
+            );
+        }
+    });
+}
+
+/// Inputs, by sixteen, of a part of [`weight_gradient`].
+const PIECE: usize = 8;
+
+/// Scratch of [`weight_gradient`].
+pub fn weight_gradient_scratch_len(threads: usize) -> usize {
+    threads * LANES * PIECE * LANES
+}
+
+/// `∂C/∂W = dyᵀ x`, `O×I`, and `∂C/∂b = Σ dy`, `[O]`, both overwritten.
+#[allow(clippy::too_many_arguments)]
+pub fn weight_gradient(
+    pool: &Pool,
+    g: &DenseGeometry,
+    x: &[f32],
+    dy: &[f32],
+    dw: &mut [f32],
+    db: Option<&mut [f32]>,
+    scratch: &mut [f32],
+) {
+    g.check(x.len(), dw.len(), dy.len());
+    let (ins, outs) = (padded(g.inputs), padded(g.outputs));
+    let in_lines = ins / LANES;
+    let pieces = in_lines.div_ceil(PIECE);
+    let own = LANES * PIECE * LANES;
+    let isa = pool.isa();
+    let (dw, threads) = (Shared::new(dw), Shared::new(scratch));
+    let db = db.map(Shared::new);
+    pool.parts(outs / LANES * pieces, |thread, part| {
+        let (o, piece) = (part / pieces * LANES, part % pieces);
+        let from = piece * PIECE * LANES;
+        let left = Left {
+            start: dy[o..].as_ptr(),
+            row: outs,
+            line: 0,
+            rows: 0,
+            depth: g.batch,
+        };
+        let right = Right {
+            start: x[from..].as_ptr(),
+            block: LANES,
+            blocks: PIECE.min(in_lines - piece * PIECE),
+        };
+        let count = LANES.min(g.outputs - o);
+        // SAFETY: own scratch; every part writes its own rows and columns.
+        unsafe {
+            let sums = threads.range(thread * own, own);
+            let out = Out {
+                start: sums.as_mut_ptr(),
+                row: PIECE * LANES,
+                block: LANES,
+            };
+            outer_product(isa, left, right, ins, out, false);
+            let width = (PIECE * LANES).min(g.inputs - from);
+            for row in 0..count {
+                let to = dw.range((o + row) * g.inputs + from, width);
+                to.copy_from_slice(&sums[row * PIECE * LANES..][..width]);
+            }
+            if let (Some(db), 0) = (db, piece) {
+                let mut sums = [0.0f32; LANES];
+                for row in dy[..g.batch * outs].chunks_exact(outs) {
+                    sums.iter_mut()
+                        .zip(&row[o..o + LANES])
+                        .for_each(|(s, d)| *s += d);
+                }
+                db.range(o, count).copy_from_slice(&sums[..count]);
+            }
+        }
+    });
+}

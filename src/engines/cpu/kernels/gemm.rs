@@ -1,0 +1,351 @@
+//! Products of small blocked matrices, the inner loops of everything.
+//!
+//! A matrix of R rows and K columns lies in **lines**: `[K/16][R][16]`. The right-hand
+//! matrices, K×N, lie as `[N/16][K][16]`: columns by sixteen, read in order.
+
+// Loop variables are numbers of registers; iterators would hide which.
+#![allow(clippy::needless_range_loop)]
+
+use super::LANES;
+use super::pool::Pool;
+use super::simd::{Simd, simd};
+
+simd! {
+    /// `out = left · right`, or `out += left · right`.
+    ///
+    /// # Safety
+    /// The matrices are readable, `out` writable and apart from them.
+    pub fn product(left: Left, right: Right, out: Out, accumulate: bool) = product_generic
+}
+
+simd! {
+    /// `out = leftᵀ · right`, or `+=`: a sum over `depth` rows of both. `left` holds
+    /// sixteen columns, its rows [`Left::row`] apart; [`Left::rows`] and [`Left::line`]
+    /// play no part. The rows of `right` are `right_row` apart.
+    ///
+    /// # Safety
+    /// As for [`product`].
+    pub fn outer_product(
+        left: Left,
+        right: Right,
+        right_row: usize,
+        out: Out,
+        accumulate: bool,
+    ) = outer_product_generic
+}
+
+/// The left matrix of [`product`], rows × `depth`.
+#[derive(Clone, Copy)]
+pub struct Left {
+    pub start: *const f32,
+    /// From a row to the next.
+    pub row: usize,
+    /// From sixteen columns to the next sixteen.
+    pub line: usize,
+    pub rows: usize,
+    /// Columns; need not be a multiple of sixteen.
+    pub depth: usize,
+}
+
+/// The right matrix of [`product`].
+#[derive(Clone, Copy)]
+pub struct Right {
+    pub start: *const f32,
+    /// From sixteen columns to the next sixteen.
+    pub block: usize,
+    /// Columns by sixteen.
+    pub blocks: usize,
+}
+
+/// Where a product goes.
+#[derive(Clone, Copy)]
+pub struct Out {
+    pub start: *mut f32,
+    /// From a row to the next.
+    pub row: usize,
+    /// From sixteen columns to the next sixteen.
+    pub block: usize,
+}
+
+/// Columns of the left matrix taken at once: sixteen by this many floats of the right
+/// one, twice, stay in the first-level cache.
+const DEPTH: usize = 192;
+
+#[inline(always)]
+unsafe fn product_generic<S: Simd>(left: Left, right: Right, out: Out, accumulate: bool) {
+    // SAFETY: passed on to the caller.
+    unsafe {
+        if left.row == LANES {
+            // The usual distance as a constant, so that it goes into the addresses.
+            product_of::<S>(Left { row: LANES, ..left }, right, out, accumulate);
+        } else {
+            product_of::<S>(left, right, out, accumulate);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn product_of<S: Simd>(left: Left, right: Right, out: Out, accumulate: bool) {
+    // Rows in equal chunks: a tail of few rows would run at a fraction of the speed.
+    let chunks = left.rows.div_ceil(S::ROWS).max(1);
+    let mut from = 0;
+    loop {
+        let depth = (left.depth - from).min(DEPTH);
+        let accumulate = accumulate || from > 0;
+        let mut block = 0;
+        while block < right.blocks {
+            let width = if S::PAIR && right.blocks - block > 1 {
+                2
+            } else {
+                1
+            };
+            for chunk in 0..chunks {
+                let first = chunk * left.rows / chunks;
+                let rows = (chunk + 1) * left.rows / chunks - first;
+                // SAFETY: blocks of the caller's matrices.
+                unsafe {
+                    let a = Left {
+                        start: left.start.add(first * left.row + from / LANES * left.line),
+                        rows,
+                        depth,
+                        ..left
+                    };
+                    let b = right.start.add(block * right.block + from * LANES);
+                    let c = out.start.add(first * out.row + block * out.block);
+                    let c = Out { start: c, ..out };
+                    if width == 2 {
+                        rows_by::<S, 2>(a, b, right.block, c, accumulate);
+                    } else {
+                        rows_by::<S, 1>(a, b, right.block, c, accumulate);
+                    }
+                }
+            }
+            block += width;
+        }
+        from += depth;
+        if from >= left.depth {
+            return;
+        }
+    }
+}
+
+/// Chooses the kernel for a number of rows.
+#[inline(always)]
+unsafe fn rows_by<S: Simd, const N: usize>(
+    a: Left,
+    b: *const f32,
+    b_block: usize,
+    c: Out,
+    accumulate: bool,
+) {
+    macro_rules! choose {
+        ($($rows:literal)*) => {
+            match a.rows {
+                $($rows if $rows <= S::ROWS => {
+                    // SAFETY: passed on to the caller.
+                    unsafe { micro::<S, $rows, N>(a, b, b_block, c, accumulate) }
+                })*
+                _ => debug_assert!(a.rows == 0),
+            }
+        };
+    }
+    choose!(1 2 3 4 5 6 7 8 9 10 11 12 13 14)
+}
+
+/// R rows by 16·N columns, in registers over the whole depth.
+#[inline(always)]
+unsafe fn micro<S: Simd, const R: usize, const N: usize>(
+    a: Left,
+    b: *const f32,
+    b_block: usize,
+    c: Out,
+    accumulate: bool,
+) {
+    // SAFETY: within the caller's matrices.
+    unsafe {
+        let mut sums = [[S::splat(0.0); N]; R];
+        let mut b = b;
+        let mut line = a.start;
+        let mut left = a.depth;
+        while left > 0 {
+            let steps = left.min(LANES);
+            for k in 0..steps {
+                let mut columns = [S::splat(0.0); N];
+                for n in 0..N {
+                    columns[n] = S::load(b.add(n * b_block));
+                }
+                b = b.add(LANES);
+                for r in 0..R {
+                    let x = S::splat(*line.add(r * a.row + k));
+                    for n in 0..N {
+                        sums[r][n] = S::fma(x, columns[n], sums[r][n]);
+                    }
+                }
+            }
+            line = line.add(a.line);
+            left -= steps;
+        }
+        write::<S, R, N>(sums, c, accumulate);
+    }
+}
+
+#[inline(always)]
+unsafe fn write<S: Simd, const R: usize, const N: usize>(
+    sums: [[S::V; N]; R],
+    c: Out,
+    accumulate: bool,
+) {
+    for r in 0..R {
+        for n in 0..N {
+            // SAFETY: within the caller's matrix.
+            unsafe {
+                let to = c.start.add(r * c.row + n * c.block);
+                let mut sum = sums[r][n];
+                if accumulate {
+                    sum = S::add(S::load(to), sum);
+                }
+                S::store(to, sum);
+            }
+        }
+    }
+}
+
+/// Rows of both matrices summed at once: sixteen columns of the left one and twice
+/// sixteen of the right one by this many stay in the first-level cache.
+const SUMMED: usize = 128;
+
+#[inline(always)]
+unsafe fn outer_product_generic<S: Simd>(
+    left: Left,
+    right: Right,
+    right_row: usize,
+    out: Out,
+    accumulate: bool,
+) {
+    let mut from = 0;
+    while from < left.depth || from == 0 {
+        let depth = (left.depth - from).min(SUMMED);
+        let accumulate = accumulate || from > 0;
+        let mut block = 0;
+        while block < right.blocks {
+            // SAFETY: blocks of the caller's matrices.
+            unsafe {
+                let a = Left {
+                    start: left.start.add(from * left.row),
+                    depth,
+                    ..left
+                };
+                let b = right.start.add(block * right.block + from * right_row);
+                let b = (b, right_row, right.block);
+                let c = Out {
+                    start: out.start.add(block * out.block),
+                    ..out
+                };
+                if S::PAIR && right.blocks - block > 1 {
+                    outer_strips::<S, 8, 2>(a, b, c, accumulate);
+                    block += 2;
+                } else if S::PAIR {
+                    outer_strips::<S, 16, 1>(a, b, c, accumulate);
+                    block += 1;
+                } else {
+                    outer_strips::<S, 4, 1>(a, b, c, accumulate);
+                    block += 1;
+                }
+            }
+        }
+        from += depth.max(1);
+    }
+}
+
+/// The sixteen columns of `a` by R at a time.
+#[inline(always)]
+unsafe fn outer_strips<S: Simd, const R: usize, const N: usize>(
+    a: Left,
+    b: (*const f32, usize, usize),
+    c: Out,
+    accumulate: bool,
+) {
+    for first in (0..LANES).step_by(R) {
+        // SAFETY: within the caller's matrices.
+        unsafe {
+            let a = Left {
+                start: a.start.add(first),
+                ..a
+            };
+            let c = Out {
+                start: c.start.add(first * c.row),
+                ..c
+            };
+            outer::<S, R, N>(a, b, c, accumulate);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn outer<S: Simd, const R: usize, const N: usize>(
+    a: Left,
+    (b, b_row, b_block): (*const f32, usize, usize),
+    c: Out,
+    accumulate: bool,
+) {
+    // SAFETY: within the caller's matrices.
+    unsafe {
+        let mut sums = [[S::splat(0.0); N]; R];
+        for k in 0..a.depth {
+            let mut columns = [S::splat(0.0); N];
+            for n in 0..N {
+                columns[n] = S::load(b.add(k * b_row + n * b_block));
+            }
+            for r in 0..R {
+                let x = S::splat(*a.start.add(k * a.row + r));
+                for n in 0..N {
+                    sums[r][n] = S::fma(x, columns[n], sums[r][n]);
+                }
+            }
+        }
+        write::<S, R, N>(sums, c, accumulate);
+    }
+}
+
+/// GFLOP/s that the pool's threads reach together on a product within their first-level
+/// caches: what no kernel can pass per multiplication.
+pub fn peak_gflops(pool: &Pool) -> f64 {
+    const ROWS: usize = 14;
+    const DEPTH: usize = 64;
+    const TIMES: usize = 20_000;
+    let isa = pool.isa();
+    let mut best = 0.0f64;
+    for _ in 0..10 {
+        let start = std::time::Instant::now();
+        pool.run(&|_| {
+            let a = [0.5f32; ROWS * DEPTH];
+            let b = [0.5f32; 2 * DEPTH * LANES];
+            let mut c = [0.0f32; 2 * ROWS * LANES];
+            for _ in 0..TIMES {
+                let left = Left {
+                    start: a.as_ptr(),
+                    row: LANES,
+                    line: ROWS * LANES,
+                    rows: ROWS,
+                    depth: DEPTH,
+                };
+                let right = Right {
+                    start: b.as_ptr(),
+                    block: DEPTH * LANES,
+                    blocks: 2,
+                };
+                let out = Out {
+                    start: c.as_mut_ptr(),
+                    row: LANES,
+                    block: ROWS * LANES,
+                };
+                // SAFETY: the arrays have the sizes said.
+                unsafe { product(isa, left, right, out, false) };
+            }
+            std::hint::black_box(&c);
+        });
+        let flops = (2 * ROWS * DEPTH * 2 * LANES * TIMES * pool.threads()) as f64;
+        best = best.max(flops / start.elapsed().as_secs_f64() / 1e9);
+    }
+    best
+}

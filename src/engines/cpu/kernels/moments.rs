@@ -1,0 +1,162 @@
+//! Mean and variance of every channel, for batch norm.
+
+use super::pool::Pool;
+use super::shared::Shared;
+use super::simd::{Simd, simd};
+use super::{LANES, padded};
+
+/// Where the statistics of a batch go, one float a channel.
+pub struct Moments<'a> {
+    /// μ.
+    pub mean: &'a mut [f32],
+    /// σ², biased (divided by the count).
+    pub variance: &'a mut [f32],
+}
+
+/// Floats of a part's sums, `[pivots | sums | sums of squares | counts]`, each of
+/// padded(C) floats. The sums are of the differences from a pivot, a value of the part:
+/// squares of the values themselves would drown a small variance about a large mean.
+pub fn partial_len(channels: usize) -> usize {
+    4 * padded(channels)
+}
+
+/// Running sums of sixteen channels in a part.
+#[derive(Clone, Copy)]
+pub struct Sums<S: Simd> {
+    pivot: S::V,
+    sum: S::V,
+    squares: S::V,
+}
+
+impl<S: Simd> Sums<S> {
+    /// No values yet, `pivot` being near those to come.
+    ///
+    /// # Safety
+    /// S is present.
+    #[inline(always)]
+    pub unsafe fn about(pivot: S::V) -> Self {
+        // SAFETY: S is present.
+        let zero = unsafe { S::splat(0.0) };
+        Sums {
+            pivot,
+            sum: zero,
+            squares: zero,
+        }
+    }
+
+    /// Adds a value.
+    ///
+    /// # Safety
+    /// S is present.
+    #[inline(always)]
+    pub unsafe fn add(&mut self, value: S::V) {
+        // SAFETY: S is present.
+        unsafe {
+            let difference = S::sub(value, self.pivot);
+            self.sum = S::add(self.sum, difference);
+            self.squares = S::fma(difference, difference, self.squares);
+        }
+    }
+
+    /// Writes the sums of `count` values, their four places `stride` apart.
+    ///
+    /// # Safety
+    /// The places are writable, S is present.
+    #[inline(always)]
+    pub unsafe fn store(self, to: *mut f32, stride: usize, count: usize) {
+        // SAFETY: the caller's places, and S is present.
+        unsafe {
+            S::store(to, self.pivot);
+            S::store(to.add(stride), self.sum);
+            S::store(to.add(2 * stride), self.squares);
+            S::store(to.add(3 * stride), S::splat(count as f32));
+        }
+    }
+}
+
+/// Merges the sums of parts (none of 2²⁴ values or more), in their order and in double
+/// precision: Chan, Golub & LeVeque 1979.
+pub fn merge(partials: &[f32], moments: Moments) {
+    let channels = moments.mean.len();
+    let stride = padded(channels);
+    for c in 0..channels {
+        let (mut count, mut mean, mut spread) = (0.0f64, 0.0f64, 0.0f64);
+        for part in partials.chunks_exact(4 * stride) {
+            let [pivot, sum, squares, n] =
+                [0, 1, 2, 3].map(|place| f64::from(part[place * stride + c]));
+            let (offset, total) = (sum / n, count + n);
+            let apart = pivot + offset - mean;
+            spread += squares - sum * offset + apart * apart * count * n / total;
+            mean += apart * n / total;
+            count = total;
+        }
+        moments.mean[c] = mean as f32;
+        moments.variance[c] = (spread / count).max(0.0) as f32;
+    }
+}
+
+/// Rows of a part in [`moments`].
+const ROWS: usize = 256;
+
+/// Scratch of [`moments`].
+pub fn scratch_len(rows: usize, channels: usize) -> usize {
+    rows.div_ceil(ROWS) * partial_len(channels)
+}
+
+/// Statistics of `x`, `[rows][padded(C)]`, of an operand that no kernel here made.
+pub fn moments(pool: &Pool, x: &[f32], rows: usize, moments: Moments, scratch: &mut [f32]) {
+    let channels = moments.mean.len();
+    let stride = padded(channels);
+    assert!(x.len() >= rows * stride && moments.variance.len() == channels);
+    let parts = rows.div_ceil(ROWS);
+    let partials = &mut scratch[..parts * partial_len(channels)];
+    let shared = Shared::new(partials);
+    let isa = pool.isa();
+    pool.parts(parts, |_, part| {
+        let first = part * ROWS;
+        let count = ROWS.min(rows - first);
+        // SAFETY: a part's own sums; rows within x.
+        unsafe {
+            let sums = shared.range(part * 4 * stride, 4 * stride).as_mut_ptr();
+            sum_rows(
+                isa,
+                x.as_ptr().add(first * stride),
+                count,
+                stride,
+                stride,
+                sums,
+            );
+        }
+    });
+    merge(partials, moments);
+}
+
+simd! {
+    /// The sums of one part: of the first `width` columns of `[rows][stride]`, the four
+    /// places also `stride` apart.
+    ///
+    /// # Safety
+    /// `x` holds the rows, `sums` the sums; `width` is a multiple of sixteen.
+    pub fn sum_rows(x: *const f32, rows: usize, stride: usize, width: usize, sums: *mut f32)
+        = sum_rows_generic
+}
+
+#[inline(always)]
+unsafe fn sum_rows_generic<S: Simd>(
+    x: *const f32,
+    rows: usize,
+    stride: usize,
+    width: usize,
+    sums: *mut f32,
+) {
+    for line in (0..width).step_by(LANES) {
+        // SAFETY: within the caller's rows.
+        unsafe {
+            let mut all = Sums::<S>::about(S::load(x.add(line)));
+            for row in 0..rows {
+                all.add(S::load(x.add(row * stride + line)));
+            }
+            all.store(sums.add(line), stride, rows);
+        }
+    }
+}

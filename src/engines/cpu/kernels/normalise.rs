@@ -1,0 +1,609 @@
+//! What follows a convolution, in one pass over memory: batch norm, activation, and the
+//! weighted sum with a skip connection; and its gradient in two.
+//!
+//! With z the input of a channel c and position, and s the skipped activation:
+//!
+//! ```text
+//! n = (z − μ_c)/√(σ²_c + eps)    u = γ_c·n + β_c    h = activation(u)    out = a·h + b·s
+//! ```
+//!
+//! a and b are one of a channel, or one of a channel and position of the image
+//! ([`Weights::Fixed`]), or a = T and b = 1 − T for T = sigmoid(g) of each element
+//! ([`Weights::Gate`]). Norm and blend may each be missing: u = z, out = h. That makes
+//! plain (no blend), resnet (a = b = scale), the additive variable skip (a = 1,
+//! b = 1 − α), the convex one (a = α, b = 1 − α), and highway (the gate).
+//!
+//! Backward, with d = ∂C/∂out and M rows: `du = a·d·activation′(u)`, `dβ = Σ du`,
+//! `dγ = Σ du·n`, `dz = γ/√(σ² + eps)·(du − dβ/M − n·dγ/M)`, `ds = b·d`, `da = Σ d·h`,
+//! `db = Σ d·s`, `dg = d·(h − s)·T·(1 − T)`. Nothing of the forward pass but z and s need be kept.
+
+use super::activation::{Activation, derivative, value};
+use super::pool::Pool;
+use super::shared::Shared;
+use super::simd::{Simd, simd};
+use super::{LANES, padded};
+
+/// Batch norm's operands, `[C]` each.
+#[derive(Clone, Copy)]
+pub struct Norm<'a> {
+    /// μ: of the batch in training, running in evaluation.
+    pub mean: &'a [f32],
+    /// σ², likewise.
+    pub variance: &'a [f32],
+    /// Added to the variance.
+    pub eps: f32,
+    /// γ.
+    pub weight: &'a [f32],
+    /// β.
+    pub bias: &'a [f32],
+}
+
+/// A weighted sum with a skip connection.
+#[derive(Clone, Copy)]
+pub struct Blend<'a> {
+    /// s, `[rows][padded(C)]`.
+    pub skip: &'a [f32],
+    /// a and b.
+    pub weights: Weights<'a>,
+}
+
+/// The weights of a sum.
+#[derive(Clone, Copy)]
+pub enum Weights<'a> {
+    /// The same in every image.
+    Fixed {
+        /// a, `[plane][padded(C)]`, zero past C.
+        body: &'a [f32],
+        /// b, likewise.
+        skip: &'a [f32],
+        /// Positions with weights of their own: 1, or H·W.
+        plane: usize,
+    },
+    /// g, `[rows][padded(C)]`.
+    Gate(&'a [f32]),
+}
+
+/// What is computed of z, `[rows][padded(C)]`.
+#[derive(Clone, Copy)]
+pub struct Fused<'a> {
+    /// N·H·W, or N for vectors.
+    pub rows: usize,
+    /// C.
+    pub channels: usize,
+    /// Batch norm, if any.
+    pub norm: Option<Norm<'a>>,
+    /// Activation after it.
+    pub activation: Activation,
+    /// Sum with a skip connection, if any.
+    pub blend: Option<Blend<'a>>,
+}
+
+/// Where a gradient goes, `[rows][padded(C)]`.
+pub struct Sink<'a> {
+    /// The gradient.
+    pub to: &'a mut [f32],
+    /// Whether it is added to what is there.
+    pub add: bool,
+}
+
+/// Where gradients go; vectors are overwritten.
+pub struct Gradients<'a> {
+    /// ∂C/∂z.
+    pub input: Option<Sink<'a>>,
+    /// ∂C/∂γ and ∂C/∂β, `[C]`.
+    pub norm: Option<(&'a mut [f32], &'a mut [f32])>,
+    /// ∂C/∂s.
+    pub skip: Option<Sink<'a>>,
+    /// ∂C/∂a and ∂C/∂b of fixed weights, `[plane][padded(C)]`.
+    pub weights: Option<(&'a mut [f32], &'a mut [f32])>,
+    /// ∂C/∂g of a gate.
+    pub gate: Option<Sink<'a>>,
+}
+
+/// Floats of a part's rows.
+const PART: usize = 16 * 1024;
+/// Tables beside z, see [`Fused::tabulate`].
+const TABLES: usize = 7;
+/// Sums of the backward pass: du, du·n, d·h, d·s.
+const SUMS: usize = 4;
+
+/// Rows of a part.
+fn part_rows(stride: usize) -> usize {
+    (PART / stride.max(1)).clamp(8, 256)
+}
+
+/// Scratch of [`forward`].
+pub fn forward_scratch_len(channels: usize) -> usize {
+    TABLES * padded(channels)
+}
+
+/// Scratch of [`backward`].
+pub fn backward_scratch_len(rows: usize, channels: usize) -> usize {
+    let stride = padded(channels);
+    (TABLES + SUMS * (1 + rows.div_ceil(part_rows(stride)))) * stride
+}
+
+impl Fused<'_> {
+    fn check(&self, lens: &[usize]) {
+        let len = self.rows * padded(self.channels);
+        assert!(lens.iter().all(|l| *l >= len), "operands too short");
+        if let Some(norm) = &self.norm {
+            let vectors = [norm.mean, norm.variance, norm.weight, norm.bias];
+            assert!(
+                vectors.iter().all(|v| v.len() >= self.channels),
+                "norm too short"
+            );
+        }
+        if let Some(blend) = &self.blend {
+            assert!(blend.skip.len() >= len, "skip too short");
+            match blend.weights {
+                Weights::Fixed { body, skip, plane } => {
+                    let weights = plane * padded(self.channels);
+                    assert!(plane > 0 && body.len() >= weights && skip.len() >= weights);
+                }
+                Weights::Gate(gate) => assert!(gate.len() >= len, "gate too short"),
+            }
+        }
+    }
+
+    /// Fills the tables `[μ | 1/√(σ² + eps) | γ | β | 1 where a channel | 0 | 0]`; the
+    /// last are for dβ/M and dγ/M.
+    fn tabulate(&self, tables: &mut [f32]) {
+        let stride = padded(self.channels);
+        tables.fill(0.0);
+        for c in 0..self.channels {
+            let [mean, inverse, weight, bias] = match &self.norm {
+                Some(norm) => [
+                    norm.mean[c],
+                    1.0 / (norm.variance[c] + norm.eps).sqrt(),
+                    norm.weight[c],
+                    norm.bias[c],
+                ],
+                None => [0.0, 1.0, 1.0, 0.0],
+            };
+            for (place, value) in [mean, inverse, weight, bias, 1.0].into_iter().enumerate() {
+                tables[place * stride + c] = value;
+            }
+        }
+    }
+}
+
+/// What the row loops read beside z.
+#[derive(Clone, Copy)]
+struct View {
+    stride: usize,
+    /// See [`Fused::tabulate`].
+    tables: *const f32,
+    normed: bool,
+    activation: Activation,
+    /// Null without a blend.
+    skip: *const f32,
+    /// Null without a gate.
+    gate: *const f32,
+    body_weight: *const f32,
+    skip_weight: *const f32,
+    plane: usize,
+}
+// SAFETY: everything behind the pointers is only read while threads share a view.
+unsafe impl Sync for View {}
+
+impl View {
+    fn new(fused: &Fused, tables: &[f32]) -> View {
+        let stride = padded(fused.channels);
+        let mut view = View {
+            stride,
+            tables: tables.as_ptr(),
+            normed: fused.norm.is_some(),
+            activation: fused.activation,
+            skip: std::ptr::null(),
+            gate: std::ptr::null(),
+            // Ones in the channels and zeros past them, which keeps padding zero.
+            body_weight: tables[4 * stride..].as_ptr(),
+            skip_weight: tables[4 * stride..].as_ptr(),
+            plane: 1,
+        };
+        if let Some(blend) = &fused.blend {
+            view.skip = blend.skip.as_ptr();
+            match blend.weights {
+                Weights::Fixed { body, skip, plane } => {
+                    view.body_weight = body.as_ptr();
+                    view.skip_weight = skip.as_ptr();
+                    view.plane = plane;
+                }
+                Weights::Gate(gate) => view.gate = gate.as_ptr(),
+            }
+        }
+        view
+    }
+
+    #[inline(always)]
+    unsafe fn table<S: Simd>(&self, place: usize, line: usize) -> S::V {
+        // SAFETY: within the tables.
+        unsafe { S::load(self.tables.add(place * self.stride + line)) }
+    }
+
+    /// n and u.
+    #[inline(always)]
+    unsafe fn normal<S: Simd>(&self, z: S::V, line: usize) -> (S::V, S::V) {
+        if !self.normed {
+            return (z, z);
+        }
+        // SAFETY: within the tables.
+        unsafe {
+            let centred = S::sub(z, self.table::<S>(0, line));
+            let n = S::mul(centred, self.table::<S>(1, line));
+            (
+                n,
+                S::fma(n, self.table::<S>(2, line), self.table::<S>(3, line)),
+            )
+        }
+    }
+
+    /// a and b of a row's channels from `line` on.
+    #[inline(always)]
+    unsafe fn weights<S: Simd>(&self, row: usize, line: usize) -> (S::V, S::V) {
+        // SAFETY: within the weights, the gate and the tables.
+        unsafe {
+            if !self.gate.is_null() {
+                // Both 0 in the padding, as fixed weights are.
+                let one = self.table::<S>(4, line);
+                let gate = S::load(self.gate.add(row * self.stride + line));
+                let a = S::mul(one, value::<S>(Activation::Sigmoid, gate));
+                return (a, S::sub(one, a));
+            }
+            let position = if self.plane == 1 { 0 } else { row % self.plane };
+            let at = position * self.stride + line;
+            (
+                S::load(self.body_weight.add(at)),
+                S::load(self.skip_weight.add(at)),
+            )
+        }
+    }
+}
+
+/// `out` of the module's equations.
+pub fn forward(pool: &Pool, fused: &Fused, z: &[f32], out: &mut [f32], scratch: &mut [f32]) {
+    fused.check(&[z.len(), out.len()]);
+    let stride = padded(fused.channels);
+    let tables = &mut scratch[..TABLES * stride];
+    fused.tabulate(tables);
+    let view = View::new(fused, tables);
+    let view = &view;
+    let (isa, out) = (pool.isa(), Shared::new(out));
+    let rows = part_rows(stride);
+    pool.parts(fused.rows.div_ceil(rows), |_, part| {
+        let first = part * rows;
+        let count = rows.min(fused.rows - first);
+        // SAFETY: every part writes its own rows.
+        unsafe { forward_rows(isa, view, z.as_ptr(), out.start(), first, count) };
+    });
+}
+
+simd! {
+    /// # Safety
+    /// The view's operands, `z` and `out` have the rows.
+    fn forward_rows(view: &View, z: *const f32, out: *mut f32, first: usize, count: usize)
+        = forward_rows_generic
+}
+
+#[inline(always)]
+unsafe fn forward_rows_generic<S: Simd>(
+    view: &View,
+    z: *const f32,
+    out: *mut f32,
+    first: usize,
+    count: usize,
+) {
+    let view = *view;
+    for row in first..first + count {
+        for line in (0..view.stride).step_by(LANES) {
+            // SAFETY: within the caller's rows.
+            unsafe {
+                let at = row * view.stride + line;
+                let (_, u) = view.normal::<S>(S::load(z.add(at)), line);
+                let (a, b) = view.weights::<S>(row, line);
+                let mut sum = S::mul(a, value::<S>(view.activation, u));
+                if !view.skip.is_null() {
+                    sum = S::fma(b, S::load(view.skip.add(at)), sum);
+                }
+                S::store(out.add(at), sum);
+            }
+        }
+    }
+}
+
+/// Gradients of the module's equations, from `d = ∂C/∂out`.
+pub fn backward(
+    pool: &Pool,
+    fused: &Fused,
+    z: &[f32],
+    d: &[f32],
+    gradients: Gradients,
+    scratch: &mut [f32],
+) {
+    let len = |sink: &Option<Sink>| sink.as_ref().map_or(usize::MAX, |sink| sink.to.len());
+    let sinks = [&gradients.input, &gradients.skip, &gradients.gate].map(len);
+    if gradients.gate.is_some() {
+        let gated = fused
+            .blend
+            .is_some_and(|b| matches!(b.weights, Weights::Gate(_)));
+        assert!(gated, "a gradient of a gate that is not there");
+    }
+    fused.check(&[z.len(), d.len(), sinks[0], sinks[1], sinks[2]]);
+    let stride = padded(fused.channels);
+    let (tables, rest) = scratch.split_at_mut(TABLES * stride);
+    let (totals, partials) = rest.split_at_mut(SUMS * stride);
+    fused.tabulate(tables);
+    let view = View::new(fused, tables);
+    let plane = view.plane;
+    if fused.norm.is_some() || (gradients.weights.is_some() && plane == 1) {
+        sum_by_channel(pool, fused, view, z, d, totals, partials);
+    }
+    if fused.norm.is_some() {
+        let count = fused.rows as f32;
+        for c in 0..2 * stride {
+            tables[5 * stride + c] = totals[c] / count;
+        }
+    }
+    if let Some((weight, bias)) = gradients.norm {
+        bias.copy_from_slice(&totals[..bias.len()]);
+        weight.copy_from_slice(&totals[stride..][..weight.len()]);
+    }
+    if let Some((da, db)) = gradients.weights {
+        assert!(
+            da.len() >= plane * stride && db.len() >= plane * stride,
+            "weights too short"
+        );
+        if plane == 1 {
+            da[..stride].copy_from_slice(&totals[2 * stride..3 * stride]);
+            db[..stride].copy_from_slice(&totals[3 * stride..4 * stride]);
+        } else {
+            sum_by_unit(pool, fused, view, z, d, da, db);
+        }
+    }
+    // The tables were written since the first view of them was made.
+    let view = View::new(fused, tables);
+    let view = &view;
+    let isa = pool.isa();
+    let sinks = [gradients.input, gradients.skip, gradients.gate]
+        .map(|sink| sink.map(|sink| (Shared::new(sink.to), sink.add)));
+    let rows = part_rows(stride);
+    pool.parts(fused.rows.div_ceil(rows), |_, part| {
+        let first = part * rows;
+        let count = rows.min(fused.rows - first);
+        let to = sinks.map(|sink| match sink {
+            Some((to, add)) => (to.start(), add),
+            None => (std::ptr::null_mut(), false),
+        });
+        // SAFETY: every part writes its own rows.
+        unsafe { backward_rows(isa, view, z.as_ptr(), d.as_ptr(), to, first, count) };
+    });
+}
+
+/// The sums over all rows, `[4][padded(C)]`.
+fn sum_by_channel(
+    pool: &Pool,
+    fused: &Fused,
+    view: View,
+    z: &[f32],
+    d: &[f32],
+    totals: &mut [f32],
+    partials: &mut [f32],
+) {
+    let stride = view.stride;
+    let rows = part_rows(stride);
+    let parts = fused.rows.div_ceil(rows);
+    let isa = pool.isa();
+    let view = &view;
+    let shared = Shared::new(&mut partials[..parts * SUMS * stride]);
+    pool.parts(parts, |_, part| {
+        let first = part * rows;
+        let count = rows.min(fused.rows - first);
+        // SAFETY: every part has its own sums.
+        unsafe {
+            let to = shared
+                .range(part * SUMS * stride, SUMS * stride)
+                .as_mut_ptr();
+            let to = [0, 1, 2, 3].map(|sum| to.add(sum * stride));
+            sum_rows(isa, view, z.as_ptr(), d.as_ptr(), (first, 1, count), to);
+        }
+    });
+    let totals = Shared::new(totals);
+    let partials = &*partials;
+    pool.parts(stride / LANES, |_, line| {
+        for sum in 0..SUMS {
+            let at = sum * stride + line * LANES;
+            let mut exact = [0.0f64; LANES];
+            for part in 0..parts {
+                let values = &partials[part * SUMS * stride + at..][..LANES];
+                exact
+                    .iter_mut()
+                    .zip(values)
+                    .for_each(|(s, v)| *s += f64::from(*v));
+            }
+            // SAFETY: every part writes its own channels.
+            let to = unsafe { totals.range(at, LANES) };
+            to.iter_mut().zip(exact).for_each(|(to, s)| *to = s as f32);
+        }
+    });
+}
+
+/// ∂C/∂a and ∂C/∂b where each position of the image has its own.
+fn sum_by_unit(
+    pool: &Pool,
+    fused: &Fused,
+    view: View,
+    z: &[f32],
+    d: &[f32],
+    da: &mut [f32],
+    db: &mut [f32],
+) {
+    let (stride, plane) = (view.stride, view.plane);
+    let images = fused.rows / plane;
+    let isa = pool.isa();
+    let view = &view;
+    let (da, db) = (Shared::new(da), Shared::new(db));
+    pool.parts(plane, |_, position| {
+        // SAFETY: every part writes its own position.
+        unsafe {
+            let none = std::ptr::null_mut();
+            let [da, db] = [da, db].map(|to| to.start().add(position * stride));
+            let to = [none, none, da, db];
+            sum_rows(
+                isa,
+                view,
+                z.as_ptr(),
+                d.as_ptr(),
+                (position, plane, images),
+                to,
+            );
+        }
+    });
+}
+
+simd! {
+    /// Sums of [`SUMS`] over rows `first, first + step, …`, `count` of them, each sum to
+    /// its place unless that is null.
+    ///
+    /// # Safety
+    /// The view's operands, `z` and `d` have the rows, the places `stride` floats.
+    fn sum_rows(
+        view: &View,
+        z: *const f32,
+        d: *const f32,
+        rows: (usize, usize, usize),
+        to: [*mut f32; SUMS],
+    ) = sum_rows_generic
+}
+
+#[inline(always)]
+unsafe fn sum_rows_generic<S: Simd>(
+    view: &View,
+    z: *const f32,
+    d: *const f32,
+    rows: (usize, usize, usize),
+    to: [*mut f32; SUMS],
+) {
+    // Four lines at a time where there are: whole rows of 64 channels, in order.
+    let mut line = 0;
+    while line < view.stride {
+        // SAFETY: passed on to the caller.
+        unsafe {
+            if view.stride - line >= 4 * LANES {
+                sum_lines::<S, 4>(view, z, d, rows, to, line);
+                line += 4 * LANES;
+            } else {
+                sum_lines::<S, 1>(view, z, d, rows, to, line);
+                line += LANES;
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn sum_lines<S: Simd, const L: usize>(
+    view: &View,
+    z: *const f32,
+    d: *const f32,
+    (first, step, count): (usize, usize, usize),
+    to: [*mut f32; SUMS],
+    line: usize,
+) {
+    let view = *view;
+    // SAFETY: within the caller's rows and sums.
+    unsafe {
+        let mut sums = [[S::splat(0.0); SUMS]; L];
+        for index in 0..count {
+            let row = first + index * step;
+            for (l, sums) in sums.iter_mut().enumerate() {
+                let line = line + l * LANES;
+                let at = row * view.stride + line;
+                let (n, u) = view.normal::<S>(S::load(z.add(at)), line);
+                let d = S::load(d.add(at));
+                let (a, _) = view.weights::<S>(row, line);
+                let du = derivative::<S>(view.activation, u, S::mul(a, d));
+                sums[0] = S::add(sums[0], du);
+                sums[1] = S::fma(du, n, sums[1]);
+                if !view.skip.is_null() {
+                    sums[2] = S::fma(d, value::<S>(view.activation, u), sums[2]);
+                    sums[3] = S::fma(d, S::load(view.skip.add(at)), sums[3]);
+                }
+            }
+        }
+        for (l, sums) in sums.into_iter().enumerate() {
+            for (sum, to) in sums.into_iter().zip(to) {
+                if !to.is_null() {
+                    S::store(to.add(line + l * LANES), sum);
+                }
+            }
+        }
+    }
+}
+
+simd! {
+    /// ∂C/∂z, ∂C/∂s and ∂C/∂g of a part's rows, each unless its place is null, and
+    /// added where its flag says so.
+    ///
+    /// # Safety
+    /// The view's operands and the others have the rows.
+    fn backward_rows(
+        view: &View,
+        z: *const f32,
+        d: *const f32,
+        to: [(*mut f32, bool); 3],
+        first: usize,
+        count: usize,
+    ) = backward_rows_generic
+}
+
+#[inline(always)]
+unsafe fn backward_rows_generic<S: Simd>(
+    view: &View,
+    z: *const f32,
+    d: *const f32,
+    [dz, ds, dg]: [(*mut f32, bool); 3],
+    first: usize,
+    count: usize,
+) {
+    let view = *view;
+    for row in first..first + count {
+        for line in (0..view.stride).step_by(LANES) {
+            // SAFETY: within the caller's rows.
+            unsafe {
+                let at = row * view.stride + line;
+                let (a, b) = view.weights::<S>(row, line);
+                let (n, u) = view.normal::<S>(S::load(z.add(at)), line);
+                let d = S::load(d.add(at));
+                let mut du = derivative::<S>(view.activation, u, S::mul(a, d));
+                if view.normed {
+                    let along = S::mul(n, view.table::<S>(6, line));
+                    let scale = S::mul(view.table::<S>(1, line), view.table::<S>(2, line));
+                    let rest = S::sub(S::sub(du, view.table::<S>(5, line)), along);
+                    du = S::mul(scale, rest);
+                }
+                if !dz.0.is_null() {
+                    put::<S>(dz, at, du);
+                }
+                if !ds.0.is_null() {
+                    put::<S>(ds, at, S::mul(b, d));
+                }
+                if !dg.0.is_null() {
+                    let apart = S::sub(value::<S>(view.activation, u), S::load(view.skip.add(at)));
+                    put::<S>(dg, at, S::mul(S::mul(d, apart), S::mul(a, b)));
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn put<S: Simd>((to, add): (*mut f32, bool), at: usize, mut value: S::V) {
+    // SAFETY: passed on to the caller.
+    unsafe {
+        let to = to.add(at);
+        if add {
+            value = S::add(S::load(to), value);
+        }
+        S::store(to, value);
+    }
+}

@@ -1,0 +1,43 @@
+//! A mutable slice that several threads write disjoint parts of.
+
+use std::marker::PhantomData;
+
+/// A slice whose parts the threads of one [`super::Pool`] run share out by themselves.
+#[derive(Clone, Copy)]
+pub struct Shared<'a> {
+    start: *mut f32,
+    len: usize,
+    lifetime: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: it is a `&mut [f32]` in all but the compiler's proof of disjointness, which
+// the users of `range` give.
+unsafe impl Send for Shared<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Shared<'_> {}
+
+impl<'a> Shared<'a> {
+    pub fn new(slice: &'a mut [f32]) -> Self {
+        Shared {
+            start: slice.as_mut_ptr(),
+            len: slice.len(),
+            lifetime: PhantomData,
+        }
+    }
+
+    /// Start of the slice.
+    pub fn start(&self) -> *mut f32 {
+        self.start
+    }
+
+    /// `len` floats from `from`.
+    ///
+    /// # Safety
+    /// No other thread touches the range while the result lives.
+    #[allow(clippy::mut_from_ref)]
+    pub unsafe fn range(&self, from: usize, len: usize) -> &'a mut [f32] {
+        assert!(from <= self.len && len <= self.len - from);
+        // SAFETY: within the slice by the assertion, unaliased by the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(from), len) }
+    }
+}

@@ -1,0 +1,383 @@
+//! Sixteen floats at a time, by whatever instructions the processor has.
+//!
+//! A kernel is written once, generic over [`Simd`] and always inlined; [`simd!`] makes
+//! one compiled copy an instruction set and the function that chooses among them at run
+//! time. The copies are the functions that carry `#[target_feature]`, so closures belong
+//! outside of them: a closure made inside would not inherit the features.
+
+/// An instruction set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Isa {
+    /// What every processor of the architecture has.
+    Portable,
+    /// 256-bit vectors with fused multiply-add.
+    Avx2,
+    /// 512-bit vectors.
+    Avx512,
+}
+
+impl Isa {
+    /// The best that this processor has.
+    pub fn best() -> Isa {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if std::arch::is_x86_feature_detected!("avx512f") {
+                return Isa::Avx512;
+            }
+            if std::arch::is_x86_feature_detected!("avx2")
+                && std::arch::is_x86_feature_detected!("fma")
+            {
+                return Isa::Avx2;
+            }
+        }
+        Isa::Portable
+    }
+
+    /// Every instruction set that this processor has.
+    pub fn all() -> impl Iterator<Item = Isa> {
+        [Isa::Portable, Isa::Avx2, Isa::Avx512]
+            .into_iter()
+            .filter(|isa| *isa <= Isa::best())
+    }
+}
+
+/// Sixteen floats.
+///
+/// # Safety
+/// The methods may only run where the instruction set is present, and pointers must be
+/// good for sixteen floats (of any alignment).
+pub trait Simd: Copy {
+    /// The floats.
+    type V: Copy;
+    /// Rows of sixteen floats that fit the registers beside what a product loads.
+    const ROWS: usize;
+    /// Whether two columns of that many rows do.
+    const PAIR: bool;
+
+    unsafe fn splat(x: f32) -> Self::V;
+    unsafe fn load(from: *const f32) -> Self::V;
+    unsafe fn store(to: *mut f32, x: Self::V);
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
+    /// `a·b + c`.
+    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// The larger; `b` where either is NaN.
+    unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
+    /// `a` where `x > 0`, else `b`.
+    unsafe fn if_positive(x: Self::V, a: Self::V, b: Self::V) -> Self::V;
+    /// Transposes sixteen rows of sixteen floats, whose starts are `stride` apart.
+    unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        for row in 0..16 {
+            for column in 0..16 {
+                // SAFETY: the caller's pointers hold sixteen rows of sixteen floats.
+                unsafe {
+                    *to.add(column * to_stride + row) = *from.add(row * from_stride + column);
+                }
+            }
+        }
+    }
+}
+
+/// Defines a function that runs `generic::<S>` with the instructions of an [`Isa`].
+macro_rules! simd {
+    ($(#[$doc:meta])* $vis:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) = $generic:ident) => {
+        $(#[$doc])*
+        #[allow(clippy::too_many_arguments)]
+        $vis unsafe fn $name(isa: $crate::engines::cpu::kernels::Isa, $($arg: $type),*) {
+            #[cfg(target_arch = "x86_64")]
+            #[allow(clippy::too_many_arguments)]
+            #[target_feature(enable = "avx512f")]
+            unsafe fn avx512($($arg: $type),*) {
+                // SAFETY: passed on to the caller.
+                unsafe { $generic::<$crate::engines::cpu::kernels::simd::Avx512>($($arg),*) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[allow(clippy::too_many_arguments)]
+            #[target_feature(enable = "avx2,fma")]
+            unsafe fn avx2($($arg: $type),*) {
+                // SAFETY: passed on to the caller.
+                unsafe { $generic::<$crate::engines::cpu::kernels::simd::Avx2>($($arg),*) }
+            }
+            // SAFETY: `Pool` offers no more than the processor has; the rest is passed
+            // on to the caller.
+            unsafe {
+                match isa {
+                    #[cfg(target_arch = "x86_64")]
+                    $crate::engines::cpu::kernels::Isa::Avx512 => avx512($($arg),*),
+                    #[cfg(target_arch = "x86_64")]
+                    $crate::engines::cpu::kernels::Isa::Avx2 => avx2($($arg),*),
+                    _ => $generic::<$crate::engines::cpu::kernels::simd::Portable>($($arg),*),
+                }
+            }
+        }
+    };
+}
+pub(crate) use simd;
+
+/// Plain Rust, which the compiler vectorises as far as the target allows.
+#[derive(Clone, Copy)]
+pub struct Portable;
+
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+pub struct Floats([f32; 16]);
+
+impl Portable {
+    #[inline(always)]
+    fn map2(a: Floats, b: Floats, f: impl Fn(f32, f32) -> f32) -> Floats {
+        Floats(std::array::from_fn(|i| f(a.0[i], b.0[i])))
+    }
+}
+
+// SAFETY of the bodies below: the pointers are good for sixteen floats.
+impl Simd for Portable {
+    type V = Floats;
+    const ROWS: usize = 4;
+    const PAIR: bool = false;
+
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Floats {
+        Floats([x; 16])
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Floats {
+        Floats(unsafe { from.cast::<[f32; 16]>().read_unaligned() })
+    }
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, x: Floats) {
+        unsafe { to.cast::<[f32; 16]>().write_unaligned(x.0) }
+    }
+    #[inline(always)]
+    unsafe fn add(a: Floats, b: Floats) -> Floats {
+        Self::map2(a, b, |a, b| a + b)
+    }
+    #[inline(always)]
+    unsafe fn sub(a: Floats, b: Floats) -> Floats {
+        Self::map2(a, b, |a, b| a - b)
+    }
+    #[inline(always)]
+    unsafe fn mul(a: Floats, b: Floats) -> Floats {
+        Self::map2(a, b, |a, b| a * b)
+    }
+    #[inline(always)]
+    unsafe fn fma(a: Floats, b: Floats, c: Floats) -> Floats {
+        // Not `mul_add`, which is a library call where the target lacks the instruction.
+        Floats(std::array::from_fn(|i| a.0[i] * b.0[i] + c.0[i]))
+    }
+    #[inline(always)]
+    unsafe fn max(a: Floats, b: Floats) -> Floats {
+        Self::map2(a, b, |a, b| if a > b { a } else { b })
+    }
+    #[inline(always)]
+    unsafe fn if_positive(x: Floats, a: Floats, b: Floats) -> Floats {
+        Floats(std::array::from_fn(|i| {
+            if x.0[i] > 0.0 { a.0[i] } else { b.0[i] }
+        }))
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub use x86::{Avx2, Avx512};
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::Simd;
+    use std::arch::x86_64::*;
+
+    /// AVX-512F.
+    #[derive(Clone, Copy)]
+    pub struct Avx512;
+
+    // SAFETY of the bodies below: the trait's own contract.
+    impl Simd for Avx512 {
+        type V = __m512;
+        const ROWS: usize = 14;
+        const PAIR: bool = true;
+
+        #[inline(always)]
+        unsafe fn splat(x: f32) -> __m512 {
+            unsafe { _mm512_set1_ps(x) }
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> __m512 {
+            unsafe { _mm512_loadu_ps(from) }
+        }
+        #[inline(always)]
+        unsafe fn store(to: *mut f32, x: __m512) {
+            unsafe { _mm512_storeu_ps(to, x) }
+        }
+        #[inline(always)]
+        unsafe fn add(a: __m512, b: __m512) -> __m512 {
+            unsafe { _mm512_add_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn sub(a: __m512, b: __m512) -> __m512 {
+            unsafe { _mm512_sub_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn mul(a: __m512, b: __m512) -> __m512 {
+            unsafe { _mm512_mul_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
+            unsafe { _mm512_fmadd_ps(a, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn max(a: __m512, b: __m512) -> __m512 {
+            unsafe { _mm512_max_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn if_positive(x: __m512, a: __m512, b: __m512) -> __m512 {
+            unsafe {
+                let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, _mm512_setzero_ps());
+                _mm512_mask_blend_ps(positive, b, a)
+            }
+        }
+        #[inline(always)]
+        unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+            unsafe {
+                let mut pairs = [_mm512_setzero_ps(); 16];
+                for i in 0..8 {
+                    let a = _mm512_loadu_ps(from.add(2 * i * from_stride));
+                    let b = _mm512_loadu_ps(from.add((2 * i + 1) * from_stride));
+                    pairs[2 * i] = _mm512_unpacklo_ps(a, b);
+                    pairs[2 * i + 1] = _mm512_unpackhi_ps(a, b);
+                }
+                // quads[4g + j], 128-bit lane b: column 4b + j of rows 4g to 4g + 3.
+                let mut quads = [_mm512_setzero_ps(); 16];
+                for g in 0..4 {
+                    for half in 0..2 {
+                        let a = _mm512_castps_pd(pairs[4 * g + half]);
+                        let b = _mm512_castps_pd(pairs[4 * g + 2 + half]);
+                        quads[4 * g + 2 * half] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+                        quads[4 * g + 2 * half + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+                    }
+                }
+                for j in 0..4 {
+                    let even = _mm512_shuffle_f32x4::<0x88>(quads[j], quads[4 + j]);
+                    let odd = _mm512_shuffle_f32x4::<0xdd>(quads[j], quads[4 + j]);
+                    let even2 = _mm512_shuffle_f32x4::<0x88>(quads[8 + j], quads[12 + j]);
+                    let odd2 = _mm512_shuffle_f32x4::<0xdd>(quads[8 + j], quads[12 + j]);
+                    let columns = [
+                        _mm512_shuffle_f32x4::<0x88>(even, even2),
+                        _mm512_shuffle_f32x4::<0x88>(odd, odd2),
+                        _mm512_shuffle_f32x4::<0xdd>(even, even2),
+                        _mm512_shuffle_f32x4::<0xdd>(odd, odd2),
+                    ];
+                    for (b, column) in columns.into_iter().enumerate() {
+                        _mm512_storeu_ps(to.add((4 * b + j) * to_stride), column);
+                    }
+                }
+            }
+        }
+    }
+
+    /// AVX2 with FMA, two registers at a time.
+    #[derive(Clone, Copy)]
+    pub struct Avx2;
+
+    type Pair = (__m256, __m256);
+
+    // SAFETY of the bodies below: the trait's own contract.
+    impl Simd for Avx2 {
+        type V = Pair;
+        const ROWS: usize = 6;
+        const PAIR: bool = false;
+
+        #[inline(always)]
+        unsafe fn splat(x: f32) -> Pair {
+            let x = unsafe { _mm256_set1_ps(x) };
+            (x, x)
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Pair {
+            unsafe { (_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))) }
+        }
+        #[inline(always)]
+        unsafe fn store(to: *mut f32, x: Pair) {
+            unsafe {
+                _mm256_storeu_ps(to, x.0);
+                _mm256_storeu_ps(to.add(8), x.1);
+            }
+        }
+        #[inline(always)]
+        unsafe fn add(a: Pair, b: Pair) -> Pair {
+            unsafe { (_mm256_add_ps(a.0, b.0), _mm256_add_ps(a.1, b.1)) }
+        }
+        #[inline(always)]
+        unsafe fn sub(a: Pair, b: Pair) -> Pair {
+            unsafe { (_mm256_sub_ps(a.0, b.0), _mm256_sub_ps(a.1, b.1)) }
+        }
+        #[inline(always)]
+        unsafe fn mul(a: Pair, b: Pair) -> Pair {
+            unsafe { (_mm256_mul_ps(a.0, b.0), _mm256_mul_ps(a.1, b.1)) }
+        }
+        #[inline(always)]
+        unsafe fn fma(a: Pair, b: Pair, c: Pair) -> Pair {
+            unsafe {
+                (
+                    _mm256_fmadd_ps(a.0, b.0, c.0),
+                    _mm256_fmadd_ps(a.1, b.1, c.1),
+                )
+            }
+        }
+        #[inline(always)]
+        unsafe fn max(a: Pair, b: Pair) -> Pair {
+            unsafe { (_mm256_max_ps(a.0, b.0), _mm256_max_ps(a.1, b.1)) }
+        }
+        #[inline(always)]
+        unsafe fn if_positive(x: Pair, a: Pair, b: Pair) -> Pair {
+            unsafe {
+                let zero = _mm256_setzero_ps();
+                (
+                    _mm256_blendv_ps(b.0, a.0, _mm256_cmp_ps::<_CMP_GT_OQ>(x.0, zero)),
+                    _mm256_blendv_ps(b.1, a.1, _mm256_cmp_ps::<_CMP_GT_OQ>(x.1, zero)),
+                )
+            }
+        }
+    }
+}
+
+/// Puts the thread's old mode back when dropped.
+pub struct FloatMode(#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] u32);
+
+/// Makes subnormal results and operands zero on this thread: they cost a hundred times
+/// a normal number, and vanishing gradients are full of them.
+pub fn flush_to_zero() -> FloatMode {
+    #[cfg(target_arch = "x86_64")]
+    {
+        /// FTZ and DAZ.
+        const FLUSH: u32 = 0x8040;
+        let old = read_mode();
+        if old & FLUSH != FLUSH {
+            write_mode(old | FLUSH);
+        }
+        FloatMode(old)
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    FloatMode(0)
+}
+
+impl Drop for FloatMode {
+    fn drop(&mut self) {
+        #[cfg(target_arch = "x86_64")]
+        if read_mode() != self.0 {
+            write_mode(self.0);
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn read_mode() -> u32 {
+    let mut mode = 0u32;
+    // SAFETY: stores MXCSR, which every x86-64 has, to a local.
+    unsafe { std::arch::asm!("stmxcsr [{}]", in(reg) &raw mut mode, options(nostack)) };
+    mode
+}
+
+#[cfg(target_arch = "x86_64")]
+fn write_mode(mode: u32) {
+    // SAFETY: loads a mode that differs from the one in force by FTZ and DAZ at most.
+    unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &raw const mode, options(nostack)) };
+}

@@ -1,0 +1,118 @@
+//! Convolution weights between PyTorch's layout and blocks of 16×16 channels.
+//!
+//! A block is `[16 inputs][taps][16 outputs]`, zero past the last channel.
+
+use super::LANES;
+use super::simd::Simd;
+
+/// Sizes of a weight `O×I×taps`.
+#[derive(Clone, Copy)]
+pub struct WeightShape {
+    pub out_channels: usize,
+    pub in_channels: usize,
+    pub taps: usize,
+}
+
+impl WeightShape {
+    /// Floats of a block.
+    pub fn block_len(&self) -> usize {
+        LANES * LANES * self.taps
+    }
+
+    /// Outputs and inputs that the block at line `o`, line `i` really has.
+    fn extent(&self, o: usize, i: usize) -> (usize, usize) {
+        (
+            (self.out_channels - o * LANES).min(LANES),
+            (self.in_channels - i * LANES).min(LANES),
+        )
+    }
+
+    fn start(&self, o: usize, i: usize) -> usize {
+        (o * LANES * self.in_channels + i * LANES) * self.taps
+    }
+}
+
+/// Reads the block of output line `o` and input line `i`; `spare` is another block.
+///
+/// # Safety
+/// `weight` has the shape, `block` and `spare` a block's length, and S is present.
+#[inline(always)]
+pub unsafe fn read_block<S: Simd>(
+    weight: *const f32,
+    shape: WeightShape,
+    (o, i): (usize, usize),
+    block: *mut f32,
+    spare: *mut f32,
+) {
+    let (outputs, inputs) = shape.extent(o, i);
+    let width = LANES * shape.taps;
+    // SAFETY: rows of the weight inside its extent, or of the spare block.
+    unsafe {
+        let mut from = weight.add(shape.start(o, i));
+        let mut stride = shape.in_channels * shape.taps;
+        if (outputs, inputs) != (LANES, LANES) {
+            std::ptr::write_bytes(spare, 0, shape.block_len());
+            for row in 0..outputs {
+                let source = from.add(row * stride);
+                std::ptr::copy_nonoverlapping(source, spare.add(row * width), inputs * shape.taps);
+            }
+            (from, stride) = (spare, width);
+        }
+        for part in 0..shape.taps {
+            let to = block.add(part * LANES * LANES);
+            S::transpose(from.add(part * LANES), stride, to, LANES);
+        }
+    }
+}
+
+/// Writes a block back: the inverse of [`read_block`].
+///
+/// # Safety
+/// As there, `weight` being written in this block only.
+#[inline(always)]
+pub unsafe fn write_block<S: Simd>(
+    weight: *mut f32,
+    shape: WeightShape,
+    (o, i): (usize, usize),
+    block: *const f32,
+    spare: *mut f32,
+) {
+    let (outputs, inputs) = shape.extent(o, i);
+    let width = LANES * shape.taps;
+    let stride = shape.in_channels * shape.taps;
+    // SAFETY: as above.
+    unsafe {
+        let start = weight.add(shape.start(o, i));
+        let whole = (outputs, inputs) == (LANES, LANES);
+        let (to, to_stride) = if whole {
+            (start, stride)
+        } else {
+            (spare, width)
+        };
+        for part in 0..shape.taps {
+            let from = block.add(part * LANES * LANES);
+            S::transpose(from, LANES, to.add(part * LANES), to_stride);
+        }
+        if !whole {
+            for row in 0..outputs {
+                let to = start.add(row * stride);
+                std::ptr::copy_nonoverlapping(spare.add(row * width), to, inputs * shape.taps);
+            }
+        }
+    }
+}
+
+/// Turns a block into `[taps][16 outputs][16 inputs]`.
+///
+/// # Safety
+/// Both have a block's length, and S is present.
+#[inline(always)]
+pub unsafe fn swap_channels<S: Simd>(block: *const f32, taps: usize, to: *mut f32) {
+    for tap in 0..taps {
+        // SAFETY: within both blocks.
+        unsafe {
+            let from = block.add(tap * LANES);
+            S::transpose(from, taps * LANES, to.add(tap * LANES * LANES), LANES);
+        }
+    }
+}

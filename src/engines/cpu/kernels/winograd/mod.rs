@@ -1,0 +1,149 @@
+//! 3×3 convolutions of stride 1 by Winograd's F(4×4, 3×3): a quarter of the
+//! multiplications of the definition.
+//!
+//! Output is cut into tiles of 4×4. A tile's 6×6 inputs and every filter's 3×3 taps
+//! become 36 values each; at each of the 36 points, the products are one matrix product
+//! of tiles × inputs by inputs × outputs; and 36 sums become a tile of output
+//! ([`transform`]). The input's gradient is the same with filters turned by 180°, the
+//! weight's is the transpose.
+//!
+//! The rms error of 64 to 256 channels against exact arithmetic is 9e-7 of the rms
+//! result (5e-7 for the weight's gradient), where direct convolution ([`super::conv`])
+//! has 2.6e-7 (2e-7).
+//!
+//! Transformed tiles lie as `[36][C/16][tile][16]`, filters as `[36][O/16][I][16]`, each
+//! of the 36 planes one cache line longer than it need be, so that the same place in all
+//! planes does not fall into one set of the cache.
+
+mod convolve;
+mod filter;
+mod transform;
+mod weight;
+
+use super::moments::Moments;
+use super::pool::Pool;
+use super::{ConvGeometry, LANES, padded};
+use convolve::{Convolution, Direction};
+
+pub use weight::{weight_gradient, weight_gradient_scratch_len};
+
+/// Side of a tile of output.
+const TILE: usize = 4;
+
+/// Sizes of a pass over tiles: of the convolution itself or of its transpose.
+#[derive(Clone, Copy)]
+struct Tiling {
+    in_channels: usize,
+    out_channels: usize,
+    /// Height and width of the input.
+    input: [usize; 2],
+    /// Height and width of the output.
+    output: [usize; 2],
+    padding: usize,
+    /// Tiles of an image, down and across.
+    tiles: [usize; 2],
+    /// Tiles of the batch.
+    total: usize,
+}
+
+impl Tiling {
+    fn forward(g: &ConvGeometry) -> Tiling {
+        assert!(g.is_winograd(), "not for Winograd: {g:?}");
+        let output = [g.out_height(), g.out_width()];
+        let tiles = output.map(|side| side.div_ceil(TILE));
+        Tiling {
+            in_channels: g.in_channels,
+            out_channels: g.out_channels,
+            input: [g.height, g.width],
+            output,
+            padding: g.padding,
+            tiles,
+            total: g.batch * tiles[0] * tiles[1],
+        }
+    }
+
+    fn backward(g: &ConvGeometry) -> Tiling {
+        assert!(g.is_winograd(), "not for Winograd: {g:?}");
+        let output = [g.height, g.width];
+        let tiles = output.map(|side| side.div_ceil(TILE));
+        Tiling {
+            in_channels: g.out_channels,
+            out_channels: g.in_channels,
+            input: [g.out_height(), g.out_width()],
+            output,
+            padding: 2 - g.padding,
+            tiles,
+            total: g.batch * tiles[0] * tiles[1],
+        }
+    }
+
+    /// Image of a tile and its first row and column of output.
+    #[inline(always)]
+    fn place(&self, tile: usize) -> (usize, usize, usize) {
+        let [down, across] = self.tiles;
+        let image = tile / (down * across);
+        let within = tile % (down * across);
+        (image, within / across * TILE, within % across * TILE)
+    }
+
+    fn in_lines(&self) -> usize {
+        self.in_channels.div_ceil(LANES)
+    }
+
+    fn out_lines(&self) -> usize {
+        self.out_channels.div_ceil(LANES)
+    }
+
+    /// Whether both sides have few channels: the transformed filters (2.4 MB at most)
+    /// then stay in cache.
+    fn is_narrow(&self) -> bool {
+        padded(self.in_channels) * padded(self.out_channels) <= 128 * 128
+    }
+}
+
+/// A plane of `tiles` tiles of `lines`·16 channels, and the line that sets planes apart.
+fn plane_len(lines: usize, tiles: usize) -> usize {
+    lines * tiles * LANES + LANES
+}
+
+/// `y = x ⋆ w`: `x` `[N][H][W][I]`, `w` `O×I×3×3`, `y` `[N][H'][W'][O]`, channels of
+/// both images padded. With `moments`, also the statistics of `y`.
+pub fn forward(
+    pool: &Pool,
+    g: &ConvGeometry,
+    x: &[f32],
+    w: &[f32],
+    y: &mut [f32],
+    moments: Option<Moments>,
+    scratch: &mut [f32],
+) {
+    assert!(x.len() >= g.input_len() && w.len() >= g.weight_len() && y.len() >= g.output_len());
+    let convolution = Convolution::new(Tiling::forward(g), Direction::Forward, moments.is_some());
+    convolution.run(pool, x, w, y, false, moments, scratch);
+}
+
+/// Scratch of [`forward`].
+pub fn forward_scratch_len(g: &ConvGeometry, threads: usize) -> usize {
+    Convolution::new(Tiling::forward(g), Direction::Forward, true).scratch_len(threads)
+}
+
+/// `∂C/∂x` from `dy = ∂C/∂y`, `dx[i] = Σ dy[i + p − t]·w[t]`; added to what `dx` holds
+/// where `accumulate` says so. Shapes as in [`forward`].
+pub fn input_gradient(
+    pool: &Pool,
+    g: &ConvGeometry,
+    dy: &[f32],
+    w: &[f32],
+    dx: &mut [f32],
+    accumulate: bool,
+    scratch: &mut [f32],
+) {
+    assert!(dx.len() >= g.input_len() && w.len() >= g.weight_len() && dy.len() >= g.output_len());
+    let convolution = Convolution::new(Tiling::backward(g), Direction::Backward, false);
+    convolution.run(pool, dy, w, dx, accumulate, None, scratch);
+}
+
+/// Scratch of [`input_gradient`].
+pub fn input_gradient_scratch_len(g: &ConvGeometry, threads: usize) -> usize {
+    Convolution::new(Tiling::backward(g), Direction::Backward, false).scratch_len(threads)
+}

@@ -1,0 +1,387 @@
+//! The compiled CPU engine: runs a [`Plan`] on one arena, without allocating in a step.
+//!
+//! A plan is made for each batch size that comes up (the training batch, the last one
+//! of an epoch, those of evaluation) and kept. Between steps the network's tensors,
+//! their gradients and velocities stay in PyTorch's layouts; everything else lives in
+//! the arena for as long as the plan says.
+
+mod convolution;
+mod dirac;
+pub mod kernels;
+mod loss;
+mod map;
+mod memory;
+mod parallel;
+mod pass;
+mod pooling;
+mod reshape;
+mod run;
+
+use self::kernels::Pool;
+use self::memory::Memory;
+use self::run::{Found, Inputs};
+use super::skips::Skips;
+use super::state::State;
+use super::{Engine, MOMENTUM_PREFIX, Outcome, SkipState, StepContext, batch};
+use crate::error::Result;
+use crate::ir::{Model, Role, TensorSpec};
+use crate::plan::{Action, Kind, Plan, Purpose, Target};
+use crate::tensor::{Batch, Tensor};
+use std::time::Instant;
+
+/// Plans that are kept; more batch sizes than these are not expected in one run.
+const PLANS: usize = 8;
+
+/// What the plan must know of this engine.
+pub struct Cpu {
+    /// Threads that it will run on.
+    pub threads: usize,
+}
+
+impl Cpu {
+    /// On as many threads as the rest of the program uses.
+    pub fn here() -> Self {
+        Cpu {
+            threads: rayon::current_num_threads(),
+        }
+    }
+}
+
+impl Target for Cpu {
+    fn lanes(&self) -> usize {
+        kernels::LANES
+    }
+
+    fn workspace(&self, plan: &Plan, action: &Action) -> usize {
+        run::workspace(plan, action, self.threads)
+    }
+}
+
+/// A network on the CPU.
+pub struct CpuEngine {
+    pool: Pool,
+    model: Model,
+    specs: Vec<TensorSpec>,
+    memory: Memory,
+    plans: Vec<Plan>,
+    skips: Skips,
+    /// ∂C/∂α of the last step, a skip each.
+    alpha_gradients: Vec<Vec<f32>>,
+    /// Seconds that each step of the training plan has taken, where they are wanted.
+    times: Option<Vec<f64>>,
+}
+
+/// `model` on the CPU, starting from `tensors` (see [`Engine::load`];
+/// [`super::init::initial`] makes them).
+pub fn cpu(model: &Model, tensors: &[Tensor]) -> Result<Box<dyn Engine>> {
+    Ok(Box::new(CpuEngine::new(model, tensors)?))
+}
+
+/// Bytes that training `model` with batches of `images` takes at its peak.
+pub fn memory(model: &Model, images: usize) -> f64 {
+    Plan::new(model, images, Purpose::Training, &Cpu::here()).peak_bytes() as f64
+}
+
+impl CpuEngine {
+    /// As [`cpu`].
+    pub fn new(model: &Model, tensors: &[Tensor]) -> Result<Self> {
+        let specs = model.tensors();
+        let state = State::read(&specs, tensors)?;
+        let has_momentum = model.train.optimizer.momentum != 0.0;
+        let skips = Skips::read(model, &specs, &state);
+        let mut engine = CpuEngine {
+            pool: Pool::new(Cpu::here().threads)?,
+            memory: Memory::new(&specs, has_momentum)?,
+            alpha_gradients: alpha_gradients(&skips),
+            model: model.clone(),
+            specs,
+            plans: Vec::new(),
+            times: None,
+            skips,
+        };
+        engine.fill(&state);
+        Ok(engine)
+    }
+
+    /// From now on, adds up the time that each step of the training plan takes.
+    pub fn time_steps(&mut self) {
+        self.times = Some(Vec::new());
+    }
+
+    /// Seconds since [`Self::time_steps`] of each step, in the order of [`Plan::steps`].
+    pub fn times(&self) -> &[f64] {
+        self.times.as_deref().unwrap_or_default()
+    }
+
+    /// Copies `state` into the memory; velocities that are missing become 0.
+    fn fill(&mut self, state: &State) {
+        let memory = &mut self.memory;
+        for (tensor, from) in memory.tensors.iter_mut().zip(&state.network) {
+            tensor.copy_from_slice(&from.data);
+        }
+        for (spec, velocity) in self.specs.iter().zip(&mut memory.velocities) {
+            match state.velocity(&spec.name) {
+                Some(from) if !velocity.is_empty() => velocity.copy_from_slice(&from.data),
+                _ => velocity.fill(0.0),
+            }
+        }
+    }
+
+    fn target(&self) -> Cpu {
+        Cpu {
+            threads: self.pool.threads(),
+        }
+    }
+
+    /// The index among `self.plans` of one for this batch, made if need be.
+    fn plan_for(&mut self, images: usize, purpose: Purpose) -> Result<usize> {
+        let fits = |plan: &Plan| plan.batch == images && plan.purpose == purpose;
+        if let Some(index) = self.plans.iter().position(fits) {
+            return Ok(index);
+        }
+        let plan = Plan::new(&self.model, images, purpose, &self.target());
+        self.memory.reserve(&plan)?;
+        if self.plans.len() == PLANS {
+            self.plans.remove(0);
+        }
+        self.plans.push(plan);
+        Ok(self.plans.len() - 1)
+    }
+
+    /// Runs the forward steps, and where the loss is finite the backward ones. Gives
+    /// the index of the plan.
+    fn differentiate(&mut self, batch: &Batch, at: StepContext) -> Result<(usize, Outcome)> {
+        batch::admit(&self.model, batch)?;
+        let index = self.plan_for(batch.len(), Purpose::Training)?;
+        let plan = &self.plans[index];
+        let inputs = Inputs::new(&self.model, batch, at);
+        let mut found = Found::default();
+        run::images(plan, &mut self.memory, &inputs);
+        let mut clock = Clock::new(&mut self.times, 0);
+        for step in &plan.forward {
+            run::step(
+                &self.pool,
+                plan,
+                step,
+                &mut self.memory,
+                &inputs,
+                &mut found,
+            );
+            clock.tick();
+        }
+        if found.loss.is_finite() {
+            for step in &plan.backward {
+                run::step(
+                    &self.pool,
+                    plan,
+                    step,
+                    &mut self.memory,
+                    &inputs,
+                    &mut found,
+                );
+                clock.tick();
+            }
+        }
+        let outcome = Outcome {
+            loss: found.loss,
+            correct: found.correct,
+        };
+        Ok((index, outcome))
+    }
+
+    /// Puts the multipliers' α and λ among the tensors.
+    fn place_skips(&mut self) {
+        let mut alphas = self.skips.iter();
+        let mut lambdas = self.skips.iter();
+        for (spec, tensor) in self.specs.iter().zip(&mut self.memory.tensors) {
+            let from = match spec.role {
+                Role::Alpha => alphas.next().map(|(_, skip)| &skip.alpha),
+                Role::Multiplier => lambdas.next().map(|(_, skip)| &skip.lambda),
+                Role::Weight
+                | Role::Bias
+                | Role::DiracA
+                | Role::DiracB
+                | Role::RunningMean
+                | Role::RunningVar => None,
+            };
+            if let Some(from) = from {
+                tensor.copy_from_slice(from);
+            }
+        }
+    }
+
+    fn named(&self, tensors: &[Vec<f32>], prefix: &str, wanted: fn(Role) -> bool) -> Vec<Tensor> {
+        let pairs = self.specs.iter().zip(tensors);
+        let wanted = pairs.filter(|(spec, _)| wanted(spec.role));
+        wanted
+            .map(|(spec, data)| Tensor {
+                name: format!("{prefix}{}", spec.name),
+                shape: spec.shape.clone(),
+                data: data.clone(),
+            })
+            .collect()
+    }
+}
+
+/// Adds up the time of one step of a plan after another.
+struct Clock<'a> {
+    times: Option<&'a mut Vec<f64>>,
+    next: usize,
+    last: Instant,
+}
+
+impl<'a> Clock<'a> {
+    fn new(times: &'a mut Option<Vec<f64>>, next: usize) -> Self {
+        Clock {
+            times: times.as_mut(),
+            next,
+            last: Instant::now(),
+        }
+    }
+
+    fn tick(&mut self) {
+        let Some(times) = &mut self.times else { return };
+        if times.len() <= self.next {
+            times.resize(self.next + 1, 0.0);
+        }
+        let now = Instant::now();
+        times[self.next] += (now - self.last).as_secs_f64();
+        self.next += 1;
+        self.last = now;
+    }
+}
+
+fn alpha_gradients(skips: &Skips) -> Vec<Vec<f32>> {
+    let zeros = skips.iter().map(|(_, skip)| vec![0.0; skip.alpha.len()]);
+    zeros.collect()
+}
+
+impl Engine for CpuEngine {
+    fn name(&self) -> String {
+        format!("cpu ({:?})", self.pool.isa())
+    }
+
+    fn step(&mut self, batch: &Batch, at: StepContext) -> Result<Outcome> {
+        let (index, outcome) = self.differentiate(batch, at)?;
+        if !outcome.loss.is_finite() {
+            return Ok(outcome);
+        }
+        let plan = &self.plans[index];
+        let inputs = Inputs::new(&self.model, batch, at);
+        let before = plan.forward.len() + plan.backward.len();
+        let mut clock = Clock::new(&mut self.times, before);
+        for step in &plan.update {
+            run::step(
+                &self.pool,
+                plan,
+                step,
+                &mut self.memory,
+                &inputs,
+                &mut Found::default(),
+            );
+            clock.tick();
+        }
+        let gradients = self.specs.iter().zip(&self.memory.gradients);
+        let of_alphas = gradients.filter(|(spec, _)| spec.role == Role::Alpha);
+        for (to, (_, from)) in self.alpha_gradients.iter_mut().zip(of_alphas) {
+            to.copy_from_slice(from);
+        }
+        self.skips.multipliers.step(at.rate, &self.alpha_gradients);
+        self.place_skips();
+        Ok(outcome)
+    }
+
+    fn end_epoch(&mut self, rate: f64) -> Result<()> {
+        self.skips.multipliers.end_epoch(rate);
+        self.place_skips();
+        Ok(())
+    }
+
+    fn logits(&mut self, batch: &Batch) -> Result<Vec<f32>> {
+        batch::admit(&self.model, batch)?;
+        let index = self.plan_for(batch.len(), Purpose::Evaluation)?;
+        let plan = &self.plans[index];
+        let at = StepContext {
+            rate: 0.0,
+            seed: 0,
+            step: 0,
+        };
+        let inputs = Inputs::new(&self.model, batch, at);
+        run::images(plan, &mut self.memory, &inputs);
+        for step in &plan.forward {
+            run::step(
+                &self.pool,
+                plan,
+                step,
+                &mut self.memory,
+                &inputs,
+                &mut Found::default(),
+            );
+        }
+        let logits = run::activations(plan, &mut self.memory, plan.logits);
+        let classes = self.model.output.elements();
+        let rows = logits.chunks_exact(plan.padded(classes));
+        Ok(rows.flat_map(|row| &row[..classes]).copied().collect())
+    }
+
+    fn gradients(&mut self, batch: &Batch, at: StepContext) -> Result<(Outcome, Vec<Tensor>)> {
+        let (_, outcome) = self.differentiate(batch, at)?;
+        if !outcome.loss.is_finite() {
+            self.memory.gradients.iter_mut().for_each(|g| g.fill(0.0));
+        }
+        let tensors = self.named(&self.memory.gradients, "", Role::is_parameter);
+        Ok((outcome, tensors))
+    }
+
+    fn first_non_finite(&mut self, batch: &Batch, at: StepContext) -> Result<Option<String>> {
+        batch::admit(&self.model, batch)?;
+        let plan = Plan::new(
+            &self.model,
+            batch.len(),
+            Purpose::Inspection,
+            &self.target(),
+        );
+        self.memory.reserve(&plan)?;
+        let inputs = Inputs::new(&self.model, batch, at);
+        run::images(&plan, &mut self.memory, &inputs);
+        for step in &plan.forward {
+            run::step(
+                &self.pool,
+                &plan,
+                step,
+                &mut self.memory,
+                &inputs,
+                &mut Found::default(),
+            );
+            for id in step.action.writes() {
+                let is_map = matches!(plan.buffer(id).kind, Kind::Map(_));
+                let values = run::activations(&plan, &mut self.memory, id);
+                if is_map && !values.iter().all(|x| x.is_finite()) {
+                    return Ok(Some(step.path.clone()));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn skips(&self) -> Result<Vec<SkipState>> {
+        Ok(self.skips.states())
+    }
+
+    fn save(&self) -> Result<Vec<Tensor>> {
+        let mut tensors = self.named(&self.memory.tensors, "", |_| true);
+        if self.model.train.optimizer.momentum != 0.0 {
+            let velocities = &self.memory.velocities;
+            tensors.extend(self.named(velocities, MOMENTUM_PREFIX, Role::is_optimized));
+        }
+        self.skips.save_sums(&self.specs, &mut tensors);
+        Ok(tensors)
+    }
+
+    fn load(&mut self, tensors: &[Tensor]) -> Result<()> {
+        let state = State::read(&self.specs, tensors)?;
+        self.skips = Skips::read(&self.model, &self.specs, &state);
+        self.fill(&state);
+        Ok(())
+    }
+}

@@ -1,0 +1,83 @@
+//! α and λ of the variable skips on the host: the same for all engines.
+
+use super::state::State;
+use super::{GRADIENT_STEPS, GRADIENT_SUM_PREFIX, SkipState};
+use crate::ir::{Every, Model, Op, Policy, Role, TensorSpec};
+use crate::schedule::{Multipliers, SkipMultipliers};
+use crate::tensor::Tensor;
+use std::collections::HashMap;
+
+/// The variable skips of a network, in forward order.
+pub(crate) struct Skips {
+    paths: Vec<String>,
+    /// Their α and λ.
+    pub multipliers: Multipliers,
+}
+
+impl Skips {
+    /// The skips of `model` with their α and λ from `state`.
+    pub fn read(model: &Model, specs: &[TensorSpec], state: &State) -> Self {
+        let mut enforced = HashMap::new();
+        model.walk(&mut |layer| {
+            if let Op::Skip(skip) = &layer.op
+                && let Policy::Variable { enforced: e, .. } = skip.policy
+            {
+                enforced.insert(layer.path.as_str(), e);
+            }
+        });
+        let (mut paths, mut skips) = (Vec::new(), Vec::new());
+        let pairs = specs.iter().zip(&state.network);
+        let values = |role| pairs.clone().filter(move |(spec, _)| spec.role == role);
+        for ((spec, alpha), (_, lambda)) in values(Role::Alpha).zip(values(Role::Multiplier)) {
+            let path = spec.name.strip_suffix(".alpha").unwrap_or(&spec.name);
+            let sum = state.gradient_sum(&spec.name);
+            let zeros = || vec![0.0; alpha.data.len()];
+            skips.push(SkipMultipliers {
+                alpha: alpha.data.clone(),
+                lambda: lambda.data.clone(),
+                gradient_sum: sum.map_or_else(zeros, |sum| sum.data.clone()),
+                enforced: enforced.get(path).copied().unwrap_or(false),
+            });
+            paths.push(path.to_string());
+        }
+        let mut multipliers = Multipliers::new(model.train.constraint, skips);
+        multipliers.steps = state.gradient_steps;
+        Skips { paths, multipliers }
+    }
+
+    /// Each skip's path and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &SkipMultipliers)> {
+        let paths = self.paths.iter().map(String::as_str);
+        paths.zip(&self.multipliers.skips)
+    }
+
+    /// For [`super::Engine::skips`].
+    pub fn states(&self) -> Vec<SkipState> {
+        let state = |(path, skip): (&str, &SkipMultipliers)| SkipState {
+            path: path.to_string(),
+            alpha: skip.alpha.clone(),
+            lambda: skip.lambda.clone(),
+        };
+        self.iter().map(state).collect()
+    }
+
+    /// The constraint's sums for [`super::Engine::save`], where there are any.
+    pub fn save_sums(&self, specs: &[TensorSpec], tensors: &mut Vec<Tensor>) {
+        match self.multipliers.every() {
+            Every::Step => return,
+            Every::Epoch => {}
+        }
+        let alphas = specs.iter().filter(|spec| spec.role == Role::Alpha);
+        for (spec, skip) in alphas.zip(&self.multipliers.skips) {
+            tensors.push(Tensor {
+                name: format!("{GRADIENT_SUM_PREFIX}{}", spec.name),
+                shape: spec.shape.clone(),
+                data: skip.gradient_sum.clone(),
+            });
+        }
+        if !self.multipliers.skips.is_empty() {
+            let steps = self.multipliers.steps as f32;
+            tensors.push(Tensor::full(GRADIENT_STEPS, &[1], steps));
+        }
+    }
+}

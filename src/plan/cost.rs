@@ -1,0 +1,55 @@
+//! What a step costs: arithmetic and memory traffic.
+
+use super::step::{Action, Window};
+use super::{Id, Kind, Plan};
+
+/// The cost of a step, counted from shapes; not measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Multiplications and additions of products with weights, two a multiply-add, as
+    /// the direct method does them; 0 for steps that only pass over memory.
+    pub flops: u64,
+    /// Bytes of the buffers read and written, each once.
+    pub bytes: u64,
+}
+
+impl Cost {
+    /// The cost of `action` on the buffers of `plan`.
+    pub(super) fn of(plan: &Plan, action: &Action) -> Cost {
+        let flops = match action {
+            Action::Convolve(c) => products(plan, c.weight, c.window),
+            Action::ConvolveInput { weight, window, .. } => products(plan, *weight, *window),
+            Action::ConvolveWeight {
+                dweight, window, ..
+            } => products(plan, *dweight, *window),
+            _ => 0,
+        };
+        let touched = action.reads().into_iter().chain(action.writes());
+        let elements = touched
+            .map(|id| plan.buffer(id).elements)
+            .fold(0, usize::saturating_add);
+        Cost {
+            flops,
+            bytes: elements.saturating_mul(size_of::<f32>()) as u64,
+        }
+    }
+
+    /// Both together.
+    pub fn plus(self, other: Cost) -> Cost {
+        Cost {
+            flops: self.flops.saturating_add(other.flops),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
+    }
+}
+
+/// Every window meets every weight once; `weight` may be its gradient.
+fn products(plan: &Plan, weight: Id, window: Window) -> u64 {
+    let buffer = plan.buffer(weight);
+    let weights = match &buffer.kind {
+        Kind::Tensor(shape) => shape.iter().product(),
+        Kind::Map(_) | Kind::Rows(..) | Kind::Scratch => buffer.elements,
+    };
+    let windows = (plan.batch as u64).saturating_mul(window.outputs() as u64);
+    windows.saturating_mul(2 * weights as u64)
+}

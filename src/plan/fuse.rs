@@ -1,0 +1,147 @@
+//! Steps that can share a pass over memory become one.
+//!
+//! 1. A batch norm's statistics are taken by the convolution that makes its input.
+//! 2. Batch norm, activation and the weighing of a skip become one [`Pointwise`] pass,
+//!    where nothing else reads what is between them.
+//!
+//! [`Pointwise`]: super::step::Pointwise
+
+use super::buffers::Id;
+use super::step::{Action, Pointwise, Step};
+use super::{Cost, Plan};
+use std::collections::HashMap;
+
+/// Fuses the forward steps of `plan`.
+pub(super) fn fuse(plan: &mut Plan) {
+    let steps = std::mem::take(&mut plan.forward);
+    let steps = join_passes(take_statistics(steps), plan.logits);
+    plan.forward = steps;
+    let costs: Vec<Cost> = plan
+        .forward
+        .iter()
+        .map(|step| Cost::of(plan, &step.action))
+        .collect();
+    for (step, cost) in plan.forward.iter_mut().zip(costs) {
+        step.cost = cost;
+    }
+}
+
+/// Moves statistics into the convolution whose output they are of.
+fn take_statistics(steps: Vec<Step>) -> Vec<Step> {
+    let mut fused: Vec<Step> = Vec::with_capacity(steps.len());
+    // Where each convolution's output is made.
+    let mut made: HashMap<Id, usize> = HashMap::new();
+    for step in steps {
+        if let Action::Statistics { x, y } = step.action
+            && let Some(&at) = made.get(&x)
+            && let Action::Convolve(convolve) = &mut fused[at].action
+            && convolve.statistics.is_none()
+        {
+            convolve.statistics = Some(y);
+            continue;
+        }
+        if let Action::Convolve(convolve) = &step.action {
+            made.insert(convolve.y, fused.len());
+        }
+        fused.push(step);
+    }
+    fused
+}
+
+/// Merges each pass into the next one that takes its output, if nothing else does.
+fn join_passes(steps: Vec<Step>, logits: Id) -> Vec<Step> {
+    let mut uses: HashMap<Id, usize> = HashMap::from([(logits, 1)]);
+    for id in steps.iter().flat_map(|step| step.action.reads()) {
+        *uses.entry(id).or_default() += 1;
+    }
+    let mut fused: Vec<Option<Step>> = Vec::with_capacity(steps.len());
+    let mut made: HashMap<Id, usize> = HashMap::new();
+    for mut step in steps {
+        if let Action::Pointwise(pass) = &mut step.action {
+            if uses.get(&pass.x) == Some(&1)
+                && let Some(&at) = made.get(&pass.x)
+                && let Some(merged) = earlier(&fused, at).and_then(|first| merge(first, pass))
+            {
+                *pass = merged;
+                fused[at] = None;
+            }
+            made.insert(pass.y, fused.len());
+        }
+        fused.push(Some(step));
+    }
+    fused.into_iter().flatten().collect()
+}
+
+fn earlier(fused: &[Option<Step>], at: usize) -> Option<&Pointwise> {
+    match &fused.get(at)?.as_ref()?.action {
+        Action::Pointwise(pass) => Some(pass),
+        _ => None,
+    }
+}
+
+/// `second ∘ first` as one pass, if the order within a pass allows it.
+fn merge(first: &Pointwise, second: &Pointwise) -> Option<Pointwise> {
+    let is_ordered = first.join.is_none()
+        && second.norm.is_none()
+        && (first.activation.is_none() || second.activation.is_none());
+    is_ordered.then(|| Pointwise {
+        x: first.x,
+        norm: first.norm,
+        activation: first.activation.or(second.activation),
+        join: second.join,
+        y: second.y,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::step::{Activation, Join};
+    use super::*;
+
+    fn pass(x: usize, activation: Option<Activation>, join: Option<Join>, y: usize) -> Step {
+        let action = Action::Pointwise(Pointwise {
+            x: Id(x),
+            norm: None,
+            activation,
+            join,
+            y: Id(y),
+        });
+        Step {
+            path: String::new(),
+            action,
+            workspace: None,
+            cost: Cost::default(),
+        }
+    }
+
+    fn skip(s: usize) -> Option<Join> {
+        let (s, scale) = (Id(s), 1.0);
+        Some(Join::Residual { s, scale })
+    }
+
+    #[test]
+    fn an_activation_and_a_skip_share_a_pass() {
+        let relu = Some(Activation::Relu);
+        let steps = vec![pass(0, relu, None, 1), pass(1, None, skip(0), 2)];
+        let fused = join_passes(steps, Id(2));
+        assert_eq!(fused, [pass(0, relu, skip(0), 2)]);
+    }
+
+    #[test]
+    fn what_is_read_twice_stays() {
+        let relu = Some(Activation::Relu);
+        let shortcut = vec![pass(0, relu, None, 1), pass(1, None, skip(1), 2)];
+        assert_eq!(join_passes(shortcut.clone(), Id(2)), shortcut);
+        let output = vec![pass(0, relu, None, 1), pass(1, None, skip(0), 2)];
+        assert_eq!(join_passes(output.clone(), Id(1)), output);
+    }
+
+    #[test]
+    fn the_order_within_a_pass_is_kept() {
+        let relu = Some(Activation::Relu);
+        let twice = vec![pass(0, relu, None, 1), pass(1, relu, None, 2)];
+        assert_eq!(join_passes(twice.clone(), Id(2)), twice);
+        let after = vec![pass(0, None, skip(3), 1), pass(1, relu, None, 2)];
+        assert_eq!(join_passes(after.clone(), Id(2)), after);
+    }
+}
