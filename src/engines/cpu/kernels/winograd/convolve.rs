@@ -47,8 +47,8 @@ impl Convolution {
             // best at 16, 64 and 128 channels.
             let lines = tiling.in_lines() + tiling.out_lines();
             let most = match lines {
-                ..=2 => 42,
-                ..=8 => 14,
+                0..=2 => 42,
+                3..=8 => 14,
                 _ => 22,
             };
             even(most.min(tiling.total.div_ceil(16).max(4)))
