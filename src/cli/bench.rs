@@ -82,6 +82,7 @@ pub(super) fn run(model: &Model, options: &Options) -> Result<Report> {
     match (options.engine, options.profile) {
         (EngineKind::Cpu, true) => {
             let mut engine = CpuEngine::new(model, &tensors)?;
+            drop(tensors);
             engine.time_steps();
             time(&mut engine, &batch, options, &mut report)?;
             let runs = (report.steps + WARM_UP) as f64;
@@ -103,6 +104,7 @@ pub(super) fn run(model: &Model, options: &Options) -> Result<Report> {
         }
         (EngineKind::Cpu | EngineKind::Dfdx, false) => {
             let mut engine = train::build(options.engine, options.device, model, &tensors)?;
+            drop(tensors);
             time(engine.as_mut(), &batch, options, &mut report)?;
         }
     }
@@ -278,5 +280,40 @@ impl Report {
         list(kinds.iter().collect());
         list(self.profile.iter().collect());
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::check;
+    use crate::diag::Sources;
+
+    #[test]
+    fn a_report_adds_up() {
+        let text = "model m { input image(1, 8, 8) conv(4, kernel: 3) batch_norm relu linear(2) }";
+        let model = check(&mut Sources::new("test.van", text), &[], false);
+        let model = model.unwrap_or_else(|_| panic!("{text} has mistakes"));
+        let mut options = Options {
+            engine: EngineKind::Cpu,
+            device: Device::Cpu,
+            threads: None,
+            memory: Some(1 << 30),
+            steps: Some(2),
+            profile: true,
+        };
+        let report = run(&model, &options).unwrap().to_json();
+        assert_eq!(report["steps"], 2);
+        let profile = report["profile"].as_array().unwrap();
+        let flops: u64 = profile.iter().filter_map(|s| s["flops"].as_u64()).sum();
+        let seconds = report["seconds_per_step"].as_f64().unwrap();
+        let speed = report["gflops"].as_f64().unwrap();
+        assert!((flops as f64 / seconds / 1e9 - speed).abs() < 1e-6 * speed);
+        options.memory = Some(1000);
+        let refused = run(&model, &options).err().unwrap();
+        assert!(refused.message.contains("allowed"), "{refused}");
+        (options.memory, options.engine) = (None, EngineKind::Dfdx);
+        let refused = run(&model, &options).err().unwrap();
+        assert!(refused.message.contains("--profile"), "{refused}");
     }
 }

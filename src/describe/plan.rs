@@ -158,3 +158,37 @@ fn draw(rows: &[Vec<String>], numbers: usize) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::check;
+    use crate::diag::Sources;
+    use crate::engines::cpu::Cpu;
+    use crate::plan::Purpose;
+
+    #[test]
+    fn every_step_and_buffer_is_shown() {
+        let text =
+            "model m { input image(1, 8, 8) skip variable { conv(4, kernel: 3) relu } linear(2) }";
+        let model = check(&mut Sources::new("test.van", text), &[], false);
+        let model = model.unwrap_or_else(|_| panic!("{text} has mistakes"));
+        let plan = Plan::new(&model, 3, Purpose::Training, &Cpu { threads: 2 });
+        let table = plan_table(&plan, true);
+        for words in [
+            "skip0.conv0",
+            "convolve: weight gradient",
+            "sgd",
+            "3×4×8×8",
+            "arena + ",
+        ] {
+            assert!(table.contains(words), "{words} is not in\n{table}");
+        }
+        let json = plan_json(&plan);
+        assert_eq!(json["peak_bytes"], plan.peak_bytes());
+        assert_eq!(
+            json["buffers"].as_array().unwrap().len(),
+            plan.buffers.len()
+        );
+    }
+}

@@ -87,11 +87,10 @@ impl Tape<'_> {
         let buffer = self.plan.buffer(of);
         let name = format!("∂{}", buffer.name);
         let kind = buffer.kind.clone();
-        let id = match (buffer.place, &kind) {
-            (Place::Tensor(index), Kind::Tensor(shape)) => {
-                self.plan.add_kept(&name, shape, Place::Gradient(index))
-            }
-            _ => self.plan.add_buffer(&name, kind),
+        let id = if let (Place::Tensor(index), Kind::Tensor(shape)) = (buffer.place, &kind) {
+            self.plan.add_kept(&name, shape, Place::Gradient(index))
+        } else {
+            self.plan.add_buffer(&name, kind)
         };
         self.gradients.insert(of, id);
         id

@@ -22,7 +22,29 @@ impl Cost {
             Action::ConvolveWeight {
                 dweight, window, ..
             } => products(plan, *dweight, *window),
-            _ => 0,
+            Action::Dirac { .. }
+            | Action::DiracGradient { .. }
+            | Action::Statistics { .. }
+            | Action::Pointwise(_)
+            | Action::PointwiseGradient(_)
+            | Action::Crelu { .. }
+            | Action::CreluGradient { .. }
+            | Action::Concat { .. }
+            | Action::ConcatGradient { .. }
+            | Action::MaxPool { .. }
+            | Action::MaxPoolGradient { .. }
+            | Action::AvgPool { .. }
+            | Action::AvgPoolGradient { .. }
+            | Action::Subsample { .. }
+            | Action::SubsampleGradient { .. }
+            | Action::Flatten { .. }
+            | Action::FlattenGradient { .. }
+            | Action::Mask { .. }
+            | Action::Multiply { .. }
+            | Action::Add { .. }
+            | Action::Loss { .. }
+            | Action::Descend { .. }
+            | Action::MoveStatistics { .. } => 0,
         };
         let touched = action.reads().into_iter().chain(action.writes());
         let elements = touched

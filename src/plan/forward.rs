@@ -27,7 +27,13 @@ pub(super) fn lay_out(model: &Model, batch: usize, purpose: Purpose, lanes: usiz
         let id = plan.add_kept(&spec.name, &spec.shape, Place::Tensor(index));
         tensors.insert(spec.name, (id, spec.role));
     }
-    plan.input = plan.add_buffer("images", Kind::Map(model.input));
+    // Images come in C, H, W order, which is that of a vector already.
+    let first = model.layers.first().map(|layer| &layer.op);
+    let input = match matches!(first, Some(Op::Linear(_) | Op::Flatten)) {
+        true => Shape::Flat(model.input.elements()),
+        false => model.input,
+    };
+    plan.input = plan.add_buffer("images", Kind::Map(input));
     let input = plan.input;
     let mut layout = Layout { plan, tensors };
     let y = layout.layers(&model.layers, input);

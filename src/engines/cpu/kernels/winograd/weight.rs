@@ -3,12 +3,12 @@
 use super::super::gemm::{Left, Out, Right, outer_product};
 use super::super::pool::Pool;
 use super::super::shared::Shared;
-use super::super::simd::{Isa, Simd, simd};
+use super::super::simd::Isa;
 use super::super::weights::WeightShape;
 use super::super::{ConvGeometry, LANES, padded};
-use super::convolve::transform_tiles;
 use super::filter::{SPARE_LEN, gradient_block};
-use super::transform::{POINTS, Window, gradient_tile};
+use super::tiles::{transform_gradients, transform_tiles};
+use super::transform::POINTS;
 use super::{Tiling, plane_len};
 
 /// Tiles transformed by one part.
@@ -286,53 +286,5 @@ impl Pass<'_> {
                 }
             }
         });
-    }
-}
-
-simd! {
-    /// Transforms tiles of the output's gradient, as `transform_tiles` does the input's.
-    ///
-    /// # Safety
-    /// `dy` is the tiling's output, `to` is writable.
-    fn transform_gradients(
-        t: Tiling,
-        dy: *const f32,
-        first: usize,
-        count: usize,
-        to: *mut f32,
-        places: usize,
-        plane: usize,
-    ) = transform_gradients_generic
-}
-
-#[inline(always)]
-#[allow(clippy::too_many_arguments)]
-unsafe fn transform_gradients_generic<S: Simd>(
-    t: Tiling,
-    dy: *const f32,
-    first: usize,
-    count: usize,
-    to: *mut f32,
-    places: usize,
-    plane: usize,
-) {
-    let [height, width] = t.output;
-    let position = padded(t.out_channels);
-    for tile in 0..count {
-        let (image, row, column) = t.place(first + tile);
-        for line in 0..t.out_lines() {
-            // SAFETY: an image of the caller's.
-            unsafe {
-                let window = Window {
-                    image: dy.add(image * height * width * position + line * LANES),
-                    y: row as isize,
-                    x: column as isize,
-                    height,
-                    width,
-                    position,
-                };
-                gradient_tile::<S>(window, to.add((line * places + tile) * LANES), plane);
-            }
-        }
     }
 }
