@@ -9,7 +9,7 @@ use super::policy::PolicyValue;
 use super::report::Reports;
 use super::types::block_slots;
 use super::value::{Type, Value};
-use super::{MAX_DEPTH, MAX_ELEMENTS, MAX_LAYERS, MAX_PATH};
+use super::{MAX_DEPTH, MAX_ELEMENTS, MAX_LAYERS, MAX_PATH, MAX_STEPS};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Granularity, Layer, Model, ModelParam, Op, Shape, Train};
 use crate::span::Span;
@@ -29,7 +29,8 @@ pub(super) fn elaborate(
         declared,
         params,
         granularity: train.constraint.alpha_granularity,
-        work: 0,
+        layers: 0,
+        steps: 0,
         stopped: false,
         reports,
     };
@@ -76,8 +77,10 @@ pub(super) struct Elaborator<'a, 'r> {
     declared: &'a Declarations<'a>,
     params: &'a Params<'a>,
     pub granularity: Granularity,
-    /// Layers made, repeats turned and blocks called.
-    work: usize,
+    /// Layers made.
+    layers: usize,
+    /// Repeats turned and blocks called.
+    steps: usize,
     /// Set when a limit was passed: nothing more is made.
     stopped: bool,
     pub reports: &'r mut Reports,
@@ -239,7 +242,7 @@ impl<'a> Elaborator<'a, '_> {
             return flow;
         }
         for i in 0..times {
-            if !self.count_work(span) {
+            if !self.count_step(span) {
                 break;
             }
             let mut local = scope.clone();
@@ -286,7 +289,7 @@ impl<'a> Elaborator<'a, '_> {
             let value = value.zip(kind).map(|(value, kind)| value.widened(kind));
             local.push(&formal.name.node, Binding { kind, value });
         }
-        if !self.count_work(call.span) {
+        if !self.count_step(call.span) {
             return flow;
         }
         let name = label.map(|_| self.name(place, label, "block", call.span));
@@ -318,7 +321,7 @@ impl<'a> Elaborator<'a, '_> {
         flow: Flow,
     ) -> Flow {
         let mut shape = None;
-        if self.count_work(span)
+        if self.count_layer(span)
             && let Some((op, output)) = made
             && self
                 .limit_elements(infer::elements(output), "its output", span)
@@ -383,21 +386,37 @@ impl<'a> Elaborator<'a, '_> {
         }
     }
 
-    /// Counts one more layer, turn or call; false once there are too many.
-    fn count_work(&mut self, span: Span) -> bool {
-        if !self.stopped {
-            self.work += 1;
-            if self.work > MAX_LAYERS {
-                let most = grouped(MAX_LAYERS as u128);
-                let message = format!("the network has more than {most} layers, repeats and calls");
-                self.stop(
-                    message,
-                    span,
-                    "one too many",
-                    "repeat less, or call fewer blocks",
-                );
-            }
+    /// Counts one more layer; false once there are too many.
+    fn count_layer(&mut self, span: Span) -> bool {
+        if !self.stopped && self.layers == MAX_LAYERS {
+            let message = format!(
+                "the network has more than {} layers",
+                grouped(MAX_LAYERS as u128)
+            );
+            self.stop(
+                message,
+                span,
+                "one too many",
+                "repeat less, or call fewer blocks",
+            );
         }
+        self.layers += 1;
+        !self.stopped
+    }
+
+    /// Counts one more turn of a repeat, or call; false once there are too many.
+    fn count_step(&mut self, span: Span) -> bool {
+        if !self.stopped && self.steps == MAX_STEPS {
+            let most = grouped(MAX_STEPS as u128);
+            let message = format!("the network has more than {most} repeats and calls of blocks");
+            self.stop(
+                message,
+                span,
+                "one too many",
+                "repeat less, or call fewer blocks",
+            );
+        }
+        self.steps += 1;
         !self.stopped
     }
 

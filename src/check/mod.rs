@@ -43,6 +43,8 @@ use report::Reports;
 
 /// Layers of an expanded network at most.
 pub const MAX_LAYERS: usize = 100_000;
+/// Turns of repeats and calls of blocks at most.
+pub const MAX_STEPS: usize = 2 * MAX_LAYERS;
 /// Skips, concats, repeats and block calls inside one another at most.
 pub const MAX_DEPTH: usize = 128;
 /// Bytes of a layer's path at most.

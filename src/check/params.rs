@@ -75,6 +75,7 @@ pub(super) fn resolve<'a>(
         flags,
         params: types.collect(),
         state: HashMap::new(),
+        open: Vec::new(),
     };
     for param in &declared.params {
         resolver.param(param, param.name.span, 0, reports);
@@ -94,6 +95,8 @@ struct Resolver<'a, 'f> {
     flags: &'f [Flag<'f>],
     params: Params<'a>,
     state: HashMap<&'a str, State>,
+    /// Those being evaluated, each for the one before.
+    open: Vec<&'a str>,
 }
 
 impl<'a> Resolver<'a, '_> {
@@ -103,11 +106,17 @@ impl<'a> Resolver<'a, '_> {
         match self.state.get(name) {
             Some(State::Done) => return,
             Some(State::Open) => {
-                let message = format!("param `{name}` is defined by itself");
+                let from = self.open.iter().position(|open| *open == name).unwrap_or(0);
+                let cycle = self.open[from..].iter().chain([&name]);
+                let cycle: Vec<String> = cycle.map(|name| format!("`{name}`")).collect();
+                let message = match cycle.len() {
+                    2 => format!("param `{name}` is defined by itself"),
+                    _ => format!("params are defined by one another: {}", cycle.join(" → ")),
+                };
                 reports.add(
                     Diagnostic::new(Code::Name, message, used, "this use closes the cycle")
-                        .also(param.name.span, "declared here")
-                        .help("give one of the params in the cycle a number"),
+                        .also(param.name.span, format!("`{name}` is declared here"))
+                        .help("give one of them a number"),
                 );
                 return;
             }
@@ -120,6 +129,7 @@ impl<'a> Resolver<'a, '_> {
             return;
         }
         self.state.insert(name, State::Open);
+        self.open.push(name);
         let flag = self.flags.iter().rev();
         let flag = flag
             .filter(|f| f.target == Target::Param)
@@ -140,6 +150,7 @@ impl<'a> Resolver<'a, '_> {
         if let Some(binding) = self.params.get_mut(name) {
             binding.value = value;
         }
+        self.open.pop();
         self.state.insert(name, State::Done);
     }
 

@@ -147,7 +147,7 @@ fn conversion(expr: &Expr, want: Type, found: Type) -> String {
             Ok(x) => format!("write a whole number, such as `{:.0}`", x.ceil()),
             Err(_) => format!("round it: `floor({shown})` or `ceil({shown})`"),
         },
-        (Type::Int | Type::Float, Type::Bool, _) => {
+        (Type::Int | Type::Float, Type::Bool, shown) if !matches!(shown, "true" | "false") => {
             format!("turn it into a number: `if {shown} {{ 1 }} else {{ 0 }}`")
         }
         (Type::Int | Type::Float, ..) => "write a number".to_string(),

@@ -1,6 +1,7 @@
 //! `vanc check FILE`: every mistake, or what the file is.
 
 use super::arguments::param_overrides;
+use super::describe::print;
 use super::source::Source;
 use super::{FAILED, Failure, report};
 use crate::check::Knob;
@@ -20,13 +21,13 @@ pub(super) fn run(
         Ok(model) => {
             if !json {
                 let totals = totals(&model);
-                println!(
-                    "{}: sound. Model {}, {} layers deep, {} parameters",
+                print(&format!(
+                    "{}: sound. Model {}, {} layers deep, {} parameters\n",
                     source.path.display(),
                     model.name,
                     totals.depth,
                     count(totals.parameters),
-                );
+                ))?;
             }
             Ok(())
         }

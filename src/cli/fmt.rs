@@ -1,5 +1,6 @@
 //! `vanc fmt FILE…`: the canonical form.
 
+use super::describe::print as say;
 use super::source::Source;
 use super::{FAILED, Failure, report};
 use crate::error::Error;
@@ -27,11 +28,14 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
             continue;
         }
         if check {
-            println!("{} is not in its canonical form", path.display());
+            say(&format!(
+                "{} is not in its canonical form\n",
+                path.display()
+            ))?;
             failed = true;
         } else {
             replace(path, &text)?;
-            println!("{} formatted", path.display());
+            say(&format!("{} formatted\n", path.display()))?;
         }
     }
     match failed {
@@ -40,8 +44,11 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     }
 }
 
-/// Writes `text` to a temporary file beside `path` and renames it over `path`.
+/// Writes `text` to a temporary file beside `path` and renames it over `path`, or over
+/// what `path` is a link to.
 fn replace(path: &Path, text: &str) -> Result<(), Error> {
+    let target = std::fs::canonicalize(path).map_err(|e| Error::io("write", path, e))?;
+    let path = target.as_path();
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

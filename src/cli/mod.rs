@@ -11,14 +11,14 @@ mod source;
 pub mod train;
 
 use crate::check::Knob;
-use crate::diag::{Code, Diagnostic, Style};
+use crate::diag::{Code, Diagnostic, MAX_REPORTS, Style};
 use crate::error::Error;
 use crate::train::session::Ending;
 use clap::ArgMatches;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use source::Source;
 use std::ffi::OsString;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 /// Why a command did not do what it was asked to.
@@ -136,33 +136,39 @@ fn evaluate(matches: &ArgMatches) -> Result<(), Failure> {
 fn fail(error: &Error, code: u8) -> ExitCode {
     let red = console::Style::new().red().bold().for_stderr();
     let cyan = console::Style::new().cyan().for_stderr();
-    eprintln!("{} {}", red.apply_to("error:"), error.message);
+    let mut text = format!("{} {}\n", red.apply_to("error:"), error.message);
     if let Some(help) = &error.help {
-        eprintln!("  {} {help}", cyan.apply_to("help:"));
+        text.push_str(&format!("  {} {help}\n", cyan.apply_to("help:")));
     }
+    complain(&text);
     ExitCode::from(code)
 }
 
 /// Writes mistakes to the terminal, or as JSON lines to standard output.
 fn report(mistakes: &[Diagnostic], source: &Source, json: bool) {
-    for (i, mistake) in mistakes.iter().enumerate() {
-        if i > 0 && !json {
-            eprintln!();
-        }
-        if json {
-            println!("{}", mistake.to_json(&source.sources));
-        } else {
-            eprint!("{}", mistake.render(&source.sources, style()));
-        }
+    if json {
+        let lines = mistakes
+            .iter()
+            .map(|m| format!("{}\n", m.to_json(&source.sources)));
+        let _ = describe::print(&lines.collect::<String>());
+        return;
     }
-    if !json {
-        let plural = if mistakes.len() == 1 { "" } else { "s" };
-        eprintln!(
-            "\n{}: {} mistake{plural}",
-            source.path.display(),
-            mistakes.len()
-        );
-    }
+    let screens = mistakes.iter().map(|m| m.render(&source.sources, style()));
+    let many = match mistakes.len() {
+        1 => "1 mistake".to_string(),
+        MAX_REPORTS => format!("{MAX_REPORTS} mistakes or more"),
+        n => format!("{n} mistakes"),
+    };
+    complain(&format!(
+        "{}\n{}: {many}\n",
+        screens.collect::<Vec<_>>().join("\n"),
+        source.path.display(),
+    ));
+}
+
+/// Writes to standard error. There is nobody to tell where that fails.
+fn complain(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// How reports are drawn on standard error.
@@ -195,7 +201,7 @@ fn refuse(error: clap::Error, knobs: &[Knob], source: Option<&Source>) -> ExitCo
             "write `--{}`; `--help` shows every param and flag",
             knob.name
         ));
-        eprint!("{}", report.render(&source.sources, style()));
+        complain(&report.render(&source.sources, style()));
         return ExitCode::from(MISUSED);
     }
     let _ = error.print();

@@ -10,7 +10,7 @@ pub fn dot(model: &Model) -> String {
         out: String::new(),
         nodes: 0,
     };
-    let _ = writeln!(graph.out, "digraph {} {{", model.name);
+    let _ = writeln!(graph.out, "digraph \"{}\" {{", model.name);
     graph
         .out
         .push_str("  node [shape=box, style=rounded, fontname=\"sans-serif\"];\n");

@@ -21,7 +21,10 @@ pub(super) fn explain(rule: Rule, text: &str, start: usize, source: u16) -> Diag
     let (place, message, label) = match here {
         true => (
             fault.token_range(),
-            format!("expected {wanted}, found `{}`", fault.token()),
+            match fault.token() {
+                "" => format!("expected {wanted}, found nothing"),
+                token => format!("expected {wanted}, found `{token}`"),
+            },
             format!("expected {wanted}"),
         ),
         // What is missing is missed at the end of the line before.

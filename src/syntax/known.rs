@@ -2,6 +2,7 @@
 
 use super::fault::{Fault, is_keyword};
 use super::parse::Rule;
+use super::signs::{number, point, quote, sign};
 use std::ops::Range;
 
 /// What a known mistake gets.
@@ -13,7 +14,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    fn new(
+    pub fn new(
         place: Range<usize>,
         message: impl Into<String>,
         label: impl Into<String>,
@@ -31,24 +32,6 @@ impl Known {
 /// Rules of which one is expected where a value is.
 pub(super) const VALUE: &[Rule] = &[Rule::expr, Rule::float, Rule::int, Rule::group, Rule::call];
 
-/// Signs that are typed otherwise.
-const SIGNS: &[(&str, &str)] = &[
-    ("×", "*"),
-    ("·", "*"),
-    ("÷", "/"),
-    ("−", "-"),
-    ("–", "-"),
-    ("≤", "<="),
-    ("≥", ">="),
-    ("≠", "!="),
-    ("…", ".."),
-    ("&&", "and"),
-    ("||", "or"),
-    ("&", "and"),
-    ("|", "or"),
-    ("!", "not"),
-];
-
 /// The mistake that `fault` is, if it is one that is known.
 pub(super) fn known(fault: &Fault) -> Option<Known> {
     let ways = [
@@ -60,6 +43,7 @@ pub(super) fn known(fault: &Fault) -> Option<Known> {
         keyword,
         nested_if,
         no_type,
+        no_value,
         no_colon,
         no_default,
         no_else,
@@ -69,123 +53,10 @@ pub(super) fn known(fault: &Fault) -> Option<Known> {
         comma,
         number,
         brace,
+        misspelt,
         misplaced,
     ];
     ways.iter().find_map(|way| way(fault))
-}
-
-fn sign(fault: &Fault) -> Option<Known> {
-    let (token, place) = (fault.token(), fault.token_range());
-    if let Some((_, written)) = SIGNS.iter().find(|(sign, _)| *sign == token) {
-        let message = format!("`{token}` is not a sign of the language");
-        return Known::new(place, message, "not known", format!("write `{written}`"));
-    }
-    if token == "*" && fault.previous() == "*" {
-        let place = place.start - 1..place.end;
-        return Known::new(
-            place,
-            "`**` is not a sign of the language",
-            "not known",
-            "write `^`",
-        );
-    }
-    match token.chars().next()? {
-        ';' => Known::new(
-            place,
-            "statements are not separated by `;`",
-            "not needed",
-            "remove it: a statement ends where the next one begins",
-        ),
-        '#' => Known::new(
-            place,
-            "`#` does not start a comment",
-            "not a comment",
-            "start the comment with `//`",
-        ),
-        '/' if token == "/*" => Known::new(
-            place,
-            "`/*` does not start a comment",
-            "not a comment",
-            "start each of its lines with `//`",
-        ),
-        '\u{feff}' => Known::new(
-            place,
-            "there is a byte order mark before the text",
-            "not visible, but there",
-            "save the file as UTF-8 without a byte order mark",
-        ),
-        c if c.is_control() => Known::new(
-            place,
-            format!(
-                "there is a control character, U+{:04X}, in the text",
-                u32::from(c)
-            ),
-            "not text",
-            "remove it, and check that this is a `.van` file",
-        ),
-        _ => None,
-    }
-}
-
-fn quote(fault: &Fault) -> Option<Known> {
-    let quotes = ['"', '\'', '`', '“', '”', '‘', '’', '„'];
-    let line = fault.text[fault.at..].lines().next()?;
-    let open = line.chars().next().filter(|c| quotes.contains(c))?;
-    let rest = &line[open.len_utf8()..];
-    let (inner, close) = match rest.find(quotes) {
-        Some(end) => (
-            &rest[..end],
-            rest[end..].chars().next().map_or(0, char::len_utf8),
-        ),
-        None => (rest.split([',', ')']).next().unwrap_or_default(), 0),
-    };
-    let place = fault.at..fault.at + open.len_utf8() + inner.len() + close;
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-    let help = match !inner.is_empty() && inner.chars().all(plain) {
-        true => format!("write `{inner}` without quotes"),
-        false => "write names and numbers as they are, without quotes".to_string(),
-    };
-    Known::new(
-        place,
-        "there are no strings in the language",
-        "in quotes",
-        help,
-    )
-}
-
-fn point(fault: &Fault) -> Option<Known> {
-    if fault.token() != "." {
-        return None;
-    }
-    let rest = &fault.text[fault.at + 1..];
-    let after = &rest[..rest
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(rest.len())];
-    let previous = fault.before(fault.at);
-    let adjacent = previous.end == fault.at;
-    let before = &fault.text[previous.clone()];
-    let end = fault.at + 1 + after.len();
-    let number = !before.is_empty() && before.bytes().all(|b| b.is_ascii_digit());
-    match (adjacent && number, after) {
-        (true, _) => Known::new(
-            previous.start..end,
-            "a float needs a digit on both sides of its point",
-            "no digit after the point",
-            format!("write `{before}.0`"),
-        ),
-        (false, "") => Known::new(
-            fault.at..end,
-            "a `.` has no meaning here",
-            "not known",
-            "names are made of letters, digits and `_`",
-        ),
-        (false, digits) => Known::new(
-            fault.at..end,
-            "a float needs a digit on both sides of its point",
-            "no digit before the point",
-            format!("write `0.{digits}`"),
-        ),
-    }
 }
 
 fn equals(fault: &Fault) -> Option<Known> {
@@ -467,20 +338,6 @@ fn comma(fault: &Fault) -> Option<Known> {
     None
 }
 
-fn number(fault: &Fault) -> Option<Known> {
-    let token = fault.token();
-    if !token.starts_with(|c: char| c.is_ascii_digit()) || token.bytes().all(|b| b.is_ascii_digit())
-    {
-        return None;
-    }
-    let help = match fault.header().contains("project") {
-        true => "write `project: conv1x1`",
-        false => "begin a name with a letter; put a sign between a number and what follows",
-    };
-    let message = format!("`{token}` is neither a number nor a name");
-    Known::new(fault.token_range(), message, "begins like a number", help)
-}
-
 /// A body, a branch or a section without its braces.
 fn brace(fault: &Fault) -> Option<Known> {
     if !fault.wants(&[Rule::open_brace, Rule::body, Rule::branch]) {
@@ -499,16 +356,62 @@ fn brace(fault: &Fault) -> Option<Known> {
         );
     }
     let header = fault.header();
-    let what = match (fault.rule, header.as_str()) {
-        (_, "train") => "the settings",
+    let help = format!("write `{header} {{ … }}`");
+    if header == "train" && fault.on_same_line() {
+        return Known::new(place, "`train` has no name", "not needed", help);
+    }
+    let what = match header.as_str() {
+        "train" => "the settings",
         _ => "the layers",
     };
     let label = match fault.on_same_line() {
         true => "expected `{` before this",
         false => "expected `{` after this",
     };
-    let help = format!("write `{header} {{ … }}`");
     Known::new(place, format!("{what} stand in braces"), label, help)
+}
+
+/// A line that begins with a misspelt word, or one of another language.
+fn misspelt(fault: &Fault) -> Option<Known> {
+    if fault.rule != Rule::statement || !fault.at_start() {
+        return None;
+    }
+    let line = fault.text[..fault.at].rfind('\n').map_or(0, |i| i + 1);
+    let words = &fault.text[line..fault.at];
+    let word = words.split_whitespace().next()?;
+    let near = crate::check::nearest(word, ["repeat", "skip", "concat", "input"])?;
+    let short = words.split_whitespace().count() <= 2 && !words.contains([':', '(']);
+    if !short || word == near {
+        return None;
+    }
+    let at = line + words.find(word)?;
+    let message = format!("`{word}` is not a word of the language");
+    let help = format!("did you mean `{near}`?");
+    Known::new(at..at + word.len(), message, "not known", help)
+}
+
+/// A key without a value.
+fn no_value(fault: &Fault) -> Option<Known> {
+    let colon = match fault.token() {
+        // The next key was taken for the value.
+        ":" if fault.rule == Rule::setting && fault.at_start() => {
+            fault.before(fault.before(fault.at).start)
+        }
+        "," | ")" | "]" | "}" | "" if fault.wants(VALUE) => fault.before(fault.at),
+        _ => return None,
+    };
+    if &fault.text[colon.clone()] != ":" {
+        return None;
+    }
+    let key = fault.before(colon.start);
+    let name = &fault.text[key.clone()];
+    let help = format!("write a value after `{name}:`, or remove it");
+    Known::new(
+        key.start..colon.end,
+        format!("`{name}` has no value"),
+        "nothing follows",
+        help,
+    )
 }
 
 /// A statement that cannot be one.
@@ -517,7 +420,6 @@ fn misplaced(fault: &Fault) -> Option<Known> {
         return None;
     }
     let place = fault.token_range();
-    let before = fault.before(fault.at);
     match fault.token() {
         word @ ("param" | "block" | "model" | "train") => Known::new(
             place,
@@ -531,29 +433,12 @@ fn misplaced(fault: &Fault) -> Option<Known> {
             "not a layer",
             "choose a number inside a layer, or how often to `repeat`",
         ),
-        "{" => {
-            let line = fault.text[..before.end].rfind('\n').map_or(0, |i| i + 1);
-            let words = fault.text[line..before.end].split(|c: char| !c.is_alphanumeric());
-            let words = words.filter(|word| !word.is_empty());
-            let near = words.filter_map(|word| {
-                let near = crate::check::nearest(word, ["repeat", "skip", "concat", "model"])?;
-                Some((word, near))
-            });
-            match near.clone().next() {
-                Some((word, near)) => {
-                    let at = line + fault.text[line..].find(word)?;
-                    let message = format!("`{word}` cannot have layers in braces");
-                    let help = format!("did you mean `{near}`?");
-                    Known::new(at..at + word.len(), message, "not known", help)
-                }
-                None => Known::new(
-                    place,
-                    "there are braces without a word before them",
-                    "what are they for?",
-                    "write `repeat n { … }`, `skip POLICY { … }` or `concat { … }`",
-                ),
-            }
-        }
+        "{" => Known::new(
+            place,
+            "there are braces without a word before them",
+            "what are they for?",
+            "write `repeat n { … }`, `skip POLICY { … }` or `concat { … }`",
+        ),
         _ => None,
     }
 }

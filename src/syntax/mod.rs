@@ -8,6 +8,7 @@ mod known;
 mod parse;
 mod print;
 mod scan;
+mod signs;
 
 pub use parse::{parse, parse_value};
 pub use print::{print, print_expr, print_operand};

@@ -143,7 +143,7 @@ impl Scan {
         let report = Diagnostic::new(Code::Limit, message, self.span(at), "one too many");
         Err(report
             .also(self.span(opened), "opened here")
-            .help("give fewer"))
+            .help(format!("give at most {MAX_PARTS}")))
     }
 
     fn close(&mut self, bracket: u8, at: usize) -> Result<(), Diagnostic> {
