@@ -13,6 +13,7 @@ pub mod engines;
 pub mod error;
 pub mod ir;
 pub mod plan;
+mod random;
 pub mod schedule;
 pub mod span;
 pub mod syntax;

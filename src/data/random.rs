@@ -1,6 +1,6 @@
 //! Random streams that need no memory: each is named by what it is for.
 
-use rand::SeedableRng;
+use crate::random::keyed;
 use rand_chacha::ChaCha8Rng;
 
 /// What a stream is for. Streams of different purposes never meet.
@@ -28,9 +28,5 @@ pub(super) fn stream(purpose: Purpose, seed: u64, major: u64, minor: u64) -> Cha
         major.to_le_bytes(),
         minor.to_le_bytes(),
     ];
-    let mut key = [0; 32];
-    for (part, word) in key.chunks_exact_mut(8).zip(words) {
-        part.copy_from_slice(&word);
-    }
-    ChaCha8Rng::from_seed(key)
+    keyed(words)
 }

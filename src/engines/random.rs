@@ -1,7 +1,8 @@
 //! Random streams that need no memory: each is named by what it is for, so a resumed
 //! run draws what an undisturbed one would have, on any engine.
 
-use rand::{Rng, SeedableRng};
+use crate::random::keyed;
+use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 /// What a stream is for. Streams of different purposes never meet.
@@ -26,11 +27,7 @@ pub(crate) fn stream(purpose: Purpose, seed: u64, name: &str, index: u64) -> Cha
         fnv1a(name).to_le_bytes(),
         index.to_le_bytes(),
     ];
-    let mut key = [0; 32];
-    for (part, word) in key.chunks_exact_mut(8).zip(words) {
-        part.copy_from_slice(&word);
-    }
-    ChaCha8Rng::from_seed(key)
+    keyed(words)
 }
 
 /// A number in [0, 1), a multiple of 2⁻⁵³.
