@@ -34,6 +34,7 @@ pub const RESERVED: &[&str] = &[
     "order",
     "out",
     "plan",
+    "precision",
     "profile",
     "quiet",
     "rate",

@@ -1,5 +1,6 @@
 //! `vanc bench FILE`: how long a step takes, and what it is spent on.
 
+use super::device::{self, Runner, Wanted};
 use super::train;
 use crate::engines::cpu::{Cpu, CpuEngine};
 use crate::engines::{Engine, StepContext, init};
@@ -8,7 +9,6 @@ use crate::ir::Model;
 use crate::plan::{Plan, Purpose};
 use crate::tensor::Batch;
 use crate::train::memory;
-use crate::train::options::{Device, EngineKind};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
@@ -23,10 +23,8 @@ const ENOUGH: Duration = Duration::from_secs(5);
 
 /// What is to be measured.
 pub(super) struct Options {
-    /// `--engine`.
-    pub engine: EngineKind,
-    /// `--device`.
-    pub device: Device,
+    /// What runs the network, and where.
+    pub on: Wanted,
     /// `--threads`.
     pub threads: Option<usize>,
     /// `--memory`.
@@ -49,6 +47,8 @@ pub(super) struct Report {
     flops: u64,
     planned_bytes: u64,
     peak_bytes: Option<u64>,
+    /// Why the engine is not where it might have been expected.
+    note: Option<String>,
     profile: Vec<Share>,
 }
 
@@ -64,8 +64,8 @@ struct Share {
 /// Trains `model` on one batch of random images that stays in memory.
 pub(super) fn run(model: &Model, options: &Options) -> Result<Report> {
     train::use_threads(options.threads)?;
-    let needed = |images| train::needed_memory(options.engine, model, images);
-    memory::check(&needed, model.train.batch, options.memory)?;
+    let device::Choice { runner, note } = device::choose(options.on)?;
+    runner.check_memory(model, model.train.batch, options.memory)?;
     let tensors = init::initial(model, model.train.seed);
     let batch = random_batch(model);
     let plan = Plan::new(model, model.train.batch, Purpose::Training, &Cpu::here());
@@ -75,12 +75,13 @@ pub(super) fn run(model: &Model, options: &Options) -> Result<Report> {
         steps: 0,
         seconds_per_step: 0.0,
         flops: plan.steps().map(|step| step.cost.flops).sum(),
-        planned_bytes: needed(model.train.batch) as u64,
+        planned_bytes: runner.needed_memory(model, model.train.batch) as u64,
+        note,
         peak_bytes: None,
         profile: Vec::new(),
     };
-    match (options.engine, options.profile) {
-        (EngineKind::Cpu, true) => {
+    match (&runner, options.profile) {
+        (Runner::Cpu, true) => {
             let mut engine = CpuEngine::new(model, &tensors)?;
             drop(tensors);
             engine.time_steps();
@@ -96,14 +97,14 @@ pub(super) fn run(model: &Model, options: &Options) -> Result<Report> {
                 })
                 .collect();
         }
-        (EngineKind::Dfdx, true) => {
+        (Runner::Dfdx | Runner::Cuda(..), true) => {
             return Err(
-                Error::new("--profile: the engine dfdx has no steps to time")
-                    .help("leave --profile out, or give --engine cpu"),
+                Error::new("--profile: only the compiled engine on the CPU times its steps")
+                    .help("leave --profile out, or give --device cpu without --engine"),
             );
         }
-        (EngineKind::Cpu | EngineKind::Dfdx, false) => {
-            let mut engine = train::build(options.engine, options.device, model, &tensors)?;
+        (Runner::Cpu | Runner::Cuda(..) | Runner::Dfdx, false) => {
+            let mut engine = runner.build(model, &tensors)?;
             drop(tensors);
             time(engine.as_mut(), &batch, options, &mut report)?;
         }
@@ -232,6 +233,9 @@ impl Report {
         for (name, fact) in facts {
             out.push_str(&format!("{name:<12}{fact}\n"));
         }
+        if let Some(note) = &self.note {
+            out.push_str(&format!("\n{note}\n"));
+        }
         if !self.profile.is_empty() {
             out.push_str(&self.profile_text());
         }
@@ -286,6 +290,7 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::options::{Device, EngineKind};
     use crate::check::check;
     use crate::diag::Sources;
 
@@ -295,8 +300,10 @@ mod tests {
         let model = check(&mut Sources::new("test.van", text), &[], false);
         let model = model.unwrap_or_else(|_| panic!("{text} has mistakes"));
         let mut options = Options {
-            engine: EngineKind::Cpu,
-            device: Device::Cpu,
+            on: Wanted {
+                device: Device::Cpu,
+                ..Wanted::default()
+            },
             threads: None,
             memory: Some(1 << 30),
             steps: Some(2),
@@ -312,7 +319,7 @@ mod tests {
         options.memory = Some(1000);
         let refused = run(&model, &options).err().unwrap();
         assert!(refused.message.contains("allowed"), "{refused}");
-        (options.memory, options.engine) = (None, EngineKind::Dfdx);
+        (options.memory, options.on.engine) = (None, EngineKind::Dfdx);
         let refused = run(&model, &options).err().unwrap();
         assert!(refused.message.contains("--profile"), "{refused}");
     }

@@ -1,6 +1,6 @@
 //! `vanc eval RUN_OR_CHECKPOINT`: how well a network does, class by class.
 
-use super::train::build;
+use super::device::{self, Wanted};
 use crate::check::{self, Override, Target};
 use crate::data::{self, Dataset, Request};
 use crate::diag::{Sources, Style};
@@ -10,7 +10,6 @@ use crate::train::checkpoint::Checkpoint;
 use crate::train::confusion::Confusion;
 use crate::train::evaluate::evaluate;
 use crate::train::metrics::Split;
-use crate::train::options::{Device, EngineKind};
 use crate::train::position::Sums;
 use crate::train::progress::Progress;
 use crate::train::progress::text::{Paint, decimal, percent};
@@ -52,10 +51,8 @@ pub struct Options {
     pub batch: Option<usize>,
     /// `--split`.
     pub split: Split,
-    /// `--engine`.
-    pub engine: EngineKind,
-    /// `--device`.
-    pub device: Device,
+    /// What runs the network, and where.
+    pub on: Wanted,
 }
 
 /// The result.
@@ -88,7 +85,14 @@ pub fn run(options: &Options) -> Result<Report> {
     let model = model(&checkpoint, options, &path)?;
     let mut progress = Progress::new(false);
     let (dataset, warning) = load_data(&model, &checkpoint, options, &progress)?;
-    let mut engine = build(options.engine, options.device, &model, &checkpoint.tensors)
+    let choice = device::choose(options.on)?;
+    let warning = match (warning, choice.note) {
+        (Some(warning), Some(note)) => Some(format!("{warning}; {note}")),
+        (warning, note) => warning.or(note),
+    };
+    let mut engine = choice
+        .runner
+        .build(&model, &checkpoint.tensors)
         .map_err(|e| within(e, &path))?;
     let batch = options.batch.unwrap_or(model.train.batch);
     let mut confusion = Confusion::default();

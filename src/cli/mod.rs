@@ -4,6 +4,7 @@ mod arguments;
 mod bench;
 mod check;
 mod describe;
+mod device;
 pub mod eval;
 mod fmt;
 mod options;

@@ -1,6 +1,7 @@
 //! `config.json`: everything a run was started with, enough to repeat it.
 
 use super::options::Options;
+use crate::engines::cuda::Precision;
 use crate::error::{Error, Result};
 use crate::ir::Model;
 use serde_json::{Map, Value, json};
@@ -11,10 +12,9 @@ const FORMAT: u32 = 1;
 
 /// What may not change when a run is resumed: with any of these changed, the numbers
 /// would be those of no run. The rest (epochs, steps, threads, logging, where the data
-/// is) may.
-const FIXED: [&str; 7] = [
-    "model", "params", "train", "engine", "device", "order", "augment",
-];
+/// is) may, and so may the device: a checkpoint moves from one to another, and the
+/// numbers are the same but for rounding.
+const FIXED: [&str; 6] = ["model", "params", "train", "engine", "order", "augment"];
 
 /// The settings of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +41,7 @@ impl Config {
             "data_dir": options.data_dir,
             "engine": options.engine.name(),
             "device": options.device.name(),
+            "precision": options.precision.map(Precision::name),
             "order": options.order.name(),
             "augment": options.augment,
             "weights": options.weights,

@@ -1,5 +1,6 @@
 //! What the command line says of a run beside the model.
 
+use crate::engines::cuda::Precision;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -8,9 +9,9 @@ use std::time::Duration;
 /// What runs the network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EngineKind {
-    /// The compiled engine: a plan of fused steps on one arena.
+    /// The compiled one: a plan of fused steps on one arena, on the CPU or a GPU.
     #[default]
-    Cpu,
+    Compiled,
     /// The reference: dfdx's tensors, tape and SGD.
     Dfdx,
 }
@@ -18,9 +19,13 @@ pub enum EngineKind {
 /// Where the network runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Device {
-    /// The processor.
+    /// A GPU that can run the network, where there is one; else the processor.
     #[default]
+    Auto,
+    /// The processor.
     Cpu,
+    /// An NVIDIA GPU: the one of this number, or the first.
+    Cuda(Option<usize>),
 }
 
 /// The order of the training images.
@@ -35,12 +40,12 @@ pub enum Order {
 
 impl EngineKind {
     /// What `--engine` takes.
-    pub const NAMES: [&str; 2] = ["cpu", "dfdx"];
+    pub const NAMES: [&str; 2] = ["compiled", "dfdx"];
 
     /// The engine called `name`.
     pub fn parse(name: &str) -> Result<Self> {
         match name {
-            "cpu" => Ok(EngineKind::Cpu),
+            "compiled" => Ok(EngineKind::Compiled),
             "dfdx" => Ok(EngineKind::Dfdx),
             _ => Err(unknown("--engine", name, &Self::NAMES)),
         }
@@ -49,7 +54,7 @@ impl EngineKind {
     /// What `--engine` calls it.
     pub fn name(self) -> &'static str {
         match self {
-            EngineKind::Cpu => "cpu",
+            EngineKind::Compiled => "compiled",
             EngineKind::Dfdx => "dfdx",
         }
     }
@@ -57,24 +62,29 @@ impl EngineKind {
 
 impl Device {
     /// What `--device` takes.
-    pub const NAMES: [&str; 3] = ["auto", "cpu", "cuda"];
+    pub const NAMES: [&str; 4] = ["auto", "cpu", "cuda", "cuda:N"];
 
-    /// The device called `name`; `auto` is the best that the build has.
+    /// The device called `name`.
     pub fn parse(name: &str) -> Result<Self> {
+        let number = |text: &str| text.strip_prefix("cuda:")?.parse().ok();
         match name {
-            "auto" | "cpu" => Ok(Device::Cpu),
-            "cuda" => Err(
-                Error::new("--device cuda: the engines of this build run on the CPU")
-                    .help("leave --device out, or give --device cpu"),
-            ),
-            _ => Err(unknown("--device", name, &Self::NAMES)),
+            "auto" => Ok(Device::Auto),
+            "cpu" => Ok(Device::Cpu),
+            "cuda" => Ok(Device::Cuda(None)),
+            _ => match number(name) {
+                Some(ordinal) => Ok(Device::Cuda(Some(ordinal))),
+                None => Err(unknown("--device", name, &Self::NAMES)),
+            },
         }
     }
 
     /// What `--device` calls it.
-    pub fn name(self) -> &'static str {
+    pub fn name(self) -> String {
         match self {
-            Device::Cpu => "cpu",
+            Device::Auto => "auto".into(),
+            Device::Cpu => "cpu".into(),
+            Device::Cuda(None) => "cuda".into(),
+            Device::Cuda(Some(ordinal)) => format!("cuda:{ordinal}"),
         }
     }
 }
@@ -133,6 +143,8 @@ pub struct Options {
     pub engine: EngineKind,
     /// `--device`.
     pub device: Device,
+    /// `--precision`; by default what the device does best.
+    pub precision: Option<Precision>,
     /// `--out`: the run folder.
     pub out: Option<PathBuf>,
     /// `--weights`: a safetensors file to start from.
@@ -169,6 +181,7 @@ impl Options {
             memory: None,
             engine: EngineKind::default(),
             device: Device::default(),
+            precision: None,
             out: None,
             weights: None,
             order: Order::default(),
@@ -226,7 +239,10 @@ impl Options {
             flag("engine", Some(self.engine.name().into()));
         }
         if self.device != Device::default() {
-            flag("device", Some(self.device.name().into()));
+            flag("device", Some(self.device.name()));
+        }
+        if let Some(precision) = self.precision {
+            flag("precision", Some(precision.name().into()));
         }
         if self.order != Order::default() {
             flag("order", Some(self.order.name().into()));
@@ -311,8 +327,12 @@ mod tests {
         for name in Order::NAMES {
             assert_eq!(Order::parse(name).unwrap().name(), name);
         }
-        assert_eq!(Device::parse("auto").unwrap(), Device::Cpu);
-        assert!(Device::parse("cuda").unwrap_err().message.contains("CPU"));
+        for name in ["auto", "cpu", "cuda", "cuda:0", "cuda:17"] {
+            assert_eq!(Device::parse(name).unwrap().name(), name);
+        }
+        for name in ["cuda:", "cuda:x", "cuda:-1", "gpu", "cuda:99999999999999999999"] {
+            assert!(Device::parse(name).is_err(), "{name}");
+        }
         assert!(EngineKind::parse("jax").is_err());
     }
 }

@@ -75,8 +75,7 @@ fn evaluation(target: PathBuf) -> eval::Options {
         data_dir: None,
         batch: None,
         split: Split::Test,
-        engine: EngineKind::default(),
-        device: Device::Cpu,
+        on: Default::default(),
     }
 }
 

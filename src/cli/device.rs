@@ -1,0 +1,123 @@
+//! Which device a network runs on, and the engine there.
+
+use crate::engines::cuda::{self, Precision};
+use crate::engines::{self, Engine};
+use crate::error::{Error, Result};
+use crate::ir::Model;
+use crate::tensor::Tensor;
+use crate::train::memory;
+use crate::train::options::{Device, EngineKind};
+
+/// An engine on a device.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Runner {
+    /// The compiled engine on the CPU.
+    Cpu,
+    /// The compiled engine on a GPU.
+    Cuda(cuda::Card, Precision),
+    /// The reference on the CPU.
+    Dfdx,
+}
+
+/// What was chosen, and what the user may want to know of it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Choice {
+    /// What runs.
+    pub runner: Runner,
+    /// Why it is not the GPU that is there.
+    pub note: Option<String>,
+}
+
+/// What the command line says of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Wanted {
+    /// `--engine`.
+    pub engine: EngineKind,
+    /// `--device`.
+    pub device: Device,
+    /// `--precision`; by default TF32 on a GPU.
+    pub precision: Option<Precision>,
+}
+
+/// Finds what is `wanted`. `auto` takes a GPU where there is one that can be used, and
+/// does not fail where there is none.
+pub(super) fn choose(wanted: Wanted) -> Result<Choice> {
+    let choice = find(wanted)?;
+    match (&choice.runner, wanted.precision) {
+        (Runner::Cuda(..), _) | (_, None | Some(Precision::F32)) => Ok(choice),
+        (Runner::Cpu | Runner::Dfdx, Some(precision @ (Precision::Tf32 | Precision::Bf16))) => {
+            Err(Error::new(format!(
+                "--precision {}: the CPU computes in f32 alone",
+                precision.name()
+            ))
+            .help("leave --precision out, or run on a GPU"))
+        }
+    }
+}
+
+fn find(wanted: Wanted) -> Result<Choice> {
+    let Wanted { engine, device, .. } = wanted;
+    let precision = wanted.precision.unwrap_or_default();
+    let on = |runner| Choice { runner, note: None };
+    match (engine, device) {
+        (EngineKind::Compiled, Device::Cpu) => Ok(on(Runner::Cpu)),
+        (EngineKind::Compiled, Device::Auto) => Ok(match cuda::usable(None) {
+            Ok(card) => on(Runner::Cuda(card, precision)),
+            Err(cuda::Missing::Hardware(_)) => on(Runner::Cpu),
+            Err(cuda::Missing::Unusable(error)) => Choice {
+                runner: Runner::Cpu,
+                note: Some(format!("running on the CPU: {error}")),
+            },
+        }),
+        (EngineKind::Compiled, Device::Cuda(ordinal)) => {
+            let card = cuda::usable(ordinal).map_err(|missing| {
+                let error = Error::from(missing);
+                Error {
+                    message: format!("--device {}: {}", device.name(), error.message),
+                    help: error.help,
+                }
+            })?;
+            Ok(on(Runner::Cuda(card, precision)))
+        }
+        (EngineKind::Dfdx, Device::Cpu | Device::Auto) => Ok(on(Runner::Dfdx)),
+        (EngineKind::Dfdx, Device::Cuda(_)) => Err(Error::new(format!(
+            "--engine dfdx --device {}: this build has dfdx for the CPU alone",
+            device.name()
+        ))
+        .help("leave --engine out to run the compiled engine on the GPU")),
+    }
+}
+
+impl Runner {
+    /// The engine in the state `tensors`.
+    pub fn build(&self, model: &Model, tensors: &[Tensor]) -> Result<Box<dyn Engine>> {
+        match self {
+            Runner::Cpu => engines::cpu::cpu(model, tensors),
+            Runner::Cuda(card, precision) => cuda::engine(card, *precision, model, tensors),
+            Runner::Dfdx => engines::dfdx::cpu(model, tensors),
+        }
+    }
+
+    /// Bytes that training with batches of `images` takes where the network runs.
+    pub fn needed_memory(&self, model: &Model, images: usize) -> f64 {
+        match self {
+            Runner::Cpu => engines::cpu::memory(model, images),
+            Runner::Cuda(_, precision) => cuda::memory(model, *precision, images),
+            Runner::Dfdx => engines::dfdx::memory(model, images),
+        }
+    }
+
+    /// Refuses a batch that the memory there cannot hold, or that takes more than
+    /// `limit` bytes.
+    pub fn check_memory(&self, model: &Model, batch: usize, limit: Option<u64>) -> Result<()> {
+        let needed = |images| self.needed_memory(model, images);
+        match self {
+            Runner::Cpu | Runner::Dfdx => memory::check(&needed, batch, limit),
+            // A card's own memory is asked for when it is allocated.
+            Runner::Cuda(..) => match limit {
+                Some(_) => memory::check(&needed, batch, limit),
+                None => Ok(()),
+            },
+        }
+    }
+}
