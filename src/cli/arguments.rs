@@ -1,8 +1,8 @@
 //! The flags of every command, the params of the file among them.
 
 use crate::check::{Knob, Override, Target};
-use crate::error::Error;
 use crate::engines::cuda::Precision;
+use crate::error::Error;
 use crate::train::options::{EngineKind, Order};
 use clap::builder::{PathBufValueParser, PossibleValuesParser};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};

@@ -98,10 +98,10 @@ pub(super) fn run(model: &Model, options: &Options) -> Result<Report> {
                 .collect();
         }
         (Runner::Dfdx | Runner::Cuda(..), true) => {
-            return Err(
-                Error::new("--profile: only the compiled engine on the CPU times its steps")
-                    .help("leave --profile out, or give --device cpu without --engine"),
-            );
+            return Err(Error::new(
+                "--profile: only the compiled engine on the CPU times its steps",
+            )
+            .help("leave --profile out, or give --device cpu without --engine"));
         }
         (Runner::Cpu | Runner::Cuda(..) | Runner::Dfdx, false) => {
             let mut engine = runner.build(model, &tensors)?;
@@ -290,9 +290,9 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::options::{Device, EngineKind};
     use crate::check::check;
     use crate::diag::Sources;
+    use crate::train::options::{Device, EngineKind};
 
     #[test]
     fn a_report_adds_up() {

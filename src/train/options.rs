@@ -330,7 +330,13 @@ mod tests {
         for name in ["auto", "cpu", "cuda", "cuda:0", "cuda:17"] {
             assert_eq!(Device::parse(name).unwrap().name(), name);
         }
-        for name in ["cuda:", "cuda:x", "cuda:-1", "gpu", "cuda:99999999999999999999"] {
+        for name in [
+            "cuda:",
+            "cuda:x",
+            "cuda:-1",
+            "gpu",
+            "cuda:99999999999999999999",
+        ] {
             assert!(Device::parse(name).is_err(), "{name}");
         }
         assert!(EngineKind::parse("jax").is_err());

@@ -221,8 +221,9 @@ impl<'a> Session<'a> {
             });
             let count = indices.len().min(wanted).min(to_line).min(MOST_QUEUED);
             let first = self.meta.position.step;
-            let contexts: Vec<StepContext> =
-                (first..first + count as u64).map(|step| self.context(step)).collect();
+            let contexts: Vec<StepContext> = (first..first + count as u64)
+                .map(|step| self.context(step))
+                .collect();
             for (index, at) in indices.clone().zip(&contexts) {
                 self.engine.queue(index, *at)?;
             }

@@ -153,11 +153,11 @@ API R nvrtcCompileProgram(Program* p, int count, const char* const* options) {
         size_t next = p->text.find(mark, end);
         std::string name = p->text.substr(start, end - start);
         std::string body = p->text.substr(end, next == std::string::npos ? next : next - end);
-        bool meets = false;
-        for (auto word : {"__syncthreads", "total(", "product(", "meet("}) meets |= body.find(word) != std::string::npos;
+        auto has = [&](const char* word) { return body.find(word) != std::string::npos; };
+        int how = has("SHARED(") ? 2 : has("__syncthreads") || has("total(") || has("product(") ? 1 : 0;
         out << "extern \"C\" std::function<void()>* " << name
             << "__bind(const unsigned* d, void** p) { return emulated::bind(" << name << ", d, "
-            << meets << ", p); }\n";
+            << how << ", p); }\n";
         at = next;
     }
     std::ofstream(base + ".cpp") << out.str();

@@ -28,63 +28,98 @@ static inline float rsqrtf(float x) { return 1.0f / sqrtf(x); }
 static inline float __fdividef(float a, float b) { return a / b; }
 static inline void __threadfence() {}
 using std::isfinite;
+static inline unsigned atomicAdd(unsigned* p, unsigned x) { unsigned old = *p; *p += x; return old; }
+#define SHARED(type, name) type& name = *(type*)emulated::running->block->memory
+#define WAIT() emulated::pause()
 
 namespace emulated {
-struct Fiber { ucontext_t context; char* stack; bool done; Triple index; };
-static std::vector<Fiber> fibers;
+// Threads that exist, those at the barrier, and how often it has opened.
+struct Block { Triple index; size_t threads, arrived, turn; char* memory; };
+struct Fiber { ucontext_t context; char* stack; bool done; Triple index; Block* block; };
+static std::vector<Fiber*> fibers;
 static ucontext_t scheduler;
 static Fiber* running;
 static const std::function<void()>* body;
-static const size_t STACK = 128 * 1024;
+static const size_t STACK = 128 * 1024, MEMORY = 64 * 1024;
+// How the blocks of a launch run: without barriers, one after another, or at once.
+enum { FREE, ALONE, TOGETHER };
+
+static void pause() { swapcontext(&running->context, &scheduler); }
+
+static void open(Block* b) {
+    if (b->arrived < b->threads) return;
+    b->arrived = 0;
+    b->turn++;
+}
+
+static void wait_for_all() {
+    Block* b = running->block;
+    size_t turn = b->turn;
+    b->arrived++;
+    open(b);
+    while (b->turn == turn) pause();
+}
 
 static void enter() {
     (*body)();
     running->done = true;
-    swapcontext(&running->context, &scheduler);
+    running->block->threads--;
+    if (running->block->arrived) open(running->block);
+    pause();
 }
 
-static void wait_for_all() { swapcontext(&running->context, &scheduler); }
+// Runs the threads of `blocks` in turns until all are done.
+static void race(std::vector<Block>& blocks, Triple block) {
+    size_t each = (size_t)block.x * block.y * block.z, count = each * blocks.size();
+    while (fibers.size() < count) fibers.push_back(new Fiber{{}, new char[STACK]});
+    for (size_t k = 0; k < count; k++) {
+        Fiber& f = *fibers[k];
+        size_t t = k % each;
+        f.done = false;
+        f.block = &blocks[k / each];
+        f.index = {(unsigned)(t % block.x), (unsigned)(t / block.x % block.y),
+                   (unsigned)(t / block.x / block.y)};
+        getcontext(&f.context);
+        f.context.uc_stack.ss_sp = f.stack;
+        f.context.uc_stack.ss_size = STACK;
+        f.context.uc_link = nullptr;
+        makecontext(&f.context, enter, 0);
+    }
+    for (size_t left = count; left > 0;) {
+        for (size_t k = 0; k < count; k++) {
+            if (fibers[k]->done) continue;
+            running = fibers[k];
+            threadIdx = running->index;
+            blockIdx = running->block->index;
+            swapcontext(&scheduler, &running->context);
+            if (running->done) left--;
+        }
+    }
+}
 
-static void run(Triple grid, Triple block, bool meets, const std::function<void()>& work) {
+static void run(Triple grid, Triple block, int how, const std::function<void()>& work) {
     gridDim = grid;
     blockDim = block;
     body = &work;
-    size_t count = (size_t)block.x * block.y * block.z;
-    while (meets && fibers.size() < count) {
-        Fiber fiber = {};
-        fiber.stack = new char[STACK];
-        fibers.push_back(fiber);
-    }
-    for (blockIdx.z = 0; blockIdx.z < grid.z; blockIdx.z++)
-    for (blockIdx.y = 0; blockIdx.y < grid.y; blockIdx.y++)
-    for (blockIdx.x = 0; blockIdx.x < grid.x; blockIdx.x++) {
-        if (!meets) {
+    size_t threads = (size_t)block.x * block.y * block.z;
+    std::vector<Block> blocks;
+    Triple at;
+    for (at.z = 0; at.z < grid.z; at.z++)
+    for (at.y = 0; at.y < grid.y; at.y++)
+    for (at.x = 0; at.x < grid.x; at.x++) {
+        if (how == FREE) {
+            blockIdx = at;
             for (threadIdx.z = 0; threadIdx.z < block.z; threadIdx.z++)
             for (threadIdx.y = 0; threadIdx.y < block.y; threadIdx.y++)
             for (threadIdx.x = 0; threadIdx.x < block.x; threadIdx.x++) work();
             continue;
         }
-        for (size_t k = 0; k < count; k++) {
-            Fiber& f = fibers[k];
-            f.done = false;
-            f.index = {(unsigned)(k % block.x), (unsigned)(k / block.x % block.y),
-                       (unsigned)(k / block.x / block.y)};
-            getcontext(&f.context);
-            f.context.uc_stack.ss_sp = f.stack;
-            f.context.uc_stack.ss_size = STACK;
-            f.context.uc_link = nullptr;
-            makecontext(&f.context, enter, 0);
-        }
-        for (size_t left = count; left > 0;) {
-            for (size_t k = 0; k < count; k++) {
-                if (fibers[k].done) continue;
-                running = &fibers[k];
-                threadIdx = running->index;
-                swapcontext(&scheduler, &running->context);
-                if (running->done) left--;
-            }
-        }
+        if (how == ALONE) blocks.clear();
+        blocks.push_back({at, threads, 0, 0, how == TOGETHER ? new char[MEMORY] : nullptr});
+        if (how == ALONE) race(blocks, block);
     }
+    if (how == TOGETHER) race(blocks, block);
+    if (how == TOGETHER) for (auto& b : blocks) delete[] b.memory;
 }
 
 template <class... A, size_t... I>
@@ -96,10 +131,10 @@ std::function<void()> with(void (*kernel)(A...), void** p, std::index_sequence<I
 
 // A launch with its arguments copied, to be run now or later.
 template <class... A>
-std::function<void()>* bind(void (*kernel)(A...), const unsigned* d, bool meets, void** p) {
+std::function<void()>* bind(void (*kernel)(A...), const unsigned* d, int how, void** p) {
     auto work = with(kernel, p, std::index_sequence_for<A...>());
     Triple grid = {d[0], d[1], d[2]}, block = {d[3], d[4], d[5]};
-    return new std::function<void()>([=]() { run(grid, block, meets, work); });
+    return new std::function<void()>([=]() { run(grid, block, how, work); });
 }
 }  // namespace emulated
 

@@ -4,7 +4,7 @@
 use crate::networks::NETWORKS;
 use crate::support::{AT, batch, card, cpu, cuda, model, state};
 use vanc::engines::cuda::{Precision, engine};
-use vanc::engines::{Engine, Images, Order, StepContext, init};
+use vanc::engines::{Images, Order, StepContext, init};
 use vanc::ir::{Augment, Shape};
 use vanc::tensor::{Batch, Tensor};
 
@@ -28,7 +28,10 @@ fn close(found: &[f32], expected: &[f32], tolerance: f32, what: &str) {
 fn same(found: &[Tensor], expected: &[Tensor], tolerance: f32, what: &str) {
     assert_eq!(found.len(), expected.len());
     for (found, expected) in found.iter().zip(expected) {
-        assert_eq!((&found.name, &found.shape), (&expected.name, &expected.shape));
+        assert_eq!(
+            (&found.name, &found.shape),
+            (&expected.name, &expected.shape)
+        );
         let what = format!("{what}: {}", found.name);
         close(&found.data, &expected.data, tolerance, &what);
     }
@@ -79,7 +82,12 @@ fn twenty_steps_lose_what_the_cpu_loses() {
                 network.name
             );
         }
-        same(&ours.save().unwrap(), &theirs.save().unwrap(), 2e-2, network.name);
+        same(
+            &ours.save().unwrap(),
+            &theirs.save().unwrap(),
+            2e-2,
+            network.name,
+        );
     }
 }
 
@@ -112,7 +120,12 @@ fn a_checkpoint_moves_between_devices() {
         engine.step(&batch(&model, 3, 3), at(3)).unwrap();
         engine.end_epoch(0.1).unwrap();
     }
-    same(&ours.save().unwrap(), &theirs.save().unwrap(), 1e-3, "resumed");
+    same(
+        &ours.save().unwrap(),
+        &theirs.save().unwrap(),
+        1e-3,
+        "resumed",
+    );
 }
 
 #[test]
@@ -123,7 +136,9 @@ fn batches_made_on_the_card_are_those_of_the_host() {
     for layers in [EVERYTHING, "linear(8) relu linear(4)"] {
         let model = model("3, 7, 5", layers, &[]);
         let (count, elements) = (7, 105);
-        let pixels: Vec<u8> = (0..count * elements).map(|k| (k * 37 % 251) as u8).collect();
+        let pixels: Vec<u8> = (0..count * elements)
+            .map(|k| (k * 37 % 251) as u8)
+            .collect();
         let labels: Vec<u32> = (0..count as u32).map(|k| k % 4).collect();
         let (mean, deviation) = ([0.4, 0.5, 0.6], [0.2, 0.25, 0.3]);
         let images = Images {
@@ -158,10 +173,59 @@ fn batches_made_on_the_card_are_those_of_the_host() {
             .collect();
         assert_eq!(found.len(), 2);
         for (found, expected) in found.iter().zip(&expected) {
-            assert!((found.loss - expected.loss).abs() < 1e-4, "{found:?} {expected:?}");
+            assert!(
+                (found.loss - expected.loss).abs() < 1e-4,
+                "{found:?} {expected:?}"
+            );
             assert_eq!(found.correct, expected.correct);
         }
         assert!(ours.queue(2, at(2)).is_err());
+    }
+}
+
+/// Hidden layers that one launch runs, of every kind that it knows.
+const THIN: &str = "
+    linear(10)
+    skip variable { batch_norm relu linear(10) }
+    skip resnet(scale: 0.5) { batch_norm(eps: 0.01) tanh linear(10, bias: false) }
+    skip plain { batch_norm elu(0.7) linear(10) }
+    skip variable(form: convex) { batch_norm leaky_relu linear(10) }
+    skip plain { batch_norm linear(10) }
+    linear(4)";
+
+#[test]
+fn thin_perceptrons_are_those_of_the_cpu() {
+    if card().is_none() {
+        return;
+    }
+    for constraint in ["lagrange()", "lagrange(alpha_granularity: layer)"] {
+        let model = model("1, 4, 4", THIN, &[("constraint", constraint)]);
+        let tensors = state(&model, 11);
+        let (mut ours, mut theirs) = (cuda(&model, &tensors), cpu(&model, &tensors));
+        // One block of threads, three of which the last has one row, four whole ones.
+        for images in [5, 17, 32] {
+            let batch = batch(&model, images, 17);
+            let what = format!("thin, {images} images, {constraint}");
+            let (found, gradients) = ours.gradients(&batch, AT).unwrap();
+            let (expected, reference) = theirs.gradients(&batch, AT).unwrap();
+            assert_eq!(found.correct, expected.correct, "{what}");
+            assert!((found.loss - expected.loss).abs() < 1e-5, "{what}");
+            same(&gradients, &reference, 1e-4, &what);
+            for step in 0..3 {
+                let found = ours.step(&batch, at(step)).unwrap().loss;
+                let expected = theirs.step(&batch, at(step)).unwrap().loss;
+                assert!(
+                    (found - expected).abs() < 1e-4,
+                    "{what}: {found} {expected}"
+                );
+            }
+        }
+        same(
+            &ours.save().unwrap(),
+            &theirs.save().unwrap(),
+            1e-3,
+            constraint,
+        );
     }
 }
 
@@ -180,8 +244,13 @@ fn on_host(images: &Images, order: &Order, index: usize) -> Batch {
                     let x = if flip == 1 { 4 - x } else { x };
                     let (y, x) = (y + down, x + right);
                     let inside = (0..7).contains(&y) && (0..5).contains(&x);
-                    let at = image as usize * 105 + c * 35 + (y * 5 + x) as usize * usize::from(inside);
-                    let pixel = if inside { f32::from(images.pixels[at]) } else { 0.0 };
+                    let at =
+                        image as usize * 105 + c * 35 + (y * 5 + x) as usize * usize::from(inside);
+                    let pixel = if inside {
+                        f32::from(images.pixels[at])
+                    } else {
+                        0.0
+                    };
                     let value = (pixel / 255.0 - images.mean[c]) / images.deviation[c];
                     batch.images.push(value);
                 }

@@ -2,7 +2,7 @@
 
 use crate::naive::{cross_entropy, run};
 use crate::networks::NETWORKS;
-use crate::support::{AT, engines, batch, cpu, dfdx, double, model, state};
+use crate::support::{AT, batch, cpu, dfdx, double, engines, model, state};
 use vanc::engines::Engine;
 use vanc::tensor::Batch;
 

@@ -1,9 +1,9 @@
 //! Models from text, states at no special point, and random batches.
 
 use dfdx::tensor::Cpu;
-use std::sync::OnceLock;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::sync::OnceLock;
 use vanc::check::{Override, Target, check};
 use vanc::diag::{Sources, Style};
 use vanc::engines::cuda::{Card, Precision};

@@ -1,7 +1,7 @@
 //! What a step moves and by how much; states that are saved and loaded; failures.
 
 use crate::networks::NETWORKS;
-use crate::support::{AT, engines, Make, batch, cpu, double, model, state};
+use crate::support::{AT, Make, batch, cpu, double, engines, model, state};
 use vanc::engines::{Engine, SkipState, StepContext};
 use vanc::ir::{Constraint, Every, Model, Role};
 use vanc::schedule::{Multipliers, SkipMultipliers};

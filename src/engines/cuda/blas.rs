@@ -57,20 +57,38 @@ impl Blas {
     pub fn forward(&self, g: Dense, x: u64, w: u64, y: u64) -> Result<()> {
         // cuBLAS is column-major: yᵀ = W·xᵀ, and a row-major matrix is its transpose.
         let (m, n, k) = (g.outputs, g.images, g.inputs);
-        self.product((m, n, k), (w, true, k), (x, false, k), (y, self.act(), m), false)
+        self.product(
+            (m, n, k),
+            (w, true, k),
+            (x, false, k),
+            (y, self.act(), m),
+            false,
+        )
     }
 
     /// dx = dy·W, or added to it.
     pub fn input_gradient(&self, g: Dense, dy: u64, w: u64, dx: u64, add: bool) -> Result<()> {
         let (m, n, k) = (g.inputs, g.images, g.outputs);
-        self.product((m, n, k), (w, false, m), (dy, false, k), (dx, self.act(), m), add)
+        self.product(
+            (m, n, k),
+            (w, false, m),
+            (dy, false, k),
+            (dx, self.act(), m),
+            add,
+        )
     }
 
     /// dW = dyᵀ·x, in single precision.
     pub fn weight_gradient(&self, g: Dense, x: u64, dy: u64, dw: u64) -> Result<()> {
         let (m, n, k) = (g.inputs, g.outputs, g.images);
         let float = sys::cudaDataType::CUDA_R_32F;
-        self.product((m, n, k), (x, false, m), (dy, true, n), (dw, float, m), false)
+        self.product(
+            (m, n, k),
+            (x, false, m),
+            (dy, true, n),
+            (dw, float, m),
+            false,
+        )
     }
 
     /// Type of activations.

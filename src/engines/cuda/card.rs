@@ -130,7 +130,10 @@ fn no_start(error: &DriverError) -> Missing {
 /// The error for a call of the driver that failed, in the driver's own words.
 pub fn failed(what: &str, error: &DriverError) -> Error {
     let words = |text: Result<&std::ffi::CStr, DriverError>| {
-        text.map_or_else(|_| String::new(), |text| text.to_string_lossy().into_owned())
+        text.map_or_else(
+            |_| String::new(),
+            |text| text.to_string_lossy().into_owned(),
+        )
     };
     let (name, text) = (words(error.error_name()), words(error.error_string()));
     let said = Error::new(format!("{what}: {text} ({name})"));

@@ -41,6 +41,7 @@ pub const SOURCES: &[Source] = sources![
     "pooling",
     "reshape",
     "statistics",
+    "thin",
     "update",
 ];
 
@@ -116,7 +117,9 @@ pub fn compile(source: &Source, target: &Target) -> Result<Vec<u8>> {
             "the kernels in {}.cu do not compile for {}: {what}{log}",
             source.name, target.arch
         ))
-        .help("this is a mistake in vanc or an NVRTC that it does not know; --device cpu needs none")
+        .help(
+            "this is a mistake in vanc or an NVRTC that it does not know; --device cpu needs none",
+        )
     };
     let text = CString::new(format!("{PRELUDE}{}", source.text));
     let text = text.map_err(|_| failed("a zero byte", String::new()))?;
@@ -125,9 +128,8 @@ pub fn compile(source: &Source, target: &Target) -> Result<Vec<u8>> {
         .map_err(|e| failed(&format!("{e:?}"), String::new()))?;
     let program = Program(program);
     // SAFETY: a program that was made above.
-    unsafe { result::compile_program(program.0, &target.options()) }.map_err(|e| {
-        failed(&format!("{e:?}"), format!("\n{}", program.log()))
-    })?;
+    unsafe { result::compile_program(program.0, &target.options()) }
+        .map_err(|e| failed(&format!("{e:?}"), format!("\n{}", program.log())))?;
     let code = match target.is_machine_code() {
         true => program.machine_code(),
         // SAFETY: as above, compiled.
@@ -219,14 +221,17 @@ mod tests {
             eprintln!("skipped: {error}");
             return;
         }
-        let archs = ["sm_80", "sm_90", "compute_75"];
-        let targets = archs.iter().flat_map(|arch| {
-            [false, true].map(|half| Target {
-                arch: arch.to_string(),
+        let targets = [
+            ("sm_80", false),
+            ("sm_90", false),
+            ("sm_90", true),
+            ("compute_75", false),
+        ];
+        for (arch, half) in targets {
+            let target = Target {
+                arch: arch.into(),
                 half,
-            })
-        });
-        for target in targets {
+            };
             for (source, code) in SOURCES.iter().zip(all(&target, None).unwrap()) {
                 assert!(!code.is_empty());
                 for kernel in source.kernels() {

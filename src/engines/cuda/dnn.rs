@@ -80,7 +80,12 @@ impl Dnn {
     /// `9.10.2`.
     pub fn version(&self) -> String {
         let version = result::get_version();
-        format!("{}.{}.{}", version / 10_000, version / 100 % 100, version % 100)
+        format!(
+            "{}.{}.{}",
+            version / 10_000,
+            version / 100 % 100,
+            version % 100
+        )
     }
 
     /// The fastest algorithm by cuDNN's own reckoning that gives the same bits every time.
@@ -125,7 +130,9 @@ impl Dnn {
         let (a, b) = (from.0 as *const c_void, from.1 as *const c_void);
         let (to, scratch) = (to as *mut c_void, workspace as *mut c_void);
         let (handle, size) = (self.handle, conv.workspace);
-        let Convolution { x, y, w, windows, .. } = *conv;
+        let Convolution {
+            x, y, w, windows, ..
+        } = *conv;
         // SAFETY: the caller's memory has the shapes that were described; the factors are
         // read at once.
         unsafe {
@@ -200,7 +207,15 @@ impl Convolution {
             result::set_tensor4d_descriptor(self.y, last, data, g.y)?;
             result::set_filter4d_descriptor(self.w, data, last, [g.y[1], g.x[1], kh, kw])?;
             result::set_convolution2d_descriptor(
-                self.windows, pad, pad, stride, stride, 1, 1, cross, float,
+                self.windows,
+                pad,
+                pad,
+                stride,
+                stride,
+                1,
+                1,
+                cross,
+                float,
             )
         }
     }
@@ -218,7 +233,14 @@ impl Convolution {
                     let mut found: [sys::cudnnConvolutionFwdAlgoPerf_t; ALGORITHMS] =
                         std::mem::zeroed();
                     result::get_convolution_forward_algorithm(
-                        handle, x, w, windows, y, wanted, &mut count, found.as_mut_ptr(),
+                        handle,
+                        x,
+                        w,
+                        windows,
+                        y,
+                        wanted,
+                        &mut count,
+                        found.as_mut_ptr(),
                     )?;
                     let size = |algorithm| {
                         result::get_convolution_forward_workspace_size(
@@ -231,7 +253,14 @@ impl Convolution {
                     let mut found: [sys::cudnnConvolutionBwdDataAlgoPerf_t; ALGORITHMS] =
                         std::mem::zeroed();
                     result::get_convolution_backward_data_algorithm(
-                        handle, w, y, windows, x, wanted, &mut count, found.as_mut_ptr(),
+                        handle,
+                        w,
+                        y,
+                        windows,
+                        x,
+                        wanted,
+                        &mut count,
+                        found.as_mut_ptr(),
                     )?;
                     let size = |algorithm| {
                         result::get_convolution_backward_data_workspace_size(
@@ -244,7 +273,14 @@ impl Convolution {
                     let mut found: [sys::cudnnConvolutionBwdFilterAlgoPerf_t; ALGORITHMS] =
                         std::mem::zeroed();
                     result::get_convolution_backward_filter_algorithm(
-                        handle, x, y, windows, w, wanted, &mut count, found.as_mut_ptr(),
+                        handle,
+                        x,
+                        y,
+                        windows,
+                        w,
+                        wanted,
+                        &mut count,
+                        found.as_mut_ptr(),
                     )?;
                     let size = |algorithm| {
                         result::get_convolution_backward_filter_workspace_size(

@@ -113,7 +113,10 @@ impl Gpu {
             // Translated code is text and ends in a zero.
             code.push(0);
             self.load_file(source, &code).map_err(|e| {
-                failed(&format!("the kernels in {}.cu do not load", source.name), &e)
+                failed(
+                    &format!("the kernels in {}.cu do not load", source.name),
+                    &e,
+                )
             })?;
         }
         Ok(())
@@ -194,7 +197,16 @@ impl Gpu {
     }
 
     /// Queues a kernel.
-    pub fn launch(&self, name: &'static str, grid: Grid, mut args: Args) -> Result<()> {
+    pub fn launch(&self, name: &'static str, grid: Grid, args: Args) -> Result<()> {
+        self.start(name, grid, args, false)
+    }
+
+    /// Queues a kernel whose blocks wait for one another, so that all must run at once.
+    pub fn launch_together(&self, name: &'static str, grid: Grid, args: Args) -> Result<()> {
+        self.start(name, grid, args, true)
+    }
+
+    fn start(&self, name: &'static str, grid: Grid, mut args: Args, together: bool) -> Result<()> {
         let Some(&function) = self.functions.get(name) else {
             return Err(Error::new(format!("there is no kernel `{name}`")));
         };
@@ -211,12 +223,20 @@ impl Gpu {
         let [tx, ty, tz] = grid.threads;
         let words = args.words.as_mut_ptr();
         // SAFETY: starts are within the words.
-        let mut pointers: Vec<*mut c_void> =
-            args.starts.iter().map(|&start| unsafe { words.add(start) }.cast()).collect();
-        // SAFETY: a kernel of a loaded module with the arguments that it declares, which
-        // each caller has to see to; the driver copies them.
+        let mut pointers: Vec<*mut c_void> = args
+            .starts
+            .iter()
+            .map(|&start| unsafe { words.add(start) }.cast())
+            .collect();
+        // A kernel of a loaded module is given the arguments that it declares, which each
+        // caller has to see to; the driver copies them.
+        let launch = match together {
+            true => result::launch_cooperative_kernel,
+            false => result::launch_kernel,
+        };
+        // SAFETY: see above.
         unsafe {
-            result::launch_kernel(
+            launch(
                 function,
                 (x, y.into(), z.into()),
                 (tx, ty, tz),

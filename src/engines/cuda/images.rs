@@ -41,8 +41,12 @@ pub fn place(gpu: &Gpu, memory: &mut Memory, plan: &Plan, batch: &Batch) -> Resu
     gpu.upload(&batch.images, staging)?;
     gpu.upload(&batch.labels, memory.labels())?;
     let shape = plan.shape(plan.input);
-    let args = Args::default().with(staging).with(memory.at(plan, plan.input));
-    let args = args.with(int(shape.channels())).with(int(shape.positions()));
+    let args = Args::default()
+        .with(staging)
+        .with(memory.at(plan, plan.input));
+    let args = args
+        .with(int(shape.channels()))
+        .with(int(shape.positions()));
     let args = args.with(is_vector(plan)).with(count as u32);
     gpu.launch("place_images", Grid::of(count), args)
 }
@@ -89,7 +93,9 @@ impl Held {
     /// Takes the order of an epoch.
     pub fn begin(&mut self, gpu: &Gpu, order: &Order) -> Result<()> {
         if order.images.len() != self.count || order.changes.len() != self.count * self.changes {
-            return Err(Error::new("an epoch's order is not of the images on the card"));
+            return Err(Error::new(
+                "an epoch's order is not of the images on the card",
+            ));
         }
         gpu.upload(&order.images, self.order.at)?;
         gpu.upload(&order.changes, self.drawn.at)?;
@@ -111,9 +117,14 @@ impl Held {
         let (channels, height, width) = extent(self.shape);
         let count = plan.batch * self.shape.elements();
         let args = Args::default().with(self.pixels.at).with(self.labels.at);
-        let args = args.with(self.order.at).with(self.drawn.at).with(self.kinds.at);
+        let args = args
+            .with(self.order.at)
+            .with(self.drawn.at)
+            .with(self.kinds.at);
         let args = args.with(int(self.changes)).with(self.mean.at);
-        let args = args.with(self.deviation.at).with(memory.at(plan, plan.input));
+        let args = args
+            .with(self.deviation.at)
+            .with(memory.at(plan, plan.input));
         let args = args.with(memory.labels()).with((index * self.batch) as u32);
         let args = args.with(int(channels)).with(int(height)).with(int(width));
         let args = args.with(is_vector(plan)).with(count as u32);

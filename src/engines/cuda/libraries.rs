@@ -76,12 +76,12 @@ impl Library {
                 format!(", and name the folder of the libraries in {FOLDERS} or LD_LIBRARY_PATH")
             }
         };
-        Err(Error::new(format!(
-            "{} was not found ({})",
-            self.words(),
-            self.file()
-        ))
-        .help(format!("{}{how}; --device cpu needs none of it", self.package())))
+        Err(
+            Error::new(format!("{} was not found ({})", self.words(), self.file())).help(format!(
+                "{}{how}; --device cpu needs none of it",
+                self.package()
+            )),
+        )
     }
 
     /// What the library at `path` loads by name, and looks for where the system does.

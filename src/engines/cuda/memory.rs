@@ -59,7 +59,11 @@ impl Rows {
         for (spec, offset) in specs.iter().zip(&mut self.offsets) {
             if wanted(spec.role) {
                 *offset = at;
-                at += spec.shape.iter().product::<usize>().next_multiple_of(ALIGNMENT);
+                at += spec
+                    .shape
+                    .iter()
+                    .product::<usize>()
+                    .next_multiple_of(ALIGNMENT);
             }
         }
         at

@@ -19,6 +19,7 @@ mod precision;
 mod prepare;
 mod products;
 mod run;
+mod thin;
 mod update;
 
 pub use card::{Card, Missing, find};
@@ -30,7 +31,7 @@ use self::dnn::Dnn;
 use self::gpu::{Args, Gpu, Grid};
 use self::images::Held;
 use self::memory::{Memory, OUTCOME, OUTCOMES, from_card, to_card};
-use self::prepare::{Here, Prepared};
+use self::prepare::{Graph, Here, Prepared};
 use self::products::Libraries;
 use super::skips::Skips;
 use super::state::State;
@@ -60,6 +61,17 @@ pub struct CudaEngine {
     with: Libraries,
     memory: Memory,
     gpu: Gpu,
+}
+
+/// What a plan is run for.
+#[derive(Clone, Copy)]
+enum Work {
+    /// Its steps one by one.
+    Alone,
+    /// Logits or gradients.
+    Passes,
+    /// A step of training.
+    Step,
 }
 
 /// The GPU number `ordinal`, or the first, if it can be used.
@@ -163,9 +175,11 @@ impl CudaEngine {
             self.plans.clear();
         }
         if self.plans.len() == PLANS {
+            // Its graph may still be running.
+            self.gpu.wait()?;
             self.plans.remove(0);
         }
-        prepared.place(&self.gpu, &self.memory)?;
+        prepared.place(&self.here(), &self.memory)?;
         self.plans.push(prepared);
         Ok(self.plans.len() - 1)
     }
@@ -193,29 +207,29 @@ impl CudaEngine {
     }
 
     /// Puts a batch of the host where a plan wants it.
-    fn place(&mut self, batch: &Batch, purpose: Purpose) -> Result<usize> {
+    fn place(&mut self, batch: &Batch, purpose: Purpose, work: Work) -> Result<usize> {
         batch::admit(&self.model, batch)?;
         let index = self.plan_for(batch.len(), purpose)?;
+        self.capture(index, work)?;
         images::place(&self.gpu, &mut self.memory, &self.plans[index].plan, batch)?;
         Ok(index)
     }
 
-    fn launch_passes(&mut self, index: usize) -> Result<()> {
+    /// Captures the graph that `work` needs.
+    fn capture(&mut self, index: usize, work: Work) -> Result<()> {
         let here = Here {
             gpu: &self.gpu,
             with: &self.with,
             precision: self.precision,
         };
-        self.plans[index].launch_passes(&here, &self.memory)
-    }
-
-    fn launch_step(&mut self, index: usize) -> Result<()> {
-        let here = Here {
-            gpu: &self.gpu,
-            with: &self.with,
-            precision: self.precision,
-        };
-        self.plans[index].launch_step(&here, &self.memory, &self.model.train)
+        match work {
+            Work::Alone => Ok(()),
+            Work::Passes => self.plans[index].capture(&here, &self.memory, Graph::Passes),
+            Work::Step => {
+                let graph = Graph::Step(&self.model.train);
+                self.plans[index].capture(&here, &self.memory, graph)
+            }
+        }
     }
 
     /// The one outcome of a step that was run alone.
@@ -240,7 +254,9 @@ impl CudaEngine {
             Precision::F32 | Precision::Tf32 => self.gpu.download(at, count),
             Precision::Bf16 => {
                 let bits: Vec<u16> = self.gpu.download(at, count)?;
-                let wide = bits.into_iter().map(|bits| half::bf16::from_bits(bits).to_f32());
+                let wide = bits
+                    .into_iter()
+                    .map(|bits| half::bf16::from_bits(bits).to_f32());
                 Ok(wide.collect())
             }
         }
@@ -272,7 +288,10 @@ fn name(card: &Card, precision: Precision, with: &Libraries) -> String {
     };
     let convolutions = match &with.dnn {
         Some(dnn) => format!("cuDNN {}", dnn.version()),
-        None => format!("without cuDNN, which would be faster ({})", Library::Cudnn.file()),
+        None => format!(
+            "without cuDNN, which would be faster ({})",
+            Library::Cudnn.file()
+        ),
     };
     format!("cuda ({}, {numbers}, {convolutions})", card.name)
 }
@@ -284,9 +303,9 @@ impl Engine for CudaEngine {
 
     fn step(&mut self, batch: &Batch, at: StepContext) -> Result<Outcome> {
         self.outcomes()?;
-        let index = self.place(batch, Purpose::Training)?;
+        let index = self.place(batch, Purpose::Training, Work::Step)?;
         self.begin(at)?;
-        self.launch_step(index)?;
+        self.plans[index].launch(Graph::Step(&self.model.train))?;
         let outcome = self.outcome()?;
         if outcome.loss.is_finite() {
             self.count(1);
@@ -304,17 +323,17 @@ impl Engine for CudaEngine {
     }
 
     fn logits(&mut self, batch: &Batch) -> Result<Vec<f32>> {
-        let index = self.place(batch, Purpose::Evaluation)?;
-        self.launch_passes(index)?;
+        let index = self.place(batch, Purpose::Evaluation, Work::Passes)?;
+        self.plans[index].launch(Graph::Passes)?;
         let at = self.plans[index].logits_at(&self.memory);
         self.activations(at, batch.len() * self.model.output.elements())
     }
 
     fn gradients(&mut self, batch: &Batch, at: StepContext) -> Result<(Outcome, Vec<Tensor>)> {
         self.outcomes()?;
-        let index = self.place(batch, Purpose::Training)?;
+        let index = self.place(batch, Purpose::Training, Work::Passes)?;
         self.begin(at)?;
-        self.launch_passes(index)?;
+        self.plans[index].launch(Graph::Passes)?;
         let outcome = self.outcome()?;
         let mut row = self.row(&self.memory.gradients, self.memory.rows.alphas.end)?;
         if !outcome.loss.is_finite() {
@@ -325,7 +344,7 @@ impl Engine for CudaEngine {
 
     fn first_non_finite(&mut self, batch: &Batch, at: StepContext) -> Result<Option<String>> {
         self.outcomes()?;
-        let index = self.place(batch, Purpose::Inspection)?;
+        let index = self.place(batch, Purpose::Inspection, Work::Alone)?;
         self.begin(at)?;
         self.queued = 0;
         let Prepared { plan, .. } = &self.plans[index];
@@ -352,11 +371,16 @@ impl Engine for CudaEngine {
     fn skips(&self) -> Result<Vec<SkipState>> {
         let rows = &self.memory.rows;
         let alphas: Vec<f32> = self.gpu.download(self.memory.alphas(), rows.alphas.len())?;
-        let lambdas: Vec<f32> = self.gpu.download(self.memory.lambdas(), rows.alphas.len())?;
+        let lambdas: Vec<f32> = self
+            .gpu
+            .download(self.memory.lambdas(), rows.alphas.len())?;
         let places = self.specs.iter().zip(&rows.offsets);
         let places = places.filter(|(spec, _)| spec.role == Role::Alpha);
         let states = self.skips.iter().zip(places);
-        let state = |((path, skip), (_, offset)): ((&str, &crate::schedule::SkipMultipliers), (_, &usize))| {
+        let state = |((path, skip), (_, offset)): (
+            (&str, &crate::schedule::SkipMultipliers),
+            (_, &usize),
+        )| {
             let range = offset - rows.alphas.start..offset - rows.alphas.start + skip.alpha.len();
             SkipState {
                 path: path.to_string(),
@@ -424,11 +448,12 @@ impl Engine for CudaEngine {
             return Err(Error::new("a batch was asked for that is not in the epoch"));
         }
         let plan = self.plan_for(images, Purpose::Training)?;
+        self.capture(plan, Work::Step)?;
         self.begin(at)?;
         if let Some(held) = &self.held {
             held.place(&self.gpu, &self.memory, &self.plans[plan].plan, index)?;
         }
-        self.launch_step(plan)?;
+        self.plans[plan].launch(Graph::Step(&self.model.train))?;
         self.count(1);
         Ok(())
     }

@@ -66,8 +66,7 @@ fn granularity(plan: &Plan, p: &Pointwise) -> Granularity {
 
 /// Whether the gradients need sums over each channel.
 fn needs_sums(plan: &Plan, g: &PointwiseGradients) -> bool {
-    g.pass.norm.is_some()
-        || (g.dalpha.is_some() && granularity(plan, &g.pass) != Granularity::Unit)
+    g.pass.norm.is_some() || (g.dalpha.is_some() && granularity(plan, &g.pass) != Granularity::Unit)
 }
 
 /// Floats of scratch memory of [`backward`].
@@ -164,12 +163,21 @@ pub fn backward(run: &Run, g: &PointwiseGradients, scratch: u64) -> Result<()> {
     let convex = i32::from(pass.join == 4);
     let dy = run.at(g.dy);
     if needs_sums(run.plan, g) {
-        let args = Args::default().with(pass).with(dy).with(scratch).with(chunk as u32);
-        run.gpu.launch("pointwise_sums", columns(channels, chunks), args)?;
-        let args = Args::default().with(scratch).with(int(chunks)).with(int(channels));
+        let args = Args::default()
+            .with(pass)
+            .with(dy)
+            .with(scratch)
+            .with(chunk as u32);
+        run.gpu
+            .launch("pointwise_sums", columns(channels, chunks), args)?;
+        let args = Args::default()
+            .with(scratch)
+            .with(int(chunks))
+            .with(int(channels));
         let args = args.with(totals).with(null(g.dweight)).with(null(g.dbias));
         let args = args.with(dalpha(Granularity::Channel)).with(convex);
-        run.gpu.launch("pointwise_totals", columns(channels, 1), args)?;
+        run.gpu
+            .launch("pointwise_totals", columns(channels, 1), args)?;
     }
     if dalpha(Granularity::Layer) != 0 {
         let args = Args::default().with(totals).with(int(channels));
@@ -178,7 +186,10 @@ pub fn backward(run: &Run, g: &PointwiseGradients, scratch: u64) -> Result<()> {
     }
     if dalpha(Granularity::Unit) != 0 {
         let units = channels * run.positions(g.pass.x);
-        let args = Args::default().with(pass).with(dy).with(dalpha(Granularity::Unit));
+        let args = Args::default()
+            .with(pass)
+            .with(dy)
+            .with(dalpha(Granularity::Unit));
         run.gpu.launch("alpha_of_units", Grid::of(units), args)?;
     }
     let to = |sink: Option<Sink>| sink.map_or((0, 0), |s| (run.at(s.to), i32::from(s.add)));

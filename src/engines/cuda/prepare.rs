@@ -5,10 +5,11 @@ use super::gpu::Gpu;
 use super::memory::Memory;
 use super::products::{Bench, Libraries, Product};
 use super::run::{Run, Target};
+use super::thin::Thin;
 use super::update::{self, Statistics};
 use crate::error::{Error, Result};
 use crate::ir::{Model, Train};
-use crate::plan::{Place, Plan, Purpose};
+use crate::plan::{Action, Place, Plan, Purpose};
 use cudarc::driver::CudaGraph;
 
 /// Elements that a kernel can count.
@@ -21,10 +22,21 @@ pub struct Prepared {
     /// What computes each step, in the order of [`Plan::steps`].
     products: Vec<Option<Product>>,
     statistics: Option<Statistics>,
-    /// The forward steps, and in training the backward ones.
+    /// The end of a thin perceptron's plan.
+    thin: Option<Thin>,
+    /// [`Graph::Passes`].
     passes: Option<CudaGraph>,
-    /// The same with the update.
+    /// [`Graph::Step`].
     step: Option<CudaGraph>,
+}
+
+/// What is captured of a plan.
+#[derive(Clone, Copy)]
+pub enum Graph<'a> {
+    /// The forward steps, and in training the backward ones.
+    Passes,
+    /// The same with the update that these settings ask for.
+    Step(&'a Train),
 }
 
 /// What is on the card beside plans.
@@ -60,6 +72,7 @@ impl Prepared {
             plan,
             products,
             statistics: None,
+            thin: None,
             passes: None,
             step: None,
         })
@@ -72,7 +85,12 @@ impl Prepared {
     }
 
     /// Takes its place in `memory`, where room was made for it.
-    pub fn place(&mut self, gpu: &Gpu, memory: &Memory) -> Result<()> {
+    pub fn place(&mut self, here: &Here, memory: &Memory) -> Result<()> {
+        let gpu = here.gpu;
+        self.thin = match here.precision {
+            Precision::F32 | Precision::Tf32 => Thin::new(gpu, memory, &self.plan)?,
+            Precision::Bf16 => None,
+        };
         self.statistics = match self.plan.purpose {
             Purpose::Training => Some(Statistics::new(gpu, memory, &self.plan)?),
             Purpose::Evaluation | Purpose::Inspection => None,
@@ -111,47 +129,78 @@ impl Prepared {
         Ok(())
     }
 
-    /// Queues forward and backward steps one by one.
-    fn pass(&self, here: &Here, memory: &Memory) -> Result<()> {
+    /// Queues forward and backward steps; without an `outcome` those that tell of it are
+    /// left out.
+    fn pass(&self, here: &Here, memory: &Memory, outcome: bool) -> Result<()> {
         let run = self.run(here, memory);
-        let steps = self.plan.forward.iter().chain(&self.plan.backward);
-        for (step, product) in steps.zip(&self.products) {
+        let (forward, backward) = (&self.plan.forward, &self.plan.backward);
+        let (before, after) = match &self.thin {
+            Some(thin) => (thin.before, thin.after),
+            None => (forward.len(), 0),
+        };
+        for (step, product) in forward[..before].iter().zip(&self.products) {
+            if outcome || !matches!(step.action, Action::Loss { .. }) {
+                run.step(step, product.as_ref())?;
+            }
+        }
+        if let Some(thin) = &self.thin {
+            thin.run(here.gpu, memory)?;
+            if outcome {
+                run.outcome()?;
+            }
+        }
+        let products = &self.products[forward.len() + after..];
+        for (step, product) in backward[after..].iter().zip(products) {
             run.step(step, product.as_ref())?;
         }
         Ok(())
     }
 
-    /// Queues the forward steps, and in training the backward ones, as one graph.
-    pub fn launch_passes(&mut self, here: &Here, memory: &Memory) -> Result<()> {
-        if self.passes.is_none() {
-            self.warm_up(here, memory)?;
-            let graph = here.gpu.capture(|| self.pass(here, memory))?;
-            self.passes = Some(graph);
+    /// Captures a graph, if that was not done yet. It must come before the batch is put
+    /// in its place, which a run before the capture would write over.
+    pub fn capture(&mut self, here: &Here, memory: &Memory, graph: Graph) -> Result<()> {
+        let is_there = match graph {
+            Graph::Passes => self.passes.is_some(),
+            Graph::Step(_) => self.step.is_some(),
+        };
+        if is_there {
+            return Ok(());
         }
-        launch(self.passes.as_ref())
+        self.warm_up(here, memory)?;
+        let captured = here.gpu.capture(|| {
+            self.pass(here, memory, true)?;
+            let (Graph::Step(train), Some(statistics)) = (graph, &self.statistics) else {
+                return Ok(());
+            };
+            update::update(here.gpu, memory, train)?;
+            statistics.update(here.gpu, memory)
+        })?;
+        match graph {
+            Graph::Passes => self.passes = Some(captured),
+            Graph::Step(_) => self.step = Some(captured),
+        }
+        Ok(())
     }
 
-    /// Queues a whole step of training as one graph.
-    pub fn launch_step(&mut self, here: &Here, memory: &Memory, train: &Train) -> Result<()> {
-        if self.step.is_none() {
-            self.warm_up(here, memory)?;
-            let graph = here.gpu.capture(|| {
-                self.pass(here, memory)?;
-                update::update(here.gpu, memory, train)?;
-                match &self.statistics {
-                    Some(statistics) => statistics.update(here.gpu, memory),
-                    None => Ok(()),
-                }
-            })?;
-            self.step = Some(graph);
-        }
-        launch(self.step.as_ref())
+    /// Queues what was captured.
+    pub fn launch(&self, graph: Graph) -> Result<()> {
+        let graph = match graph {
+            Graph::Passes => &self.passes,
+            Graph::Step(_) => &self.step,
+        };
+        let missing = || Error::new("a step was to be run that was not captured");
+        graph
+            .as_ref()
+            .ok_or_else(missing)?
+            .launch()
+            .map_err(|e| super::card::failed("the step does not start", &e))
     }
 
-    /// Runs the steps once as they are, before they are captured: libraries load their
-    /// kernels then, and what fails is known by its name. It moves no tensor.
+    /// Runs the steps once as they are: libraries load their kernels then, which they may
+    /// not in a capture, and what fails is known by its name. It computes on what happens
+    /// to be in the arena, moves no tensor and gives no outcome.
     fn warm_up(&self, here: &Here, memory: &Memory) -> Result<()> {
-        self.pass(here, memory)?;
+        self.pass(here, memory, false)?;
         here.gpu.wait()
     }
 
@@ -163,11 +212,4 @@ impl Prepared {
         ));
         memory.at(&self.plan, self.plan.logits)
     }
-}
-
-fn launch(graph: Option<&CudaGraph>) -> Result<()> {
-    let Some(graph) = graph else { return Ok(()) };
-    graph
-        .launch()
-        .map_err(|e| super::card::failed("the step does not start", &e))
 }

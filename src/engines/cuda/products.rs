@@ -1,11 +1,11 @@
 //! Convolutions and dense layers: what computes each, by a library where it is there and
 //! has a way, else by kernels of our own.
 
+use super::Precision;
 use super::blas::{Blas, Dense};
 use super::dnn::{Convolution, Dnn, Geometry, Way};
 use super::gpu::{Args, Gpu, Grid};
 use super::memory::Memory;
-use super::Precision;
 use crate::error::Result;
 use crate::ir::Shape;
 use crate::plan::{Action, Id, Plan, Window};
@@ -169,7 +169,10 @@ impl Product {
             }));
         }
         // Where cuDNN has no algorithm for an odd shape, ours has.
-        let by_library = with.dnn.as_ref().map(|dnn| dnn.convolution(extents.geometry(), way));
+        let by_library = with
+            .dnn
+            .as_ref()
+            .map(|dnn| dnn.convolution(extents.geometry(), way));
         Ok(Some(match by_library {
             Some(Ok(convolution)) => Product::Convolution(convolution),
             Some(Err(_)) | None => Product::Own,
@@ -211,13 +214,7 @@ impl Bench<'_> {
         }
     }
 
-    fn dnn(
-        &self,
-        convolution: &Convolution,
-        from: (u64, u64),
-        to: u64,
-        add: bool,
-    ) -> Result<()> {
+    fn dnn(&self, convolution: &Convolution, from: (u64, u64), to: u64, add: bool) -> Result<()> {
         let workspace = self.memory.workspace().at;
         match &self.with.dnn {
             Some(dnn) => dnn.run(convolution, from, to, add, workspace),
@@ -237,7 +234,8 @@ impl Bench<'_> {
             }
             (Product::Own | Product::Dense(_), _) => {
                 let args = Args::default().with(x).with(w).with(y).with(g.own());
-                self.gpu.launch("convolve", tiles(g.windows(), g.outputs, 1), args)
+                self.gpu
+                    .launch("convolve", tiles(g.windows(), g.outputs, 1), args)
             }
         }
     }
@@ -263,7 +261,8 @@ impl Bench<'_> {
                 let args = Args::default().with(dy).with(w).with(dx);
                 let args = args.with(i32::from(add)).with(g.own());
                 let pixels = g.images * g.window.inputs();
-                self.gpu.launch("convolve_input", tiles(pixels, g.inputs, 1), args)
+                self.gpu
+                    .launch("convolve_input", tiles(pixels, g.inputs, 1), args)
             }
         }
     }

@@ -1,10 +1,10 @@
 //! Runs the steps of a plan: each action as launches of kernels.
 
+use super::Precision;
 use super::gpu::{Args, Gpu, Grid};
 use super::memory::Memory;
 use super::pass;
 use super::products::{Bench, Extents, Product, cast_room, extent, int};
-use super::Precision;
 use crate::engines::random::Purpose;
 use crate::error::Result;
 use crate::plan::{self, Action, Convolve, Id, Plan, Step, Window};
@@ -28,17 +28,28 @@ impl plan::Target for Target {
         match action {
             Action::Convolve(c) => {
                 let extents = Extents::new(plan, c.x, c.y, c.window);
-                let moments = c.statistics.map_or(0, |_| moments_room(rows(c.y), channels(c.y)));
+                let moments = c
+                    .statistics
+                    .map_or(0, |_| moments_room(rows(c.y), channels(c.y)));
                 cast_room(extents, self.precision).max(moments)
             }
             Action::ConvolveInput { dy, dx, window, .. } => {
                 cast_room(Extents::new(plan, dx.to, *dy, *window), self.precision)
             }
-            Action::ConvolveWeight { x, dy, window, dbias, .. } => {
+            Action::ConvolveWeight {
+                x,
+                dy,
+                window,
+                dbias,
+                ..
+            } => {
                 let extents = Extents::new(plan, *x, *dy, *window);
                 let (_, chunks) = chunks(rows(*dy), channels(*dy));
                 let bias = dbias.map_or(0, |_| chunks * channels(*dy));
-                extents.partials().max(cast_room(extents, self.precision)).max(bias)
+                extents
+                    .partials()
+                    .max(cast_room(extents, self.precision))
+                    .max(bias)
             }
             Action::Statistics { x, .. } => moments_room(rows(*x), channels(*x)),
             Action::PointwiseGradient(g) => pass::room(plan, g),
@@ -139,7 +150,8 @@ impl Run<'_> {
     /// A thread for each element of `id`; its count is the last argument.
     fn each(&self, name: &'static str, id: Id, args: Args) -> Result<()> {
         let count = self.count(id);
-        self.gpu.launch(name, Grid::of(count), args.with(count as u32))
+        self.gpu
+            .launch(name, Grid::of(count), args.with(count as u32))
     }
 
     /// Queues a step; what moves tensors in the end is left to [`super::update`].
@@ -151,12 +163,24 @@ impl Run<'_> {
         let product = product.unwrap_or(&Product::Own);
         match &step.action {
             Action::Convolve(c) => self.convolve(c, step, product),
-            Action::ConvolveInput { dy, weight, dx, window } => {
+            Action::ConvolveInput {
+                dy,
+                weight,
+                dx,
+                window,
+            } => {
                 let extents = Extents::new(self.plan, dx.to, *dy, *window);
                 let operands = [at(dy), at(weight), at(&dx.to), self.scratch(step)];
-                self.bench.input_gradient(product, extents, operands, dx.add)
+                self.bench
+                    .input_gradient(product, extents, operands, dx.add)
             }
-            Action::ConvolveWeight { x, dy, dweight, dbias, window } => {
+            Action::ConvolveWeight {
+                x,
+                dy,
+                dweight,
+                dbias,
+                window,
+            } => {
                 let extents = Extents::new(self.plan, *x, *dy, *window);
                 let scratch = self.scratch(step);
                 let operands = [at(x), at(dy), at(dweight), scratch];
@@ -169,7 +193,14 @@ impl Run<'_> {
                 let args = args.with(inputs).with(length).with(center);
                 self.gpu.launch("dirac", grid, args)
             }
-            Action::DiracGradient { weight, b, dy, dweight, da, db } => {
+            Action::DiracGradient {
+                weight,
+                b,
+                dy,
+                dweight,
+                da,
+                db,
+            } => {
                 let (grid, inputs, length, center) = self.filters(*weight);
                 let args = args().with(at(weight)).with(at(b)).with(at(dy));
                 let args = args.with(at(dweight)).with(at(da)).with(at(db));
@@ -179,9 +210,11 @@ impl Run<'_> {
             Action::Statistics { x, y } => self.moments(*x, self.scratch(step), at(y)),
             Action::Pointwise(p) => pass::forward(self, p),
             Action::PointwiseGradient(g) => pass::backward(self, g, self.scratch(step)),
-            Action::Crelu { x, y } => {
-                self.each("crelu", *y, args().with(at(x)).with(at(y)).with(channels(x)))
-            }
+            Action::Crelu { x, y } => self.each(
+                "crelu",
+                *y,
+                args().with(at(x)).with(at(y)).with(channels(x)),
+            ),
             Action::CreluGradient { x, dy, dx } => {
                 let args = args().with(at(x)).with(at(dy)).with(at(&dx.to));
                 let args = args.with(i32::from(dx.add)).with(channels(x));
@@ -193,7 +226,10 @@ impl Run<'_> {
             }
             Action::ConcatGradient { dy, from, dx } => {
                 let args = args().with(at(dy)).with(at(&dx.to)).with(i32::from(dx.add));
-                let args = args.with(int(*from)).with(channels(&dx.to)).with(channels(dy));
+                let args = args
+                    .with(int(*from))
+                    .with(channels(&dx.to))
+                    .with(channels(dy));
                 self.each("concat_gradient", dx.to, args)
             }
             Action::MaxPool { x, y, window } => {
@@ -215,7 +251,11 @@ impl Run<'_> {
             }
             Action::Subsample { x, y, stride } => {
                 let args = args().with(at(x)).with(at(y));
-                self.each("subsample", *y, self.images(args, *x, *y).with(int(*stride)))
+                self.each(
+                    "subsample",
+                    *y,
+                    self.images(args, *x, *y).with(int(*stride)),
+                )
             }
             Action::SubsampleGradient { dy, dx, stride } => {
                 let args = args().with(at(dy)).with(at(&dx.to)).with(i32::from(dx.add));
@@ -262,9 +302,16 @@ impl Run<'_> {
         let (rows, channels) = (self.rows(x), self.channels(x));
         let (chunk, chunks) = chunks(rows, channels);
         let args = Args::default().with(self.at(x)).with(scratch);
-        let args = args.with(rows as u32).with(int(channels)).with(chunk as u32);
-        self.gpu.launch("moments", columns(channels, chunks), args)?;
-        let args = Args::default().with(self.at(x)).with(scratch).with(int(chunks));
+        let args = args
+            .with(rows as u32)
+            .with(int(channels))
+            .with(chunk as u32);
+        self.gpu
+            .launch("moments", columns(channels, chunks), args)?;
+        let args = Args::default()
+            .with(self.at(x))
+            .with(scratch)
+            .with(int(chunks));
         let args = args.with(rows as u32).with(int(channels)).with(found);
         self.gpu.launch("moments_merge", columns(channels, 1), args)
     }
@@ -274,7 +321,10 @@ impl Run<'_> {
         let (rows, channels) = (self.rows(x), self.channels(x));
         let (chunk, chunks) = chunks(rows, channels);
         let args = Args::default().with(self.at(x)).with(scratch);
-        let args = args.with(rows as u32).with(int(channels)).with(chunk as u32);
+        let args = args
+            .with(rows as u32)
+            .with(int(channels))
+            .with(chunk as u32);
         self.gpu.launch("sums", columns(channels, chunks), args)?;
         let args = Args::default().with(scratch).with(int(chunks));
         let args = args.with(channels as u32).with(to);
@@ -328,9 +378,13 @@ impl Run<'_> {
         let count = self.count(y);
         let purpose = u64::from_le_bytes(Purpose::Dropout.word());
         let kept = (1.0 / (1.0 - p)) as f32;
-        let args = Args::default().with(self.memory.control.at).with(self.at(y));
+        let args = Args::default()
+            .with(self.memory.control.at)
+            .with(self.at(y));
         let args = args.with(purpose).with(fnv1a(path)).with(p).with(kept);
-        let args = args.with(int(self.channels(y))).with(int(self.positions(y)));
+        let args = args
+            .with(int(self.channels(y)))
+            .with(int(self.positions(y)));
         let grid = Grid::of(count.div_ceil(8));
         self.gpu.launch("mask", grid, args.with(count as u32))
     }
@@ -344,9 +398,17 @@ impl Run<'_> {
             blocks: [images, 1, 1],
             threads: [128, 1, 1],
         };
-        self.gpu.launch("cross_entropy", grid, args.with(int(images)))?;
+        self.gpu
+            .launch("cross_entropy", grid, args.with(int(images)))?;
+        self.outcome()
+    }
+
+    /// The step's outcome, from the images' losses.
+    pub fn outcome(&self) -> Result<()> {
+        let (images, memory) = (self.plan.batch, self.memory);
         let args = Args::default().with(memory.losses()).with(memory.correct());
         let args = args.with(int(images)).with(memory.control.at);
-        self.gpu.launch("outcome", Grid::of(1), args.with(memory.outcomes.at))
+        self.gpu
+            .launch("outcome", Grid::of(1), args.with(memory.outcomes.at))
     }
 }

@@ -84,7 +84,9 @@ pub fn update(gpu: &Gpu, memory: &Memory, train: &Train) -> Result<()> {
         true => 0,
         false => memory.velocities.at,
     };
-    let args = Args::default().with(memory.control.at).with(memory.tensors.at);
+    let args = Args::default()
+        .with(memory.control.at)
+        .with(memory.tensors.at);
     let args = args.with(memory.gradients.at).with(velocities);
     let args = args.with(sgd.momentum as f32).with(i32::from(sgd.nesterov));
     let count = memory.rows.optimized;
@@ -96,10 +98,14 @@ pub fn update(gpu: &Gpu, memory: &Memory, train: &Train) -> Result<()> {
         Every::Step => 0,
         Every::Epoch => 1,
     };
-    let args = Args::default().with(memory.control.at).with(memory.alphas());
+    let args = Args::default()
+        .with(memory.control.at)
+        .with(memory.alphas());
     let args = args.with(memory.lambdas()).with(memory.alpha_gradients());
     let args = args.with(memory.sums.at).with(memory.enforced.at);
-    let args = args.with(constraint.alpha_rate).with(constraint.lambda_rate);
+    let args = args
+        .with(constraint.alpha_rate)
+        .with(constraint.lambda_rate);
     let count = memory.rows.alphas.len();
     let args = args.with(wait).with(count as u32);
     gpu.launch("constrain_step", Grid::of(count), args)

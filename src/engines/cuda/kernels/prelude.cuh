@@ -123,3 +123,13 @@ struct Outcome {
 __device__ inline u32 index() {
     return blockIdx.x * blockDim.x + threadIdx.x;
 }
+
+// Memory of one block, for a kernel whose blocks meet.
+#ifndef SHARED
+#define SHARED(type, name) __shared__ type name
+#endif
+
+// While a thread waits for another.
+#ifndef WAIT
+#define WAIT()
+#endif
