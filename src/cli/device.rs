@@ -17,6 +17,9 @@ pub(super) enum Runner {
     Cuda(cuda::Card, Precision),
     /// The reference on the CPU.
     Dfdx,
+    /// The reference on a GPU.
+    #[cfg(feature = "dfdx-cuda")]
+    DfdxCuda(cuda::Card),
 }
 
 /// What was chosen, and what the user may want to know of it.
@@ -43,15 +46,16 @@ pub struct Wanted {
 /// does not fail where there is none.
 pub(super) fn choose(wanted: Wanted) -> Result<Choice> {
     let choice = find(wanted)?;
-    match (&choice.runner, wanted.precision) {
-        (Runner::Cuda(..), _) | (_, None | Some(Precision::F32)) => Ok(choice),
-        (Runner::Cpu | Runner::Dfdx, Some(precision @ (Precision::Tf32 | Precision::Bf16))) => {
+    let has_choice = matches!(choice.runner, Runner::Cuda(..));
+    match wanted.precision {
+        Some(precision @ (Precision::Tf32 | Precision::Bf16)) if !has_choice => {
             Err(Error::new(format!(
-                "--precision {}: the CPU computes in f32 alone",
+                "--precision {}: what runs the network here computes in f32 alone",
                 precision.name()
             ))
-            .help("leave --precision out, or run on a GPU"))
+            .help("leave --precision out, or run the compiled engine on a GPU"))
         }
+        Some(_) | None => Ok(choice),
     }
 }
 
@@ -80,11 +84,20 @@ fn find(wanted: Wanted) -> Result<Choice> {
             Ok(on(Runner::Cuda(card, precision)))
         }
         (EngineKind::Dfdx, Device::Cpu | Device::Auto) => Ok(on(Runner::Dfdx)),
+        #[cfg(feature = "dfdx-cuda")]
+        (EngineKind::Dfdx, Device::Cuda(ordinal)) => {
+            let card = cuda::usable(ordinal).map_err(Error::from)?;
+            Ok(on(Runner::DfdxCuda(card)))
+        }
+        #[cfg(not(feature = "dfdx-cuda"))]
         (EngineKind::Dfdx, Device::Cuda(_)) => Err(Error::new(format!(
             "--engine dfdx --device {}: this build has dfdx for the CPU alone",
             device.name()
         ))
-        .help("leave --engine out to run the compiled engine on the GPU")),
+        .help(
+            "leave --engine out to run the compiled engine on the GPU, or build vanc with \
+             the feature dfdx-cuda (benches/dfdx-cuda.sh)",
+        )),
     }
 }
 
@@ -95,6 +108,8 @@ impl Runner {
             Runner::Cpu => engines::cpu::cpu(model, tensors),
             Runner::Cuda(card, precision) => cuda::engine(card, *precision, model, tensors),
             Runner::Dfdx => engines::dfdx::cpu(model, tensors),
+            #[cfg(feature = "dfdx-cuda")]
+            Runner::DfdxCuda(card) => engines::dfdx::cuda(model, tensors, card.ordinal),
         }
     }
 
@@ -104,6 +119,8 @@ impl Runner {
             Runner::Cpu => engines::cpu::memory(model, images),
             Runner::Cuda(_, precision) => cuda::memory(model, *precision, images),
             Runner::Dfdx => engines::dfdx::memory(model, images),
+            #[cfg(feature = "dfdx-cuda")]
+            Runner::DfdxCuda(_) => engines::dfdx::memory(model, images),
         }
     }
 
@@ -113,11 +130,17 @@ impl Runner {
         let needed = |images| self.needed_memory(model, images);
         match self {
             Runner::Cpu | Runner::Dfdx => memory::check(&needed, batch, limit),
-            // A card's own memory is asked for when it is allocated.
-            Runner::Cuda(..) => match limit {
-                Some(_) => memory::check(&needed, batch, limit),
-                None => Ok(()),
-            },
+            Runner::Cuda(..) => card_memory(&needed, batch, limit),
+            #[cfg(feature = "dfdx-cuda")]
+            Runner::DfdxCuda(_) => card_memory(&needed, batch, limit),
         }
+    }
+}
+
+/// A card's own memory is asked for when it is allocated, and what lacks is said then.
+fn card_memory(needed: &dyn Fn(usize) -> f64, batch: usize, limit: Option<u64>) -> Result<()> {
+    match limit {
+        Some(_) => memory::check(needed, batch, limit),
+        None => Ok(()),
     }
 }

@@ -188,7 +188,7 @@ const THIN: &str = "
     linear(10)
     skip variable { batch_norm relu linear(10) }
     skip resnet(scale: 0.5) { batch_norm(eps: 0.01) tanh linear(10, bias: false) }
-    skip plain { batch_norm elu(0.7) linear(10) }
+    skip plain { batch_norm elu(alpha: 0.7) linear(10) }
     skip variable(form: convex) { batch_norm leaky_relu linear(10) }
     skip plain { batch_norm linear(10) }
     linear(4)";
