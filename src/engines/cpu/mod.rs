@@ -156,7 +156,7 @@ impl CpuEngine {
         let plan = &self.plans[index];
         let inputs = Inputs::new(&self.model, batch, at);
         let mut found = Found::default();
-        run::images(plan, &mut self.memory, &inputs);
+        run::images(&self.pool, plan, &mut self.memory, &inputs);
         let mut clock = Clock::new(&mut self.times, 0);
         for step in &plan.forward {
             run::step(
@@ -307,7 +307,7 @@ impl Engine for CpuEngine {
             step: 0,
         };
         let inputs = Inputs::new(&self.model, batch, at);
-        run::images(plan, &mut self.memory, &inputs);
+        run::images(&self.pool, plan, &mut self.memory, &inputs);
         for step in &plan.forward {
             run::step(
                 &self.pool,
@@ -343,7 +343,7 @@ impl Engine for CpuEngine {
         );
         self.memory.reserve(&plan)?;
         let inputs = Inputs::new(&self.model, batch, at);
-        run::images(&plan, &mut self.memory, &inputs);
+        run::images(&self.pool, &plan, &mut self.memory, &inputs);
         for step in &plan.forward {
             run::step(
                 &self.pool,

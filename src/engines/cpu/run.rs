@@ -92,10 +92,10 @@ pub(super) fn workspace(plan: &Plan, action: &Action, threads: usize) -> usize {
 }
 
 /// Puts the batch's images where the plan wants them.
-pub(super) fn images(plan: &Plan, memory: &mut Memory, inputs: &Inputs) {
+pub(super) fn images(pool: &Pool, plan: &Plan, memory: &mut Memory, inputs: &Inputs) {
     // SAFETY: the only buffer in use.
     let x = unsafe { memory.lend(plan).write(plan.input) };
-    reshape::images_to_rows(&inputs.batch.images, Map::of(plan, plan.input), x);
+    reshape::images_to_rows(pool, &inputs.batch.images, Map::of(plan, plan.input), x);
 }
 
 /// What a buffer of activations holds.

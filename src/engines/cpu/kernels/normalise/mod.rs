@@ -109,9 +109,14 @@ const TABLES: usize = 7;
 /// Sums of the backward pass: du, du·n, d·h, d·s.
 const SUMS: usize = 4;
 
+/// Parts that even a small pass is cut into, so that every thread meets again the rows
+/// that [`super::dense`] left in its cache.
+const PARTS: usize = 4;
+
 /// Rows of a part.
-fn part_rows(stride: usize) -> usize {
-    (PART / stride.max(1)).clamp(8, 256)
+fn part_rows(rows: usize, stride: usize) -> usize {
+    let most = (PART / stride.max(1)).clamp(8, 256);
+    most.min(rows.div_ceil(PARTS)).max(8)
 }
 
 /// Scratch of [`forward`].
@@ -122,7 +127,7 @@ pub fn forward_scratch_len(channels: usize) -> usize {
 /// Scratch of [`backward`].
 pub fn backward_scratch_len(rows: usize, channels: usize) -> usize {
     let stride = padded(channels);
-    (TABLES + SUMS * (1 + rows.div_ceil(part_rows(stride)))) * stride
+    (TABLES + SUMS * (1 + rows.div_ceil(part_rows(rows, stride)))) * stride
 }
 
 impl Fused<'_> {
@@ -179,7 +184,7 @@ pub fn forward(pool: &Pool, fused: &Fused, z: &[f32], out: &mut [f32], scratch: 
     let view = View::new(fused, tables);
     let view = &view;
     let (isa, out) = (pool.isa(), Shared::new(out));
-    let rows = part_rows(stride);
+    let rows = part_rows(fused.rows, stride);
     pool.parts(fused.rows.div_ceil(rows), |_, part| {
         let first = part * rows;
         let count = rows.min(fused.rows - first);
@@ -243,7 +248,7 @@ pub fn backward(
     let isa = pool.isa();
     let sinks = [gradients.input, gradients.skip, gradients.gate]
         .map(|sink| sink.map(|sink| (Shared::new(sink.to), sink.add)));
-    let rows = part_rows(stride);
+    let rows = part_rows(fused.rows, stride);
     pool.parts(fused.rows.div_ceil(rows), |_, part| {
         let first = part * rows;
         let count = rows.min(fused.rows - first);
@@ -267,7 +272,7 @@ fn sum_by_channel(
     partials: &mut [f32],
 ) {
     let stride = view.stride;
-    let rows = part_rows(stride);
+    let rows = part_rows(fused.rows, stride);
     let parts = fused.rows.div_ceil(rows);
     let isa = pool.isa();
     let view = &view;
