@@ -32,9 +32,6 @@ const SHARDS: usize = 100;
 /// Bytes of a process beside its network and its images.
 const PROCESS: f64 = 64e6;
 
-/// What the first signal is answered with.
-const STOPPING: &str = "\nthe runs finish their step and save; once more to leave at once\n";
-
 pub(super) fn run(
     args: &[OsString],
     source: &Source,
@@ -83,7 +80,8 @@ fn sweep(
     folder: &SweepFolder,
     progress: &mut Progress,
 ) -> Result<(Ended, Option<i32>)> {
-    let stop = Stop::on_signals(STOPPING)?;
+    // The runner says what the first signal does.
+    let stop = Stop::on_signals("")?;
     let runs = asked.settings.grid.runs();
     let all = runs.len();
     let (tasks, mine) = tasks(asked, checked, runs, folder);
@@ -95,9 +93,9 @@ fn sweep(
         threads,
         flags: flags(asked, jobs),
     };
-    let labels: Vec<&str> = tasks.iter().map(|task| task.label.as_str()).collect();
+    let runs: Vec<&Run> = tasks.iter().map(|task| &task.run).collect();
     let facts = facts(asked, all, mine, tasks.len(), &work);
-    progress.heading(&asked.settings.file, &facts, &labels);
+    progress.heading(&asked.settings.file, &facts, &asked.settings.grid, &runs);
     // So that they are there to be looked at from the start.
     results::write(folder.dir())?;
     let ended = runner::run(&work, tasks, &stop, progress)?;
@@ -131,9 +129,6 @@ fn tasks(
         .collect();
     missing.sort_by_key(|(place, _)| place % seeds);
     let tasks = missing.into_iter().map(|(place, run)| Task {
-        label: format!("{} seed={}", settings.grid.label(&run.values), run.seed)
-            .trim()
-            .into(),
         flags: settings.flags(&run.values, run.seed),
         epochs: checked
             .get(place / seeds)

@@ -1,11 +1,12 @@
 //! What a person sees of a sweep: a live table on a terminal, a line a run in a pipe,
 //! nothing with `--quiet`.
 
+use super::grid::{Grid, Run};
 use super::outcome::Outcome;
 use crate::train::metrics::Line;
 use crate::train::progress::text::{Paint, decimal, duration, percent};
 use crate::train::run_folder;
-use console::Term;
+use console::{Term, measure_text_width};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -22,8 +23,8 @@ const TAIL: u64 = 4096;
 /// Where it is shown, and how.
 pub struct Progress {
     mode: Mode,
-    /// Columns of the runs' names.
-    width: usize,
+    /// The names of the axes and `seed`, and the width of the column of each.
+    columns: Vec<(String, usize)>,
     /// Runs that have ended, of so many.
     count: usize,
     total: usize,
@@ -63,7 +64,7 @@ impl Progress {
         };
         Progress {
             mode,
-            width: 0,
+            columns: Vec::new(),
             count: 0,
             total: 0,
             failed: 0,
@@ -93,14 +94,24 @@ impl Progress {
         }
     }
 
-    /// What the sweep is about: a title, named facts, and the names of the runs to do.
-    pub fn heading(&mut self, title: &str, facts: &[(&str, String)], labels: &[&str]) {
+    /// What the sweep is about: a title, named facts, and the runs to do.
+    pub fn heading(&mut self, title: &str, facts: &[(&str, String)], grid: &Grid, runs: &[&Run]) {
         let paint = self.paint();
-        self.total = labels.len();
-        let widths = labels
+        self.total = runs.len();
+        let names = grid
+            .axes
             .iter()
-            .map(|label| console::measure_text_width(label));
-        self.width = widths.max().unwrap_or(0);
+            .map(|axis| axis.name.as_str())
+            .chain(["seed"]);
+        let wide = |column: usize, name: &str| {
+            let cells = runs.iter().filter_map(|run| cells(run).nth(column));
+            let widths = cells.map(|cell| measure_text_width(&cell));
+            widths.fold(measure_text_width(name), usize::max)
+        };
+        let names = names.enumerate();
+        self.columns = names
+            .map(|(i, name)| (name.to_string(), wide(i, name)))
+            .collect();
         let mut text = format!("\n  {}\n\n", paint.bold(title));
         for (name, fact) in facts {
             text.push_str(&format!("  {}{fact}\n", paint.dim(&format!("{name:<8}"))));
@@ -111,30 +122,53 @@ impl Progress {
                 "\n  {bar:24.green/black.bright} {pos}/{len} runs  {msg}",
             ));
             all.set_length(self.total as u64);
+            let names = self.columns.iter().map(|(name, _)| name.clone());
             let head = format!(
-                "  {:<width$}{:>8}{:>11}{:>11}{:>13}{:>14}",
-                "run",
+                "{}{:>8}{:>11}{:>11}{:>12}{:>14}",
+                self.padded(names),
                 "epochs",
                 "test acc.",
                 "best",
                 "α residual",
-                "time",
-                width = self.width
+                "time"
             );
-            self.note(&paint.dim(&head));
+            self.row(&paint.dim(&head));
         }
     }
 
+    /// The cells of a row in the columns of the axes.
+    fn padded(&self, cells: impl Iterator<Item = String>) -> String {
+        let cells = cells.zip(&self.columns).map(|(cell, (_, width))| {
+            let padding = width.saturating_sub(measure_text_width(&cell));
+            format!("  {cell}{}", " ".repeat(padding))
+        });
+        cells.collect()
+    }
+
+    /// `depth=5 policy=plain seed=0`.
+    fn label(&self, run: &Run) -> String {
+        let pairs = self.columns.iter().zip(cells(run));
+        let pairs: Vec<String> = pairs
+            .map(|((name, _), cell)| format!("{name}={cell}"))
+            .collect();
+        pairs.join(" ")
+    }
+
+    /// Prints a row of the table, as much as there is room for.
+    fn row(&mut self, row: &str) {
+        let width = usize::from(Term::stdout().size().1);
+        self.note(&console::truncate_str(row, width, "…"));
+    }
+
     /// A run begins, in the folder `dir`.
-    pub fn begun(&mut self, label: &str, dir: &Path, epochs: u64) -> Tag {
+    pub fn begun(&mut self, run: &Run, dir: &Path, epochs: u64) -> Tag {
         let bar = match &self.mode {
             Mode::Terminal { bars, all } => {
                 let bar = bars.insert_before(all, ProgressBar::new(epochs.max(1)));
-                bar.set_style(style(&format!(
-                    "  {{prefix:{}}} {{bar:24.cyan/black.bright}} {{pos}}/{{len}}  {{wide_msg}}",
-                    self.width
-                )));
-                bar.set_prefix(label.to_string());
+                bar.set_style(style(
+                    "{prefix}  {bar:16.cyan/black.bright} {pos}/{len}  {wide_msg}",
+                ));
+                bar.set_prefix(self.padded(cells(run)));
                 Some(bar)
             }
             Mode::Plain(_) | Mode::Quiet => None,
@@ -170,8 +204,8 @@ impl Progress {
     /// Failures and the time that is left.
     fn rest(&self) -> String {
         let failed = (self.failed > 0).then(|| {
-            let style = console::Style::new().red().bold();
-            format!("{}  ", style.apply_to(format!("{} failed", self.failed)))
+            let failed = format!("{} failed", self.failed);
+            format!("{}  ", self.paint().bad(&failed))
         });
         let left = (self.count > 0).then(|| {
             let each = self.begun.elapsed().as_secs_f64() / self.count as f64;
@@ -182,8 +216,9 @@ impl Progress {
     }
 
     /// Another process has a run.
-    pub fn taken(&mut self, label: &str) {
-        if self.said.insert(label.to_string()) {
+    pub fn taken(&mut self, run: &Run) {
+        if self.said.insert(run.name.clone()) {
+            let label = self.label(run);
             self.note(&format!(
                 "  {label}: another process is at it; waiting for that"
             ));
@@ -199,66 +234,24 @@ impl Progress {
     }
 
     /// A run has ended; without an outcome, it was stopped.
-    pub fn ended(&mut self, label: &str, outcome: Option<&Outcome>) {
-        if outcome.is_some() {
-            self.count += 1;
+    pub fn ended(&mut self, run: &Run, outcome: Option<&Outcome>) {
+        self.count += usize::from(outcome.is_some());
+        self.failed += usize::from(matches!(outcome, Some(Outcome::Failed { .. })));
+        match self.mode {
+            Mode::Quiet => {}
+            Mode::Plain(_) => {
+                let what = plain(outcome);
+                let line = format!("{}/{} {} {what}", self.count, self.total, self.label(run));
+                self.note(&line);
+            }
+            Mode::Terminal { .. } => {
+                let row = self.padded(cells(run)) + &columns(outcome, self.paint());
+                self.row(&row);
+            }
         }
-        if let Some(Outcome::Failed { .. }) = outcome {
-            self.failed += 1;
-        }
-        let row = match self.mode {
-            Mode::Quiet => return,
-            Mode::Plain(_) => self.plain(label, outcome),
-            Mode::Terminal { .. } => self.row(label, outcome),
-        };
-        self.note(&row);
         if let Mode::Terminal { all, .. } = &self.mode {
             all.set_position(self.count as u64);
             all.set_message(self.rest());
-        }
-    }
-
-    fn plain(&self, label: &str, outcome: Option<&Outcome>) -> String {
-        let what = match outcome {
-            None => "stopped".into(),
-            Some(Outcome::Failed { error }) => format!("failed: {error}"),
-            Some(Outcome::Done(n)) => format!(
-                "test accuracy {} best {} in epoch {}{} time {}",
-                percent(n.test_accuracy),
-                percent(n.best_test_accuracy),
-                n.best_epoch,
-                n.alpha_residual
-                    .map(|r| format!(" alpha residual {}", decimal(r)))
-                    .unwrap_or_default(),
-                duration(n.seconds),
-            ),
-        };
-        format!("{}/{} {label} {what}", self.count, self.total)
-    }
-
-    fn row(&self, label: &str, outcome: Option<&Outcome>) -> String {
-        let paint = self.paint();
-        let padding = self
-            .width
-            .saturating_sub(console::measure_text_width(label));
-        let label = format!("  {label}{}", " ".repeat(padding));
-        match outcome {
-            None => format!("{label}  {}", paint.dim("stopped")),
-            Some(Outcome::Failed { error }) => {
-                let red = console::Style::new().red().bold().force_styling(paint.0);
-                format!("{label}  {} {error}", red.apply_to("failed"))
-            }
-            Some(Outcome::Done(n)) => format!(
-                "{label}{:>8}{:>11}{:>11}{}{}",
-                n.epochs,
-                percent(n.test_accuracy),
-                percent(n.best_test_accuracy),
-                paint.accent(&format!(
-                    "{:>13}",
-                    n.alpha_residual.map(decimal).unwrap_or_default()
-                )),
-                paint.dim(&format!("{:>14}", duration(n.seconds))),
-            ),
         }
     }
 
@@ -267,6 +260,50 @@ impl Progress {
         if let Mode::Terminal { bars, all } = &self.mode {
             all.finish_and_clear();
             let _ = bars.clear();
+        }
+    }
+}
+
+/// A run's cells in the columns of the axes.
+fn cells(run: &Run) -> impl Iterator<Item = String> {
+    run.values.iter().cloned().chain([run.seed.to_string()])
+}
+
+/// How a run ended, for a pipe.
+fn plain(outcome: Option<&Outcome>) -> String {
+    match outcome {
+        None => "stopped".into(),
+        Some(Outcome::Failed { error }) => format!("failed: {error}"),
+        Some(Outcome::Done(n)) => {
+            let residual = n.alpha_residual.map(decimal);
+            let residual = residual.map(|r| format!(" alpha residual {r}"));
+            format!(
+                "test accuracy {} best {} in epoch {}{} time {}",
+                percent(n.test_accuracy),
+                percent(n.best_test_accuracy),
+                n.best_epoch,
+                residual.unwrap_or_default(),
+                duration(n.seconds),
+            )
+        }
+    }
+}
+
+/// How a run ended, in the columns after those of the axes.
+fn columns(outcome: Option<&Outcome>, paint: Paint) -> String {
+    match outcome {
+        None => format!("  {}", paint.dim("stopped")),
+        Some(Outcome::Failed { error }) => format!("  {} {error}", paint.bad("failed")),
+        Some(Outcome::Done(n)) => {
+            let residual = n.alpha_residual.map(decimal).unwrap_or_default();
+            format!(
+                "{:>8}{:>11}{:>11}{}{}",
+                n.epochs,
+                percent(n.test_accuracy),
+                percent(n.best_test_accuracy),
+                paint.accent(&format!("{residual:>12}")),
+                paint.dim(&format!("{:>14}", duration(n.seconds))),
+            )
         }
     }
 }

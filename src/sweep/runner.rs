@@ -44,8 +44,6 @@ pub struct Work<'a> {
 pub struct Task {
     /// Which.
     pub run: Run,
-    /// What it is called for people.
-    pub label: String,
     /// The flags that make it what it is.
     pub flags: Vec<String>,
     /// Epochs that it will train for.
@@ -130,10 +128,13 @@ impl Runner<'_> {
             drop(job.child.stdin.take());
         }
         if !self.jobs.is_empty() {
-            let plural = if self.jobs.len() == 1 { "run" } else { "runs" };
-            let count = self.jobs.len();
-            self.progress
-                .note(&format!("waiting for {count} {plural} to save and stop"));
+            let runs = match self.jobs.len() {
+                1 => "the run under way is".to_string(),
+                n => format!("the {n} runs under way are"),
+            };
+            self.progress.note(&format!(
+                "{runs} stopped and saved; once more to leave at once"
+            ));
         }
         let mut failure = Ok(());
         while !self.jobs.is_empty() {
@@ -160,20 +161,20 @@ impl Runner<'_> {
     fn begin(&mut self, task: Task) -> Result<()> {
         let dir = self.work.folder.run(&task.run.name);
         let Some(claim) = Claim::take(&dir)? else {
-            self.progress.taken(&task.label);
+            self.progress.taken(&task.run);
             self.taken.push_back(task);
             return Ok(());
         };
         if let Some(done @ Outcome::Done(_)) = Outcome::read(&dir) {
             // Another sweep has done it since this one looked.
-            self.progress.ended(&task.label, Some(&done));
+            self.progress.ended(&task.run, Some(&done));
             return Ok(());
         }
         let child = self.command(&task, &dir, &claim)?.spawn().map_err(|e| {
             Error::new(format!("cannot start {}: {e}", self.program.display()))
                 .help("give fewer --jobs, if the system has too many processes")
         })?;
-        let tag = self.progress.begun(&task.label, &dir, task.epochs);
+        let tag = self.progress.begun(&task.run, &dir, task.epochs);
         self.jobs.push(Job {
             task,
             claim,
@@ -230,13 +231,13 @@ impl Runner<'_> {
     /// Takes note of a run whose process has ended with `status`.
     fn note(&mut self, mut job: Job, status: ExitStatus) -> Result<()> {
         self.progress.left(job.tag);
-        let label = &job.task.label;
+        let run = &job.task.run;
         if was_stopped(status) {
             self.ended.stopped += 1;
-            self.progress.ended(label, None);
+            self.progress.ended(run, None);
             return Ok(());
         }
-        let dir = self.work.folder.run(&job.task.run.name);
+        let dir = self.work.folder.run(&run.name);
         let outcome = match status.success() {
             true => match Numbers::read(&dir)? {
                 Some(numbers) => Outcome::Done(numbers),
@@ -252,7 +253,7 @@ impl Runner<'_> {
         }
         outcome.write(&dir)?;
         self.changed = true;
-        self.progress.ended(label, Some(&outcome));
+        self.progress.ended(run, Some(&outcome));
         Ok(())
     }
 }
