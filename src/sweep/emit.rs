@@ -53,7 +53,7 @@ impl Script {
              #SBATCH --job-name={name}\n\
              #SBATCH --array=1-{shards}\n\
              {cores}\
-             # Time to save before the limit, in seconds; then `--requeue` goes on.\n\
+             # Two minutes before its time is up a part saves and ends.\n\
              #SBATCH --signal=B:TERM@120\n\
              #SBATCH --requeue\n\
              \n\
