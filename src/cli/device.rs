@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::ir::Model;
 use crate::tensor::Tensor;
 use crate::train::memory;
-use crate::train::options::{Device, EngineKind};
+use crate::train::options::{Device, EngineKind, Options};
 
 /// An engine on a device.
 #[derive(Clone, Debug, PartialEq)]
@@ -101,7 +101,28 @@ fn find(wanted: Wanted) -> Result<Choice> {
     }
 }
 
+impl Wanted {
+    /// What a training is to run on.
+    pub fn of(options: &Options) -> Wanted {
+        Wanted {
+            engine: options.engine,
+            device: options.device,
+            precision: options.precision,
+        }
+    }
+}
+
 impl Runner {
+    /// Whether the network's memory is a card's.
+    pub fn is_on_card(&self) -> bool {
+        match self {
+            Runner::Cpu | Runner::Dfdx => false,
+            Runner::Cuda(..) => true,
+            #[cfg(feature = "dfdx-cuda")]
+            Runner::DfdxCuda(_) => true,
+        }
+    }
+
     /// The engine in the state `tensors`.
     pub fn build(&self, model: &Model, tensors: &[Tensor]) -> Result<Box<dyn Engine>> {
         match self {
@@ -128,19 +149,10 @@ impl Runner {
     /// `limit` bytes.
     pub fn check_memory(&self, model: &Model, batch: usize, limit: Option<u64>) -> Result<()> {
         let needed = |images| self.needed_memory(model, images);
-        match self {
-            Runner::Cpu | Runner::Dfdx => memory::check(&needed, batch, limit),
-            Runner::Cuda(..) => card_memory(&needed, batch, limit),
-            #[cfg(feature = "dfdx-cuda")]
-            Runner::DfdxCuda(_) => card_memory(&needed, batch, limit),
+        match self.is_on_card() && limit.is_none() {
+            // A card's own is asked for when it is allocated, and what lacks is said then.
+            true => Ok(()),
+            false => memory::check(&needed, batch, limit),
         }
-    }
-}
-
-/// A card's own memory is asked for when it is allocated, and what lacks is said then.
-fn card_memory(needed: &dyn Fn(usize) -> f64, batch: usize, limit: Option<u64>) -> Result<()> {
-    match limit {
-        Some(_) => memory::check(needed, batch, limit),
-        None => Ok(()),
     }
 }

@@ -34,6 +34,7 @@ pub(super) fn train(path: &Path, knobs: &[Knob], matches: &ArgMatches) -> Result
     options.augment = word(matches, "augment") != Some("off");
     options.resume = matches.get_flag("resume");
     options.force = matches.get_flag("force");
+    options.stop_on_eof = matches.get_flag("stop-on-eof");
     options.quiet = matches.get_flag("quiet");
     let wanted = wanted(matches)?;
     (options.engine, options.device) = (wanted.engine, wanted.device);

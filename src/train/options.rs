@@ -163,6 +163,8 @@ pub struct Options {
     pub resume: bool,
     /// `--force`.
     pub force: bool,
+    /// `--stop-on-eof`: standard input's end asks for the stop, as SIGTERM does.
+    pub stop_on_eof: bool,
     /// `--quiet`.
     pub quiet: bool,
 }
@@ -191,6 +193,7 @@ impl Options {
             save_every: SAVE_EVERY,
             resume: false,
             force: false,
+            stop_on_eof: false,
             quiet: false,
         }
     }

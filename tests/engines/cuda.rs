@@ -19,7 +19,7 @@ fn close(found: &[f32], expected: &[f32], tolerance: f32, what: &str) {
     for (found, expected) in found.iter().zip(expected) {
         let error = (found - expected).abs();
         assert!(
-            error <= tolerance * (largest + 1e-3),
+            error <= tolerance * (largest + 1e-2),
             "{what}: {found} is not {expected}"
         );
     }
