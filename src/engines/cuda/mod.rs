@@ -109,9 +109,13 @@ impl CudaEngine {
         let specs = model.tensors();
         let state = State::read(&specs, tensors)?;
         let gpu = Gpu::new(card, precision == Precision::Bf16)?;
+        // Where a library is not there its work is done by kernels of our own.
+        let is_there = |library: Library| library.load().is_ok();
+        let has_blas = is_there(Library::Cublas);
+        let has_dnn = has_blas && is_there(Library::Cudnn);
         let with = Libraries {
-            blas: Blas::start(&gpu, precision).ok(),
-            dnn: Dnn::start(&gpu, precision).ok(),
+            blas: has_blas.then(|| Blas::start(&gpu, precision)).transpose()?,
+            dnn: has_dnn.then(|| Dnn::start(&gpu, precision)).transpose()?,
         };
         let mut engine = CudaEngine {
             name: name(card, precision, &with),
@@ -288,10 +292,7 @@ fn name(card: &Card, precision: Precision, with: &Libraries) -> String {
     };
     let convolutions = match &with.dnn {
         Some(dnn) => format!("cuDNN {}", dnn.version()),
-        None => format!(
-            "without cuDNN, which would be faster ({})",
-            Library::Cudnn.file()
-        ),
+        None => format!("no {}: slower convolutions", Library::Cudnn.file()),
     };
     format!("cuda ({}, {numbers}, {convolutions})", card.name)
 }

@@ -45,6 +45,26 @@ __device__ inline Normal normal_of(const Pass& p, int c) {
     return n;
 }
 
+// Those of V channels from c on.
+template <int V>
+struct Normals {
+    Normal of[V];
+};
+
+template <int V>
+__device__ inline Normals<V> normals_of(const Pass& p, int c) {
+    Normals<V> n;
+    for (int k = 0; k < V; k++) n.of[k] = {0.0f, 1.0f, 1.0f, 0.0f};
+    if (p.mean) {
+        Pack<V> mean = floats<V>(p.mean + c), variance = floats<V>(p.variance + c);
+        Pack<V> weight = floats<V>(p.weight + c), bias = floats<V>(p.bias + c);
+        for (int k = 0; k < V; k++) {
+            n.of[k] = {mean.v[k], rsqrtf(variance.v[k] + p.eps), weight.v[k], bias.v[k]};
+        }
+    }
+    return n;
+}
+
 __device__ inline float sigmoid(float x) {
     return 1.0f / (1.0f + expf(-x));
 }

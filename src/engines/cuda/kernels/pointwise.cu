@@ -8,9 +8,10 @@ __device__ void pointwise(const Pass& p, act* y) {
     Pack<V> x = load<V>(p.x + at), s = {}, gate = {}, out;
     if (p.join != NO_JOIN) s = load<V>(p.s + at);
     if (p.join == GATED) gate = load<V>(p.gate + at);
+    Normals<V> norms = normals_of<V>(p, first);
     for (int k = 0; k < V; k++) {
         int c = first + k;
-        Normal n = normal_of(p, c);
+        Normal n = norms.of[k];
         float f = activate(p, (x.v[k] - n.mean) * n.inverse * n.weight + n.bias);
         Factors by = factors(p, c, row, gate.v[k]);
         out.v[k] = p.join == NO_JOIN ? f : by.a * f + by.b * s.v[k];
@@ -150,16 +151,22 @@ __device__ void gradient(const Pass& p, const Sinks& to) {
         s = load<V>(p.s + at);
         gate = load<V>(p.gate + at);
     }
+    Normals<V> norms = normals_of<V>(p, first);
+    Pack<V> sums = {}, turned = {};
+    if (p.mean) {
+        sums = floats<V>(to.totals + first);
+        turned = floats<V>(to.totals + p.channels + first);
+    }
     for (int k = 0; k < V; k++) {
         int c = first + k;
-        Normal norm = normal_of(p, c);
+        Normal norm = norms.of[k];
         Factors by = factors(p, c, row, gate.v[k]);
         float n = (x.v[k] - norm.mean) * norm.inverse;
         float z = n * norm.weight + norm.bias;
         float du = by.a * d.v[k] * slope_at(p, z);
         if (p.mean) {
-            float along = n * to.totals[p.channels + c] * share;
-            du = norm.inverse * norm.weight * (du - to.totals[c] * share - along);
+            float along = n * turned.v[k] * share;
+            du = norm.inverse * norm.weight * (du - sums.v[k] * share - along);
         }
         dx.v[k] = du;
         ds.v[k] = by.b * d.v[k];

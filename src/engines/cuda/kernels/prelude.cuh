@@ -90,6 +90,22 @@ __device__ inline void store(act* p, Pack<V> x) {
     }
 }
 
+// V neighbouring floats, of channels for example.
+template <int V>
+__device__ inline Pack<V> floats(const float* p) {
+    Pack<V> out;
+    if (V == 4) {
+        float4 raw = *(const float4*)p;
+        out.v[0] = raw.x;
+        out.v[1 % V] = raw.y;
+        out.v[2 % V] = raw.z;
+        out.v[3 % V] = raw.w;
+    } else {
+        out.v[0] = *p;
+    }
+    return out;
+}
+
 // Replaces what is there, or adds to it.
 template <int V>
 __device__ inline void give(act* p, Pack<V> x, int add) {
