@@ -113,13 +113,13 @@ impl Wanted {
 }
 
 impl Runner {
-    /// Whether the network's memory is a card's.
-    pub fn is_on_card(&self) -> bool {
+    /// The card that the network is on, if it is on one.
+    pub fn card(&self) -> Option<&cuda::Card> {
         match self {
-            Runner::Cpu | Runner::Dfdx => false,
-            Runner::Cuda(..) => true,
+            Runner::Cpu | Runner::Dfdx => None,
+            Runner::Cuda(card, _) => Some(card),
             #[cfg(feature = "dfdx-cuda")]
-            Runner::DfdxCuda(_) => true,
+            Runner::DfdxCuda(card) => Some(card),
         }
     }
 
@@ -149,10 +149,12 @@ impl Runner {
     /// `limit` bytes.
     pub fn check_memory(&self, model: &Model, batch: usize, limit: Option<u64>) -> Result<()> {
         let needed = |images| self.needed_memory(model, images);
-        match self.is_on_card() && limit.is_none() {
-            // A card's own is asked for when it is allocated, and what lacks is said then.
-            true => Ok(()),
-            false => memory::check(&needed, batch, limit),
-        }
+        let limit = match (self.card(), limit) {
+            // What others use of a card is found when memory is asked for.
+            (Some(card), None) => Some(card.memory as u64),
+            (Some(card), Some(limit)) => Some(limit.min(card.memory as u64)),
+            (None, limit) => limit,
+        };
+        memory::check(&needed, batch, limit)
     }
 }

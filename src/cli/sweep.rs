@@ -150,13 +150,11 @@ fn jobs(asked: &Asked, checked: &[Checked], images: usize) -> usize {
         .map(|bytes| bytes as f64)
         .or_else(memory::available);
     let fit = limit.map_or(usize::MAX, |limit| (limit / most) as usize);
-    let side_by_side = checked
-        .iter()
-        .map(|checked| match checked.runner.is_on_card() {
-            // They would share it, and each would take longer.
-            true => 1,
-            false => asked.threads,
-        });
+    let side_by_side = checked.iter().map(|checked| match checked.runner.card() {
+        // They would share it, and each would take longer.
+        Some(_) => 1,
+        None => asked.threads,
+    });
     side_by_side.min().unwrap_or(1).min(fit).max(1)
 }
 

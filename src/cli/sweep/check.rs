@@ -122,9 +122,9 @@ fn checked(model: &Model, options: &Options) -> Result<Checked> {
     };
     let images = images as f64 * model.input.elements() as f64;
     let runner = device::choose(Wanted::of(options))?.runner;
-    let needed = match runner.is_on_card() {
-        true => 0.0,
-        false => runner.needed_memory(model, batch),
+    let needed = match runner.card() {
+        Some(_) => 0.0,
+        None => runner.needed_memory(model, batch),
     };
     Ok(Checked {
         epochs: model.train.epochs as u64,

@@ -19,6 +19,8 @@ pub struct Card {
     pub name: String,
     /// Compute capability: (9, 0) of an H100.
     pub capability: (i32, i32),
+    /// Bytes of its memory.
+    pub memory: usize,
 }
 
 /// Why there is no card to run on.
@@ -79,16 +81,16 @@ fn describe(ordinal: usize) -> Result<Card, DriverError> {
         CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR as MINOR,
     };
     // SAFETY: a device that the driver gave.
-    let capability = unsafe {
-        (
-            result::device::get_attribute(device, MAJOR)?,
-            result::device::get_attribute(device, MINOR)?,
-        )
+    let (capability, memory) = unsafe {
+        let major = result::device::get_attribute(device, MAJOR)?;
+        let minor = result::device::get_attribute(device, MINOR)?;
+        ((major, minor), result::device::total_mem(device)?)
     };
     Ok(Card {
         ordinal,
         name: result::device::get_name(device)?,
         capability,
+        memory,
     })
 }
 
