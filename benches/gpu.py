@@ -152,6 +152,7 @@ def main():
         print(f"PyTorch {torch.__version__}, {torch.cuda.get_device_name()}\n", flush=True)
     else:
         print("PyTorch is not installed: vanc's times alone\n", flush=True)
+    engine = ""
     print("| work | vanc | eager | compiled | to eager | to compiled |")
     print("| --- | --- | --- | --- | --- | --- |", flush=True)
     for name, file, flags, precision, network, dtype, bounds in ROWS:

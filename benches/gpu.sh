@@ -5,6 +5,9 @@
 #     cargo build --release && cargo test --release --no-run --test engines
 #     benches/gpu.sh                       everything
 #     benches/gpu.sh suite | table | run   one part
+#     benches/gpu.sh pack FOLDER           builds both here and puts them there, small, to be
+#                                          taken to such a machine with this checkout; there
+#                                          VANC=FOLDER/vanc VANC_TESTS=FOLDER/engines names them
 #
 # VANC         the binary             [target/release/vanc]
 # VANC_TESTS   the engine suite       [the newest target/release/deps/engines-*]
@@ -15,6 +18,19 @@
 # VANC_CUDA_PATH   CUDA's libraries   [Python's packages nvidia-*, if they are there]
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+if [ "${1:-}" = pack ]; then
+    folder=${2:?usage: benches/gpu.sh pack FOLDER}
+    mkdir -p "$folder"
+    cargo build --release
+    tests=$(cargo test --release --no-run --test engines --message-format json |
+        python3 -c 'import json, sys; print([m["executable"] for m in map(json.loads, sys.stdin)
+            if m.get("executable") and m["target"]["name"] == "engines"][-1])')
+    strip -o "$folder/vanc" target/release/vanc
+    strip -o "$folder/engines" "$tests"
+    ls -l "$folder"
+    exit
+fi
 
 vanc=${VANC:-target/release/vanc}
 out=${OUT:-runs/gpu}

@@ -158,3 +158,45 @@ impl Runner {
         memory::check(&needed, batch, limit)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(device: Device, precision: Option<Precision>) -> Wanted {
+        Wanted {
+            engine: EngineKind::Compiled,
+            device,
+            precision,
+        }
+    }
+
+    #[test]
+    fn auto_finds_something_wherever_it_is() {
+        assert!(choose(Wanted::default()).is_ok());
+        let dfdx = Wanted {
+            engine: EngineKind::Dfdx,
+            ..Wanted::default()
+        };
+        assert_eq!(choose(dfdx).unwrap().runner, Runner::Dfdx);
+    }
+
+    #[test]
+    fn a_card_that_is_not_there_is_refused_by_name() {
+        let refused = choose(wanted(Device::Cuda(Some(9999)), None)).unwrap_err();
+        assert!(
+            refused.message.contains("--device cuda:9999: "),
+            "{refused}"
+        );
+        assert!(refused.help.is_some());
+    }
+
+    #[test]
+    fn the_cpu_has_one_precision() {
+        let on_cpu = |precision| choose(wanted(Device::Cpu, precision));
+        assert_eq!(on_cpu(None).unwrap().runner, Runner::Cpu);
+        assert!(on_cpu(Some(Precision::F32)).is_ok());
+        let refused = on_cpu(Some(Precision::Bf16)).unwrap_err();
+        assert!(refused.message.contains("--precision bf16"), "{refused}");
+    }
+}

@@ -138,7 +138,8 @@ API R nvrtcCompileProgram(Program* p, int count, const char* const* options) {
     std::string base;
     {
         LOCK;
-        base = "/tmp/vanc-emulator-" + std::to_string(getpid()) + "-" + std::to_string(number++);
+        const char* folder = getenv("TMPDIR");
+        base = std::string(folder ? folder : "/tmp") + "/vanc-emulator-" + std::to_string(getpid()) + "-" + std::to_string(number++);
     }
     std::string flags;
     for (int k = 0; k < count; k++) {

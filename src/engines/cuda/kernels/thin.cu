@@ -11,6 +11,9 @@
 #define ROWS 8
 #define WIDTH 64
 #define PITCH (WIDTH + 1)
+// Blocks at most, and the groups of WIDTH threads that share the reading of their sums.
+#define BLOCKS 32
+#define GROUPS 4
 
 // A hidden layer: next = join(linear(activation(norm(z))), z).
 struct Layer {
@@ -72,6 +75,7 @@ struct Tiles {
     float du[ROWS][PITCH];
     float mean[WIDTH], inverse[WIDTH];
     float first[WIDTH], second[WIDTH];
+    double parts[2][GROUPS][WIDTH];
 };
 
 // All blocks wait for one another: the counter has reached the number of arrivals.
@@ -97,8 +101,34 @@ __device__ inline float fresh(const float* p) {
     return *(const volatile float*)p;
 }
 
+// The pairs of this thread's channel and group of blocks, all of them on their way at once.
+struct Pairs {
+    float first[BLOCKS / GROUPS], second[BLOCKS / GROUPS];
+};
+
+__device__ inline Pairs collect(const Thin& net, u32 turn) {
+    Pairs all;
+    int c = threadIdx.x % WIDTH;
+#pragma unroll
+    for (int k = 0; k < BLOCKS / GROUPS; k++) {
+        u32 b = threadIdx.x / WIDTH + k * GROUPS;
+        bool is_there = b < gridDim.x && c < net.width;
+        all.first[k] = is_there ? fresh(pair(net, turn, b) + c) : 0.0f;
+        all.second[k] = is_there ? fresh(pair(net, turn, b) + WIDTH + c) : 0.0f;
+    }
+    return all;
+}
+
+// The sums of what the groups have for channel c.
+__device__ inline double joined(const Tiles& t, int which, int c) {
+    double sum = 0.0;
+    for (int group = 0; group < GROUPS; group++) sum += t.parts[which][group][c];
+    return sum;
+}
+
 // Copies a weight of rows × columns to shared memory.
 __device__ inline void fetch(Tiles& t, const float* weight, int rows, int columns) {
+#pragma unroll 8
     for (int k = threadIdx.x; k < rows * columns; k += blockDim.x) {
         t.weight[k / columns][k % columns] = weight[k];
     }
@@ -143,17 +173,26 @@ __device__ void forward_layer(const Thin& net, const Layer& layer, Tiles& t, int
         to[WIDTH + c] = squares;
     }
     meet(net.met, turns);
+    // The mean of all, then the squares about it.
+    Pairs pairs = collect(net, turn);
+    int channel = threadIdx.x % WIDTH, group = threadIdx.x / WIDTH;
+    double part = 0.0;
+    for (int k = 0; k < BLOCKS / GROUPS; k++) part += pairs.first[k];
+    t.parts[0][group][channel] = part;
+    __syncthreads();
+    double mean = joined(t, 0, channel) / net.images;
+    part = 0.0;
+    for (int k = 0; k < BLOCKS / GROUPS; k++) {
+        int first = (group + k * GROUPS) * ROWS;
+        if (first >= net.images) continue;
+        int count = net.images - first < ROWS ? net.images - first : ROWS;
+        double apart = (double)pairs.first[k] / count - mean;
+        part += (double)pairs.second[k] + count * apart * apart;
+    }
+    t.parts[1][group][channel] = part;
+    __syncthreads();
     if (c < width) {
-        double sum = 0.0, squares = 0.0;
-        for (u32 b = 0; b < gridDim.x; b++) sum += fresh(pair(net, turn, b) + c);
-        double mean = sum / net.images;
-        for (u32 b = 0; b < gridDim.x; b++) {
-            const float* from = pair(net, turn, b);
-            int count = net.images - (int)b * ROWS < ROWS ? net.images - (int)b * ROWS : ROWS;
-            double apart = (double)fresh(from + c) / count - mean;
-            squares += (double)fresh(from + WIDTH + c) + count * apart * apart;
-        }
-        float variance = (float)(squares / net.images);
+        float variance = (float)(joined(t, 1, c) / net.images);
         t.mean[c] = (float)mean;
         t.inverse[c] = rsqrtf(variance + layer.eps);
         // All blocks write the same, and each reads again what it wrote itself.
@@ -291,12 +330,17 @@ __device__ void backward_layer(const Thin& net, const Layer& layer, Tiles& t, in
         own[WIDTH + c] = turned;
     }
     meet(net.met, turns);
+    Pairs pairs = collect(net, turn);
+    int channel = threadIdx.x % WIDTH, group = threadIdx.x / WIDTH;
+    double parts[2] = {0.0, 0.0};
+    for (int k = 0; k < BLOCKS / GROUPS; k++) {
+        parts[0] += pairs.first[k];
+        parts[1] += pairs.second[k];
+    }
+    for (int which = 0; which < 2; which++) t.parts[which][group][channel] = parts[which];
+    __syncthreads();
     if (c < width) {
-        double sum = 0.0, turned = 0.0;
-        for (u32 b = 0; b < gridDim.x; b++) {
-            sum += fresh(pair(net, turn, b) + c);
-            turned += fresh(pair(net, turn, b) + WIDTH + c);
-        }
+        double sum = joined(t, 0, c), turned = joined(t, 1, c);
         t.first[c] = (float)sum;
         t.second[c] = (float)turned;
         if (blockIdx.x == 0) {
