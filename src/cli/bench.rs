@@ -82,8 +82,9 @@ pub(super) fn run(model: &Model, options: &Options) -> Result<Report> {
         peak_bytes: None,
         profile: Vec::new(),
     };
-    match (&runner, options.profile) {
-        (Runner::Cpu, true) => {
+    let has_steps = runner == Runner::Cpu;
+    match (has_steps, options.profile) {
+        (true, true) => {
             let mut engine = CpuEngine::new(model, &tensors)?;
             drop(tensors);
             engine.time_steps();
@@ -99,13 +100,13 @@ pub(super) fn run(model: &Model, options: &Options) -> Result<Report> {
                 })
                 .collect();
         }
-        (Runner::Dfdx | Runner::Cuda(..), true) => {
+        (false, true) => {
             return Err(Error::new(
                 "--profile: only the compiled engine on the CPU times its steps",
             )
             .help("leave --profile out, or give --device cpu without --engine"));
         }
-        (Runner::Cpu | Runner::Cuda(..) | Runner::Dfdx, false) => {
+        (true | false, false) => {
             let mut engine = runner.build(model, &tensors)?;
             drop(tensors);
             time(engine.as_mut(), &batch, model.input, options, &mut report)?;
