@@ -11,6 +11,7 @@ pub mod describe;
 pub mod diag;
 pub mod engines;
 pub mod error;
+pub mod fetch;
 pub mod ir;
 pub mod plan;
 mod random;

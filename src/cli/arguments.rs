@@ -22,6 +22,7 @@ pub(super) fn command(knobs: &[Knob]) -> Command {
         .subcommand(train(knobs))
         .subcommand(eval())
         .subcommand(bench(knobs))
+        .subcommand(data())
 }
 
 fn check(knobs: &[Knob]) -> Command {
@@ -63,7 +64,7 @@ fn train(knobs: &[Knob]) -> Command {
         .arg(path(
             "data-dir",
             "DIR",
-            "The folder of the dataset [default: in $VANC_DATA]",
+            "The folder of the dataset [default: in that of `vanc data list`]",
         ))
         .arg(choice(
             "order",
@@ -122,6 +123,57 @@ fn bench(knobs: &[Knob]) -> Command {
         .arg(switch("profile", "Show what each step of the plan takes"))
         .args(machine())
         .arg(format(&["text", "json"]))
+}
+
+fn data() -> Command {
+    let data_dir = || {
+        path(
+            "data-dir",
+            "DIR",
+            "The folder of the datasets [default: $VANC_DATA, else the platform's folder for data]",
+        )
+    };
+    let fetch = Command::new("fetch")
+        .about("Download datasets, going on where an earlier fetch stopped")
+        .arg(
+            Arg::new("NAME")
+                .required(true)
+                .num_args(1..)
+                .value_parser(PossibleValuesParser::new(super::data::names()))
+                .help("The datasets"),
+        )
+        .arg(data_dir())
+        .arg(text(
+            "from",
+            "URL",
+            "A folder with the files, in place of the public mirrors",
+        ))
+        .arg(
+            Arg::new("timeout")
+                .long("timeout")
+                .value_name("SECONDS")
+                .value_parser(value_parser!(f64))
+                .help("How long a mirror may send nothing [default: 30]"),
+        )
+        .arg(
+            Arg::new("retries")
+                .long("retries")
+                .value_name("N")
+                .value_parser(value_parser!(u32))
+                .help("Tries in vain after each mirror had one [default: 3]"),
+        )
+        .arg(switch("force", "Fetch again what is there"))
+        .arg(switch("quiet", "Print nothing but errors"));
+    let list = Command::new("list")
+        .about("Show which datasets are there")
+        .arg(data_dir())
+        .arg(format(&["text", "json"]));
+    Command::new("data")
+        .about("Fetch datasets, and show which are there")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(fetch)
+        .subcommand(list)
 }
 
 /// What runs the network, and on how much of the machine.

@@ -3,6 +3,7 @@
 mod arguments;
 mod bench;
 mod check;
+mod data;
 mod describe;
 pub mod eval;
 mod fmt;
@@ -79,6 +80,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         ("fmt", _) => fmt::run(matches),
         ("train", Some(source)) => train_file(source, &knobs, matches),
         ("eval", _) => evaluate(matches),
+        ("data", _) => data::run(matches),
         ("bench", Some(source)) => bench_file(source, &knobs, matches),
         _ => Err(Failure::Error(arguments::missing_file(matches))),
     };

@@ -95,7 +95,7 @@ fn word<'m>(matches: &'m ArgMatches, flag: &str) -> Option<&'m str> {
     matches.get_one::<String>(flag).map(String::as_str)
 }
 
-fn path_of(matches: &ArgMatches, flag: &str) -> Option<PathBuf> {
+pub(super) fn path_of(matches: &ArgMatches, flag: &str) -> Option<PathBuf> {
     matches.get_one::<PathBuf>(flag).cloned()
 }
 

@@ -1,5 +1,7 @@
 //! What the command line says of a run beside the model.
 
+pub use crate::text::quote;
+
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -262,16 +264,6 @@ impl Options {
 
 fn shown(path: &Path) -> String {
     path.display().to_string()
-}
-
-/// `word` as a POSIX shell reads it back.
-pub fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./=+,:@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.into()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 #[cfg(test)]
