@@ -42,6 +42,7 @@ pub const RESERVED: &[&str] = &[
     "schedule",
     "seed",
     "split",
+    "tensorboard",
     "threads",
     "version",
     "weights",

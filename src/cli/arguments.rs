@@ -104,6 +104,10 @@ fn train(knobs: &[Knob]) -> Command {
                 .value_parser(value_parser!(f64))
                 .help("Seconds between checkpoints, beside one an epoch [default: 60]"),
         )
+        .arg(switch(
+            "tensorboard",
+            "Write the log as TensorBoard event files too",
+        ))
         .args(machine())
         .arg(switch("quiet", "Print nothing but errors"))
 }

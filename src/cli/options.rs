@@ -30,6 +30,7 @@ pub(super) fn train(path: &Path, knobs: &[Knob], matches: &ArgMatches) -> Result
     options.max_steps = matches.get_one("max-steps").copied();
     options.log_every = matches.get_one("log-every").copied();
     options.augment = word(matches, "augment") != Some("off");
+    options.tensorboard = matches.get_flag("tensorboard");
     options.resume = matches.get_flag("resume");
     options.force = matches.get_flag("force");
     options.quiet = matches.get_flag("quiet");

@@ -48,6 +48,7 @@ impl Config {
             "max_steps": options.max_steps,
             "log_every": options.log_every,
             "save_every": options.save_every.as_secs_f64(),
+            "tensorboard": options.tensorboard,
         });
         match config {
             Value::Object(config) => Ok(Config(config)),

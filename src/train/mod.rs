@@ -18,4 +18,5 @@ pub mod progress;
 pub mod run_folder;
 pub mod session;
 pub mod stop;
+pub mod tensorboard;
 pub mod weights;

@@ -149,6 +149,8 @@ pub struct Options {
     pub log_every: Option<u64>,
     /// `--save-every`: wall time between checkpoints, beside one an epoch.
     pub save_every: Duration,
+    /// `--tensorboard`: whether the log is written for TensorBoard too.
+    pub tensorboard: bool,
     /// `--resume`.
     pub resume: bool,
     /// `--force`.
@@ -178,6 +180,7 @@ impl Options {
             max_steps: None,
             log_every: None,
             save_every: SAVE_EVERY,
+            tensorboard: false,
             resume: false,
             force: false,
             quiet: false,
@@ -253,6 +256,9 @@ impl Options {
                 Some(self.save_every.as_secs_f64().to_string()),
             );
         }
+        if self.tensorboard {
+            flag("tensorboard", None);
+        }
         if let Some(folder) = resume {
             flag("out", Some(shown(folder)));
             flag("resume", None);
@@ -280,10 +286,11 @@ mod tests {
         options.order = Order::Sequential;
         options.max_steps = Some(5);
         options.save_every = Duration::from_millis(1500);
+        options.tensorboard = true;
         assert_eq!(
             options.command(Some(Path::new("runs/it's"))),
             "vanc train 'a b.van' --n 6 --bias=-2 --optimizer 'sgd(rate: 0.1)' --order sequential \
-             --augment off --max-steps 5 --save-every 1.5 --out 'runs/it'\\''s' --resume"
+             --augment off --max-steps 5 --save-every 1.5 --tensorboard --out 'runs/it'\\''s' --resume"
         );
     }
 
