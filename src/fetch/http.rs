@@ -80,7 +80,16 @@ impl Client {
         if from > 0 {
             request = request.header(header::RANGE, format!("bytes={from}-"));
         }
-        let (head, body) = request.call().map_err(|e| self.failure(e))?.into_parts();
+        let reply = request.call().map_err(|e| {
+            let mut failure = self.failure(e);
+            if let Some(proxy) = proxy_of(agent, url) {
+                failure
+                    .what
+                    .push_str(&format!(" (through the proxy {proxy})"));
+            }
+            failure
+        })?;
+        let (head, body) = reply.into_parts();
         let (start, total) = match head.status {
             StatusCode::OK => (0, body.content_length()),
             StatusCode::PARTIAL_CONTENT => range(&head.headers)
@@ -102,13 +111,19 @@ impl Client {
             }
             ureq::Error::HostNotFound => Failure::passing("is not known by that name"),
             ureq::Error::ConnectProxyFailed(why) => {
-                Failure::passing(format!("is not let through by the proxy: {why}"))
+                Failure::passing(format!("is not to be had: {why}"))
             }
             ureq::Error::TooManyRedirects => Failure::lasting("redirects without end"),
             ureq::Error::Io(error) => Failure::passing(format!("cannot be read: {error}")),
             error => Failure::passing(format!("cannot be read: {error}")),
         }
     }
+}
+
+/// Host and port of the proxy that `agent` goes through to `url`.
+fn proxy_of(agent: &Agent, url: &str) -> Option<String> {
+    let (proxy, url) = (agent.config().proxy()?, url.parse().ok()?);
+    (!proxy.is_no_proxy(&url)).then(|| format!("{}:{}", proxy.host(), proxy.port()))
 }
 
 fn refusal(status: StatusCode) -> Failure {

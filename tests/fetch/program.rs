@@ -171,7 +171,7 @@ fn wrong_flags_are_explained() {
             "{url}: {said}"
         );
     }
-    for seconds in ["0", "-1", "inf", "nan", "1e300"] {
+    for seconds in ["0", "-1", "inf", "nan", "1e300", "86401", "1e19"] {
         let said = fetch(&[&format!("--timeout={seconds}")], 1);
         assert!(said.contains("no such wait"), "{seconds}: {said}");
     }
@@ -230,6 +230,14 @@ fn proxies_are_asked() {
     ];
     fetch(&direct.base, &passed_by);
     assert_eq!((direct.asked().len(), proxy.asked().len()), (1, 4));
+    let said = fetch(mirror, &[("HTTP_PROXY", "http://127.0.0.1:1")]);
+    assert!(said.contains("(through the proxy 127.0.0.1:1)"), "{said}");
+    let refusing = Server::start(|_, stream| status(stream, "403 Forbidden"));
+    let said = fetch(mirror, &[("HTTP_PROXY", &refusing.base)]);
+    assert!(
+        said.contains("403") && said.contains("through the proxy"),
+        "{said}"
+    );
     let said = fetch(mirror, &[("HTTP_PROXY", "gopher://proxy")]);
     assert!(said.contains("HTTP_PROXY is \"gopher://proxy\""), "{said}");
 }

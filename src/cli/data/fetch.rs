@@ -14,6 +14,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+/// What `--timeout` takes.
+const SHORTEST_STALL: Duration = Duration::from_millis(1);
+const LONGEST_STALL: Duration = Duration::from_secs(24 * 3600);
+
 /// Fetches what is named and not there.
 pub(super) fn run(matches: &ArgMatches) -> Result<()> {
     let names: Vec<&String> = matches.get_many("NAME").into_iter().flatten().collect();
@@ -68,10 +72,10 @@ fn options(matches: &ArgMatches) -> Result<Options> {
     if let Some(&seconds) = matches.get_one::<f64>("timeout") {
         options.stall = Duration::try_from_secs_f64(seconds)
             .ok()
-            .filter(|stall| *stall >= Duration::from_millis(1))
+            .filter(|stall| (SHORTEST_STALL..=LONGEST_STALL).contains(stall))
             .ok_or_else(|| {
                 Error::new(format!("--timeout {seconds}: there is no such wait"))
-                    .help("give seconds, 0.001 or more")
+                    .help("give seconds, from 0.001 to 86400, which is a day")
             })?;
     }
     if let Some(&retries) = matches.get_one::<u32>("retries") {
