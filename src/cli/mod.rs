@@ -9,6 +9,7 @@ pub mod eval;
 mod fmt;
 mod options;
 mod source;
+mod sweep;
 pub mod train;
 
 use crate::check::Knob;
@@ -79,6 +80,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         ("describe", Some(source)) => describe::run(source, &knobs, matches),
         ("fmt", _) => fmt::run(matches),
         ("train", Some(source)) => train_file(source, &knobs, matches),
+        ("sweep", Some(source)) => sweep::run(&args, source, &knobs, matches),
         ("eval", _) => evaluate(matches),
         ("data", _) => data::run(matches),
         ("bench", Some(source)) => bench_file(source, &knobs, matches),
@@ -104,11 +106,13 @@ fn train_file(source: &mut Source, knobs: &[Knob], matches: &ArgMatches) -> Resu
     let model = source.model(&overrides, true)?;
     match train::run(source.text(), &model, &options)? {
         Ending::Finished => Ok(()),
-        // As a shell reports a program that a signal ended.
-        Ending::Stopped(signal) => Err(Failure::Said(ExitCode::from(
-            128u8.wrapping_add(signal as u8),
-        ))),
+        Ending::Stopped(signal) => Err(Failure::Said(stopped(signal))),
     }
+}
+
+/// The exit code of a program that a signal ended, as a shell reports it.
+fn stopped(signal: i32) -> ExitCode {
+    ExitCode::from(128u8.wrapping_add(signal as u8))
 }
 
 fn bench_file(source: &mut Source, knobs: &[Knob], matches: &ArgMatches) -> Result<(), Failure> {

@@ -33,6 +33,7 @@ pub(super) fn train(path: &Path, knobs: &[Knob], matches: &ArgMatches) -> Result
     options.tensorboard = matches.get_flag("tensorboard");
     options.resume = matches.get_flag("resume");
     options.force = matches.get_flag("force");
+    options.stop_on_eof = matches.get_flag("stop-on-eof");
     options.quiet = matches.get_flag("quiet");
     (options.engine, options.device) = engine(matches)?;
     if let Some(name) = word(matches, "order") {

@@ -21,6 +21,9 @@ use crate::train::weights;
 /// More threads than this are taken for a slip of the hand.
 const MOST_THREADS: usize = 1024;
 
+/// What the first signal is answered with.
+const STOPPING: &str = "\nfinishing the step, then saving; once more to leave at once\n";
+
 /// Trains `model`, which `source` and the flags in `options` make, to its end or until
 /// a signal stops it.
 pub fn run(source: &str, model: &Model, options: &Options) -> Result<Ending> {
@@ -69,7 +72,10 @@ fn train(
             (folder, first_meta(source, model, options, &dataset))
         }
     };
-    let stop = Stop::on_signals()?;
+    let stop = Stop::on_signals(STOPPING)?;
+    if options.stop_on_eof {
+        stop.when_input_ends()?;
+    }
     show_heading(progress, model, &dataset, engine.as_ref(), &folder, &meta);
     let sampler = sampler(model, options);
     let steps = sampler.steps(dataset.train.len());

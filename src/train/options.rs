@@ -155,6 +155,8 @@ pub struct Options {
     pub resume: bool,
     /// `--force`.
     pub force: bool,
+    /// `--stop-on-eof`: standard input's end asks for the stop, as SIGTERM does.
+    pub stop_on_eof: bool,
     /// `--quiet`.
     pub quiet: bool,
 }
@@ -183,6 +185,7 @@ impl Options {
             tensorboard: false,
             resume: false,
             force: false,
+            stop_on_eof: false,
             quiet: false,
         }
     }

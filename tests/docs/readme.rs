@@ -50,8 +50,8 @@ fn files_in_the_readme_are_sound_and_canonical() {
     }
 }
 
-/// Each `vanc` command runs: training for two steps on drawn images, all others as
-/// they are written.
+/// Each `vanc` command runs: training for two steps on drawn images, sweeps with one
+/// seed, all others as they are written.
 #[test]
 fn commands_in_the_readme_run() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -93,6 +93,19 @@ fn commands_in_the_readme_run() {
                 if words[1].contains("cifar") {
                     words.extend(["--n", "1", "--width", "4"].map(String::from));
                 }
+            }
+            "sweep" => {
+                // What follows `>` is the shell's.
+                words.truncate(words.iter().position(|w| w == ">").unwrap_or(words.len()));
+                for own in ["--out", "--seeds"] {
+                    if let Some(at) = words.iter().position(|w| w == own) {
+                        words.drain(at..at + 2);
+                    }
+                }
+                let data = ["--data", "synthetic(train: 64, test: 16)"];
+                words.extend(data.map(String::from));
+                let sweep = folder.path().join("sweep").display().to_string();
+                words.extend(["--max-steps", "2", "--out", &sweep].map(String::from));
             }
             "eval" => words[1] = run.clone(),
             // Nobody is asked for anything: what it would do is another test's.
