@@ -1,8 +1,8 @@
 //! Datasets from the network.
 //!
 //! [`fetch`] puts the files of a [`Dataset`] into a folder, each from the first of
-//! several mirrors that has it: [`http`] asks for it, [`download`] goes on where it broke
-//! off and checks its sum, [`unpack`] takes the wanted files out of an archive. Whenever
+//! several mirrors that has it: `http` asks for it, `download` goes on where it broke
+//! off and checks its sum, `unpack` takes the wanted files out of an archive. Whenever
 //! the process ends, a file is either whole under its own name or begun as `NAME.part`,
 //! which the next one goes on with.
 

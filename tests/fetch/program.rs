@@ -149,6 +149,58 @@ fn the_platforms_folder_is_used_where_none_is_named() {
     assert!(folder.ends_with("data"), "{folder}");
 }
 
+/// CIFAR-10 of one image a file, in the platform's folder, is what `train` reads; where it
+/// is missing, `train` says how to fetch it.
+#[cfg(target_os = "linux")]
+#[test]
+fn training_looks_where_fetching_puts() {
+    let home = tempdir().unwrap();
+    let train = |flags: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_vanc"))
+            .args([
+                "train",
+                "examples/cifar_8n2.van",
+                "--n",
+                "1",
+                "--width",
+                "2",
+            ])
+            .args(["--max-steps", "1", "--batch", "2", "--force", "--out"])
+            .arg(home.path().join("run"))
+            .args(flags)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env("HOME", home.path())
+            .env_remove("XDG_DATA_HOME")
+            .env_remove("VANC_DATA")
+            .output()
+            .unwrap()
+    };
+    let said = failure(&train(&[]), 1);
+    let root = home.path().join(".local/share/vanc/data");
+    assert!(
+        said.contains(&format!("no folder {}", root.display())),
+        "{said}"
+    );
+    assert!(said.contains("`vanc data fetch cifar10`"), "{said}");
+    let said = failure(&train(&["--data-dir", "/no where"]), 1);
+    assert!(
+        said.contains("`vanc data fetch cifar10 --data-dir '/no where'`"),
+        "{said}"
+    );
+    let dir = root.join("cifar-10-batches-bin");
+    fs::create_dir_all(&dir).unwrap();
+    for name in ["data_batch_1.bin", "data_batch_2.bin", "test_batch.bin"] {
+        fs::write(dir.join(name), [[3].as_slice(), &bytes(3072)].concat()).unwrap();
+    }
+    let output = train(&[]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let said = text(&output.stdout);
+    assert!(
+        said.contains(&format!("cifar10 in {}", dir.display())),
+        "{said}"
+    );
+}
+
 #[test]
 fn wrong_flags_are_explained() {
     let data = tempdir().unwrap();
