@@ -171,6 +171,21 @@ pub fn fetch(dataset: &Dataset, dir: &Path, options: &Options, watch: Watch) -> 
     Ok(())
 }
 
+/// Removes what a process that was killed just before its end left beside the whole files
+/// of `dataset` in `dir`.
+pub fn tidy(dataset: &Dataset, dir: &Path) -> Result<()> {
+    for file in dataset.files.iter().filter(|file| file.is_in(dir)) {
+        let part = file.part(dir);
+        match std::fs::remove_file(&part) {
+            Err(e) if e.kind() != ErrorKind::NotFound => {
+                return Err(write_error("remove", &part, e));
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
 /// `base` if it is the URL of a folder.
 pub(crate) fn check_base(base: &str) -> Result<&str> {
     let refused = |why: &str| {

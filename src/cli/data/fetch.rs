@@ -34,6 +34,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<()> {
         let look = || look(kind, dir_flag.as_deref());
         let before = look();
         if let (Some(dir), true, false) = (&before.dir, before.is_complete(), options.force) {
+            fetch::tidy(&dataset, dir)?;
             let dir = dir.display();
             screen.say(&format!(
                 "{}: complete in {dir}, nothing to fetch",
