@@ -10,7 +10,7 @@ use crate::plan::Window;
 enum Method {
     /// A product of rows.
     Dense(DenseGeometry),
-    /// Winograd's, for 3×3 windows of stride 1.
+    /// Winograd's, for 3×3 windows of strides 1 and 2.
     Winograd(ConvGeometry),
     /// Of patches.
     Patches(ConvGeometry),
