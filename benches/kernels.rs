@@ -223,7 +223,7 @@ impl Bench {
         });
         self.report(&format!("{name} dx"), g.flops(), time);
         let time = shortest(|| {
-            dense::weight_gradient(pool, g, &x, &dy, &mut dw, None, &mut scratch);
+            dense::weight_gradient(pool, g, &x, &dy, 0, &mut dw, None, &mut scratch);
         });
         self.report(&format!("{name} dw"), g.flops(), time);
         black_box((&y, &dx, &dw));

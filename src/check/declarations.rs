@@ -30,6 +30,7 @@ pub const RESERVED: &[&str] = &[
     "loss",
     "max-steps",
     "memory",
+    "no-winograd",
     "optimizer",
     "order",
     "out",
