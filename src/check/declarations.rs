@@ -32,6 +32,7 @@ pub const RESERVED: &[&str] = &[
     "loss",
     "max-steps",
     "memory",
+    "no-winograd",
     "optimizer",
     "order",
     "out",

@@ -2,6 +2,7 @@
 
 use crate::data::{self, Dataset, Request, Sampler};
 use crate::describe::{count, totals};
+use crate::engines::cpu::Cpu;
 use crate::engines::{self, Engine};
 use crate::error::{Error, Result};
 use crate::ir::{Model, Schedule};
@@ -197,14 +198,14 @@ fn load_data(model: &Model, options: &Options, progress: &Progress) -> Result<Da
 /// that.
 fn check_memory(model: &Model, options: &Options, dataset: &Dataset) -> Result<()> {
     let batch = model.train.batch.min(dataset.train.len());
-    let needed = |images| needed_memory(options.engine, model, images);
+    let needed = |images| needed_memory(options.engine, options.cpu(), model, images);
     memory::check(&needed, batch, options.memory)
 }
 
 /// Bytes that training with batches of `images` takes.
-pub(super) fn needed_memory(kind: EngineKind, model: &Model, images: usize) -> f64 {
+pub(super) fn needed_memory(kind: EngineKind, cpu: Cpu, model: &Model, images: usize) -> f64 {
     match kind {
-        EngineKind::Cpu => engines::cpu::memory(model, images),
+        EngineKind::Cpu => engines::cpu::memory(model, images, cpu),
         EngineKind::Dfdx => engines::dfdx::memory(model, images),
     }
 }
@@ -222,11 +223,23 @@ fn engine(
             if let Some(path) = &options.weights {
                 weights::load(path, model, &mut initial)?;
             }
-            build(options.engine, options.device, model, &initial)
+            build(
+                options.engine,
+                options.device,
+                options.cpu(),
+                model,
+                &initial,
+            )
         }
         Place::Resumed { folder, checkpoint } => {
             checkpoint.meta.data.check(dataset)?;
-            let mut engine = build(options.engine, options.device, model, &initial)?;
+            let mut engine = build(
+                options.engine,
+                options.device,
+                options.cpu(),
+                model,
+                &initial,
+            )?;
             engine
                 .load(&checkpoint.tensors)
                 .map_err(|e| in_checkpoint(e, folder))?;
@@ -247,11 +260,12 @@ fn in_checkpoint(error: Error, folder: &RunFolder) -> Error {
 pub(super) fn build(
     kind: EngineKind,
     device: Device,
+    cpu: Cpu,
     model: &Model,
     tensors: &[Tensor],
 ) -> Result<Box<dyn Engine>> {
     match (kind, device) {
-        (EngineKind::Cpu, Device::Cpu) => engines::cpu::cpu(model, tensors),
+        (EngineKind::Cpu, Device::Cpu) => engines::cpu::cpu(model, tensors, cpu),
         (EngineKind::Dfdx, Device::Cpu) => engines::dfdx::cpu(model, tensors),
     }
 }

@@ -2,6 +2,7 @@
 
 pub use crate::text::quote;
 
+use crate::engines::cpu::Cpu;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -135,6 +136,8 @@ pub struct Options {
     pub engine: EngineKind,
     /// `--device`.
     pub device: Device,
+    /// Without `--no-winograd`.
+    pub winograd: bool,
     /// `--out`: the run folder.
     pub out: Option<PathBuf>,
     /// `--weights`: a safetensors file to start from.
@@ -175,6 +178,7 @@ impl Options {
             memory: None,
             engine: EngineKind::default(),
             device: Device::default(),
+            winograd: true,
             out: None,
             weights: None,
             order: Order::default(),
@@ -188,6 +192,11 @@ impl Options {
             stop_on_eof: false,
             quiet: false,
         }
+    }
+
+    /// What the CPU engine must know.
+    pub fn cpu(&self) -> Cpu {
+        Cpu::here().with_winograd(self.winograd)
     }
 
     /// Refuses values that mean nothing.
@@ -235,6 +244,9 @@ impl Options {
         }
         if self.device != Device::default() {
             flag("device", Some(self.device.name().into()));
+        }
+        if !self.winograd {
+            flag("no-winograd", None);
         }
         if self.order != Order::default() {
             flag("order", Some(self.order.name().into()));
