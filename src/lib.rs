@@ -14,6 +14,7 @@ pub mod error;
 pub mod ir;
 pub mod plan;
 mod random;
+pub mod report;
 pub mod schedule;
 pub mod span;
 pub mod syntax;

@@ -1,0 +1,3 @@
+//! Figures and tables from the logs of runs.
+
+pub mod chart;
