@@ -21,6 +21,7 @@ pub(super) fn command(knobs: &[Knob]) -> Command {
         .subcommand(fmt())
         .subcommand(train(knobs))
         .subcommand(eval())
+        .subcommand(report())
         .subcommand(bench(knobs))
 }
 
@@ -169,6 +170,26 @@ fn eval() -> Command {
             "Threads to use [default: one a core]",
         ))
         .arg(format(&["text", "json"]))
+}
+
+fn report() -> Command {
+    Command::new("report")
+        .about("Draw the figures and tables of a sweep or a run, as one HTML page")
+        .arg(
+            Arg::new("DIR")
+                .required(true)
+                .value_parser(PathBufValueParser::new())
+                .help("The folder of a sweep or of a run"),
+        )
+        .arg(
+            path("out", "FILE", "The page [default: DIR/report.html]")
+                .short('o'),
+        )
+        .arg(path(
+            "compare",
+            "FILE",
+            "Published results to be shown beside those of a sweep (JSON)",
+        ))
 }
 
 /// A flag for each setting of `train { … }`, and one for the optimizer's rate.

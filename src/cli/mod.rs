@@ -7,6 +7,7 @@ mod describe;
 pub mod eval;
 mod fmt;
 mod options;
+pub mod report;
 mod source;
 pub mod train;
 
@@ -19,6 +20,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use source::Source;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Why a command did not do what it was asked to.
@@ -79,6 +81,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         ("fmt", _) => fmt::run(matches),
         ("train", Some(source)) => train_file(source, &knobs, matches),
         ("eval", _) => evaluate(matches),
+        ("report", _) => write_report(matches),
         ("bench", Some(source)) => bench_file(source, &knobs, matches),
         _ => Err(Failure::Error(arguments::missing_file(matches))),
     };
@@ -131,6 +134,13 @@ fn evaluate(matches: &ArgMatches) -> Result<(), Failure> {
             _ => report.to_text(std::io::stdout().is_terminal() && console::colors_enabled()),
         },
     )
+}
+
+fn write_report(matches: &ArgMatches) -> Result<(), Failure> {
+    let path = |name| matches.get_one::<PathBuf>(name).map(PathBuf::as_path);
+    let dir = path("DIR").unwrap_or(Path::new("."));
+    let written = report::run(dir, path("out"), path("compare"))?;
+    describe::print(&report::told(&written))
 }
 
 fn fail(error: &Error, code: u8) -> ExitCode {

@@ -9,7 +9,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod confusion;
 pub mod evaluate;
-mod files;
+pub(crate) mod files;
 pub mod memory;
 pub mod metrics;
 pub mod options;
