@@ -181,10 +181,7 @@ fn report() -> Command {
                 .value_parser(PathBufValueParser::new())
                 .help("The folder of a sweep or of a run"),
         )
-        .arg(
-            path("out", "FILE", "The page [default: DIR/report.html]")
-                .short('o'),
-        )
+        .arg(path("out", "FILE", "The page [default: DIR/report.html]").short('o'))
         .arg(path(
             "compare",
             "FILE",

@@ -13,8 +13,6 @@ pub struct Figure {
     pub name: String,
     /// What is drawn.
     pub chart: Chart,
-    /// What a reader should know to read it.
-    pub caption: String,
 }
 
 /// Limits of a percentage.
@@ -68,9 +66,8 @@ pub fn trace_by_epoch<'a>(
     runs: impl IntoIterator<Item = &'a [Epoch]> + Clone,
     trace: impl Fn(&Epoch) -> Option<Trace>,
 ) -> Vec<Point> {
-    let of = |value: &dyn Fn(Trace) -> f64| {
-        by_epoch(runs.clone(), ANY, |epoch| trace(epoch).map(value))
-    };
+    let of =
+        |value: &dyn Fn(Trace) -> f64| by_epoch(runs.clone(), ANY, |epoch| trace(epoch).map(value));
     let (means, lows, highs) = (of(&|t| t.mean), of(&|t| t.range[0]), of(&|t| t.range[1]));
     let banded = means.into_iter().zip(lows).zip(highs);
     banded
@@ -108,8 +105,17 @@ pub fn curves<'a>(
     ];
     let right = (!residual.is_empty()).then(residual_axis);
     if right.is_some() {
-        let look = Look::new(if look.color == BLACK { "#D55E00" } else { BLACK });
-        lines.push(line("α residual (right)", look.dashed(RESIDUAL), true, residual));
+        let look = Look::new(if look.color == BLACK {
+            "#D55E00"
+        } else {
+            BLACK
+        });
+        lines.push(line(
+            "α residual (right)",
+            look.dashed(RESIDUAL),
+            true,
+            residual,
+        ));
     }
     Chart {
         title,
@@ -123,7 +129,7 @@ pub fn curves<'a>(
 /// A name for files: letters, digits and dashes.
 pub fn slug(text: &str) -> String {
     let mut out = String::new();
-    for c in text.chars() {
+    for c in text.replace('α', "alpha").replace('λ', "lambda").chars() {
         match c {
             c if c.is_ascii_alphanumeric() => out.push(c.to_ascii_lowercase()),
             '.' if out.ends_with(|c: char| c.is_ascii_digit()) => out.push('.'),
@@ -155,14 +161,16 @@ mod tests {
 
     #[test]
     fn names_of_files_are_plain_and_different() {
-        assert_eq!(slug("Test error, variable(lambda: 0), depth = 30"), "test-error-variable-lambda-0-depth-30");
+        assert_eq!(
+            slug("Test error, variable(lambda: 0), depth = 30"),
+            "test-error-variable-lambda-0-depth-30"
+        );
         assert_eq!(slug("../../etc/passwd"), "etc-passwd");
         assert_eq!(slug("rate = 0.05"), "rate-0.05");
-        assert_eq!(slug("α"), "");
+        assert_eq!(slug("α, ±"), "alpha");
         let figure = |name: &str| Figure {
             name: name.into(),
             chart: curves(String::new(), &Look::new(BLACK), []),
-            caption: String::new(),
         };
         let mut figures = vec![figure("a"), figure("a"), figure("a-2")];
         name_apart(&mut figures);

@@ -103,7 +103,9 @@ fn trace(
 
 /// The epoch with the best test accuracy, the first of several.
 pub fn best(epochs: &[Epoch]) -> Option<(u64, Score)> {
-    let tested = epochs.iter().filter_map(|epoch| Some((epoch.epoch, epoch.test?)));
+    let tested = epochs
+        .iter()
+        .filter_map(|epoch| Some((epoch.epoch, epoch.test?)));
     tested.fold(None, |best: Option<(u64, Score)>, next| match best {
         Some((_, score)) if next.1.accuracy <= score.accuracy => best,
         Some(_) | None => Some(next),
@@ -159,7 +161,13 @@ mod tests {
         let within = line(Split::Train, 2, 0.6);
         let all = epochs(&[line(Split::Train, 1, 0.1), end, test, within]);
         assert_eq!(all.len(), 1);
-        assert_eq!(all[0].train, Some(Score { loss: 0.8, accuracy: 0.2 }));
+        assert_eq!(
+            all[0].train,
+            Some(Score {
+                loss: 0.8,
+                accuracy: 0.2
+            })
+        );
         assert_eq!(all[0].test.map(|test| test.accuracy), Some(0.5));
         let alpha = all[0].alpha.expect("α");
         assert!((alpha.mean - 0.3).abs() < 1e-12);

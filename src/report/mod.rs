@@ -59,8 +59,10 @@ pub fn write(request: &Request) -> Result<Written> {
     let kind = kind(dir)?;
     let published = request.published.map(Published::read).transpose()?;
     if let (Kind::Run, Some(_)) = (kind, &published) {
-        return Err(Error::new("--compare: a single run has no table to compare with")
-            .help("leave it out, or name the folder of a sweep"));
+        return Err(
+            Error::new("--compare: a single run has no table to compare with")
+                .help("leave it out, or name the folder of a sweep"),
+        );
     }
     let default = dir.join("report.html");
     let place = Place::new(request.out.unwrap_or(&default))?;

@@ -50,10 +50,9 @@ impl Page {
             let file = format!("{}/{}", self.figures, encode(&figure.name));
             let _ = write!(
                 body,
-                "<figure>{}<figcaption>{} <a href=\"{file}.svg\">SVG</a> <a href=\"{file}.png\">PNG</a>\
+                "<figure>{}<figcaption><a href=\"{file}.svg\">SVG</a> <a href=\"{file}.png\">PNG</a>\
                  </figcaption></figure>\n",
                 figure.chart.svg(),
-                escape(&figure.caption),
             );
         }
         body.push_str("</div>\n");
@@ -80,7 +79,11 @@ impl Page {
         }
         out.push_str("</nav>\n</header>\n<main>\n");
         for (i, (title, body)) in self.sections.iter().enumerate() {
-            let _ = write!(out, "<section id=\"s{i}\">\n<h2>{}</h2>\n{body}</section>\n", escape(title));
+            let _ = write!(
+                out,
+                "<section id=\"s{i}\">\n<h2>{}</h2>\n{body}</section>\n",
+                escape(title)
+            );
         }
         let _ = write!(
             out,
@@ -107,7 +110,9 @@ pub fn link_between(from: &Path, to: &Path) -> Option<String> {
         return None; // another drive
     }
     let up = from[shared..].iter().map(|_| "..".to_string());
-    let down = to[shared..].iter().map(|part| encode(&part.as_os_str().to_string_lossy()));
+    let down = to[shared..]
+        .iter()
+        .map(|part| encode(&part.as_os_str().to_string_lossy()));
     let parts: Vec<String> = up.chain(down).collect();
     Some(match parts.is_empty() {
         true => ".".into(),
@@ -117,7 +122,9 @@ pub fn link_between(from: &Path, to: &Path) -> Option<String> {
 
 /// A relative path as a link.
 fn link(path: &Path) -> String {
-    let parts = path.components().map(|part| encode(&part.as_os_str().to_string_lossy()));
+    let parts = path
+        .components()
+        .map(|part| encode(&part.as_os_str().to_string_lossy()));
     parts.collect::<Vec<_>>().join("/")
 }
 

@@ -33,7 +33,11 @@ impl Published {
     pub fn read(path: &Path) -> Result<Published> {
         let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
         serde_json::from_slice(&bytes).map_err(|e| {
-            Error::new(format!("{} holds no published results: {e}", path.display())).help(
+            Error::new(format!(
+                "{} holds no published results: {e}",
+                path.display()
+            ))
+            .help(
                 "write {\"source\": \"paper and table\", \"best_test_accuracy\": \
                  [{\"policy\": \"plain\", \"depth\": 10, \"mean\": 90.1, \"deviation\": 0.2}]}",
             )

@@ -20,11 +20,16 @@ const NAMED: usize = 12;
 pub(super) fn page(dir: &Path, place: &Place) -> Result<(Page, Vec<Figure>)> {
     let epochs = history::read(dir)?;
     let Some(last) = epochs.last() else {
-        return Err(Error::new(format!("the run in {} has ended no epoch yet", dir.display()))
-            .help("wait for it; vanc watch shows how far it is"));
+        return Err(Error::new(format!(
+            "the run in {} has ended no epoch yet",
+            dir.display()
+        ))
+        .help("wait for it; vanc watch shows how far it is"));
     };
     let config = Config::read(&run_folder::config(dir)).ok();
-    let model = config.as_ref().and_then(|config| config.get("model")?.as_str());
+    let model = config
+        .as_ref()
+        .and_then(|config| config.get("model")?.as_str());
     let policy = config.as_ref().and_then(view::policy);
     let title = match (model, &policy) {
         (Some(model), Some(policy)) => format!("Run of {model}, {policy}"),
@@ -71,14 +76,25 @@ fn facts(dir: &Path, place: &Place, epochs: &[Epoch], last: &Epoch) -> Vec<(&'st
     };
     let mut facts = vec![
         ("folder", folder),
-        ("trained", format!("{} epochs, {} steps, {}", last.epoch, last.step, duration(last.seconds))),
+        (
+            "trained",
+            format!(
+                "{} epochs, {} steps, {}",
+                last.epoch,
+                last.step,
+                duration(last.seconds)
+            ),
+        ),
     ];
     if let Some(test) = last.test {
         let text = format!("{}, loss {}", percent(test.accuracy), decimal(test.loss));
         facts.push(("test accuracy", text));
     }
     if let Some((epoch, score)) = history::best(epochs) {
-        facts.push(("best", format!("{} in epoch {epoch}", percent(score.accuracy))));
+        facts.push((
+            "best",
+            format!("{} in epoch {epoch}", percent(score.accuracy)),
+        ));
     }
     if let Some(residual) = last.residual {
         facts.push(("α residual", decimal(residual)));
@@ -90,7 +106,6 @@ fn titled(chart: Chart) -> Figure {
     Figure {
         name: slug(&chart.title),
         chart,
-        caption: String::new(),
     }
 }
 
@@ -117,7 +132,11 @@ fn losses(look: &Look, epochs: &[Epoch]) -> Chart {
                 bare.dashed(figure::TRAINING),
                 loss(&|epoch| epoch.train.map(|score| score.loss)),
             ),
-            line("test loss", look.clone(), loss(&|epoch| epoch.test.map(|score| score.loss))),
+            line(
+                "test loss",
+                look.clone(),
+                loss(&|epoch| epoch.test.map(|score| score.loss)),
+            ),
         ],
     }
 }
@@ -133,23 +152,21 @@ fn skips(epochs: &[Epoch]) -> Vec<Figure> {
         x: figure::epoch_axis(),
         left: Axis::new(label, span),
         right: None,
-        lines: (0..paths.len()).map(|i| line(&paths, i, epochs, value)).collect(),
+        lines: (0..paths.len())
+            .map(|i| line(&paths, i, epochs, value))
+            .collect(),
     };
     vec![
-        titled(chart("α of each skip", "α", Span::Fixed([0.0, 1.0]), &|skip| {
-            (skip.alpha_mean, skip.alpha_range)
-        })),
+        titled(chart(
+            "α of each skip",
+            "α",
+            Span::Fixed([0.0, 1.0]),
+            &|skip| (skip.alpha_mean, skip.alpha_range),
+        )),
         titled(chart("λ of each skip", "λ", Span::Within(ANY), &|skip| {
             (skip.lambda_mean, skip.lambda_range)
         })),
     ]
-    .into_iter()
-    .zip(["alpha-of-skips", "lambda-of-skips"])
-    .map(|(figure, name)| Figure {
-        name: name.into(),
-        ..figure
-    })
-    .collect()
 }
 
 /// The mean of a skip, and the ends of its band.
@@ -185,7 +202,10 @@ fn repeat(dir: &Path, config: Option<&Config>) -> String {
         out.push_str(&code(command));
     }
     let folded = |name: &str, text: &str| {
-        format!("<details><summary>{name}</summary>{}</details>\n", code(text))
+        format!(
+            "<details><summary>{name}</summary>{}</details>\n",
+            code(text)
+        )
     };
     if let Ok(source) = std::fs::read_to_string(run_folder::source(dir)) {
         out.push_str(&folded("model.van", &source));

@@ -14,7 +14,10 @@ pub struct Spread {
 impl Spread {
     /// The spread of the finite `values`; nothing where there are none.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Spread> {
-        let values: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
+        let values: Vec<f64> = values
+            .into_iter()
+            .filter(|value| value.is_finite())
+            .collect();
         let count = values.len();
         if count == 0 {
             return None;

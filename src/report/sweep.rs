@@ -121,8 +121,13 @@ impl Sweep {
             )));
         }
         let rows = rows(&dir.join("results.jsonl"))?;
-        let runs: Vec<Run> = rows.into_par_iter().map(|row| Run::read(dir, row)).collect();
-        let beside = Path::new(&settings.file).file_name().map(|name| dir.join(name));
+        let runs: Vec<Run> = rows
+            .into_par_iter()
+            .map(|row| Run::read(dir, row))
+            .collect();
+        let beside = Path::new(&settings.file)
+            .file_name()
+            .map(|name| dir.join(name));
         let copies = runs.iter().map(|run| run_folder::source(&run.dir));
         let source = beside
             .into_iter()
@@ -147,7 +152,9 @@ impl Run {
         let dir = dir.join(&row.run);
         let mut history = history::read(&dir).unwrap_or_default();
         // Their means are in the traces; a large sweep has millions of them.
-        history.iter_mut().for_each(|epoch| epoch.skips = Vec::new());
+        history
+            .iter_mut()
+            .for_each(|epoch| epoch.skips = Vec::new());
         Run {
             history,
             config: Config::read(&run_folder::config(&dir)).ok(),

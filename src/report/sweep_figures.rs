@@ -65,7 +65,10 @@ fn against_depth(view: &View) -> Group {
         add("Test accuracy", |row| row.test_accuracy);
         add("Training accuracy", |row| row.train_accuracy);
     }
-    let by = view.along.as_ref().map_or("depth", |along| along.label.as_str());
+    let by = view
+        .along
+        .as_ref()
+        .map_or("depth", |along| along.label.as_str());
     Group {
         title: "Accuracy against depth",
         text: format!(
@@ -108,7 +111,10 @@ fn accuracy(
             ticks: along.at.clone(),
             ..Axis::new(along.label.clone(), Span::Tight)
         },
-        left: Axis::new(format!("{} / %", what.to_lowercase()), Span::Within(PERCENT)),
+        left: Axis::new(
+            format!("{} / %", what.to_lowercase()),
+            Span::Within(PERCENT),
+        ),
         right: None,
         lines: view.series.iter().enumerate().map(line).collect(),
     }
@@ -116,7 +122,12 @@ fn accuracy(
 
 /// The percentages of a cell's runs.
 pub fn spread(cell: &Cell, value: fn(&Row) -> Option<f64>) -> Option<Spread> {
-    Spread::of(cell.runs.iter().filter_map(|run| value(&run.row)).map(|share| 100.0 * share))
+    Spread::of(
+        cell.runs
+            .iter()
+            .filter_map(|run| value(&run.row))
+            .map(|share| 100.0 * share),
+    )
 }
 
 /// Test and training error by epoch, a figure for each depth, a line for each policy.
@@ -129,7 +140,9 @@ fn errors(view: &View) -> Group {
                 figures.push(titled(chart, facet, view.at(along)));
             };
             add("Test error", |epoch| epoch.test.map(|score| score.error()));
-            add("Training error", |epoch| epoch.train.map(|score| score.error()));
+            add("Training error", |epoch| {
+                epoch.train.map(|score| score.error())
+            });
         }
     }
     // With one line a figure, the curves below say more.
@@ -201,7 +214,10 @@ fn fading(view: &View) -> Group {
     let count = view.columns().len();
     for facet in &view.facets {
         for (series, name) in view.series.iter().enumerate() {
-            let cells = facet.cells.iter().filter(|cell| cell.series == series && fades(cell));
+            let cells = facet
+                .cells
+                .iter()
+                .filter(|cell| cell.series == series && fades(cell));
             let lines: Vec<Line> = cells
                 .map(|cell| Line {
                     name: view.at(cell.along),
@@ -229,7 +245,10 @@ fn fading(view: &View) -> Group {
     }
     Group {
         title: "When the skips fade",
-        text: format!("The α residual of nets of different depth. {}", spread_text(view)),
+        text: format!(
+            "The α residual of nets of different depth. {}",
+            spread_text(view)
+        ),
         figures,
     }
 }
@@ -255,7 +274,12 @@ fn traces(view: &View) -> Group {
                 right: Some(Axis::new("λ", Span::Within(figure::ANY))),
                 lines: vec![
                     line("α", Look::new("#0072B2"), false, alpha),
-                    line("λ (right)", Look::new("#D55E00").dashed(figure::TRAINING), true, lambda),
+                    line(
+                        "λ (right)",
+                        Look::new("#D55E00").dashed(figure::TRAINING),
+                        true,
+                        lambda,
+                    ),
                 ],
             };
             figures.push(titled(chart, facet, view.at(cell.along)));
@@ -271,7 +295,9 @@ fn traces(view: &View) -> Group {
 }
 
 fn fades(cell: &Cell) -> bool {
-    cell.runs.iter().any(|run| run.history.iter().any(|epoch| epoch.residual.is_some()))
+    cell.runs
+        .iter()
+        .any(|run| run.history.iter().any(|epoch| epoch.residual.is_some()))
 }
 
 fn histories<'a>(cell: &'a Cell) -> impl Iterator<Item = &'a [Epoch]> + Clone {
@@ -299,7 +325,6 @@ fn titled(mut chart: Chart, facet: &Facet, at: String) -> Figure {
     Figure {
         name: slug(&chart.title),
         chart,
-        caption: String::new(),
     }
 }
 

@@ -57,8 +57,11 @@ pub(super) fn page(
 
 fn facts(sweep: &Sweep) -> Vec<(&'static str, String)> {
     let count = |status| sweep.with(status).count();
-    let (done, failed, missing) =
-        (count(Status::Done), count(Status::Failed), count(Status::Missing));
+    let (done, failed, missing) = (
+        count(Status::Done),
+        count(Status::Failed),
+        count(Status::Missing),
+    );
     let mut runs = format!("{done} of {} done", sweep.runs.len());
     for (number, what) in [(failed, "failed"), (missing, "missing")] {
         if number > 0 {
@@ -66,7 +69,11 @@ fn facts(sweep: &Sweep) -> Vec<(&'static str, String)> {
         }
     }
     let varied = sweep.settings.axes.iter().map(|axis| {
-        format!("{}: {}", escape(&axis.name), escape(&axis.values.join(", ")))
+        format!(
+            "{}: {}",
+            escape(&axis.name),
+            escape(&axis.values.join(", "))
+        )
     });
     let seconds: f64 = sweep.runs.iter().filter_map(|run| run.row.seconds).sum();
     vec![
@@ -105,7 +112,11 @@ fn tables(view: &View, published: Option<&Published>) -> String {
 /// The runs without a result, if there are any.
 fn unfinished(sweep: &Sweep, place: &Place) -> Option<String> {
     let mut rows = String::new();
-    for run in sweep.runs.iter().filter(|run| run.row.status != Status::Done) {
+    for run in sweep
+        .runs
+        .iter()
+        .filter(|run| run.row.status != Status::Done)
+    {
         let said = match (run.row.status, &run.row.error) {
             (_, Some(error)) => escape(error),
             (Status::Failed, None) => "it gave no reason".into(),
@@ -208,7 +219,8 @@ fn runs(sweep: &Sweep, place: &Place) -> String {
             percent(row.train_accuracy),
             percent(row.test_accuracy),
             percent(row.best_test_accuracy),
-            row.alpha_residual.map_or("–".into(), |residual| format!("{residual:.4}")),
+            row.alpha_residual
+                .map_or("–".into(), |residual| format!("{residual:.4}")),
             row.seconds.map_or("–".into(), duration),
         );
     }

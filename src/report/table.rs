@@ -52,34 +52,46 @@ pub fn table(
     published: Option<&Published>,
 ) -> Option<String> {
     let columns = view.columns();
-    let most = facet.cells.iter().map(|cell| cell.runs.len()).max().unwrap_or(0);
+    let most = facet
+        .cells
+        .iter()
+        .map(|cell| cell.runs.len())
+        .max()
+        .unwrap_or(0);
     let mut rows = String::new();
-    let mut any = false;
     for (series, name) in view.series.iter().enumerate() {
         let shown = if name.is_empty() { "all" } else { name };
-        let _ = write!(rows, "<tr><th scope=\"row\">{}</th>", escape(shown));
+        let mut any = false;
+        let mut row = String::new();
+        let _ = write!(row, "<tr><th scope=\"row\">{}</th>", escape(shown));
         for along in 0..columns.len() {
             let cell = facet
                 .cells
                 .iter()
                 .find(|cell| (cell.along, cell.series) == (along, series));
             let spread = cell.and_then(|cell| {
-                let values = cell.runs.iter().filter_map(|run| (quantity.value)(&run.row));
+                let values = cell
+                    .runs
+                    .iter()
+                    .filter_map(|run| (quantity.value)(&run.row));
                 Spread::of(values.map(|value| value * quantity.scale))
             });
             any |= spread.is_some();
-            let _ = write!(rows, "<td>{}", number(spread, quantity.decimals, most));
+            let _ = write!(row, "<td>{}", number(spread, quantity.decimals, most));
             let other = published.and_then(|published| {
                 published.of(name, view.along.as_ref().map(|axis| axis.at[along]))
             });
             if let Some(other) = other {
-                let _ = write!(rows, "<br><i>{}</i>", escape(&other));
+                let _ = write!(row, "<br><i>{}</i>", escape(&other));
             }
-            rows.push_str("</td>");
+            row.push_str("</td>");
         }
-        rows.push_str("</tr>\n");
+        row.push_str("</tr>\n");
+        if any {
+            rows.push_str(&row);
+        }
     }
-    if !any {
+    if rows.is_empty() {
         return None;
     }
     let heads: String = columns
@@ -92,7 +104,10 @@ pub fn table(
     };
     let axis = view.series_axis.as_deref().unwrap_or_default();
     let source = published.map(|published| {
-        format!("; <i>in italics</i> what {} gives", escape(&published.source))
+        format!(
+            "; <i>in italics</i> what {} gives",
+            escape(&published.source)
+        )
     });
     Some(format!(
         "<div class=\"wide\"><table><caption>{}{of}{}</caption>\n\

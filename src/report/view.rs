@@ -160,7 +160,10 @@ fn numbers(axis: &Axis) -> Option<Vec<f64>> {
 
 fn choose_along(axes: &[Axis]) -> Option<&Axis> {
     let numeric = |axis: &&Axis| numbers(axis).is_some() && axis.name != POLICY;
-    let named = |name: &&str| axes.iter().find(|axis| axis.name == **name && numeric(axis));
+    let named = |name: &&str| {
+        axes.iter()
+            .find(|axis| axis.name == **name && numeric(axis))
+    };
     DEPTHS.iter().find_map(|name| named(&name)).or_else(|| {
         let several = |axis: &&Axis| numeric(axis) && axis.values.len() > 1;
         axes.iter().find(several)
@@ -188,7 +191,12 @@ fn arrange(axis: &Axis, sweep: &Sweep, layers: &dyn Fn(&Run) -> Option<usize>) -
     if axis.name == "n" {
         let count = |value: &String| {
             let of = |run: &&Run| run.row.axes.get("n") == Some(value) && run.config.is_some();
-            sweep.runs.iter().find(of).and_then(layers).map(|n| n as f64)
+            sweep
+                .runs
+                .iter()
+                .find(of)
+                .and_then(layers)
+                .map(|n| n as f64)
         };
         let counted: Option<Vec<f64>> = values.iter().map(count).collect();
         if let Some(counted) = counted.filter(|c| c.is_sorted_by(|a, b| a < b)) {
@@ -207,5 +215,8 @@ fn arrange(axis: &Axis, sweep: &Sweep, layers: &dyn Fn(&Run) -> Option<usize>) -
 /// The policy of a run, if its file has a param of that name.
 pub fn policy(config: &Config) -> Option<String> {
     let params = config.params().into_iter();
-    params.filter(|(name, _)| name == POLICY).map(|(_, value)| value).next()
+    params
+        .filter(|(name, _)| name == POLICY)
+        .map(|(_, value)| value)
+        .next()
 }

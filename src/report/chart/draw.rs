@@ -56,12 +56,16 @@ pub(super) fn svg(chart: &Chart) -> String {
         text(&mut out, 4.0, y, "start", TITLE, line);
     }
     draw_axes(&mut out, chart, &frame, bottom);
+    let vertical = |line: &Line| match (&frame.right, line.right) {
+        (Some(right), true) => right.scale,
+        (Some(_) | None, _) => frame.left.scale,
+    };
+    // No line is behind a band.
     for line in &chart.lines {
-        let vertical = match (&frame.right, line.right) {
-            (Some(right), true) => right.scale,
-            (Some(_) | None, _) => frame.left.scale,
-        };
-        draw_line(&mut out, line, frame.x.scale, vertical);
+        draw_band(&mut out, line, frame.x.scale, vertical(line));
+    }
+    for line in &chart.lines {
+        draw_line(&mut out, line, frame.x.scale, vertical(line));
     }
     draw_legend(&mut out, &rows, bottom + 48.0);
     out.push_str("</svg>\n");
@@ -72,7 +76,9 @@ pub(super) fn svg(chart: &Chart) -> String {
 fn frame(chart: &Chart, top: f64) -> Frame {
     let of_side = |right: bool| {
         let lines = chart.lines.iter().filter(move |line| line.right == right);
-        lines.flat_map(|line| &line.points).filter(|p| p.is_finite())
+        lines
+            .flat_map(|line| &line.points)
+            .filter(|p| p.is_finite())
     };
     let heights = |right| {
         of_side(right).flat_map(|point| {
@@ -82,7 +88,10 @@ fn frame(chart: &Chart, top: f64) -> Frame {
     };
     let vertical = [top + PLOT, top];
     let left = place(&chart.left, heights(false), vertical, 5);
-    let right = chart.right.as_ref().map(|axis| place(axis, heights(true), vertical, 5));
+    let right = chart
+        .right
+        .as_ref()
+        .map(|axis| place(axis, heights(true), vertical, 5));
     let room = |axis: &Placed| {
         let widths = axis.ticks.iter().map(|(_, text)| width(text, LETTER));
         widths.fold(0.0, f64::max) + 12.0
@@ -132,7 +141,8 @@ fn place(axis: &Axis, values: impl Iterator<Item = f64>, range: [f64; 2], count:
 fn own_step(ticks: &[f64]) -> f64 {
     let decimals = |tick: &f64| {
         let text = format!("{tick}");
-        text.split_once('.').map_or(0, |(_, rest)| rest.len().min(6))
+        text.split_once('.')
+            .map_or(0, |(_, rest)| rest.len().min(6))
     };
     let most = ticks.iter().map(decimals).max().unwrap_or(0);
     10f64.powi(-(most as i32))
@@ -181,11 +191,10 @@ fn draw_axes(out: &mut String, chart: &Chart, frame: &Frame, bottom: f64) {
     text(out, middle, bottom + 34.0, "middle", LETTER, &chart.x.label);
 }
 
-fn draw_line(out: &mut String, line: &Line, x: Scale, y: Scale) {
-    let points = thinned(&line.points);
+fn draw_band(out: &mut String, line: &Line, x: Scale, y: Scale) {
     let color = &line.look.color;
     let class = class(color);
-    let banded: Vec<(f64, [f64; 2])> = points
+    let banded: Vec<(f64, [f64; 2])> = thinned(&line.points)
         .iter()
         .filter(|point| point.is_finite())
         .filter_map(|point| Some((point.x, point.band?)))
@@ -203,6 +212,12 @@ fn draw_line(out: &mut String, line: &Line, x: Scale, y: Scale) {
             corners.join("L")
         );
     }
+}
+
+fn draw_line(out: &mut String, line: &Line, x: Scale, y: Scale) {
+    let points = thinned(&line.points);
+    let color = &line.look.color;
+    let class = class(color);
     let mut path = String::new();
     let mut pen = 'M';
     for point in &points {
@@ -210,7 +225,12 @@ fn draw_line(out: &mut String, line: &Line, x: Scale, y: Scale) {
             pen = 'M';
             continue;
         }
-        let _ = write!(path, "{pen}{:.1} {:.1}", x.at(point.x), y.at(inside(point.y, y)));
+        let _ = write!(
+            path,
+            "{pen}{:.1} {:.1}",
+            x.at(point.x),
+            y.at(inside(point.y, y))
+        );
         pen = 'L';
     }
     if !path.is_empty() {
@@ -223,7 +243,10 @@ fn draw_line(out: &mut String, line: &Line, x: Scale, y: Scale) {
     }
     let seen: Vec<&Point> = points.iter().filter(|point| point.is_finite()).collect();
     // A single point is no line to see.
-    let marker = line.look.marker.or((seen.len() == 1).then_some(Marker::Circle));
+    let marker = line
+        .look
+        .marker
+        .or((seen.len() == 1).then_some(Marker::Circle));
     if let Some(marker) = marker {
         for i in spread(seen.len()) {
             let (across, height) = (x.at(seen[i].x), y.at(inside(seen[i].y, y)));
@@ -237,7 +260,9 @@ fn spread(count: usize) -> Vec<usize> {
     match count {
         0 => Vec::new(),
         _ if count <= MARKERS + 3 => (0..count).collect(),
-        _ => (0..MARKERS).map(|i| i * (count - 1) / (MARKERS - 1)).collect(),
+        _ => (0..MARKERS)
+            .map(|i| i * (count - 1) / (MARKERS - 1))
+            .collect(),
     }
 }
 
@@ -245,7 +270,10 @@ fn spread(count: usize) -> Vec<usize> {
 fn thinned(points: &[Point]) -> Vec<Point> {
     let stride = points.len().div_ceil(POINTS).max(1);
     let last = points.len().saturating_sub(1);
-    let kept = points.iter().enumerate().filter(|(i, _)| i % stride == 0 || *i == last);
+    let kept = points
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| i % stride == 0 || *i == last);
     kept.map(|(_, point)| *point).collect()
 }
 
@@ -263,7 +291,10 @@ fn draw_marker(out: &mut String, marker: Marker, color: &str, x: f64, y: f64) {
     };
     let path = match marker {
         Marker::Circle => {
-            let _ = write!(out, r##"<circle{class} cx="{x:.1}" cy="{y:.1}" r="3" fill="{color}"/>"##);
+            let _ = write!(
+                out,
+                r##"<circle{class} cx="{x:.1}" cy="{y:.1}" r="3" fill="{color}"/>"##
+            );
             return;
         }
         Marker::Square => shape(&[(-2.8, -2.8), (2.8, -2.8), (2.8, 2.8), (-2.8, 2.8)]),
@@ -285,7 +316,11 @@ fn draw_marker(out: &mut String, marker: Marker, color: &str, x: f64, y: f64) {
 
 /// What a dark page may replace.
 fn class(color: &str) -> &'static str {
-    if color == BLACK { r#" class="ink""# } else { "" }
+    if color == BLACK {
+        r#" class="ink""#
+    } else {
+        ""
+    }
 }
 
 fn dashes(dash: &str) -> String {

@@ -85,7 +85,11 @@ impl Axis {
 impl Chart {
     /// Whether there is anything to draw.
     pub fn is_empty(&self) -> bool {
-        !self.lines.iter().flat_map(|line| &line.points).any(Point::is_finite)
+        !self
+            .lines
+            .iter()
+            .flat_map(|line| &line.points)
+            .any(Point::is_finite)
     }
 
     /// The figure as an SVG document.
@@ -141,18 +145,35 @@ mod tests {
     }
 
     fn point(x: f64, y: f64) -> Point {
-        Point { x, y, band: Some([y - 1.0, y + 1.0]) }
+        Point {
+            x,
+            y,
+            band: Some([y - 1.0, y + 1.0]),
+        }
     }
 
     /// Whatever the numbers, the file is one that an SVG reader takes, without a NaN in it.
     #[test]
     fn awkward_numbers_give_a_sound_picture() {
-        let numbers = [0.0, -0.0, 1.0, 1e-300, 1e300, -5.0, f64::NAN, f64::INFINITY, 0.1 + 0.2];
+        let numbers = [
+            0.0,
+            -0.0,
+            1.0,
+            1e-300,
+            1e300,
+            -5.0,
+            f64::NAN,
+            f64::INFINITY,
+            0.1 + 0.2,
+        ];
         for &a in &numbers {
             for &b in &numbers {
                 let chart = chart(vec![point(1.0, a), point(b, 2.0), point(a, b)]);
                 let svg = chart.svg();
-                assert!(!svg.contains("NaN") && !svg.contains("inf"), "{a} {b}: {svg}");
+                assert!(
+                    !svg.contains("NaN") && !svg.contains("inf"),
+                    "{a} {b}: {svg}"
+                );
                 if !chart.is_empty() {
                     png(&svg, 1.0).expect("a picture");
                 }

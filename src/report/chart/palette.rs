@@ -102,7 +102,12 @@ impl Look {
             value.round() as u8
         };
         // Their brightness differs too, and passes by no colour of a policy.
-        let color = format!("#{:02X}{:02X}{:02X}", mix(0, 230), mix(90, 159), mix(178, 0));
+        let color = format!(
+            "#{:02X}{:02X}{:02X}",
+            mix(0, 230),
+            mix(90, 159),
+            mix(178, 0)
+        );
         Look {
             width: 1.5,
             ..Look::new(&color)
@@ -138,7 +143,10 @@ mod tests {
             }
             assert_eq!(*a, Look::of(policies[i], 5));
         }
-        assert_eq!(Look::of("variable(lambda:0)", 0), Look::of("variable(lambda: 0)", 0));
+        assert_eq!(
+            Look::of("variable(lambda:0)", 0),
+            Look::of("variable(lambda: 0)", 0)
+        );
         assert_ne!(Look::of("16", 0), Look::of("32", 1));
         assert_ne!(Look::of("16", 0), Look::of("32", 7));
     }

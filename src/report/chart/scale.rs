@@ -106,7 +106,10 @@ mod tests {
             assert!(low < value && value < high, "{value}: {low} to {high}");
             assert!(step([low, high], 4) > 0.0);
         }
-        assert_eq!(extent([f64::NAN, 2.0, f64::INFINITY].into_iter()), Some([2.0, 2.0]));
+        assert_eq!(
+            extent([f64::NAN, 2.0, f64::INFINITY].into_iter()),
+            Some([2.0, 2.0])
+        );
         assert_eq!(extent(std::iter::empty()), None);
     }
 }
