@@ -27,7 +27,7 @@ use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 use sweep::{Run, Sweep};
 
-/// Pixels of a PNG for each unit of its figure: 1320 across.
+/// Pixels of a PNG for each unit of its figure: 1200 across.
 const ZOOM: f32 = 3.0;
 
 /// What is to be reported, and where.

@@ -6,7 +6,7 @@ use super::{Axis, Chart, Line, Point, Span, escape};
 use std::fmt::Write;
 
 /// Width of the picture. Narrow, so that letters stay readable on a phone.
-const WIDTH: f64 = 440.0;
+const WIDTH: f64 = 400.0;
 /// Height of what the axes enclose.
 const PLOT: f64 = 220.0;
 /// Room right of axes without one on the right.
