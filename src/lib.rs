@@ -21,3 +21,4 @@ pub mod syntax;
 pub mod tensor;
 pub mod text;
 pub mod train;
+pub mod watch;

@@ -22,6 +22,7 @@ pub(super) fn command(knobs: &[Knob]) -> Command {
         .subcommand(train(knobs))
         .subcommand(eval())
         .subcommand(report())
+        .subcommand(watch())
         .subcommand(bench(knobs))
 }
 
@@ -187,6 +188,17 @@ fn report() -> Command {
             "FILE",
             "Published results to be shown beside those of a sweep (JSON)",
         ))
+}
+
+fn watch() -> Command {
+    Command::new("watch")
+        .about("Show the curves of a run in the terminal as they grow")
+        .arg(
+            Arg::new("RUN")
+                .required(true)
+                .value_parser(PathBufValueParser::new())
+                .help("The folder of a run, also of one that has just begun"),
+        )
 }
 
 /// A flag for each setting of `train { … }`, and one for the optimizer's rate.

@@ -10,6 +10,7 @@ mod options;
 pub mod report;
 mod source;
 pub mod train;
+pub mod watch;
 
 use crate::check::Knob;
 use crate::diag::{Code, Diagnostic, MAX_REPORTS, Style};
@@ -82,6 +83,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         ("train", Some(source)) => train_file(source, &knobs, matches),
         ("eval", _) => evaluate(matches),
         ("report", _) => write_report(matches),
+        ("watch", _) => watch_run(matches),
         ("bench", Some(source)) => bench_file(source, &knobs, matches),
         _ => Err(Failure::Error(arguments::missing_file(matches))),
     };
@@ -105,10 +107,7 @@ fn train_file(source: &mut Source, knobs: &[Knob], matches: &ArgMatches) -> Resu
     let model = source.model(&overrides, true)?;
     match train::run(source.text(), &model, &options)? {
         Ending::Finished => Ok(()),
-        // As a shell reports a program that a signal ended.
-        Ending::Stopped(signal) => Err(Failure::Said(ExitCode::from(
-            128u8.wrapping_add(signal as u8),
-        ))),
+        Ending::Stopped(signal) => Err(stopped(signal)),
     }
 }
 
@@ -141,6 +140,19 @@ fn write_report(matches: &ArgMatches) -> Result<(), Failure> {
     let dir = path("DIR").unwrap_or(Path::new("."));
     let written = report::run(dir, path("out"), path("compare"))?;
     describe::print(&report::told(&written))
+}
+
+fn watch_run(matches: &ArgMatches) -> Result<(), Failure> {
+    let dir = matches.get_one::<PathBuf>("RUN").map(PathBuf::as_path);
+    match watch::run(dir.unwrap_or(Path::new(".")))? {
+        watch::Outcome::Print(text) => describe::print(&text),
+        watch::Outcome::Signal(signal) => Err(stopped(signal)),
+    }
+}
+
+/// The end by a signal, as a shell reports it.
+fn stopped(signal: i32) -> Failure {
+    Failure::Said(ExitCode::from(128u8.wrapping_add(signal as u8)))
 }
 
 fn fail(error: &Error, code: u8) -> ExitCode {
