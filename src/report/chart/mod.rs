@@ -204,6 +204,6 @@ mod tests {
             )
         };
         assert_eq!(dark(&svg("")), 0);
-        assert!(dark(&svg("αλ ± −1")) > 100);
+        assert!(dark(&svg("αλ ± –1")) > 100);
     }
 }

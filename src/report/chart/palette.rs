@@ -109,7 +109,8 @@ impl Look {
             mix(178, 0)
         );
         Look {
-            width: 1.5,
+            // Where lines lie on each other, the lower ones show at both sides.
+            width: 1.5 + 2.5 * (1.0 - share),
             ..Look::new(&color)
         }
     }

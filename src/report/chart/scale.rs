@@ -30,7 +30,10 @@ pub fn extent(values: impl Iterator<Item = f64>) -> Option<[f64; 2]> {
 
 /// An interval that can be drawn: a point is given room on both sides.
 pub fn widened([low, high]: [f64; 2]) -> [f64; 2] {
-    let room = (high.abs() * 0.05).max(1e-6);
+    let room = match high.abs() * 0.05 {
+        room if room > 0.0 => room,
+        _ => 1.0,
+    };
     match high - low > room * 1e-3 {
         true => [low, high],
         false => [low - room, high + room],
@@ -66,13 +69,14 @@ pub fn ticks([low, high]: [f64; 2], step: f64) -> Vec<f64> {
         .collect()
 }
 
-/// `value` with the decimals that ticks at a distance of `step` need.
+/// `value` with the decimals that ticks at a distance of `step` need. Its minus is an
+/// en dash, as long and in every font.
 pub fn label(value: f64, step: f64) -> String {
     if value != 0.0 && (value.abs() >= 1e6 || step < 1e-5) {
-        return format!("{value:.1e}").replace('-', "−");
+        return format!("{value:.1e}").replace('-', "–");
     }
     let decimals = (-(step.log10() + 1e-9).floor()).clamp(0.0, 6.0) as usize;
-    format!("{value:.decimals$}").replace('-', "−")
+    format!("{value:.decimals$}").replace('-', "–")
 }
 
 #[cfg(test)]
@@ -95,7 +99,7 @@ mod tests {
     fn labels_have_the_decimals_of_the_step() {
         assert_eq!(label(0.5, 0.25), "0.5");
         assert_eq!(label(50.0, 10.0), "50");
-        assert_eq!(label(-0.25, 0.05), "−0.25");
+        assert_eq!(label(-0.25, 0.05), "–0.25");
         assert_eq!(label(2e7, 1e7), "2.0e7");
     }
 
