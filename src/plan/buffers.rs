@@ -135,6 +135,19 @@ pub(super) fn place(plan: &mut Plan, target: &dyn Target) {
         plan.buffers[index].place = Place::Arena { offset };
         plan.arena = plan.arena.max(offset.saturating_add(size));
     }
+    add_scratch(plan, target);
+}
+
+/// What is wanted all the time comes after everything else.
+fn add_scratch(plan: &mut Plan, target: &dyn Target) {
+    let elements = target.scratch(plan);
+    if elements > 0 {
+        let place = Place::Arena { offset: plan.arena };
+        let id = plan.push_buffer("scratch", Kind::Scratch, elements, place);
+        plan.scratch = Some(id);
+        let size = elements.next_multiple_of(ALIGNMENT);
+        plan.arena = plan.arena.saturating_add(size);
+    }
 }
 
 fn add_workspaces(plan: &mut Plan, target: &dyn Target) {

@@ -20,6 +20,7 @@ pub(super) fn lay_out(model: &Model, batch: usize, purpose: Purpose, lanes: usiz
         update: Vec::new(),
         input: Id(0),
         logits: Id(0),
+        scratch: None,
         arena: 0,
     };
     let mut tensors = HashMap::new();

@@ -52,6 +52,12 @@ pub trait Target {
 
     /// Floats of scratch memory that the action wants while it runs.
     fn workspace(&self, plan: &Plan, action: &Action) -> usize;
+
+    /// Floats of scratch memory wanted from the first step to the last, asked once all
+    /// buffers have their places.
+    fn scratch(&self, _plan: &Plan) -> usize {
+        0
+    }
 }
 
 /// A network laid out for batches of one size.
@@ -76,6 +82,8 @@ pub struct Plan {
     pub input: Id,
     /// Where the logits come out.
     pub logits: Id,
+    /// Scratch memory from the first step to the last, if the target wants some.
+    pub scratch: Option<Id>,
     /// Floats of the arena that holds everything that is not kept between steps.
     pub arena: usize,
 }

@@ -255,7 +255,7 @@ pub enum Action {
 }
 
 /// A convolution: see [`Action::Convolve`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Convolve {
     /// What is convolved.
     pub x: Id,

@@ -125,7 +125,7 @@ pub fn weight_gradient(
 ) {
     match Method::new(from, to, window) {
         Method::Dense(g) => {
-            return dense::weight_gradient(pool, &g, x, dy, dweight, dbias, scratch);
+            return dense::weight_gradient(pool, &g, x, dy, 0, dweight, dbias, scratch);
         }
         Method::Winograd(g) => winograd::weight_gradient(pool, &g, x, dy, dweight, scratch),
         Method::Patches(g) => conv::weight_gradient(pool, &g, x, dy, dweight, scratch),

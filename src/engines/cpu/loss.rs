@@ -1,15 +1,14 @@
 //! The loss.
 
-/// The mean of `−log softmax(logits)[label]`; its gradient
+/// Of some of a batch of N images: `Σ −log softmax(logits)[label]/N`; its gradient
 /// `(softmax(logits) − onehot(label))/N` goes to `gradient`.
 pub fn cross_entropy(
     logits: &[f32],
     gradient: &mut [f32],
-    stride: usize,
-    classes: usize,
+    (stride, classes, batch): (usize, usize, usize),
     labels: &[u32],
 ) -> f64 {
-    let share = 1.0 / labels.len() as f64;
+    let share = 1.0 / batch as f64;
     let mut loss = 0.0;
     let rows = logits
         .chunks_exact(stride)

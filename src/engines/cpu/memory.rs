@@ -1,8 +1,10 @@
 //! The engine's memory: what is kept between steps, and one arena for the rest.
 
+use super::map::Map;
 use crate::error::{Error, Result};
 use crate::ir::TensorSpec;
-use crate::plan::{Id, Place, Plan};
+use crate::plan::{Id, Kind, Place, Plan};
+use std::ops::Range;
 
 /// A cache line: the arena's unit, so that every buffer starts at one.
 #[repr(C, align(64))]
@@ -18,6 +20,8 @@ pub(super) struct Memory {
     /// v of each; empty where there is none.
     pub velocities: Vec<Vec<f32>>,
     arena: Vec<Line>,
+    /// Of the buffers that are lent, kept for its room.
+    starts: Vec<*mut f32>,
 }
 
 impl Memory {
@@ -35,6 +39,7 @@ impl Memory {
             gradients: of(&|spec| spec.role.is_parameter())?,
             velocities: of(&|spec| has_momentum && spec.role.is_optimized())?,
             arena: Vec::new(),
+            starts: Vec::new(),
         })
     }
 
@@ -55,7 +60,22 @@ impl Memory {
     /// If the arena is smaller than the plan's: see [`Self::reserve`].
     pub fn lend<'a>(&'a mut self, plan: &'a Plan) -> Lent<'a> {
         assert!(plan.arena <= self.arena.len() * 16);
-        Lent { memory: self, plan }
+        let arena = self.arena.as_mut_ptr().cast::<f32>();
+        self.starts.clear();
+        for buffer in &plan.buffers {
+            self.starts.push(match buffer.place {
+                Place::Tensor(index) => self.tensors[index].as_mut_ptr(),
+                Place::Gradient(index) => self.gradients[index].as_mut_ptr(),
+                Place::Velocity(index) => self.velocities[index].as_mut_ptr(),
+                // Inside the arena by the assertion.
+                Place::Arena { offset } => arena.wrapping_add(offset),
+            });
+        }
+        Lent {
+            starts: &self.starts,
+            plan,
+            images: (0, plan.batch),
+        }
     }
 }
 
@@ -69,25 +89,51 @@ fn zeros<T: Copy>(len: usize, zero: T) -> Result<Vec<T>> {
     Ok(data)
 }
 
-/// The buffers of a plan.
+/// The buffers of a plan, of activations those of some images.
+#[derive(Clone, Copy)]
 pub(super) struct Lent<'a> {
-    memory: &'a mut Memory,
-    plan: &'a Plan,
+    starts: &'a [*mut f32],
+    pub plan: &'a Plan,
+    /// The first, and the one after the last.
+    images: (usize, usize),
 }
 
+// SAFETY: threads that share it keep the promises of `read` and `write`.
+unsafe impl Sync for Lent<'_> {}
+
 impl<'a> Lent<'a> {
-    fn range(&self, id: Id) -> (*const f32, usize) {
+    /// The same, of these images alone.
+    pub fn of_images(self, images: Range<usize>) -> Self {
+        assert!(images.start <= images.end && images.end <= self.plan.batch);
+        Lent {
+            images: (images.start, images.end),
+            ..self
+        }
+    }
+
+    /// The images that activations are of.
+    pub fn images(&self) -> Range<usize> {
+        self.images.0..self.images.1
+    }
+
+    /// The activations in the buffer `id`.
+    pub fn map(&self, id: Id) -> Map {
+        Map {
+            images: self.images.1 - self.images.0,
+            ..Map::of(self.plan, id)
+        }
+    }
+
+    fn range(&self, id: Id) -> (*mut f32, usize) {
         let buffer = self.plan.buffer(id);
-        let kept =
-            |tensors: &Vec<Vec<f32>>, index: usize| (tensors[index].as_ptr(), buffer.elements);
-        match buffer.place {
-            Place::Tensor(index) => kept(&self.memory.tensors, index),
-            Place::Gradient(index) => kept(&self.memory.gradients, index),
-            Place::Velocity(index) => kept(&self.memory.velocities, index),
-            Place::Arena { offset } => {
-                let start = self.memory.arena.as_ptr().cast::<f32>();
-                // SAFETY: the plan's arena is not larger than this one (`lend`).
-                (unsafe { start.add(offset) }, buffer.elements)
+        match buffer.kind {
+            Kind::Map(_) => {
+                let image = buffer.elements / self.plan.batch.max(1);
+                let start = self.starts[id.0].wrapping_add(self.images.0 * image);
+                (start, (self.images.1 - self.images.0) * image)
+            }
+            Kind::Tensor(_) | Kind::Rows(..) | Kind::Scratch => {
+                (self.starts[id.0], buffer.elements)
             }
         }
     }
@@ -95,7 +141,7 @@ impl<'a> Lent<'a> {
     /// A buffer to read.
     ///
     /// # Safety
-    /// While it lives, no other part of the program writes the buffer.
+    /// While it lives, no other part of the program writes it.
     pub unsafe fn read(&self, id: Id) -> &'a [f32] {
         let (start, len) = self.range(id);
         // SAFETY: within one allocation that lives for 'a; every float is initialised.
@@ -105,26 +151,23 @@ impl<'a> Lent<'a> {
     /// A buffer to write.
     ///
     /// # Safety
-    /// While it lives, no other part of the program reads or writes the buffer.
-    pub unsafe fn write(&mut self, id: Id) -> &'a mut [f32] {
-        let (start, len) = self.range_mut(id);
+    /// While it lives, no other part of the program reads or writes it.
+    #[allow(clippy::mut_from_ref)]
+    pub unsafe fn write(&self, id: Id) -> &'a mut [f32] {
+        let (start, len) = self.range(id);
         // SAFETY: as above, and nothing else uses it.
         unsafe { std::slice::from_raw_parts_mut(start, len) }
     }
 
-    fn range_mut(&mut self, id: Id) -> (*mut f32, usize) {
-        let buffer = self.plan.buffer(id);
-        let len = buffer.elements;
-        let start = match buffer.place {
-            Place::Tensor(index) => self.memory.tensors[index].as_mut_ptr(),
-            Place::Gradient(index) => self.memory.gradients[index].as_mut_ptr(),
-            Place::Velocity(index) => self.memory.velocities[index].as_mut_ptr(),
-            Place::Arena { offset } => {
-                let start = self.memory.arena.as_mut_ptr().cast::<f32>();
-                // SAFETY: the plan's arena is not larger than this one (`lend`).
-                unsafe { start.add(offset) }
-            }
-        };
-        (start, len)
+    /// Part of a buffer to write.
+    ///
+    /// # Safety
+    /// As of [`Self::write`].
+    #[allow(clippy::mut_from_ref)]
+    pub unsafe fn part(&self, id: Id, part: Range<usize>) -> &'a mut [f32] {
+        let (start, len) = self.range(id);
+        assert!(part.start <= part.end && part.end <= len);
+        // SAFETY: as above, within the buffer.
+        unsafe { std::slice::from_raw_parts_mut(start.add(part.start), part.len()) }
     }
 }

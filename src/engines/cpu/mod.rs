@@ -5,6 +5,7 @@
 //! their gradients and velocities stay in PyTorch's layouts; everything else lives in
 //! the arena for as long as the plan says.
 
+mod clock;
 mod convolution;
 mod dirac;
 pub mod kernels;
@@ -16,10 +17,12 @@ mod pass;
 mod pooling;
 mod reshape;
 mod run;
+mod thin;
 
 use self::kernels::Pool;
 use self::memory::Memory;
 use self::run::{Found, Inputs};
+use self::thin::Thin;
 use super::skips::Skips;
 use super::state::State;
 use super::{Engine, MOMENTUM_PREFIX, Outcome, SkipState, StepContext, batch};
@@ -27,7 +30,6 @@ use crate::error::Result;
 use crate::ir::{Model, Role, TensorSpec};
 use crate::plan::{Action, Kind, Plan, Purpose, Target};
 use crate::tensor::{Batch, Tensor};
-use std::time::Instant;
 
 /// Plans that are kept; more batch sizes than these are not expected in one run.
 const PLANS: usize = 8;
@@ -55,6 +57,17 @@ impl Target for Cpu {
     fn workspace(&self, plan: &Plan, action: &Action) -> usize {
         run::workspace(plan, action, self.threads)
     }
+
+    fn scratch(&self, plan: &Plan) -> usize {
+        thin::scratch(plan, self.threads)
+    }
+}
+
+/// A plan to run.
+struct Ready {
+    plan: Plan,
+    /// Where the network is thin.
+    thin: Option<Thin>,
 }
 
 /// A network on the CPU.
@@ -63,7 +76,7 @@ pub struct CpuEngine {
     model: Model,
     specs: Vec<TensorSpec>,
     memory: Memory,
-    plans: Vec<Plan>,
+    plans: Vec<Ready>,
     skips: Skips,
     /// ∂C/∂α of the last step, a skip each.
     alpha_gradients: Vec<Vec<f32>>,
@@ -135,7 +148,7 @@ impl CpuEngine {
 
     /// The index among `self.plans` of one for this batch, made if need be.
     fn plan_for(&mut self, images: usize, purpose: Purpose) -> Result<usize> {
-        let fits = |plan: &Plan| plan.batch == images && plan.purpose == purpose;
+        let fits = |Ready { plan, .. }: &Ready| plan.batch == images && plan.purpose == purpose;
         if let Some(index) = self.plans.iter().position(fits) {
             return Ok(index);
         }
@@ -144,49 +157,29 @@ impl CpuEngine {
         if self.plans.len() == PLANS {
             self.plans.remove(0);
         }
-        self.plans.push(plan);
+        let thin = Thin::new(&plan, &self.pool)?;
+        self.plans.push(Ready { plan, thin });
         Ok(self.plans.len() - 1)
     }
 
-    /// Runs the forward steps, and where the loss is finite the backward ones. Gives
-    /// the index of the plan.
-    fn differentiate(&mut self, batch: &Batch, at: StepContext) -> Result<(usize, Outcome)> {
+    /// Runs the steps of training, those that move tensors only if `moves`.
+    fn run(&mut self, batch: &Batch, at: StepContext, moves: bool) -> Result<Outcome> {
         batch::admit(&self.model, batch)?;
         let index = self.plan_for(batch.len(), Purpose::Training)?;
-        let plan = &self.plans[index];
+        let Ready { plan, thin } = &self.plans[index];
         let inputs = Inputs::new(&self.model, batch, at);
-        let mut found = Found::default();
-        run::images(plan, &mut self.memory, &inputs);
-        let mut clock = Clock::new(&mut self.times, 0);
-        for step in &plan.forward {
-            run::step(
-                &self.pool,
-                plan,
-                step,
-                &mut self.memory,
-                &inputs,
-                &mut found,
-            );
-            clock.tick();
+        if let Some(times) = &mut self.times {
+            times.resize(plan.steps().count(), 0.0);
         }
-        if found.loss.is_finite() {
-            for step in &plan.backward {
-                run::step(
-                    &self.pool,
-                    plan,
-                    step,
-                    &mut self.memory,
-                    &inputs,
-                    &mut found,
-                );
-                clock.tick();
-            }
-        }
-        let outcome = Outcome {
+        let (lent, times) = (self.memory.lend(plan), self.times.as_mut());
+        let found = match thin {
+            Some(thin) => thin.run(&self.pool, lent, &inputs, moves, times),
+            None => run::all(&self.pool, lent, &inputs, moves, times),
+        };
+        Ok(Outcome {
             loss: found.loss,
             correct: found.correct,
-        };
-        Ok((index, outcome))
+        })
     }
 
     /// Puts the multipliers' α and λ among the tensors.
@@ -223,34 +216,6 @@ impl CpuEngine {
     }
 }
 
-/// Adds up the time of one step of a plan after another.
-struct Clock<'a> {
-    times: Option<&'a mut Vec<f64>>,
-    next: usize,
-    last: Instant,
-}
-
-impl<'a> Clock<'a> {
-    fn new(times: &'a mut Option<Vec<f64>>, next: usize) -> Self {
-        Clock {
-            times: times.as_mut(),
-            next,
-            last: Instant::now(),
-        }
-    }
-
-    fn tick(&mut self) {
-        let Some(times) = &mut self.times else { return };
-        if times.len() <= self.next {
-            times.resize(self.next + 1, 0.0);
-        }
-        let now = Instant::now();
-        times[self.next] += (now - self.last).as_secs_f64();
-        self.next += 1;
-        self.last = now;
-    }
-}
-
 fn alpha_gradients(skips: &Skips) -> Vec<Vec<f32>> {
     let zeros = skips.iter().map(|(_, skip)| vec![0.0; skip.alpha.len()]);
     zeros.collect()
@@ -262,24 +227,9 @@ impl Engine for CpuEngine {
     }
 
     fn step(&mut self, batch: &Batch, at: StepContext) -> Result<Outcome> {
-        let (index, outcome) = self.differentiate(batch, at)?;
+        let outcome = self.run(batch, at, true)?;
         if !outcome.loss.is_finite() {
             return Ok(outcome);
-        }
-        let plan = &self.plans[index];
-        let inputs = Inputs::new(&self.model, batch, at);
-        let before = plan.forward.len() + plan.backward.len();
-        let mut clock = Clock::new(&mut self.times, before);
-        for step in &plan.update {
-            run::step(
-                &self.pool,
-                plan,
-                step,
-                &mut self.memory,
-                &inputs,
-                &mut Found::default(),
-            );
-            clock.tick();
         }
         let gradients = self.specs.iter().zip(&self.memory.gradients);
         let of_alphas = gradients.filter(|(spec, _)| spec.role == Role::Alpha);
@@ -300,32 +250,24 @@ impl Engine for CpuEngine {
     fn logits(&mut self, batch: &Batch) -> Result<Vec<f32>> {
         batch::admit(&self.model, batch)?;
         let index = self.plan_for(batch.len(), Purpose::Evaluation)?;
-        let plan = &self.plans[index];
+        let plan = &self.plans[index].plan;
         let at = StepContext {
             rate: 0.0,
             seed: 0,
             step: 0,
         };
         let inputs = Inputs::new(&self.model, batch, at);
-        run::images(plan, &mut self.memory, &inputs);
-        for step in &plan.forward {
-            run::step(
-                &self.pool,
-                plan,
-                step,
-                &mut self.memory,
-                &inputs,
-                &mut Found::default(),
-            );
-        }
-        let logits = run::activations(plan, &mut self.memory, plan.logits);
+        let lent = self.memory.lend(plan);
+        run::all(&self.pool, lent, &inputs, false, None);
+        // SAFETY: no step runs any more.
+        let logits = unsafe { lent.read(plan.logits) };
         let classes = self.model.output.elements();
         let rows = logits.chunks_exact(plan.padded(classes));
         Ok(rows.flat_map(|row| &row[..classes]).copied().collect())
     }
 
     fn gradients(&mut self, batch: &Batch, at: StepContext) -> Result<(Outcome, Vec<Tensor>)> {
-        let (_, outcome) = self.differentiate(batch, at)?;
+        let outcome = self.run(batch, at, false)?;
         if !outcome.loss.is_finite() {
             self.memory.gradients.iter_mut().for_each(|g| g.fill(0.0));
         }
@@ -343,19 +285,14 @@ impl Engine for CpuEngine {
         );
         self.memory.reserve(&plan)?;
         let inputs = Inputs::new(&self.model, batch, at);
-        run::images(&plan, &mut self.memory, &inputs);
+        let lent = self.memory.lend(&plan);
+        run::images(&self.pool, &lent, &inputs);
         for step in &plan.forward {
-            run::step(
-                &self.pool,
-                &plan,
-                step,
-                &mut self.memory,
-                &inputs,
-                &mut Found::default(),
-            );
+            run::step(&self.pool, step, &lent, &inputs, &mut Found::default());
             for id in step.action.writes() {
                 let is_map = matches!(plan.buffer(id).kind, Kind::Map(_));
-                let values = run::activations(&plan, &mut self.memory, id);
+                // SAFETY: no step runs at the moment.
+                let values = unsafe { lent.read(id) };
                 if is_map && !values.iter().all(|x| x.is_finite()) {
                     return Ok(Some(step.path.clone()));
                 }

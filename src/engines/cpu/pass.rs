@@ -198,6 +198,52 @@ pub fn forward(pool: &Pool, operands: &Operands, y: &mut [f32], scratch: &mut [f
     normalise::forward(pool, &operands.fused(a, b), operands.x, y, rest);
 }
 
+/// Sums over the rows of `operands`, which may be a part of the batch, that
+/// [`merge`] and [`apply`] need. Scratch as of [`forward`].
+pub fn sums(pool: &Pool, operands: &Operands, dy: &[f32], to: &mut [f32], scratch: &mut [f32]) {
+    let (a, rest) = scratch.split_at_mut(operands.table());
+    let (b, rest) = rest.split_at_mut(operands.table());
+    operands.factors(a, b);
+    normalise::sum(pool, &operands.fused(a, b), operands.x, dy, to, rest);
+}
+
+/// From the [`sums`] of all parts to their totals and the gradients of tensors. Of the
+/// operands only the join plays a part, whose factors are the same in every position.
+pub fn merge(
+    operands: &Operands,
+    partials: &[f32],
+    totals: &mut [f32],
+    norm: Option<(&mut [f32], &mut [f32])>,
+    dalpha: Option<&mut [f32]>,
+) {
+    normalise::merge(partials, totals);
+    if let Some((weight, bias)) = norm {
+        normalise::norm_gradients(totals, weight, bias);
+    }
+    if let Some(dalpha) = dalpha {
+        let stride = operands.map.stride;
+        let (da, db) = (&totals[2 * stride..3 * stride], &totals[3 * stride..]);
+        operands.alpha_gradient(da, db, dalpha);
+    }
+}
+
+/// Gradients of the rows of `operands`, which may be a part of the batch of `count`
+/// rows whose totals are given. Scratch as of [`forward`].
+pub fn apply(
+    pool: &Pool,
+    operands: &Operands,
+    totals: (&[f32], usize),
+    dy: &[f32],
+    sinks: [Option<Sink>; 3],
+    scratch: &mut [f32],
+) {
+    let (a, rest) = scratch.split_at_mut(operands.table());
+    let (b, rest) = rest.split_at_mut(operands.table());
+    operands.factors(a, b);
+    let fused = operands.fused(a, b);
+    normalise::apply(pool, &fused, totals, operands.x, dy, sinks, rest);
+}
+
 /// Scratch of [`backward`].
 pub fn backward_scratch(map: Map, join: Option<Join>, alphas: usize) -> usize {
     let kernel = normalise::backward_scratch_len(map.rows(), map.channels);

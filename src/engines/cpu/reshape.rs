@@ -1,10 +1,22 @@
 //! Steps that move elements. Gradients are added to what is there.
 
+use super::kernels::Pool;
 use super::map::Map;
+use super::parallel::pieces;
 
 /// Channels × positions, as images are given, to rows of channels.
-pub fn images_to_rows(images: &[f32], map: Map, rows: &mut [f32]) {
-    scatter(images.iter().copied(), map, rows);
+pub fn images_to_rows(pool: &Pool, images: &[f32], map: Map, rows: &mut [f32]) {
+    let elements = map.positions * map.channels;
+    pieces(pool, rows, map.image(), |index, row| {
+        let image = &images[index * elements..][..elements];
+        if map.positions == 1 {
+            let (values, padding) = row.split_at_mut(elements);
+            values.copy_from_slice(image);
+            padding.fill(0.0);
+        } else {
+            scatter(image.iter().copied(), map, row);
+        }
+    });
 }
 
 /// Values in N, C, H, W order to rows of channels, zeros in the padding.

@@ -1,9 +1,10 @@
 //! Runs the steps of a plan: each action with the kernel that computes it.
 
+use super::clock::Clock;
 use super::kernels::normalise::{self, Norm};
 use super::kernels::{Pool, pointwise};
 use super::map::Map;
-use super::memory::{Lent, Memory};
+use super::memory::Lent;
 use super::{convolution, dirac, loss, pass, pooling, reshape};
 use crate::engines::{StepContext, batch, dropout};
 use crate::ir::{Model, Sgd};
@@ -29,7 +30,7 @@ impl<'a> Inputs<'a> {
         }
     }
 
-    fn sgd(&self) -> pointwise::Sgd {
+    pub fn sgd(&self) -> pointwise::Sgd {
         pointwise::Sgd {
             rate: self.at.rate as f32,
             momentum: self.sgd.momentum as f32,
@@ -92,45 +93,80 @@ pub(super) fn workspace(plan: &Plan, action: &Action, threads: usize) -> usize {
 }
 
 /// Puts the batch's images where the plan wants them.
-pub(super) fn images(plan: &Plan, memory: &mut Memory, inputs: &Inputs) {
+pub(super) fn images(pool: &Pool, lent: &Lent, inputs: &Inputs) {
+    let (input, images) = (lent.plan.input, lent.images());
+    let map = lent.map(input);
+    let elements = map.positions * map.channels;
+    let images = &inputs.batch.images[images.start * elements..images.end * elements];
     // SAFETY: the only buffer in use.
-    let x = unsafe { memory.lend(plan).write(plan.input) };
-    reshape::images_to_rows(&inputs.batch.images, Map::of(plan, plan.input), x);
+    reshape::images_to_rows(pool, images, map, unsafe { lent.write(input) });
 }
 
-/// What a buffer of activations holds.
-pub(super) fn activations<'a>(plan: &'a Plan, memory: &'a mut Memory, id: Id) -> &'a [f32] {
-    // SAFETY: the only buffer in use.
-    unsafe { memory.lend(plan).read(id) }
+/// Runs the steps of a plan: forward, and where the loss is finite backward, and if
+/// `moves` those that move tensors. Adds the seconds that each takes to `times`.
+pub(super) fn all(
+    pool: &Pool,
+    lent: Lent,
+    inputs: &Inputs,
+    moves: bool,
+    times: Option<&mut Vec<f64>>,
+) -> Found {
+    let plan = lent.plan;
+    let (mut found, mut clock) = (Found::default(), Clock::new(times));
+    images(pool, &lent, inputs);
+    let mut index = 0;
+    for steps in [
+        Some(&plan.forward),
+        Some(&plan.backward),
+        moves.then_some(&plan.update),
+    ] {
+        for step in steps.into_iter().flatten() {
+            self::step(pool, step, &lent, inputs, &mut found);
+            clock.tick(index);
+            index += 1;
+        }
+        if !found.loss.is_finite() {
+            break;
+        }
+    }
+    found
 }
 
-/// Runs one step.
+/// Runs one step, in its own workspace.
+pub(super) fn step(pool: &Pool, step: &Step, lent: &Lent, inputs: &Inputs, found: &mut Found) {
+    // SAFETY: as below.
+    let scratch = step
+        .workspace
+        .map_or(&mut [][..], |id| unsafe { lent.write(id) });
+    step_in(pool, step, lent, scratch, inputs, found);
+}
+
+/// Runs one step, of the images that are lent.
 ///
 /// The plan's promise makes the borrows below sound: a step writes no buffer twice and
 /// none that it reads, and buffers that are in use in the same step do not overlap
 /// (`plan::buffers` tests both).
-pub(super) fn step(
+pub(super) fn step_in(
     pool: &Pool,
-    plan: &Plan,
     step: &Step,
-    memory: &mut Memory,
+    lent: &Lent,
+    scratch: &mut [f32],
     inputs: &Inputs,
     found: &mut Found,
 ) {
-    let mut lent = memory.lend(plan);
+    let plan = lent.plan;
     // SAFETY: see above; only this step's buffers are borrowed, each by its own role.
     unsafe {
         match &step.action {
-            Action::Convolve(c) => convolve(pool, plan, &mut lent, c, step.workspace),
+            Action::Convolve(c) => convolve(pool, lent, c, scratch),
             Action::ConvolveInput {
                 dy,
                 weight,
                 dx,
                 window,
             } => {
-                let (from, to) = (Map::of(plan, *dy), Map::of(plan, dx.to));
+                let (from, to) = (lent.map(*dy), lent.map(dx.to));
                 let (dy, weight) = (lent.read(*dy), lent.read(*weight));
-                let scratch = scratch(&mut lent, step.workspace);
                 let out = (lent.write(dx.to), to, dx.add);
                 convolution::input_gradient(pool, (dy, from), weight, out, *window, scratch);
             }
@@ -141,83 +177,80 @@ pub(super) fn step(
                 dbias,
                 window,
             } => {
-                let (from, to) = (Map::of(plan, *x), Map::of(plan, *dy));
+                let (from, to) = (lent.map(*x), lent.map(*dy));
                 let (x, dy) = (lent.read(*x), lent.read(*dy));
-                let scratch = scratch(&mut lent, step.workspace);
                 let out = (lent.write(*dweight), dbias.map(|dbias| lent.write(dbias)));
                 convolution::weight_gradient(pool, (x, from), (dy, to), out, *window, scratch);
             }
             Action::Statistics { x, y } => {
-                let from = Map::of(plan, *x);
-                let scratch = scratch(&mut lent, step.workspace);
+                let from = lent.map(*x);
                 pass::statistics(pool, lent.read(*x), from, lent.write(*y), scratch);
             }
             Action::Pointwise(pointwise) => {
-                let operands = operands(plan, &lent, pointwise);
-                let scratch = scratch(&mut lent, step.workspace);
+                let operands = operands(lent, pointwise);
                 pass::forward(pool, &operands, lent.write(pointwise.y), scratch);
             }
             Action::PointwiseGradient(gradients) => {
-                pointwise_gradient(pool, plan, &mut lent, gradients, step.workspace)
+                pointwise_gradient(pool, lent, gradients, scratch)
             }
             Action::MaxPool { x, y, window } => {
-                let from = Map::of(plan, *x);
+                let from = lent.map(*x);
                 pooling::max(pool, lent.read(*x), from, lent.write(*y), *window);
             }
             Action::MaxPoolGradient { x, dy, dx, window } => {
                 let operands = (lent.read(*x), lent.read(*dy));
-                let to = (lent.write(dx.to), Map::of(plan, dx.to), dx.add);
+                let to = (lent.write(dx.to), lent.map(dx.to), dx.add);
                 pooling::max_gradient(pool, operands, to, *window);
             }
             Action::AvgPool { x, y, window } => {
-                let from = Map::of(plan, *x);
+                let from = lent.map(*x);
                 pooling::mean(pool, lent.read(*x), from, lent.write(*y), *window);
             }
             Action::AvgPoolGradient { dy, dx, window } => {
-                let to = (lent.write(dx.to), Map::of(plan, dx.to), dx.add);
+                let to = (lent.write(dx.to), lent.map(dx.to), dx.add);
                 pooling::mean_gradient(pool, lent.read(*dy), to, *window);
             }
             Action::Crelu { x, y } => {
-                let (from, to) = (Map::of(plan, *x), Map::of(plan, *y));
+                let (from, to) = (lent.map(*x), lent.map(*y));
                 reshape::crelu(lent.read(*x), from, lent.write(*y), to);
             }
             Action::CreluGradient { x, dy, dx } => {
-                let (from, to) = (Map::of(plan, *dy), Map::of(plan, dx.to));
+                let (from, to) = (lent.map(*dy), lent.map(dx.to));
                 let operands = (lent.read(*x), lent.read(*dy));
-                reshape::crelu_gradient(operands, from, sink(&mut lent, *dx), to);
+                reshape::crelu_gradient(operands, from, sink(lent, *dx), to);
             }
             Action::Concat { a, b, y } => {
-                let maps = (Map::of(plan, *a), Map::of(plan, *b), Map::of(plan, *y));
+                let maps = (lent.map(*a), lent.map(*b), lent.map(*y));
                 let operands = (lent.read(*a), lent.read(*b));
                 reshape::concat(operands, lent.write(*y), maps);
             }
             Action::ConcatGradient { dy, from, dx } => {
-                let (whole, part) = (Map::of(plan, *dy), Map::of(plan, dx.to));
+                let (whole, part) = (lent.map(*dy), lent.map(dx.to));
                 let dy = lent.read(*dy);
-                reshape::channels((dy, whole), *from, sink(&mut lent, *dx), part);
+                reshape::channels((dy, whole), *from, sink(lent, *dx), part);
             }
             Action::Subsample { x, y, stride } => {
-                let (from, to) = (Map::of(plan, *x), Map::of(plan, *y));
+                let (from, to) = (lent.map(*x), lent.map(*y));
                 reshape::subsample((lent.read(*x), from), (lent.write(*y), to), *stride);
             }
             Action::SubsampleGradient { dy, dx, stride } => {
-                let (from, to) = (Map::of(plan, *dy), Map::of(plan, dx.to));
+                let (from, to) = (lent.map(*dy), lent.map(dx.to));
                 let dy = (lent.read(*dy), from);
-                reshape::subsample_gradient(dy, (sink(&mut lent, *dx), to), *stride);
+                reshape::subsample_gradient(dy, (sink(lent, *dx), to), *stride);
             }
             Action::Flatten { x, y } => {
-                let (from, to) = (Map::of(plan, *x), Map::of(plan, *y));
+                let (from, to) = (lent.map(*x), lent.map(*y));
                 reshape::flatten((lent.read(*x), from), (lent.write(*y), to));
             }
             Action::FlattenGradient { dy, dx } => {
-                let (from, to) = (Map::of(plan, *dy), Map::of(plan, dx.to));
+                let (from, to) = (lent.map(*dy), lent.map(dx.to));
                 let dy = (lent.read(*dy), from);
-                reshape::unflatten(dy, (sink(&mut lent, *dx), to));
+                reshape::unflatten(dy, (sink(lent, *dx), to));
             }
             Action::Mask { y, p } => {
                 let at = inputs.at;
                 let factors = dropout::factors(*p, at.seed, at.step, &step.path);
-                reshape::scatter(factors, Map::of(plan, *y), lent.write(*y));
+                reshape::scatter(factors, lent.map(*y), lent.write(*y));
             }
             Action::Multiply { x, m, y } => {
                 let (x, m) = (lent.read(*x), lent.read(*m));
@@ -246,8 +279,9 @@ pub(super) fn step(
                 let stride = plan.padded(inputs.classes);
                 let logits = lent.read(*logits);
                 let gradient = lent.write(*gradient);
-                let labels = &inputs.batch.labels;
-                found.loss = loss::cross_entropy(logits, gradient, stride, inputs.classes, labels);
+                let labels = &inputs.batch.labels[lent.images()];
+                let sizes = (stride, inputs.classes, plan.batch);
+                found.loss = loss::cross_entropy(logits, gradient, sizes, labels);
                 let rows = logits.chunks_exact(stride).zip(labels);
                 let is_correct = |(row, label): &(&[f32], &u32)| {
                     batch::is_correct(&row[..inputs.classes], **label)
@@ -278,13 +312,8 @@ pub(super) fn step(
     }
 }
 
-unsafe fn scratch<'a>(lent: &mut Lent<'a>, id: Option<Id>) -> &'a mut [f32] {
-    // SAFETY: the caller's promise.
-    id.map_or(&mut [], |id| unsafe { lent.write(id) })
-}
-
 /// A gradient's buffer to add to, zeroed first where nothing is there yet.
-unsafe fn sink<'a>(lent: &mut Lent<'a>, sink: Sink) -> &'a mut [f32] {
+unsafe fn sink<'a>(lent: &Lent<'a>, sink: Sink) -> &'a mut [f32] {
     // SAFETY: the caller's promise.
     let to = unsafe { lent.write(sink.to) };
     if !sink.add {
@@ -305,13 +334,12 @@ fn kernel(plan: &Plan, weight: Id) -> (usize, usize, (usize, usize)) {
     }
 }
 
-unsafe fn convolve(pool: &Pool, plan: &Plan, lent: &mut Lent, c: &Convolve, workspace: Option<Id>) {
-    let (from, to) = (Map::of(plan, c.x), Map::of(plan, c.y));
+pub(super) unsafe fn convolve(pool: &Pool, lent: &Lent, c: &Convolve, scratch: &mut [f32]) {
+    let (from, to) = (lent.map(c.x), lent.map(c.y));
     // SAFETY: the caller's promise.
     unsafe {
         let (x, weight) = (lent.read(c.x), lent.read(c.weight));
         let bias = c.bias.map(|bias| lent.read(bias));
-        let scratch = scratch(lent, workspace);
         let y = lent.write(c.y);
         let statistics = c.statistics.map(|statistics| lent.write(statistics));
         let weights = (weight, bias);
@@ -327,8 +355,8 @@ unsafe fn convolve(pool: &Pool, plan: &Plan, lent: &mut Lent, c: &Convolve, work
     }
 }
 
-unsafe fn operands<'a>(plan: &Plan, lent: &Lent<'a>, p: &Pointwise) -> pass::Operands<'a> {
-    let at = Map::of(plan, p.x);
+pub(super) unsafe fn operands<'a>(lent: &Lent<'a>, p: &Pointwise) -> pass::Operands<'a> {
+    let at = lent.map(p.x);
     // SAFETY: the caller's promise.
     unsafe {
         let norm = p.norm.map(|norm| {
@@ -358,25 +386,32 @@ unsafe fn operands<'a>(plan: &Plan, lent: &Lent<'a>, p: &Pointwise) -> pass::Ope
     }
 }
 
+/// Where a pass sends its gradients: of x, s and the gate.
+pub(super) unsafe fn sinks<'a>(
+    lent: &Lent<'a>,
+    g: &PointwiseGradients,
+) -> [Option<normalise::Sink<'a>>; 3] {
+    [g.dx, g.ds, g.dgate].map(|sink| {
+        sink.map(|sink| normalise::Sink {
+            // SAFETY: the caller's promise.
+            to: unsafe { lent.write(sink.to) },
+            add: sink.add,
+        })
+    })
+}
+
 unsafe fn pointwise_gradient(
     pool: &Pool,
-    plan: &Plan,
-    lent: &mut Lent,
+    lent: &Lent,
     g: &PointwiseGradients,
-    workspace: Option<Id>,
+    scratch: &mut [f32],
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let operands = operands(plan, lent, &g.pass);
+        let operands = operands(lent, &g.pass);
         let dy = lent.read(g.dy);
-        let mut to = |sink: Option<Sink>| {
-            sink.map(|sink| normalise::Sink {
-                to: lent.write(sink.to),
-                add: sink.add,
-            })
-        };
-        let (dx, ds, dgate) = (to(g.dx), to(g.ds), to(g.dgate));
-        let mut tensor = |id: Option<Id>| id.map(|id| lent.write(id));
+        let [dx, ds, dgate] = sinks(lent, g);
+        let tensor = |id: Option<Id>| id.map(|id| lent.write(id));
         let gradients = pass::Gradients {
             dx,
             ds,
@@ -384,6 +419,6 @@ unsafe fn pointwise_gradient(
             dalpha: tensor(g.dalpha),
             norm: tensor(g.dweight).zip(tensor(g.dbias)),
         };
-        pass::backward(pool, &operands, dy, gradients, scratch(lent, workspace));
+        pass::backward(pool, &operands, dy, gradients, scratch);
     }
 }

@@ -264,28 +264,34 @@ pub fn weight_gradient_scratch_len(threads: usize) -> usize {
     threads * LANES * PIECE * LANES
 }
 
-/// `∂C/∂W = dyᵀ x`, `O×I`, and `∂C/∂b = Σ dy`, `[O]`, both overwritten.
+/// `∂C/∂W = dyᵀ x`, `O×I`, and `∂C/∂b = Σ dy`, `[O]`, both overwritten: of the outputs
+/// from `first`·16 on, as many as `dw` has rows.
 #[allow(clippy::too_many_arguments)]
 pub fn weight_gradient(
     pool: &Pool,
     g: &DenseGeometry,
     x: &[f32],
     dy: &[f32],
+    first: usize,
     dw: &mut [f32],
     db: Option<&mut [f32]>,
     scratch: &mut [f32],
 ) {
-    g.check(x.len(), dw.len(), dy.len());
     let (ins, outs) = (padded(g.inputs), padded(g.outputs));
+    let rows = dw.len() / g.inputs.max(1);
+    assert!(
+        x.len() >= g.batch * ins && dy.len() >= g.batch * outs && first * LANES + rows <= g.outputs,
+        "operands too short for {g:?}"
+    );
     let in_lines = ins / LANES;
     let pieces = in_lines.div_ceil(PIECE);
     let own = LANES * PIECE * LANES;
     let isa = pool.isa();
     let (dw, threads) = (Shared::new(dw), Shared::new(scratch));
     let db = db.map(Shared::new);
-    pool.parts(outs / LANES * pieces, |thread, part| {
-        let (o, piece) = (part / pieces * LANES, part % pieces);
-        let from = piece * PIECE * LANES;
+    pool.parts(rows.div_ceil(LANES) * pieces, |thread, part| {
+        let (row, piece) = (part / pieces * LANES, part % pieces);
+        let (o, from) = (first * LANES + row, piece * PIECE * LANES);
         let left = Left {
             start: dy[o..].as_ptr(),
             row: outs,
@@ -298,7 +304,7 @@ pub fn weight_gradient(
             block: LANES,
             blocks: PIECE.min(in_lines - piece * PIECE),
         };
-        let count = LANES.min(g.outputs - o);
+        let count = LANES.min(rows - row);
         // SAFETY: own scratch; every part writes its own rows and columns.
         unsafe {
             let sums = threads.range(thread * own, own);
@@ -309,9 +315,9 @@ pub fn weight_gradient(
             };
             outer_product(isa, left, right, ins, out, false);
             let width = (PIECE * LANES).min(g.inputs - from);
-            for row in 0..count {
-                let to = dw.range((o + row) * g.inputs + from, width);
-                to.copy_from_slice(&sums[row * PIECE * LANES..][..width]);
+            for i in 0..count {
+                let to = dw.range((row + i) * g.inputs + from, width);
+                to.copy_from_slice(&sums[i * PIECE * LANES..][..width]);
             }
             if let (Some(db), 0) = (db, piece) {
                 let mut sums = [0.0f32; LANES];
@@ -320,7 +326,7 @@ pub fn weight_gradient(
                         .zip(&row[o..o + LANES])
                         .for_each(|(s, d)| *s += d);
                 }
-                db.range(o, count).copy_from_slice(&sums[..count]);
+                db.range(row, count).copy_from_slice(&sums[..count]);
             }
         }
     });

@@ -34,7 +34,7 @@ pub use activation::Activation;
 pub use gemm::peak_gflops;
 pub use geometry::ConvGeometry;
 pub use moments::Moments;
-pub use pool::Pool;
+pub use pool::{Meeting, Pool};
 pub(super) use shared::Shared;
 pub use simd::Isa;
 

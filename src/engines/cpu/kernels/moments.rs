@@ -79,19 +79,29 @@ impl<S: Simd> Sums<S> {
 pub fn merge(partials: &[f32], moments: Moments) {
     let channels = moments.mean.len();
     let stride = padded(channels);
-    for c in 0..channels {
-        let (mut count, mut mean, mut spread) = (0.0f64, 0.0f64, 0.0f64);
+    for from in (0..channels).step_by(LANES) {
+        // Sixteen channels in step: every part counts the same for all of them.
+        let (mut mean, mut spread) = ([0.0f64; LANES], [0.0f64; LANES]);
+        let mut count = 0.0f64;
         for part in partials.chunks_exact(4 * stride) {
-            let [pivot, sum, squares, n] =
-                [0, 1, 2, 3].map(|place| f64::from(part[place * stride + c]));
-            let (offset, total) = (sum / n, count + n);
-            let apart = pivot + offset - mean;
-            spread += squares - sum * offset + apart * apart * count * n / total;
-            mean += apart * n / total;
+            let [pivot, sum, squares, counts] =
+                [0, 1, 2, 3].map(|place| &part[place * stride + from..][..LANES]);
+            let n = f64::from(counts[0]);
+            let total = count + n;
+            let (share, weight) = (n / total, count * n / total);
+            for c in 0..LANES {
+                let [pivot, sum, squares] = [pivot[c], sum[c], squares[c]].map(f64::from);
+                let offset = sum / n;
+                let apart = pivot + offset - mean[c];
+                spread[c] += squares - sum * offset + apart * apart * weight;
+                mean[c] += apart * share;
+            }
             count = total;
         }
-        moments.mean[c] = mean as f32;
-        moments.variance[c] = (spread / count).max(0.0) as f32;
+        for c in from..channels.min(from + LANES) {
+            moments.mean[c] = mean[c - from] as f32;
+            moments.variance[c] = (spread[c - from] / count).max(0.0) as f32;
+        }
     }
 }
 
@@ -101,6 +111,14 @@ const ROWS: usize = 256;
 /// Scratch of [`moments`].
 pub fn scratch_len(rows: usize, channels: usize) -> usize {
     rows.div_ceil(ROWS) * partial_len(channels)
+}
+
+/// The sums of `rows` rows of `stride` channels, to be [`merge`]d with others.
+pub fn sum(pool: &Pool, x: &[f32], rows: usize, stride: usize, sums: &mut [f32]) {
+    assert!(x.len() >= rows * stride && sums.len() >= 4 * stride);
+    let (x, to) = (x.as_ptr(), sums.as_mut_ptr());
+    // SAFETY: within both by the assertion.
+    unsafe { sum_rows(pool.isa(), x, rows, stride, stride, to) };
 }
 
 /// Statistics of `x`, `[rows][padded(C)]`, of an operand that no kernel here made.

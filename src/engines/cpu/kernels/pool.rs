@@ -263,6 +263,59 @@ impl Team {
     }
 }
 
+/// Where the threads of one [`Pool::run`] meet.
+pub struct Meeting {
+    threads: usize,
+    spins: u32,
+    arrived: Line<AtomicUsize>,
+    /// Meetings so far.
+    held: Line<AtomicUsize>,
+    broken: AtomicBool,
+}
+
+impl Meeting {
+    /// Of all threads of `pool`.
+    pub fn new(pool: &Pool) -> Meeting {
+        Meeting {
+            threads: pool.threads(),
+            spins: pool.team.spins,
+            arrived: Line::default(),
+            held: Line::default(),
+            broken: AtomicBool::new(false),
+        }
+    }
+
+    /// Waits until all threads are here; the last one does `alone` before they part.
+    ///
+    /// # Panics
+    /// If a thread's work panicked, so that it will never come: see [`Self::attend`].
+    pub fn wait(&self, alone: impl FnOnce()) {
+        let before = self.held.0.load(Ordering::Acquire);
+        if self.arrived.0.fetch_add(1, Ordering::AcqRel) + 1 == self.threads {
+            alone();
+            self.arrived.0.store(0, Ordering::Relaxed);
+            self.held.0.store(before + 1, Ordering::Release);
+            return;
+        }
+        let mut polls = 0;
+        while self.held.0.load(Ordering::Acquire) == before {
+            assert!(
+                !self.broken.load(Ordering::Relaxed),
+                "another thread panicked"
+            );
+            pause(&mut polls, self.spins);
+        }
+    }
+
+    /// Runs a thread's work, so that the others do not wait for it if it panics.
+    pub fn attend(&self, work: impl FnOnce()) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
+            self.broken.store(true, Ordering::Relaxed);
+            resume_unwind(panic);
+        }
+    }
+}
+
 /// Waits a moment: spins the first `spins` times, then yields.
 fn pause(polls: &mut u32, spins: u32) {
     if *polls < spins {
@@ -317,6 +370,41 @@ mod tests {
         }));
         assert!(outcome.is_err());
         pool.run(&|_| {});
+    }
+
+    #[test]
+    fn threads_meet_and_one_works_alone() {
+        for threads in [1, 2, 5] {
+            let pool = Pool::new(threads).unwrap();
+            let meeting = Meeting::new(&pool);
+            let (together, alone) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            pool.run(&|_| {
+                for round in 1..=100 {
+                    together.fetch_add(1, Ordering::Relaxed);
+                    meeting.wait(|| {
+                        assert_eq!(together.load(Ordering::Relaxed), round * threads);
+                        alone.fetch_add(1, Ordering::Relaxed);
+                    });
+                    assert_eq!(alone.load(Ordering::Relaxed), round);
+                    meeting.wait(|| {});
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_a_thread_that_panicked() {
+        let pool = Pool::new(2).unwrap();
+        let meeting = Meeting::new(&pool);
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            pool.run(&|thread| {
+                meeting.attend(|| {
+                    assert!(thread == 0, "on a helper");
+                    meeting.wait(|| {});
+                });
+            });
+        }));
+        assert!(outcome.is_err());
     }
 
     #[test]

@@ -109,9 +109,14 @@ const TABLES: usize = 7;
 /// Sums of the backward pass: du, du·n, d·h, d·s.
 const SUMS: usize = 4;
 
+/// Parts that even a small pass is cut into, so that every thread meets again the rows
+/// that [`super::dense`] left in its cache.
+const PARTS: usize = 4;
+
 /// Rows of a part.
-fn part_rows(stride: usize) -> usize {
-    (PART / stride.max(1)).clamp(8, 256)
+fn part_rows(rows: usize, stride: usize) -> usize {
+    let most = (PART / stride.max(1)).clamp(8, 256);
+    most.min(rows.div_ceil(PARTS)).max(8)
 }
 
 /// Scratch of [`forward`].
@@ -122,7 +127,7 @@ pub fn forward_scratch_len(channels: usize) -> usize {
 /// Scratch of [`backward`].
 pub fn backward_scratch_len(rows: usize, channels: usize) -> usize {
     let stride = padded(channels);
-    (TABLES + SUMS * (1 + rows.div_ceil(part_rows(stride)))) * stride
+    (TABLES + SUMS * (1 + rows.div_ceil(part_rows(rows, stride)))) * stride
 }
 
 impl Fused<'_> {
@@ -179,7 +184,7 @@ pub fn forward(pool: &Pool, fused: &Fused, z: &[f32], out: &mut [f32], scratch: 
     let view = View::new(fused, tables);
     let view = &view;
     let (isa, out) = (pool.isa(), Shared::new(out));
-    let rows = part_rows(stride);
+    let rows = part_rows(fused.rows, stride);
     pool.parts(fused.rows.div_ceil(rows), |_, part| {
         let first = part * rows;
         let count = rows.min(fused.rows - first);
@@ -197,33 +202,18 @@ pub fn backward(
     gradients: Gradients,
     scratch: &mut [f32],
 ) {
-    let len = |sink: &Option<Sink>| sink.as_ref().map_or(usize::MAX, |sink| sink.to.len());
-    let sinks = [&gradients.input, &gradients.skip, &gradients.gate].map(len);
-    if gradients.gate.is_some() {
-        let gated = fused
-            .blend
-            .is_some_and(|b| matches!(b.weights, Weights::Gate(_)));
-        assert!(gated, "a gradient of a gate that is not there");
-    }
-    fused.check(&[z.len(), d.len(), sinks[0], sinks[1], sinks[2]]);
     let stride = padded(fused.channels);
     let (tables, rest) = scratch.split_at_mut(TABLES * stride);
     let (totals, partials) = rest.split_at_mut(SUMS * stride);
+    fused.check(&[z.len(), d.len()]);
     fused.tabulate(tables);
     let view = View::new(fused, tables);
     let plane = view.plane;
     if fused.norm.is_some() || (gradients.weights.is_some() && plane == 1) {
         sum_by_channel(pool, fused, view, z, d, totals, partials);
     }
-    if fused.norm.is_some() {
-        let count = fused.rows as f32;
-        for c in 0..2 * stride {
-            tables[5 * stride + c] = totals[c] / count;
-        }
-    }
     if let Some((weight, bias)) = gradients.norm {
-        bias.copy_from_slice(&totals[..bias.len()]);
-        weight.copy_from_slice(&totals[stride..][..weight.len()]);
+        norm_gradients(totals, weight, bias);
     }
     if let Some((da, db)) = gradients.weights {
         assert!(
@@ -237,13 +227,100 @@ pub fn backward(
             sum_by_unit(pool, fused, view, z, d, da, db);
         }
     }
-    // The tables were written since the first view of them was made.
+    let sinks = [gradients.input, gradients.skip, gradients.gate];
+    apply(pool, fused, (totals, fused.rows), z, d, sinks, tables);
+}
+
+/// ∂C/∂γ and ∂C/∂β from the totals of [`sum`].
+pub fn norm_gradients(totals: &[f32], weight: &mut [f32], bias: &mut [f32]) {
+    let stride = padded(bias.len());
+    bias.copy_from_slice(&totals[..bias.len()]);
+    weight.copy_from_slice(&totals[stride..][..weight.len()]);
+}
+
+/// Floats of the sums of some rows: `[Σ du | Σ du·n | Σ d·h | Σ d·s]`, a channel each.
+pub fn sums_len(channels: usize) -> usize {
+    SUMS * padded(channels)
+}
+
+/// The sums over the rows of `fused`, which may be a part of the batch.
+/// Scratch as of [`forward`].
+pub fn sum(
+    pool: &Pool,
+    fused: &Fused,
+    z: &[f32],
+    d: &[f32],
+    sums: &mut [f32],
+    scratch: &mut [f32],
+) {
+    fused.check(&[z.len(), d.len()]);
+    let stride = padded(fused.channels);
+    assert!(sums.len() >= SUMS * stride, "sums too short");
+    let tables = &mut scratch[..TABLES * stride];
+    fused.tabulate(tables);
+    let view = View::new(fused, tables);
+    let to = sums.as_mut_ptr();
+    // SAFETY: the operands have the rows, the sums their four places.
+    unsafe {
+        let to = [0, 1, 2, 3].map(|sum| to.add(sum * stride));
+        let (z, d) = (z.as_ptr(), d.as_ptr());
+        sum_rows(pool.isa(), &view, z, d, (0, 1, fused.rows), to);
+    }
+}
+
+/// Adds up the sums of parts, each as long as `totals`, in their order and in double
+/// precision.
+pub fn merge(partials: &[f32], totals: &mut [f32]) {
+    let len = totals.len();
+    for (line, totals) in totals.chunks_exact_mut(LANES).enumerate() {
+        let mut exact = [0.0f64; LANES];
+        for part in partials.chunks_exact(len) {
+            let values = &part[line * LANES..][..LANES];
+            exact
+                .iter_mut()
+                .zip(values)
+                .for_each(|(s, v)| *s += f64::from(*v));
+        }
+        totals
+            .iter_mut()
+            .zip(exact)
+            .for_each(|(to, s)| *to = s as f32);
+    }
+}
+
+/// Gradients of single rows, given the `totals` of [`sum`] over all `count` rows of the
+/// batch: those of the input, the skip and the gate. Scratch as of [`forward`].
+pub fn apply(
+    pool: &Pool,
+    fused: &Fused,
+    (totals, count): (&[f32], usize),
+    z: &[f32],
+    d: &[f32],
+    sinks: [Option<Sink>; 3],
+    scratch: &mut [f32],
+) {
+    let len = |sink: &Option<Sink>| sink.as_ref().map_or(usize::MAX, |sink| sink.to.len());
+    let [input, skip, gate] = sinks.each_ref().map(len);
+    if sinks[2].is_some() {
+        let gated = fused
+            .blend
+            .is_some_and(|b| matches!(b.weights, Weights::Gate(_)));
+        assert!(gated, "a gradient of a gate that is not there");
+    }
+    fused.check(&[z.len(), d.len(), input, skip, gate]);
+    let stride = padded(fused.channels);
+    let tables = &mut scratch[..TABLES * stride];
+    fused.tabulate(tables);
+    if fused.norm.is_some() {
+        for c in 0..2 * stride {
+            tables[5 * stride + c] = totals[c] / count as f32;
+        }
+    }
     let view = View::new(fused, tables);
     let view = &view;
     let isa = pool.isa();
-    let sinks = [gradients.input, gradients.skip, gradients.gate]
-        .map(|sink| sink.map(|sink| (Shared::new(sink.to), sink.add)));
-    let rows = part_rows(stride);
+    let sinks = sinks.map(|sink| sink.map(|sink| (Shared::new(sink.to), sink.add)));
+    let rows = part_rows(fused.rows, stride);
     pool.parts(fused.rows.div_ceil(rows), |_, part| {
         let first = part * rows;
         let count = rows.min(fused.rows - first);
@@ -267,7 +344,7 @@ fn sum_by_channel(
     partials: &mut [f32],
 ) {
     let stride = view.stride;
-    let rows = part_rows(stride);
+    let rows = part_rows(fused.rows, stride);
     let parts = fused.rows.div_ceil(rows);
     let isa = pool.isa();
     let view = &view;
@@ -284,24 +361,10 @@ fn sum_by_channel(
             sum_rows(isa, view, z.as_ptr(), d.as_ptr(), (first, 1, count), to);
         }
     });
-    let totals = Shared::new(totals);
-    let partials = &*partials;
-    pool.parts(stride / LANES, |_, line| {
-        for sum in 0..SUMS {
-            let at = sum * stride + line * LANES;
-            let mut exact = [0.0f64; LANES];
-            for part in 0..parts {
-                let values = &partials[part * SUMS * stride + at..][..LANES];
-                exact
-                    .iter_mut()
-                    .zip(values)
-                    .for_each(|(s, v)| *s += f64::from(*v));
-            }
-            // SAFETY: every part writes its own channels.
-            let to = unsafe { totals.range(at, LANES) };
-            to.iter_mut().zip(exact).for_each(|(to, s)| *to = s as f32);
-        }
-    });
+    merge(
+        &partials[..parts * SUMS * stride],
+        &mut totals[..SUMS * stride],
+    );
 }
 
 /// ∂C/∂a and ∂C/∂b where each position of the image has its own.

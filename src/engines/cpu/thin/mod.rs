@@ -1,0 +1,362 @@
+//! Thin networks: a whole step of training in one fork.
+//!
+//! A layer of fifty units takes a thread some microseconds, no more than it takes to
+//! hand its output to another one. So a thread keeps the same images from the first
+//! layer to their gradients, with weights blocked for itself alone, and threads meet
+//! only where something is summed over the batch: once a batch norm in each direction,
+//! and for the gradients of weights, whose lines are then shared out for SGD.
+
+mod schedule;
+
+use self::schedule::{LINE, Phase, Schedule, Task, Work, sums_len};
+use super::clock::Clock;
+use super::kernels::dense::{self, DenseGeometry};
+use super::kernels::{Meeting, Moments, Pool, Shared, moments, pointwise};
+use super::memory::Lent;
+use super::run::{self, Found, Inputs};
+use super::{convolution, pass};
+use crate::error::Result;
+use crate::plan::{Action, Convolve, Id, Kind, Plan, Step};
+use std::ops::Range;
+use std::sync::Mutex;
+
+/// A plan that is run this way.
+pub(super) struct Thin {
+    schedule: Schedule,
+    /// What each thread needs for itself: kernels on a pool of one.
+    own: Vec<Mutex<Pool>>,
+    /// Of each part of the batch.
+    found: Vec<Mutex<Found>>,
+    meeting: Meeting,
+}
+
+/// Floats of scratch that a plan wants for a whole step, 0 if it is not thin.
+pub(super) fn scratch(plan: &Plan, threads: usize) -> usize {
+    Schedule::new(plan).map_or(0, |s| s.sums + threads * s.scratch)
+}
+
+impl Thin {
+    /// For `plan` on the threads of `pool`, if it is thin.
+    pub fn new(plan: &Plan, pool: &Pool) -> Result<Option<Thin>> {
+        let Some(schedule) = Schedule::new(plan) else {
+            return Ok(None);
+        };
+        let one = |_| Pool::with_isa(1, pool.isa()).map(Mutex::new);
+        let parts = plan.batch.div_ceil(schedule.images);
+        Ok(Some(Thin {
+            own: (0..pool.threads()).map(one).collect::<Result<_>>()?,
+            found: (0..parts).map(|_| Mutex::default()).collect(),
+            meeting: Meeting::new(pool),
+            schedule,
+        }))
+    }
+
+    /// As [`run::all`], the times being those of the first thread.
+    pub fn run(
+        &self,
+        pool: &Pool,
+        lent: Lent,
+        inputs: &Inputs,
+        moves: bool,
+        times: Option<&mut Vec<f64>>,
+    ) -> Found {
+        let threads = pool.threads();
+        let times = Mutex::new(times);
+        let Some(scratch) = lent.plan.scratch else {
+            return Found::default();
+        };
+        // SAFETY: only the threads below use it, each its own part or as scheduled.
+        let scratch = Shared::new(unsafe { lent.write(scratch) });
+        pool.run(&|thread| {
+            let own = self.own[thread].lock().unwrap_or_else(|e| e.into_inner());
+            let from = self.schedule.sums + thread * self.schedule.scratch;
+            let parts = self.found.len();
+            let mut times = (thread == 0).then(|| times.lock().ok()).flatten();
+            let mut worker = Worker {
+                thin: self,
+                clock: Clock::new(times.as_mut().and_then(|times| times.as_deref_mut())),
+                pool: &own,
+                lent,
+                inputs,
+                thread,
+                threads,
+                parts: thread * parts / threads..(thread + 1) * parts / threads,
+                sums: scratch,
+                // SAFETY: a thread's own part.
+                scratch: unsafe { scratch.range(from, self.schedule.scratch) },
+            };
+            self.meeting.attend(|| worker.run(moves));
+        });
+        self.found()
+    }
+
+    /// What all parts found together.
+    fn found(&self) -> Found {
+        let mut all = Found::default();
+        for part in &self.found {
+            let part = part.lock().unwrap_or_else(|e| e.into_inner());
+            all.loss += part.loss;
+            all.correct += part.correct;
+        }
+        all
+    }
+}
+
+/// A thread.
+struct Worker<'a> {
+    thin: &'a Thin,
+    /// Of the first thread.
+    clock: Clock<'a>,
+    /// Of this thread alone.
+    pool: &'a Pool,
+    lent: Lent<'a>,
+    inputs: &'a Inputs<'a>,
+    thread: usize,
+    threads: usize,
+    /// Its parts of the batch.
+    parts: Range<usize>,
+    sums: Shared<'a>,
+    scratch: &'a mut [f32],
+}
+
+impl<'a> Worker<'a> {
+    fn run(&mut self, moves: bool) {
+        let [forward, backward, update] = &self.thin.schedule.phases;
+        let mine = self.of(self.parts.clone());
+        run::images(self.pool, &mine, self.inputs);
+        self.phases(forward);
+        if !self.thin.found().loss.is_finite() {
+            return;
+        }
+        self.phases(backward);
+        if moves {
+            self.phases(update);
+        }
+    }
+
+    fn phases(&mut self, phases: &[Phase]) {
+        for phase in phases {
+            for task in &phase.together {
+                self.task(task);
+            }
+            let thin = self.thin;
+            thin.meeting
+                .wait(|| phase.alone.iter().for_each(|task| self.task(task)));
+        }
+    }
+
+    fn task(&mut self, task: &Task) {
+        let plan = self.lent.plan;
+        let Some(step) = plan.steps().nth(task.step) else {
+            return;
+        };
+        // SAFETY: the schedule lets no two threads at the same floats, one of them
+        // writing, without a meeting in between.
+        unsafe {
+            match task.work {
+                Work::Images(totals) => self.images(step, totals),
+                Work::Sums(at) => {
+                    for part in self.parts.clone() {
+                        self.sum(step, part, at);
+                    }
+                }
+                Work::Merge(at) => self.merge(step, at),
+                Work::Lines(at) => self.lines(step, at),
+                Work::Whole => {
+                    if task.step % self.threads == self.thread {
+                        self.step(step, self.lent, &mut Found::default());
+                    }
+                }
+            }
+        }
+        self.clock.tick(task.step);
+    }
+
+    /// The images of some parts.
+    fn of(&self, parts: Range<usize>) -> Lent<'a> {
+        let batch = self.lent.plan.batch;
+        let at = |part: usize| (part * self.thin.schedule.images).min(batch);
+        self.lent.of_images(at(parts.start)..at(parts.end))
+    }
+
+    fn step(&mut self, step: &Step, lent: Lent, found: &mut Found) {
+        run::step_in(self.pool, step, &lent, self.scratch, self.inputs, found);
+    }
+
+    /// What can be done of each image by itself.
+    unsafe fn images(&mut self, step: &Step, totals: Option<usize>) {
+        let lent = self.of(self.parts.clone());
+        // SAFETY: buffers of this thread's images, and what nobody writes now.
+        unsafe {
+            if let Action::Convolve(c) = &step.action {
+                let statistics = None;
+                let alone = Convolve { statistics, ..*c };
+                run::convolve(self.pool, &lent, &alone, self.scratch);
+            } else if let Action::PointwiseGradient(g) = &step.action {
+                let operands = run::operands(&lent, &g.pass);
+                let (dy, sinks) = (lent.read(g.dy), run::sinks(&lent, g));
+                let len = sums_len(lent.plan, step);
+                let totals = totals.map_or(&mut [][..], |at| {
+                    self.sums.range(at + self.thin.found.len() * len, len)
+                });
+                let totals = (&*totals, lent.plan.batch);
+                pass::apply(self.pool, &operands, totals, dy, sinks, self.scratch);
+            } else if let Action::Loss { .. } = step.action {
+                for part in self.parts.clone() {
+                    let mut found = Found::default();
+                    self.step(step, self.of(part..part + 1), &mut found);
+                    let place = &self.thin.found[part];
+                    *place.lock().unwrap_or_else(|e| e.into_inner()) = found;
+                }
+            } else {
+                self.step(step, lent, &mut Found::default());
+            }
+        }
+    }
+
+    /// A step's sums over one part, to its place among those at `at`.
+    unsafe fn sum(&mut self, step: &Step, part: usize, at: usize) {
+        let lent = self.of(part..part + 1);
+        let len = sums_len(lent.plan, step);
+        // SAFETY: the part's own sums, its images, and what nobody writes now.
+        unsafe {
+            let sums = self.sums.range(at + part * len, len);
+            match &step.action {
+                Action::Convolve(Convolve { y: x, .. }) | Action::Statistics { x, .. } => {
+                    let map = lent.map(*x);
+                    moments::sum(self.pool, lent.read(*x), map.rows(), map.stride, sums);
+                }
+                Action::PointwiseGradient(g) => {
+                    let operands = run::operands(&lent, &g.pass);
+                    let dy = lent.read(g.dy);
+                    pass::sums(self.pool, &operands, dy, sums, self.scratch);
+                }
+                Action::ConvolveWeight {
+                    x,
+                    dy,
+                    dweight,
+                    window,
+                    dbias,
+                } => {
+                    let (x, dy) = (
+                        (lent.read(*x), lent.map(*x)),
+                        (lent.read(*dy), lent.map(*dy)),
+                    );
+                    let (dweight, rest) = sums.split_at_mut(lent.plan.buffer(*dweight).elements);
+                    let dbias = dbias.map(|id| &mut rest[..lent.plan.buffer(id).elements]);
+                    let to = (dweight, dbias);
+                    convolution::weight_gradient(self.pool, x, dy, to, *window, self.scratch);
+                }
+                other => unreachable!("{} has no sums", other.word()),
+            }
+        }
+    }
+
+    /// The sums of all parts at `at`, put together.
+    unsafe fn merge(&mut self, step: &Step, at: usize) {
+        let (lent, parts) = (self.lent, self.thin.found.len());
+        let len = sums_len(lent.plan, step);
+        // SAFETY: all threads are waiting.
+        unsafe {
+            let sums = &*self.sums.range(at, parts * len);
+            let totals = self.sums.range(at + parts * len, len);
+            match &step.action {
+                Action::Convolve(Convolve {
+                    y: x,
+                    statistics: Some(y),
+                    ..
+                })
+                | Action::Statistics { x, y } => {
+                    let map = lent.map(*x);
+                    let (mean, variance) = lent.write(*y).split_at_mut(map.stride);
+                    let moments = Moments {
+                        mean: &mut mean[..map.channels],
+                        variance: &mut variance[..map.channels],
+                    };
+                    moments::merge(sums, moments);
+                }
+                Action::PointwiseGradient(g) => {
+                    let operands = run::operands(&lent.of_images(0..0), &g.pass);
+                    let tensor = |id: Option<Id>| id.map(|id| lent.write(id));
+                    let norm = tensor(g.dweight).zip(tensor(g.dbias));
+                    pass::merge(&operands, sums, totals, norm, tensor(g.dalpha));
+                }
+                // Found in parts that need no more.
+                Action::Loss { .. } => {}
+                other => unreachable!("{} has no sums", other.word()),
+            }
+        }
+    }
+
+    /// The share of `len` elements, in rows of `row`, that this thread has of a tensor.
+    fn share(&self, len: usize, row: usize) -> Range<usize> {
+        let lines = len.div_ceil(row * LINE);
+        let at = |thread: usize| (thread * lines / self.threads * LINE * row).min(len);
+        at(self.thread)..at(self.thread + 1)
+    }
+
+    /// This thread's lines of what a step writes.
+    unsafe fn lines(&mut self, step: &Step, at: Option<usize>) {
+        let plan = self.lent.plan;
+        let row = |id: Id| match &plan.buffer(id).kind {
+            Kind::Tensor(shape) => shape.iter().skip(1).product(),
+            Kind::Map(_) | Kind::Rows(..) | Kind::Scratch => 1,
+        };
+        let share = |id: Id| self.share(plan.buffer(id).elements, row(id));
+        // SAFETY: this thread's lines, and what nobody writes now.
+        unsafe {
+            match &step.action {
+                Action::Descend {
+                    weight,
+                    gradient,
+                    velocity,
+                } => {
+                    let part = share(*weight);
+                    let [w, g] = [weight, gradient].map(|id| self.lent.part(*id, part.clone()));
+                    let v = velocity.map(|id| self.lent.part(id, part));
+                    pointwise::sgd(self.pool, self.inputs.sgd(), w, g, v);
+                }
+                Action::ConvolveWeight {
+                    x,
+                    dy,
+                    dweight,
+                    dbias,
+                    ..
+                } => {
+                    let (part, outputs) = (share(*dweight), plan.shape(*dy).channels());
+                    let dw = self.lent.part(*dweight, part.clone());
+                    let db = dbias.map(|id| self.lent.part(id, share(id)));
+                    let Some(at) = at else {
+                        let g = DenseGeometry {
+                            batch: plan.batch,
+                            inputs: plan.shape(*x).channels(),
+                            outputs,
+                        };
+                        let (x, dy) = (self.lent.read(*x), self.lent.read(*dy));
+                        let first = part.start / row(*dweight) / LINE;
+                        dense::weight_gradient(self.pool, &g, x, dy, first, dw, db, self.scratch);
+                        return;
+                    };
+                    let sums = self
+                        .sums
+                        .range(at, self.thin.found.len() * sums_len(plan, step));
+                    add_up(sums, sums_len(plan, step), part.start, dw);
+                    if let Some((db, id)) = db.zip(*dbias) {
+                        let from = plan.buffer(*dweight).elements + share(id).start;
+                        add_up(sums, sums_len(plan, step), from, db);
+                    }
+                }
+                other => unreachable!("{} has no lines", other.word()),
+            }
+        }
+    }
+}
+
+/// To `to`, the sum over parts, each of `len` floats, of what they have from `from` on.
+fn add_up(sums: &[f32], len: usize, from: usize, to: &mut [f32]) {
+    to.fill(0.0);
+    for part in sums.chunks_exact(len) {
+        let part = &part[from..from + to.len()];
+        to.iter_mut().zip(part).for_each(|(to, x)| *to += x);
+    }
+}

@@ -1,0 +1,431 @@
+//! Which thread does what of a plan's steps, and where threads must meet.
+
+use super::super::kernels::{normalise, padded};
+use super::super::{map::Map, run};
+use crate::plan::{Action, Id, Kind, Place, Plan, Purpose, Step};
+
+/// Elements of the largest weight of a thin network: every thread blocks its own copy.
+const WEIGHT: usize = 1 << 16;
+/// Elements of the largest weight whose gradient is summed part by part; of larger ones,
+/// a thread takes some rows of the gradient over the whole batch.
+const SUMMED: usize = 1 << 14;
+/// Images of a part of the batch: no less, unless there are fewer; and the number of
+/// parts, no more.
+const IMAGES: usize = 32;
+const PARTS: usize = 16;
+/// Rows of a tensor that stay together: sixteen outputs.
+pub const LINE: usize = 16;
+/// Places for sums that wait for a meeting: small ones, and those of weights.
+const SMALL: usize = 8;
+const LARGE: usize = 2;
+
+/// A plan cut into phases. Within one, no thread waits for another.
+pub struct Schedule {
+    /// Forward with the loss, backward, update.
+    pub phases: [Vec<Phase>; 3],
+    /// Images of a part; sums are merged part by part, so that the bits do not depend on
+    /// the number of threads.
+    pub images: usize,
+    /// Floats for sums.
+    pub sums: usize,
+    /// Floats of a thread's scratch.
+    pub scratch: usize,
+}
+
+/// What threads do between two meetings.
+#[derive(Default)]
+pub struct Phase {
+    /// Each thread does its share of each, in order.
+    pub together: Vec<Task>,
+    /// Then, when all have met, one does these.
+    pub alone: Vec<Task>,
+}
+
+/// What is done of the step with this index.
+#[derive(Clone, Copy)]
+pub struct Task {
+    pub step: usize,
+    pub work: Work,
+}
+
+/// A share of the work of a step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Work {
+    /// A thread's images, all that can be done of each by itself; given the totals at
+    /// this place.
+    Images(Option<usize>),
+    /// Sums over each part of a thread's images, to this place.
+    Sums(usize),
+    /// The sums of all parts put together.
+    Merge(usize),
+    /// Some rows of a tensor, from the sums of all parts where a place is given.
+    Lines(Option<usize>),
+    /// All of it, by one thread.
+    Whole,
+}
+
+impl Schedule {
+    /// A schedule, where everything in the plan is thin.
+    pub fn new(plan: &Plan) -> Option<Schedule> {
+        if plan.purpose != Purpose::Training || !plan.steps().all(|step| is_thin(plan, step)) {
+            return None;
+        }
+        let images = plan.batch.div_ceil(PARTS).max(IMAGES);
+        let parts = plan.batch.div_ceil(images);
+        let (mut small, mut large, mut scratch) = (0, 0, 0);
+        for step in plan.steps() {
+            match &step.action {
+                Action::ConvolveWeight { .. } => large = large.max(parts * sums_len(plan, step)),
+                _ => small = small.max((parts + 1) * sums_len(plan, step)),
+            }
+            scratch = scratch.max(run::workspace(plan, &step.action, 1));
+        }
+        let mut maker = Maker {
+            plan,
+            small: Ring::new(0, small, SMALL),
+            large: Ring::new(SMALL * small, large, LARGE),
+            parts,
+            phases: Vec::new(),
+            now: Phase::default(),
+            accesses: Vec::new(),
+        };
+        let mut steps = plan.steps().enumerate();
+        let counts = [&plan.forward, &plan.backward, &plan.update].map(Vec::len);
+        let phases = counts.map(|count| {
+            steps
+                .by_ref()
+                .take(count)
+                .for_each(|(at, step)| maker.step(at, step));
+            maker.meet();
+            std::mem::take(&mut maker.phases)
+        });
+        Some(Schedule {
+            phases,
+            images,
+            sums: SMALL * small + LARGE * large,
+            scratch,
+        })
+    }
+}
+
+/// Whether every activation is a vector, every weight small, and the work one that can
+/// be shared out by images or by rows.
+fn is_thin(plan: &Plan, step: &Step) -> bool {
+    let shared_out = match step.action {
+        Action::Convolve(_)
+        | Action::ConvolveInput { .. }
+        | Action::ConvolveWeight { .. }
+        | Action::Dirac { .. }
+        | Action::DiracGradient { .. }
+        | Action::Statistics { .. }
+        | Action::Pointwise(_)
+        | Action::PointwiseGradient(_)
+        | Action::Crelu { .. }
+        | Action::CreluGradient { .. }
+        | Action::Concat { .. }
+        | Action::ConcatGradient { .. }
+        | Action::Multiply { .. }
+        | Action::Add { .. }
+        | Action::Loss { .. }
+        | Action::Descend { .. }
+        | Action::MoveStatistics { .. } => true,
+        // Of images, not vectors; or one stream of random numbers for the whole batch.
+        Action::MaxPool { .. }
+        | Action::MaxPoolGradient { .. }
+        | Action::AvgPool { .. }
+        | Action::AvgPoolGradient { .. }
+        | Action::Subsample { .. }
+        | Action::SubsampleGradient { .. }
+        | Action::Flatten { .. }
+        | Action::FlattenGradient { .. }
+        | Action::Mask { .. } => false,
+    };
+    let ids = step.action.reads().into_iter().chain(step.action.writes());
+    let is_small = |id| match plan.buffer(id).kind {
+        Kind::Map(shape) => shape.positions() == 1,
+        Kind::Tensor(_) => plan.buffer(id).elements <= WEIGHT,
+        Kind::Rows(..) | Kind::Scratch => true,
+    };
+    shared_out && ids.into_iter().all(is_small)
+}
+
+/// Floats of a step's sums over a part.
+pub fn sums_len(plan: &Plan, step: &Step) -> usize {
+    let channels = |id| Map::of(plan, id).channels;
+    match &step.action {
+        Action::Convolve(c) if c.statistics.is_some() => 4 * padded(channels(c.y)),
+        Action::Statistics { x, .. } => 4 * padded(channels(*x)),
+        Action::PointwiseGradient(g) if g.pass.norm.is_some() || g.dalpha.is_some() => {
+            normalise::sums_len(channels(g.dy))
+        }
+        Action::ConvolveWeight { dweight, dbias, .. } if is_summed(plan, *dweight) => {
+            let tensor = |id: Id| plan.buffer(id).elements;
+            padded(tensor(*dweight) + dbias.map_or(0, tensor))
+        }
+        _ => 0,
+    }
+}
+
+/// Whether the gradient of a weight is summed part by part.
+fn is_summed(plan: &Plan, dweight: Id) -> bool {
+    plan.buffer(dweight).elements <= SUMMED
+}
+
+/// Places of equal size that are used in turn.
+struct Ring {
+    start: usize,
+    size: usize,
+    count: usize,
+    next: usize,
+}
+
+impl Ring {
+    fn new(start: usize, size: usize, count: usize) -> Ring {
+        Ring {
+            start,
+            size,
+            count,
+            next: 0,
+        }
+    }
+
+    fn take(&mut self) -> usize {
+        let at = self.start + self.next * self.size;
+        self.next = (self.next + 1) % self.count;
+        at
+    }
+}
+
+/// A piece of memory.
+#[derive(Clone, Copy, PartialEq)]
+enum Space {
+    Kept(Place),
+    Arena,
+    Sums,
+}
+
+/// Which thread touches what of it.
+#[derive(Clone, Copy, PartialEq)]
+enum Share {
+    /// Its images' rows.
+    Images,
+    /// Its parts' sums.
+    Parts,
+    /// Its lines.
+    Lines,
+    /// Any thread all of it.
+    All,
+}
+
+/// A use of memory in the phase at hand.
+#[derive(Clone, Copy)]
+struct Access {
+    space: Space,
+    start: usize,
+    len: usize,
+    share: Share,
+    writes: bool,
+}
+
+impl Access {
+    /// Whether two threads could meet at one float, one of them writing.
+    fn conflicts(&self, other: &Access) -> bool {
+        let overlap = self.space == other.space
+            && self.start < other.start + other.len
+            && other.start < self.start + self.len;
+        let same = self.share != Share::All
+            && self.share == other.share
+            && (self.start, self.len) == (other.start, other.len);
+        overlap && (self.writes || other.writes) && !same
+    }
+}
+
+struct Maker<'a> {
+    plan: &'a Plan,
+    small: Ring,
+    large: Ring,
+    parts: usize,
+    phases: Vec<Phase>,
+    now: Phase,
+    accesses: Vec<Access>,
+}
+
+impl Maker<'_> {
+    /// Ends the phase at hand.
+    fn meet(&mut self) {
+        self.accesses.clear();
+        if !self.now.together.is_empty() || !self.now.alone.is_empty() {
+            self.phases.push(std::mem::take(&mut self.now));
+        }
+    }
+
+    fn step(&mut self, step: usize, what: &Step) {
+        let sums = sums_len(self.plan, what);
+        let task = |work| Task { step, work };
+        match &what.action {
+            Action::Dirac { .. } | Action::DiracGradient { .. } | Action::MoveStatistics { .. } => {
+                self.together(task(Work::Whole), what);
+            }
+            Action::Descend { .. } => self.together(task(Work::Lines(None)), what),
+            Action::ConvolveWeight { .. } if sums == 0 => {
+                self.together(task(Work::Lines(None)), what);
+            }
+            Action::ConvolveWeight { .. } => {
+                let at = self.large.take();
+                self.together(task(Work::Sums(at)), what);
+                self.together(task(Work::Lines(Some(at))), what);
+            }
+            Action::PointwiseGradient(g) if sums > 0 => {
+                let at = self.small.take();
+                self.together(task(Work::Sums(at)), what);
+                self.alone(task(Work::Merge(at)), what);
+                let totals = g.pass.norm.map(|_| at);
+                self.together(task(Work::Images(totals)), what);
+            }
+            Action::Statistics { .. } => {
+                let at = self.small.take();
+                self.together(task(Work::Sums(at)), what);
+                self.alone(task(Work::Merge(at)), what);
+            }
+            Action::Loss { .. } => {
+                self.together(task(Work::Images(None)), what);
+                self.alone(task(Work::Merge(0)), what);
+            }
+            Action::Convolve(_)
+            | Action::ConvolveInput { .. }
+            | Action::Pointwise(_)
+            | Action::PointwiseGradient(_)
+            | Action::Crelu { .. }
+            | Action::CreluGradient { .. }
+            | Action::Concat { .. }
+            | Action::ConcatGradient { .. }
+            | Action::Multiply { .. }
+            | Action::Add { .. }
+            | Action::MaxPool { .. }
+            | Action::MaxPoolGradient { .. }
+            | Action::AvgPool { .. }
+            | Action::AvgPoolGradient { .. }
+            | Action::Subsample { .. }
+            | Action::SubsampleGradient { .. }
+            | Action::Flatten { .. }
+            | Action::FlattenGradient { .. }
+            | Action::Mask { .. } => {
+                self.together(task(Work::Images(None)), what);
+                if sums > 0 {
+                    let at = self.small.take();
+                    self.together(task(Work::Sums(at)), what);
+                    self.alone(task(Work::Merge(at)), what);
+                }
+            }
+        }
+    }
+
+    /// Adds a task to the phase, or after a meeting to the next one.
+    fn together(&mut self, task: Task, what: &Step) {
+        let wanted = self.accesses(task.work, what);
+        let conflict = |a: &Access| self.accesses.iter().any(|b| a.conflicts(b));
+        if wanted.iter().any(conflict) {
+            self.meet();
+        }
+        self.accesses.extend(wanted);
+        self.now.together.push(task);
+    }
+
+    /// Adds a task for the meeting that ends the phase.
+    fn alone(&mut self, task: Task, what: &Step) {
+        let wanted = self.accesses(task.work, what);
+        self.accesses.extend(wanted);
+        self.now.alone.push(task);
+    }
+
+    /// The memory that a task uses, scratch apart.
+    fn accesses(&self, work: Work, what: &Step) -> Vec<Access> {
+        let action = &what.action;
+        let sums = |at, len, share, writes| Access {
+            space: Space::Sums,
+            start: at,
+            len,
+            share,
+            writes,
+        };
+        let len = sums_len(self.plan, what);
+        let (parts, total) = (self.parts * len, (self.parts + 1) * len);
+        let is_map = |id: &Id| matches!(self.plan.buffer(*id).kind, Kind::Map(_));
+        let share = |id| match is_map(&id) {
+            true => Share::Images,
+            false => Share::All,
+        };
+        let read = |id| self.access(id, share(id), false);
+        let write = |id| self.access(id, share(id), true);
+        let (reads, writes) = (action.reads(), action.writes());
+        match work {
+            Work::Images(totals) => {
+                let mut all: Vec<Access> = reads.into_iter().map(read).collect();
+                all.extend(writes.into_iter().filter(is_map).map(write));
+                all.extend(totals.map(|at| sums(at + parts, len, Share::All, false)));
+                all
+            }
+            Work::Sums(at) => {
+                let mut all: Vec<Access> = reads.into_iter().map(read).collect();
+                if let Action::Convolve(c) = action {
+                    all.push(read(c.y));
+                }
+                all.push(sums(at, parts, Share::Parts, true));
+                all
+            }
+            Work::Merge(at) => {
+                let tensors = writes.into_iter().filter(|id| !is_map(id));
+                let mut all: Vec<Access> = tensors.map(write).collect();
+                all.push(sums(at, total, Share::All, true));
+                all
+            }
+            Work::Lines(Some(at)) => {
+                let lines = |id| self.access(id, Share::Lines, true);
+                let mut all: Vec<Access> = writes.into_iter().map(lines).collect();
+                all.push(sums(at, parts, Share::All, false));
+                all
+            }
+            Work::Lines(None) => {
+                let part = |id| match is_map(&id) {
+                    true => Share::All,
+                    false => Share::Lines,
+                };
+                let mut all: Vec<Access> = Vec::new();
+                all.extend(reads.into_iter().map(|id| self.access(id, part(id), false)));
+                all.extend(writes.into_iter().map(|id| self.access(id, part(id), true)));
+                all
+            }
+            Work::Whole => {
+                let mut all: Vec<Access> = Vec::new();
+                all.extend(
+                    reads
+                        .into_iter()
+                        .map(|id| self.access(id, Share::All, false)),
+                );
+                all.extend(
+                    writes
+                        .into_iter()
+                        .map(|id| self.access(id, Share::All, true)),
+                );
+                all
+            }
+        }
+    }
+
+    fn access(&self, id: Id, share: Share, writes: bool) -> Access {
+        let buffer = self.plan.buffer(id);
+        let (space, start) = match buffer.place {
+            Place::Arena { offset } => (Space::Arena, offset),
+            kept @ (Place::Tensor(_) | Place::Gradient(_) | Place::Velocity(_)) => {
+                (Space::Kept(kept), 0)
+            }
+        };
+        Access {
+            space,
+            start,
+            len: buffer.elements,
+            share,
+            writes,
+        }
+    }
+}
