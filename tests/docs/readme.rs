@@ -94,7 +94,7 @@ fn commands_in_the_readme_run() {
                     words.extend(["--n", "1", "--width", "4"].map(String::from));
                 }
             }
-            "eval" => words[1] = run.clone(),
+            "eval" | "watch" | "report" => words[1] = run.clone(),
             _ => {}
         }
         succeed(&words);
