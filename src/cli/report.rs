@@ -38,10 +38,12 @@ fn layers(run: &Run) -> Option<usize> {
 
 /// What a person is told.
 pub fn told(written: &Written) -> String {
-    format!(
-        "wrote {}, and its {} figures as SVG and PNG in {}\n",
-        written.page.display(),
-        written.figures,
-        written.folder.display()
-    )
+    let page = written.page.display();
+    match written.figures {
+        0 => format!("wrote {page}; there is nothing to draw yet\n"),
+        figures => format!(
+            "wrote {page}, and its {figures} figures as SVG and PNG in {}\n",
+            written.folder.display()
+        ),
+    }
 }

@@ -130,7 +130,12 @@ impl Place {
 
     fn write(&self, page: &Page, figures: &[Figure]) -> Result<Written> {
         let folder = self.parent.join(&self.figures);
-        std::fs::create_dir_all(&folder).map_err(|e| told(Error::io("make", &folder, e)))?;
+        let needed = if figures.is_empty() {
+            &self.parent
+        } else {
+            &folder
+        };
+        std::fs::create_dir_all(needed).map_err(|e| told(Error::io("make", needed, e)))?;
         let each = |figure: &Figure| {
             let svg = figure.chart.svg();
             let file = |ending: &str| folder.join(format!("{}.{ending}", figure.name));

@@ -48,10 +48,10 @@ impl Page {
         let mut body = format!("<p>{text}</p>\n<div class=\"figures\">\n");
         for figure in figures {
             let file = format!("{}/{}", self.figures, encode(&figure.name));
-            let _ = write!(
+            let _ = writeln!(
                 body,
                 "<figure>{}<figcaption><a href=\"{file}.svg\">SVG</a> <a href=\"{file}.png\">PNG</a>\
-                 </figcaption></figure>\n",
+                 </figcaption></figure>",
                 figure.chart.svg(),
             );
         }
@@ -79,15 +79,15 @@ impl Page {
         }
         out.push_str("</nav>\n</header>\n<main>\n");
         for (i, (title, body)) in self.sections.iter().enumerate() {
-            let _ = write!(
+            let _ = writeln!(
                 out,
-                "<section id=\"s{i}\">\n<h2>{}</h2>\n{body}</section>\n",
+                "<section id=\"s{i}\">\n<h2>{}</h2>\n{body}</section>",
                 escape(title)
             );
         }
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "</main>\n<footer>Written by vanc {}.</footer>\n</body>\n</html>\n",
+            "</main>\n<footer>Written by vanc {}.</footer>\n</body>\n</html>",
             env!("CARGO_PKG_VERSION")
         );
         out

@@ -15,7 +15,7 @@ const CELLS: usize = 60;
 #[derive(Clone, Debug)]
 pub struct Group {
     /// The heading.
-    pub title: &'static str,
+    pub title: String,
     /// What they show, in a sentence or two.
     pub text: String,
     /// The figures.
@@ -70,12 +70,8 @@ fn against_depth(view: &View) -> Group {
         .as_ref()
         .map_or("depth", |along| along.label.as_str());
     Group {
-        title: "Accuracy against depth",
-        text: format!(
-            "Accuracy at the end of training by {}. {}",
-            super::chart::escape(by),
-            spread_text(view)
-        ),
+        title: format!("Accuracy against {by}"),
+        text: format!("Accuracy at the end of training. {}", spread_text(view)),
         figures,
     }
 }
@@ -87,8 +83,8 @@ fn accuracy(
     what: &str,
     value: fn(&Row) -> Option<f64>,
 ) -> Chart {
-    let line = |(index, name): (usize, &String)| Line {
-        name: name.clone(),
+    let line = |index: usize| Line {
+        name: view.name(index),
         look: look(view, facet, index),
         right: false,
         points: facet
@@ -116,7 +112,7 @@ fn accuracy(
             Span::Within(PERCENT),
         ),
         right: None,
-        lines: view.series.iter().enumerate().map(line).collect(),
+        lines: (0..view.series.len()).map(line).collect(),
     }
 }
 
@@ -148,7 +144,7 @@ fn errors(view: &View) -> Group {
     // With one line a figure, the curves below say more.
     figures.retain(|figure: &Figure| figure.chart.lines.len() > 1);
     Group {
-        title: "Error by epoch",
+        title: "Error by epoch".into(),
         text: format!(
             "The training error is that of the images as they are trained on, augmented, over \
              the epoch. {}",
@@ -167,7 +163,7 @@ fn error_chart(
 ) -> Chart {
     let cells = facet.cells.iter().filter(|cell| cell.along == along);
     let lines = cells.map(|cell| Line {
-        name: view.series[cell.series].clone(),
+        name: view.name(cell.series),
         look: look(view, facet, cell.series),
         right: false,
         points: by_epoch(histories(cell), PERCENT, value),
@@ -187,7 +183,7 @@ fn curves(view: &View) -> Group {
     let single = view.series.len() == 1;
     for facet in &view.facets {
         for cell in facet.cells.iter().filter(|cell| single || fades(cell)) {
-            let name = &view.series[cell.series];
+            let name = view.name(cell.series);
             let title = match name.is_empty() {
                 true => "Training and test error".to_string(),
                 false => format!("{name}: training and test error"),
@@ -198,7 +194,7 @@ fn curves(view: &View) -> Group {
         }
     }
     Group {
-        title: "Training and test error with the α residual",
+        title: "Training and test error with the α residual".into(),
         text: format!(
             "The α residual is the mean of (1 − α)² over all skips: 1 while the skips are whole, \
              0 when they are gone. {}",
@@ -213,7 +209,8 @@ fn fading(view: &View) -> Group {
     let mut figures = Vec::new();
     let count = view.columns().len();
     for facet in &view.facets {
-        for (series, name) in view.series.iter().enumerate() {
+        for series in 0..view.series.len() {
+            let name = view.name(series);
             let cells = facet
                 .cells
                 .iter()
@@ -244,7 +241,7 @@ fn fading(view: &View) -> Group {
         }
     }
     Group {
-        title: "When the skips fade",
+        title: "When the skips fade".into(),
         text: format!(
             "The α residual of nets of different depth. {}",
             spread_text(view)
@@ -266,7 +263,7 @@ fn traces(view: &View) -> Group {
             };
             let alpha = figure::trace_by_epoch(histories(cell), |epoch| epoch.alpha);
             let lambda = figure::trace_by_epoch(histories(cell), |epoch| epoch.lambda);
-            let name = &view.series[cell.series];
+            let name = view.name(cell.series);
             let chart = Chart {
                 title: format!("{name}{}α and λ", if name.is_empty() { "" } else { ": " }),
                 x: figure::epoch_axis(),
@@ -286,7 +283,7 @@ fn traces(view: &View) -> Group {
         }
     }
     Group {
-        title: "α and λ",
+        title: "α and λ".into(),
         text: "Mean over all elements of all skips, with a band from the least to the greatest \
                element; both averaged over the runs."
             .into(),

@@ -37,15 +37,15 @@ pub(super) fn page(
         page.section("No results", text.into());
     }
     let mut groups = groups.into_iter().peekable();
-    if let Some(first) = groups.next_if(|group| group.title == "Accuracy against depth") {
-        page.figures(first.title, &first.text, &first.figures);
+    if let Some(first) = groups.next_if(|group| group.title.starts_with("Accuracy")) {
+        page.figures(&first.title, &first.text, &first.figures);
     }
     let tables = tables(&view, published);
     if !tables.is_empty() {
         page.section("Tables", tables);
     }
     for group in groups {
-        page.figures(group.title, &group.text, &group.figures);
+        page.figures(&group.title, &group.text, &group.figures);
     }
     if let Some(unfinished) = unfinished(sweep, place) {
         page.section("Runs that failed or are missing", unfinished);
@@ -122,9 +122,9 @@ fn unfinished(sweep: &Sweep, place: &Place) -> Option<String> {
             (Status::Failed, None) => "it gave no reason".into(),
             (Status::Done | Status::Missing, None) => String::new(),
         };
-        let _ = write!(
+        let _ = writeln!(
             rows,
-            "<tr><td class=\"long\">{}</td><td>{}</td><td class=\"long\">{said}</td></tr>\n",
+            "<tr><td class=\"long\">{}</td><td>{}</td><td class=\"long\">{said}</td></tr>",
             link(run, place),
             status(run.row.status)
         );
@@ -159,9 +159,9 @@ fn link(run: &Run, place: &Place) -> String {
 fn repeat(sweep: &Sweep) -> String {
     let mut out = code(&command(sweep));
     if let Some(source) = &sweep.source {
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "<details><summary>{}</summary>{}</details>\n",
+            "<details><summary>{}</summary>{}</details>",
             escape(&sweep.settings.file),
             code(source)
         );
@@ -169,9 +169,9 @@ fn repeat(sweep: &Sweep) -> String {
     let of_run = |run: &Run| Some(run.config.as_ref()?.command()?.to_string());
     let commands: Vec<String> = sweep.runs.iter().filter_map(of_run).collect();
     if !commands.is_empty() {
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "<details><summary>The commands of the single runs</summary>{}</details>\n",
+            "<details><summary>The commands of the single runs</summary>{}</details>",
             code(&commands.join("\n"))
         );
     }
@@ -209,10 +209,10 @@ fn runs(sweep: &Sweep, place: &Place) -> String {
     let percent = |share: Option<f64>| share.map_or("–".into(), |s| format!("{:.2}", 100.0 * s));
     for run in &sweep.runs {
         let row = &run.row;
-        let _ = write!(
+        let _ = writeln!(
             rows,
             "<tr><td class=\"long\">{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
-             <td>{}</td><td class=\"number\">{}</td></tr>\n",
+             <td>{}</td><td class=\"number\">{}</td></tr>",
             link(run, place),
             status(row.status),
             row.epochs.map_or("–".into(), |epochs| format!("{epochs}")),

@@ -21,7 +21,7 @@ pub struct Quantity {
 
 /// Table 2 of the paper: the best epoch of each run.
 pub const BEST: Quantity = Quantity {
-    title: "Best test accuracy over the epochs / %",
+    title: "Best test accuracy / %",
     value: |row| row.best_test_accuracy,
     scale: 100.0,
     decimals: 2,
@@ -60,7 +60,11 @@ pub fn table(
         .unwrap_or(0);
     let mut rows = String::new();
     for (series, name) in view.series.iter().enumerate() {
-        let shown = if name.is_empty() { "all" } else { name };
+        let shown = if name.is_empty() {
+            "all"
+        } else {
+            name.as_str()
+        };
         let mut any = false;
         let mut row = String::new();
         let _ = write!(row, "<tr><th scope=\"row\">{}</th>", escape(shown));

@@ -16,7 +16,7 @@ pub struct View<'a> {
     pub along: Option<Along>,
     /// What the lines differ in.
     pub series_axis: Option<String>,
-    /// The names of the lines. Without an axis, one without a name.
+    /// The values that they differ in. Without an axis, one that is empty.
     pub series: Vec<String>,
     /// The figures of their own: one, or one for each combination of the other axes.
     pub facets: Vec<Facet<'a>>,
@@ -141,6 +141,16 @@ impl<'a> View<'a> {
         }
     }
 
+    /// What the legend calls a line: a policy by itself, another value with its axis.
+    pub fn name(&self, series: usize) -> String {
+        let value = self.series.get(series).map_or("", String::as_str);
+        match self.series_axis.as_deref() {
+            None => String::new(),
+            Some(POLICY) => value.to_string(),
+            Some(axis) => format!("{axis} = {value}"),
+        }
+    }
+
     /// The columns of a table.
     pub fn columns(&self) -> Vec<String> {
         match &self.along {
@@ -160,11 +170,8 @@ fn numbers(axis: &Axis) -> Option<Vec<f64>> {
 
 fn choose_along(axes: &[Axis]) -> Option<&Axis> {
     let numeric = |axis: &&Axis| numbers(axis).is_some() && axis.name != POLICY;
-    let named = |name: &&str| {
-        axes.iter()
-            .find(|axis| axis.name == **name && numeric(axis))
-    };
-    DEPTHS.iter().find_map(|name| named(&name)).or_else(|| {
+    let named = |name: &str| axes.iter().find(|axis| axis.name == name && numeric(axis));
+    DEPTHS.iter().find_map(|name| named(name)).or_else(|| {
         let several = |axis: &&Axis| numeric(axis) && axis.values.len() > 1;
         axes.iter().find(several)
     })
@@ -219,4 +226,47 @@ pub fn policy(config: &Config) -> Option<String> {
         .filter(|(name, _)| name == POLICY)
         .map(|(_, value)| value)
         .next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn axis(name: &str, values: &[&str]) -> Axis {
+        Axis {
+            name: name.into(),
+            values: values.iter().map(|value| value.to_string()).collect(),
+        }
+    }
+
+    /// The axis along the figures and that of the lines.
+    fn chosen(axes: &[Axis]) -> (Option<&str>, Option<&str>) {
+        let x = choose_along(axes);
+        let name = |axis: Option<&'_ Axis>| axis.map(|axis| axis.name.clone());
+        let find = |name: Option<String>| {
+            let name = name?;
+            let axis = axes.iter().find(|axis| axis.name == name)?;
+            Some(axis.name.as_str())
+        };
+        (find(name(x)), find(name(choose_series(axes, x))))
+    }
+
+    #[test]
+    fn depth_goes_along_and_policies_are_lines() {
+        let rate = axis("rate", &["0.1", "1e-2"]);
+        let policy = axis("policy", &["plain", "variable(lambda: 0)"]);
+        let depth = axis("depth", &["1", "30"]);
+        let init = axis("init", &["he_normal", "orthogonal"]);
+        let all = [rate.clone(), init.clone(), policy.clone(), depth.clone()];
+        assert_eq!(chosen(&all), (Some("depth"), Some("policy")));
+        assert_eq!(chosen(&all[..2]), (Some("rate"), Some("init")));
+        assert_eq!(chosen(&all[1..3]), (None, Some("policy")));
+        assert_eq!(chosen(&[rate, depth]), (Some("depth"), Some("rate")));
+        // What is no number cannot be along a figure.
+        assert_eq!(
+            chosen(&[axis("depth", &["1", "NaN"])]),
+            (None, Some("depth"))
+        );
+        assert_eq!(chosen(&[]), (None, None));
+    }
 }
