@@ -27,6 +27,8 @@ pub(super) struct Options {
     pub engine: EngineKind,
     /// `--device`.
     pub device: Device,
+    /// Without `--no-winograd`.
+    pub winograd: bool,
     /// `--threads`.
     pub threads: Option<usize>,
     /// `--memory`.
@@ -64,11 +66,12 @@ struct Share {
 /// Trains `model` on one batch of random images that stays in memory.
 pub(super) fn run(model: &Model, options: &Options) -> Result<Report> {
     train::use_threads(options.threads)?;
-    let needed = |images| train::needed_memory(options.engine, model, images);
+    let cpu = Cpu::here().with_winograd(options.winograd);
+    let needed = |images| train::needed_memory(options.engine, cpu, model, images);
     memory::check(&needed, model.train.batch, options.memory)?;
     let tensors = init::initial(model, model.train.seed);
     let batch = random_batch(model);
-    let plan = Plan::new(model, model.train.batch, Purpose::Training, &Cpu::here());
+    let plan = Plan::new(model, model.train.batch, Purpose::Training, &cpu);
     let mut report = Report {
         engine: String::new(),
         batch: model.train.batch,
@@ -81,7 +84,7 @@ pub(super) fn run(model: &Model, options: &Options) -> Result<Report> {
     };
     match (options.engine, options.profile) {
         (EngineKind::Cpu, true) => {
-            let mut engine = CpuEngine::new(model, &tensors)?;
+            let mut engine = CpuEngine::new(model, &tensors, cpu)?;
             drop(tensors);
             engine.time_steps();
             time(&mut engine, &batch, options, &mut report)?;
@@ -103,7 +106,8 @@ pub(super) fn run(model: &Model, options: &Options) -> Result<Report> {
             );
         }
         (EngineKind::Cpu | EngineKind::Dfdx, false) => {
-            let mut engine = train::build(options.engine, options.device, model, &tensors)?;
+            let (kind, device) = (options.engine, options.device);
+            let mut engine = train::build(kind, device, cpu, model, &tensors)?;
             drop(tensors);
             time(engine.as_mut(), &batch, options, &mut report)?;
         }
@@ -297,6 +301,7 @@ mod tests {
         let mut options = Options {
             engine: EngineKind::Cpu,
             device: Device::Cpu,
+            winograd: true,
             threads: None,
             memory: Some(1 << 30),
             steps: Some(2),

@@ -4,6 +4,7 @@ use super::train::build;
 use crate::check::{self, Override, Target};
 use crate::data::{self, Dataset, Request};
 use crate::diag::{Sources, Style};
+use crate::engines::cpu::Cpu;
 use crate::error::{Error, Result};
 use crate::ir::Model;
 use crate::train::checkpoint::Checkpoint;
@@ -56,6 +57,8 @@ pub struct Options {
     pub engine: EngineKind,
     /// `--device`.
     pub device: Device,
+    /// Without `--no-winograd`.
+    pub winograd: bool,
 }
 
 /// The result.
@@ -88,8 +91,10 @@ pub fn run(options: &Options) -> Result<Report> {
     let model = model(&checkpoint, options, &path)?;
     let mut progress = Progress::new(false);
     let (dataset, warning) = load_data(&model, &checkpoint, options, &progress)?;
-    let mut engine = build(options.engine, options.device, &model, &checkpoint.tensors)
-        .map_err(|e| within(e, &path))?;
+    let cpu = Cpu::here().with_winograd(options.winograd);
+    let (kind, device) = (options.engine, options.device);
+    let mut engine =
+        build(kind, device, cpu, &model, &checkpoint.tensors).map_err(|e| within(e, &path))?;
     let batch = options.batch.unwrap_or(model.train.batch);
     let mut confusion = Confusion::default();
     let mut done = 0;

@@ -9,6 +9,7 @@ mod fmt;
 mod options;
 pub mod report;
 mod source;
+mod sweep;
 pub mod train;
 pub mod watch;
 
@@ -81,6 +82,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         ("describe", Some(source)) => describe::run(source, &knobs, matches),
         ("fmt", _) => fmt::run(matches),
         ("train", Some(source)) => train_file(source, &knobs, matches),
+        ("sweep", Some(source)) => sweep::run(&args, source, &knobs, matches),
         ("eval", _) => evaluate(matches),
         ("report", _) => write_report(matches),
         ("watch", _) => watch_run(matches),
@@ -107,8 +109,13 @@ fn train_file(source: &mut Source, knobs: &[Knob], matches: &ArgMatches) -> Resu
     let model = source.model(&overrides, true)?;
     match train::run(source.text(), &model, &options)? {
         Ending::Finished => Ok(()),
-        Ending::Stopped(signal) => Err(stopped(signal)),
+        Ending::Stopped(signal) => Err(Failure::Said(stopped(signal))),
     }
+}
+
+/// The exit code of a program that a signal ended, as a shell reports it.
+fn stopped(signal: i32) -> ExitCode {
+    ExitCode::from(128u8.wrapping_add(signal as u8))
 }
 
 fn bench_file(source: &mut Source, knobs: &[Knob], matches: &ArgMatches) -> Result<(), Failure> {
@@ -146,13 +153,8 @@ fn watch_run(matches: &ArgMatches) -> Result<(), Failure> {
     let dir = matches.get_one::<PathBuf>("RUN").map(PathBuf::as_path);
     match watch::run(dir.unwrap_or(Path::new(".")))? {
         watch::Outcome::Print(text) => describe::print(&text),
-        watch::Outcome::Signal(signal) => Err(stopped(signal)),
+        watch::Outcome::Signal(signal) => Err(Failure::Said(stopped(signal))),
     }
-}
-
-/// The end by a signal, as a shell reports it.
-fn stopped(signal: i32) -> Failure {
-    Failure::Said(ExitCode::from(128u8.wrapping_add(signal as u8)))
 }
 
 fn fail(error: &Error, code: u8) -> ExitCode {

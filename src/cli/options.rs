@@ -32,8 +32,10 @@ pub(super) fn train(path: &Path, knobs: &[Knob], matches: &ArgMatches) -> Result
     options.augment = word(matches, "augment") != Some("off");
     options.resume = matches.get_flag("resume");
     options.force = matches.get_flag("force");
+    options.stop_on_eof = matches.get_flag("stop-on-eof");
     options.quiet = matches.get_flag("quiet");
     (options.engine, options.device) = engine(matches)?;
+    options.winograd = winograd(matches);
     if let Some(name) = word(matches, "order") {
         options.order = Order::parse(name)?;
     }
@@ -52,6 +54,7 @@ pub(super) fn bench(matches: &ArgMatches) -> Result<bench::Options> {
     Ok(bench::Options {
         engine,
         device,
+        winograd: winograd(matches),
         threads: number_of(matches, "threads"),
         memory: word(matches, "memory").map(memory::parse).transpose()?,
         steps: matches.get_one("max-steps").copied(),
@@ -83,7 +86,13 @@ pub(super) fn eval(matches: &ArgMatches) -> Result<eval::Options> {
         },
         engine: EngineKind::default(),
         device: Device::default(),
+        winograd: winograd(matches),
     })
+}
+
+/// Whether convolutions may be by Winograd's method.
+pub(super) fn winograd(matches: &ArgMatches) -> bool {
+    !matches.get_flag("no-winograd")
 }
 
 /// How many threads to use, if that was said.

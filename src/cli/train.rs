@@ -2,6 +2,7 @@
 
 use crate::data::{self, Dataset, Request, Sampler};
 use crate::describe::{count, totals};
+use crate::engines::cpu::Cpu;
 use crate::engines::{self, Engine};
 use crate::error::{Error, Result};
 use crate::ir::{Model, Schedule};
@@ -20,6 +21,9 @@ use crate::train::weights;
 
 /// More threads than this are taken for a slip of the hand.
 const MOST_THREADS: usize = 1024;
+
+/// What the first signal is answered with.
+const STOPPING: &str = "\nfinishing the step, then saving; once more to leave at once\n";
 
 /// Trains `model`, which `source` and the flags in `options` make, to its end or until
 /// a signal stops it.
@@ -69,7 +73,10 @@ fn train(
             (folder, first_meta(source, model, options, &dataset))
         }
     };
-    let stop = Stop::on_signals()?;
+    let stop = Stop::on_signals(STOPPING)?;
+    if options.stop_on_eof {
+        stop.when_input_ends()?;
+    }
     show_heading(progress, model, &dataset, engine.as_ref(), &folder, &meta);
     let sampler = sampler(model, options);
     let steps = sampler.steps(dataset.train.len());
@@ -190,14 +197,14 @@ fn load_data(model: &Model, options: &Options, progress: &Progress) -> Result<Da
 /// that.
 fn check_memory(model: &Model, options: &Options, dataset: &Dataset) -> Result<()> {
     let batch = model.train.batch.min(dataset.train.len());
-    let needed = |images| needed_memory(options.engine, model, images);
+    let needed = |images| needed_memory(options.engine, options.cpu(), model, images);
     memory::check(&needed, batch, options.memory)
 }
 
 /// Bytes that training with batches of `images` takes.
-pub(super) fn needed_memory(kind: EngineKind, model: &Model, images: usize) -> f64 {
+pub(super) fn needed_memory(kind: EngineKind, cpu: Cpu, model: &Model, images: usize) -> f64 {
     match kind {
-        EngineKind::Cpu => engines::cpu::memory(model, images),
+        EngineKind::Cpu => engines::cpu::memory(model, images, cpu),
         EngineKind::Dfdx => engines::dfdx::memory(model, images),
     }
 }
@@ -215,11 +222,23 @@ fn engine(
             if let Some(path) = &options.weights {
                 weights::load(path, model, &mut initial)?;
             }
-            build(options.engine, options.device, model, &initial)
+            build(
+                options.engine,
+                options.device,
+                options.cpu(),
+                model,
+                &initial,
+            )
         }
         Place::Resumed { folder, checkpoint } => {
             checkpoint.meta.data.check(dataset)?;
-            let mut engine = build(options.engine, options.device, model, &initial)?;
+            let mut engine = build(
+                options.engine,
+                options.device,
+                options.cpu(),
+                model,
+                &initial,
+            )?;
             engine
                 .load(&checkpoint.tensors)
                 .map_err(|e| in_checkpoint(e, folder))?;
@@ -240,11 +259,12 @@ fn in_checkpoint(error: Error, folder: &RunFolder) -> Error {
 pub(super) fn build(
     kind: EngineKind,
     device: Device,
+    cpu: Cpu,
     model: &Model,
     tensors: &[Tensor],
 ) -> Result<Box<dyn Engine>> {
     match (kind, device) {
-        (EngineKind::Cpu, Device::Cpu) => engines::cpu::cpu(model, tensors),
+        (EngineKind::Cpu, Device::Cpu) => engines::cpu::cpu(model, tensors, cpu),
         (EngineKind::Dfdx, Device::Cpu) => engines::dfdx::cpu(model, tensors),
     }
 }

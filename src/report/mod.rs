@@ -18,6 +18,7 @@ mod table;
 mod view;
 
 use crate::error::{Error, Result};
+use crate::sweep::folder;
 use crate::train::files::write_atomic;
 use crate::train::run_folder;
 use figure::Figure;
@@ -84,7 +85,7 @@ enum Kind {
 }
 
 fn kind(dir: &Path) -> Result<Kind> {
-    if sweep::settings(dir).exists() {
+    if folder::settings(dir).exists() {
         return Ok(Kind::Sweep);
     }
     if run_folder::config(dir).exists() || run_folder::metrics(dir).exists() {

@@ -2,15 +2,14 @@
 
 use super::history::{self, Epoch};
 use crate::error::{Error, Result};
+use crate::sweep::settings::Settings;
+use crate::sweep::{folder, results};
 use crate::train::config::Config;
 use crate::train::run_folder;
 use rayon::prelude::*;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-/// Version of the layout that is read.
-const VERSION: u32 = 1;
 
 /// A sweep.
 #[derive(Clone, Debug)]
@@ -23,30 +22,6 @@ pub struct Sweep {
     pub runs: Vec<Run>,
     /// The `.van` file.
     pub source: Option<String>,
-}
-
-/// `sweep.json`.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Settings {
-    version: u32,
-    /// Name of the `.van` file.
-    pub file: String,
-    /// What was varied.
-    pub axes: Vec<Axis>,
-    /// The seeds of each point of the grid.
-    pub seeds: Vec<u64>,
-    /// The other flags, without dashes, and their values.
-    #[serde(default)]
-    pub options: BTreeMap<String, serde_json::Value>,
-}
-
-/// A param or setting, and the values it takes, as they were written.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Axis {
-    /// The flag without its dashes.
-    pub name: String,
-    /// Its values.
-    pub values: Vec<String>,
 }
 
 /// A run of a sweep.
@@ -101,26 +76,11 @@ pub struct Row {
     pub seconds: Option<f64>,
 }
 
-/// The settings of the sweep in `dir`.
-pub fn settings(dir: &Path) -> PathBuf {
-    dir.join("sweep.json")
-}
-
 impl Sweep {
     /// Reads the sweep in `dir`. A run whose log cannot be read has no epochs.
     pub fn read(dir: &Path) -> Result<Sweep> {
-        let path = settings(dir);
-        let bytes = std::fs::read(&path).map_err(|e| Error::io("read", &path, e))?;
-        let settings: Settings = serde_json::from_slice(&bytes)
-            .map_err(|e| Error::new(format!("{} is damaged: {e}", path.display())))?;
-        if settings.version != VERSION {
-            return Err(Error::new(format!(
-                "{} is of version {}; this program reads version {VERSION}",
-                path.display(),
-                settings.version
-            )));
-        }
-        let rows = rows(&dir.join("results.jsonl"))?;
+        let settings = Settings::read(&folder::settings(dir))?;
+        let rows = rows(&results::jsonl(dir))?;
         let runs: Vec<Run> = rows
             .into_par_iter()
             .map(|row| Run::read(dir, row))

@@ -4,9 +4,10 @@ use super::chart::escape;
 use super::figure::{self, Figure};
 use super::page::{Page, code, link_between};
 use super::published::Published;
-use super::sweep::{Axis, Run, Status, Sweep};
+use super::sweep::{Run, Status, Sweep};
 use super::view::View;
 use super::{Place, sweep_figures, table};
+use crate::sweep::grid::Axis;
 use crate::train::options::quote;
 use crate::train::progress::text::duration;
 use std::fmt::Write;
@@ -68,7 +69,7 @@ fn facts(sweep: &Sweep) -> Vec<(&'static str, String)> {
             let _ = write!(runs, ", <strong>{number} {what}</strong>");
         }
     }
-    let varied = sweep.settings.axes.iter().map(|axis| {
+    let varied = sweep.settings.grid.axes.iter().map(|axis| {
         format!(
             "{}: {}",
             escape(&axis.name),
@@ -86,7 +87,13 @@ fn facts(sweep: &Sweep) -> Vec<(&'static str, String)> {
 }
 
 fn seeds(sweep: &Sweep) -> String {
-    let seeds: Vec<String> = sweep.settings.seeds.iter().map(u64::to_string).collect();
+    let seeds: Vec<String> = sweep
+        .settings
+        .grid
+        .seeds
+        .iter()
+        .map(u64::to_string)
+        .collect();
     seeds.join(", ")
 }
 
@@ -182,24 +189,20 @@ fn repeat(sweep: &Sweep) -> String {
 fn command(sweep: &Sweep) -> String {
     let settings = &sweep.settings;
     let mut words = vec!["vanc".to_string(), "sweep".into(), quote(&settings.file)];
-    for Axis { name, values } in &settings.axes {
+    for Axis { name, values } in &settings.grid.axes {
         words.push("--vary".into());
         words.push(quote(&format!("{name}={}", values.join(","))));
     }
-    let counted = (0..settings.seeds.len() as u64).eq(settings.seeds.iter().copied());
-    match settings.seeds.as_slice() {
+    let counted = (0..settings.grid.seeds.len() as u64).eq(settings.grid.seeds.iter().copied());
+    match settings.grid.seeds.as_slice() {
         [] => {}
-        _ if counted => words.extend(["--seeds".into(), settings.seeds.len().to_string()]),
+        _ if counted => words.extend(["--seeds".into(), settings.grid.seeds.len().to_string()]),
         // With --seeds a single number is a count.
         [seed] => words.extend(["--seed".into(), seed.to_string()]),
         _ => words.extend(["--seeds".into(), seeds(sweep).replace(' ', "")]),
     }
     for (name, value) in &settings.options {
-        let value = match value {
-            serde_json::Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        words.extend([format!("--{name}"), quote(&value)]);
+        words.extend([format!("--{name}"), quote(value)]);
     }
     words.join(" ")
 }

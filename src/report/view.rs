@@ -1,7 +1,8 @@
 //! How a sweep is looked at: which axis goes along a figure, which has a line for each
 //! value, and which have figures of their own.
 
-use super::sweep::{Axis, Run, Status, Sweep};
+use super::sweep::{Run, Status, Sweep};
+use crate::sweep::grid::Axis;
 use crate::train::config::Config;
 
 /// Axes that go along a figure, the first that there is.
@@ -58,7 +59,7 @@ pub struct Cell<'a> {
 impl<'a> View<'a> {
     /// Arranges `sweep`; `layers` counts those of a run's network.
     pub fn new(sweep: &'a Sweep, layers: &dyn Fn(&Run) -> Option<usize>) -> View<'a> {
-        let axes = &sweep.settings.axes;
+        let axes = &sweep.settings.grid.axes;
         let x = choose_along(axes);
         let series_axis = choose_series(axes, x);
         let along = x.map(|axis| arrange(axis, sweep, layers));

@@ -12,8 +12,8 @@ const FORMAT: u32 = 1;
 /// What may not change when a run is resumed: with any of these changed, the numbers
 /// would be those of no run. The rest (epochs, steps, threads, logging, where the data
 /// is) may.
-const FIXED: [&str; 7] = [
-    "model", "params", "train", "engine", "device", "order", "augment",
+const FIXED: [&str; 8] = [
+    "model", "params", "train", "engine", "device", "winograd", "order", "augment",
 ];
 
 /// The settings of a run.
@@ -41,6 +41,7 @@ impl Config {
             "data_dir": options.data_dir,
             "engine": options.engine.name(),
             "device": options.device.name(),
+            "winograd": options.winograd,
             "order": options.order.name(),
             "augment": options.augment,
             "weights": options.weights,
@@ -115,7 +116,12 @@ impl Config {
     pub fn differences(&self, started: &Config) -> Vec<String> {
         let mut out = Vec::new();
         for key in FIXED {
-            let value = |config: &Config| config.0.get(key).cloned().unwrap_or(Value::Null);
+            // Older runs do not say it, and had no choice.
+            let unsaid = match key {
+                "winograd" => json!(true),
+                _ => Value::Null,
+            };
+            let value = |config: &Config| config.0.get(key).unwrap_or(&unsaid).clone();
             let (mut there, mut here) = (value(started), value(self));
             for train in [&mut there, &mut here] {
                 if let Some(train) = train.as_object_mut().filter(|_| key == "train") {

@@ -1,5 +1,6 @@
 //! What the command line says of a run beside the model.
 
+use crate::engines::cpu::Cpu;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -133,6 +134,8 @@ pub struct Options {
     pub engine: EngineKind,
     /// `--device`.
     pub device: Device,
+    /// Without `--no-winograd`.
+    pub winograd: bool,
     /// `--out`: the run folder.
     pub out: Option<PathBuf>,
     /// `--weights`: a safetensors file to start from.
@@ -151,6 +154,8 @@ pub struct Options {
     pub resume: bool,
     /// `--force`.
     pub force: bool,
+    /// `--stop-on-eof`: standard input's end asks for the stop, as SIGTERM does.
+    pub stop_on_eof: bool,
     /// `--quiet`.
     pub quiet: bool,
 }
@@ -169,6 +174,7 @@ impl Options {
             memory: None,
             engine: EngineKind::default(),
             device: Device::default(),
+            winograd: true,
             out: None,
             weights: None,
             order: Order::default(),
@@ -178,8 +184,14 @@ impl Options {
             save_every: SAVE_EVERY,
             resume: false,
             force: false,
+            stop_on_eof: false,
             quiet: false,
         }
+    }
+
+    /// What the CPU engine must know.
+    pub fn cpu(&self) -> Cpu {
+        Cpu::here().with_winograd(self.winograd)
     }
 
     /// Refuses values that mean nothing.
@@ -227,6 +239,9 @@ impl Options {
         }
         if self.device != Device::default() {
             flag("device", Some(self.device.name().into()));
+        }
+        if !self.winograd {
+            flag("no-winograd", None);
         }
         if self.order != Order::default() {
             flag("order", Some(self.order.name().into()));

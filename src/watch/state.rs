@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::report::history::{self, Epoch};
-use crate::report::sweep;
+use crate::sweep::folder;
 use crate::train::config::Config;
 use crate::train::metrics::{self, Line};
 use crate::train::run_folder;
@@ -130,7 +130,7 @@ impl Watched {
 /// Refuses what is no run's folder, nor one that a run may begin in.
 fn refuse(dir: &Path) -> Result<()> {
     let help = "give the folder of a run of vanc train, such as runs/quickstart";
-    if sweep::settings(dir).exists() {
+    if folder::settings(dir).exists() {
         return Err(
             Error::new(format!("{} is a sweep, not a run", dir.display())).help(format!(
                 "give one of the folders in {}",

@@ -8,3 +8,4 @@ mod support;
 mod timing;
 mod training;
 mod twins;
+mod winograd;

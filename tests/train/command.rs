@@ -77,6 +77,7 @@ fn evaluation(target: PathBuf) -> eval::Options {
         split: Split::Test,
         engine: EngineKind::default(),
         device: Device::Cpu,
+        winograd: true,
     }
 }
 

@@ -28,6 +28,7 @@ pub struct Pool {
     team: Arc<Team>,
     helpers: Vec<JoinHandle<()>>,
     isa: Isa,
+    winograd: bool,
     /// Runs do not nest, so one thread owns the pool and jobs cannot capture it.
     not_sync: PhantomData<Cell<()>>,
 }
@@ -87,6 +88,7 @@ impl Pool {
             team,
             helpers: Vec::with_capacity(threads - 1),
             isa: isa.min(Isa::best()),
+            winograd: true,
             not_sync: PhantomData,
         };
         for index in 1..threads {
@@ -108,6 +110,17 @@ impl Pool {
         self.team.members.len()
     }
 
+    /// Whether convolutions on this pool may be by Winograd's method, which is so at first.
+    pub fn with_winograd(mut self, winograd: bool) -> Pool {
+        self.winograd = winograd;
+        self
+    }
+
+    /// As [`Pool::with_winograd`] said.
+    pub fn winograd(&self) -> bool {
+        self.winograd
+    }
+
     /// The instructions that kernels on this pool use.
     pub fn isa(&self) -> Isa {
         self.isa
@@ -116,6 +129,12 @@ impl Pool {
     /// Runs `job(thread)` on every thread at once and waits for all.
     pub fn run(&self, job: &(dyn Fn(usize) + Sync)) {
         self.fork(job, false);
+    }
+
+    /// Runs `job(0)` on the caller's thread, as [`Pool::run`] would.
+    pub fn alone(&self, job: &(dyn Fn(usize) + Sync)) {
+        let _restore = flush_to_zero();
+        job(0);
     }
 
     /// As [`Pool::run`]; with `optional`, a helper that has not begun when the caller is
@@ -274,10 +293,10 @@ pub struct Meeting {
 }
 
 impl Meeting {
-    /// Of all threads of `pool`.
-    pub fn new(pool: &Pool) -> Meeting {
+    /// Of `threads` of `pool`.
+    pub fn new(pool: &Pool, threads: usize) -> Meeting {
         Meeting {
-            threads: pool.threads(),
+            threads,
             spins: pool.team.spins,
             arrived: Line::default(),
             held: Line::default(),
@@ -376,7 +395,7 @@ mod tests {
     fn threads_meet_and_one_works_alone() {
         for threads in [1, 2, 5] {
             let pool = Pool::new(threads).unwrap();
-            let meeting = Meeting::new(&pool);
+            let meeting = Meeting::new(&pool, pool.threads());
             let (together, alone) = (AtomicUsize::new(0), AtomicUsize::new(0));
             pool.run(&|_| {
                 for round in 1..=100 {
@@ -395,7 +414,7 @@ mod tests {
     #[test]
     fn nobody_waits_for_a_thread_that_panicked() {
         let pool = Pool::new(2).unwrap();
-        let meeting = Meeting::new(&pool);
+        let meeting = Meeting::new(&pool, pool.threads());
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             pool.run(&|thread| {
                 meeting.attend(|| {

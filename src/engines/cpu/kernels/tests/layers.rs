@@ -45,7 +45,7 @@ fn check_dense(g: DenseGeometry) {
         let mut spare = scratch(dense::input_gradient_scratch_len(&g));
         dense::input_gradient(pool, &g, &dy, &w, gdx, false, &mut spare);
         let mut spare = scratch(dense::weight_gradient_scratch_len(pool.threads()));
-        dense::weight_gradient(pool, &g, &x, &dy, gdw, Some(gdb), &mut spare);
+        dense::weight_gradient(pool, &g, &x, &dy, 0, gdw, Some(gdb), &mut spare);
         got
     });
     for (isa, got) in results {

@@ -5,10 +5,10 @@ use super::super::pool::Pool;
 use super::super::shared::Shared;
 use super::super::simd::Isa;
 use super::super::weights::WeightShape;
-use super::super::{ConvGeometry, LANES, padded};
-use super::filter::{SPARE_LEN, gradient_block};
-use super::tiles::{transform_gradients, transform_tiles};
-use super::transform::POINTS;
+use super::super::{ConvGeometry, LANES};
+use super::filter::{SPARE_LEN, Values, gradient_block};
+use super::tiles::{Tiles, transform_gradients, transform_tiles};
+use super::transform::Phase;
 use super::{Tiling, plane_len};
 
 /// Tiles transformed by one part.
@@ -17,9 +17,10 @@ const TRANSFORMED: usize = 4;
 const NARROW_CHUNK: usize = 128;
 /// Tiles of a chunk where they are many.
 const WIDE_CHUNK: usize = 512;
-/// Outputs and inputs, by sixteen, of a part that takes all 36 points: 295 kB of sums.
+/// Outputs, by sixteen, and lines of inputs of a part that takes all points: 295 kB of
+/// sums.
 const OUT_PIECE: usize = 2;
-const IN_PIECE: usize = 4;
+const LINES: usize = 4;
 
 /// How the work is cut up.
 struct Plan {
@@ -47,20 +48,30 @@ impl Plan {
         }
     }
 
+    /// Lines of a plane of inputs.
+    fn ins(&self) -> usize {
+        self.tiling.phases().len() * self.tiling.in_lines()
+    }
+
+    /// Inputs, by sixteen, of a part that takes all points.
+    fn in_piece(&self) -> usize {
+        LINES / self.tiling.phases().len()
+    }
+
     /// Tiles of inputs, of output gradients, and shared sums.
     fn shared_lens(&self) -> [usize; 3] {
         let t = &self.tiling;
-        let sums = POINTS * plane_len(t.out_lines(), padded(t.in_channels));
+        let sums = t.points() * plane_len(t.out_lines(), self.ins() * LANES);
         [
-            POINTS * plane_len(t.in_lines(), self.chunk),
-            POINTS * plane_len(t.out_lines(), self.chunk),
+            t.points() * plane_len(self.ins(), self.chunk),
+            t.points() * plane_len(t.out_lines(), self.chunk),
             if self.by_channels { 0 } else { sums },
         ]
     }
 
     /// A thread's sums and spare blocks.
     fn thread_lens(&self) -> [usize; 2] {
-        let sums = POINTS * plane_len(OUT_PIECE, IN_PIECE * LANES);
+        let sums = self.tiling.points() * plane_len(OUT_PIECE, LINES * LANES);
         [if self.by_channels { sums } else { 0 }, SPARE_LEN]
     }
 }
@@ -72,7 +83,7 @@ pub fn weight_gradient_scratch_len(g: &ConvGeometry, threads: usize) -> usize {
 }
 
 /// `∂C/∂w` (`O×I×3×3`, overwritten) from `x` `[N][H][W][I]` and `dy = ∂C/∂y`
-/// `[N][H'][W'][O]`: `dw[t] = Σ x[i + t − p]·dy[i]`.
+/// `[N][H'][W'][O]`: `dw[t] = Σ x[i·s + t − p]·dy[i]`.
 pub fn weight_gradient(
     pool: &Pool,
     g: &ConvGeometry,
@@ -155,62 +166,58 @@ impl Pass<'_> {
     /// Transforms the tiles of a chunk, of both operands.
     fn transform(&self, pool: &Pool, first: usize, count: usize) {
         let t = &self.plan.tiling;
-        let in_plane = plane_len(t.in_lines(), count);
-        let out_plane = plane_len(t.out_lines(), count);
         pool.parts(count.div_ceil(TRANSFORMED), |_, part| {
             let skip = part * TRANSFORMED;
-            let (from, some) = (first + skip, TRANSFORMED.min(count - skip));
             // SAFETY: every part writes its own tiles.
             unsafe {
-                let to = self.inputs.start().add(skip * LANES);
-                transform_tiles(
-                    self.isa,
-                    *t,
-                    self.x.as_ptr(),
-                    from,
-                    some,
-                    to,
-                    count,
-                    in_plane,
-                );
-                let to = self.gradients.start().add(skip * LANES);
-                let dy = self.dy.as_ptr();
-                transform_gradients(self.isa, *t, dy, from, some, to, count, out_plane);
+                let mut inputs = Tiles {
+                    first: first + skip,
+                    count: TRANSFORMED.min(count - skip),
+                    start: self.inputs.start().add(skip * LANES),
+                    places: count,
+                    plane: plane_len(self.plan.ins(), count),
+                };
+                let gradients = Tiles {
+                    start: self.gradients.start().add(skip * LANES),
+                    plane: plane_len(t.out_lines(), count),
+                    ..inputs
+                };
+                for &phase in t.phases() {
+                    transform_tiles(self.isa, *t, phase, self.x.as_ptr(), inputs);
+                    inputs.start = inputs.start.add(t.in_lines() * count * LANES);
+                }
+                for &phase in Phase::full(t.stride) {
+                    transform_gradients(self.isa, *t, phase, self.dy.as_ptr(), gradients);
+                }
             }
         });
     }
 
-    /// Products at `point` of input line `i` with `width` blocks of outputs from `o` on.
-    #[allow(clippy::too_many_arguments)]
+    /// Products at `point` of a line of inputs with `width` blocks of outputs from `o` on.
     unsafe fn multiply(
         &self,
         point: usize,
         count: usize,
-        i: usize,
+        line: usize,
         (o, width): (usize, usize),
         out: Out,
         accumulate: bool,
     ) {
-        let t = &self.plan.tiling;
-        let in_plane = plane_len(t.in_lines(), count);
-        let out_plane = plane_len(t.out_lines(), count);
+        let in_plane = plane_len(self.plan.ins(), count);
+        let out_plane = plane_len(self.plan.tiling.out_lines(), count);
+        let inputs = point * in_plane + line * count * LANES;
+        let gradients = point * out_plane + o * count * LANES;
         // SAFETY: tiles that nobody writes now; `out` is the caller's.
         unsafe {
             let left = Left {
-                start: self
-                    .inputs
-                    .start()
-                    .add(point * in_plane + i * count * LANES),
+                start: self.inputs.start().add(inputs),
                 row: LANES,
                 line: 0,
                 rows: 0,
                 depth: count,
             };
             let right = Right {
-                start: self
-                    .gradients
-                    .start()
-                    .add(point * out_plane + o * count * LANES),
+                start: self.gradients.start().add(gradients),
                 block: count * LANES,
                 blocks: width,
             };
@@ -218,21 +225,27 @@ impl Pass<'_> {
         }
     }
 
-    /// A part takes one point.
+    /// A part takes one phase of a point.
     fn one_point(&self, pool: &Pool, count: usize, accumulate: bool) {
         let t = &self.plan.tiling;
-        let rows = padded(t.in_channels);
+        let (lines, phases) = (t.in_lines(), t.phases().len());
+        let rows = self.plan.ins() * LANES;
         let plane = plane_len(t.out_lines(), rows);
-        pool.parts(POINTS, |_, point| {
-            for i in 0..t.in_lines() {
-                // SAFETY: every part writes its own plane.
+        pool.parts(t.points() * phases, |_, part| {
+            let (point, phase) = (part / phases, part % phases);
+            let [some, _] = t.phases_at(point);
+            if !some.contains(&phase) {
+                return;
+            }
+            for line in phase * lines..(phase + 1) * lines {
+                // SAFETY: every part writes its own lines of its own plane.
                 unsafe {
                     let out = Out {
-                        start: self.sums.start().add(point * plane + i * LANES * LANES),
+                        start: self.sums.start().add(point * plane + line * LANES * LANES),
                         row: LANES,
                         block: rows * LANES,
                     };
-                    self.multiply(point, count, i, (0, t.out_lines()), out, accumulate);
+                    self.multiply(point, count, line, (0, t.out_lines()), out, accumulate);
                 }
             }
         });
@@ -241,48 +254,59 @@ impl Pass<'_> {
     /// From shared sums to the weight.
     fn finish(&self, pool: &Pool) {
         let t = &self.plan.tiling;
-        let rows = padded(t.in_channels);
-        let plane = plane_len(t.out_lines(), rows);
+        let rows = self.plan.ins() * LANES;
         pool.parts(t.out_lines() * t.in_lines(), |thread, part| {
             let (o, i) = (part / t.in_lines(), part % t.in_lines());
             // SAFETY: every part writes its own block of the weight.
             unsafe {
-                let from = self.sums.start().add((o * rows + i * LANES) * LANES);
+                let from = Values {
+                    start: self.sums.start().add((o * rows + i * LANES) * LANES),
+                    phase: t.in_lines() * LANES * LANES,
+                    plane: plane_len(t.out_lines(), rows),
+                };
                 let [_, spare] = self.own(thread);
-                let dw = self.dw.start();
-                gradient_block(self.isa, from, plane, dw, self.shape(), o, i, spare);
+                let (dw, shape) = (self.dw.start(), self.shape());
+                gradient_block(self.isa, from, t.phases(), dw, shape, (o, i), spare);
             }
         });
     }
 
-    /// A part takes 32 outputs and 64 inputs, through all points to the weight.
+    /// A part takes 32 outputs and some inputs, through all points to the weight.
     fn all_points(&self, pool: &Pool, count: usize) {
         let t = &self.plan.tiling;
+        let in_piece = self.plan.in_piece();
         let out_pieces = t.out_lines().div_ceil(OUT_PIECE);
-        let in_pieces = t.in_lines().div_ceil(IN_PIECE);
-        let plane = plane_len(OUT_PIECE, IN_PIECE * LANES);
+        let in_pieces = t.in_lines().div_ceil(in_piece);
+        let plane = plane_len(OUT_PIECE, LINES * LANES);
         pool.parts(out_pieces * in_pieces, |thread, part| {
-            let (o, i) = (part % out_pieces * OUT_PIECE, part / out_pieces * IN_PIECE);
+            let (o, i) = (part % out_pieces * OUT_PIECE, part / out_pieces * in_piece);
             let width = OUT_PIECE.min(t.out_lines() - o);
-            let lines = IN_PIECE.min(t.in_lines() - i);
+            let lines = in_piece.min(t.in_lines() - i);
             // SAFETY: own scratch; every part writes its own blocks of the weight.
             unsafe {
                 let [sums, spare] = self.own(thread);
-                for point in 0..POINTS {
-                    for line in 0..lines {
+                for point in 0..t.points() {
+                    let [some, _] = t.phases_at(point);
+                    for (phase, line) in some.flat_map(|p| (0..lines).map(move |l| (p, l))) {
+                        let at = phase * in_piece + line;
                         let out = Out {
-                            start: sums.add(point * plane + line * LANES * LANES),
+                            start: sums.add(point * plane + at * LANES * LANES),
                             row: LANES,
-                            block: IN_PIECE * LANES * LANES,
+                            block: LINES * LANES * LANES,
                         };
-                        self.multiply(point, count, i + line, (o, width), out, false);
+                        let line = phase * t.in_lines() + i + line;
+                        self.multiply(point, count, line, (o, width), out, false);
                     }
                 }
                 for block in 0..width * lines {
                     let (column, line) = (block / lines, block % lines);
-                    let from = sums.add((column * IN_PIECE + line) * LANES * LANES);
-                    let (dw, at) = (self.dw.start(), (o + column, i + line));
-                    gradient_block(self.isa, from, plane, dw, self.shape(), at.0, at.1, spare);
+                    let from = Values {
+                        start: sums.add((column * LINES + line) * LANES * LANES),
+                        phase: in_piece * LANES * LANES,
+                        plane,
+                    };
+                    let (dw, shape, at) = (self.dw.start(), self.shape(), (o + column, i + line));
+                    gradient_block(self.isa, from, t.phases(), dw, shape, at, spare);
                 }
             }
         });
