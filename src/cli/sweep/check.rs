@@ -123,7 +123,7 @@ fn checked(model: &Model, options: &Options) -> Checked {
     Checked {
         epochs: model.train.epochs as u64,
         device: options.device,
-        memory: images + needed_memory(options.engine, model, batch),
+        memory: images + needed_memory(options.engine, options.cpu(), model, batch),
         data: (kind, model.input, model.output.elements()),
     }
 }
