@@ -26,9 +26,6 @@ train {
 }
 ";
 
-/// The values of `n`, unsorted, and the policies.
-pub const DEPTHS: [&str; 2] = ["3", "1"];
-pub const POLICIES: [&str; 2] = ["plain", "variable"];
 /// What the failed run said.
 pub const COMPLAINT: &str = "the loss is NaN in step 12, <b>sadly</b>";
 
@@ -91,103 +88,49 @@ fn copy_into(from: &Path, to: &Path) {
 
 /// The folder of a run of the sweep.
 pub fn run(sweep: &Path, n: &str, policy: &str, seed: u64) -> PathBuf {
-    sweep.join(name(n, policy, seed))
+    sweep.join(format!("runs/n={n},policy={policy},seed={seed}"))
 }
 
-fn name(n: &str, policy: &str, seed: u64) -> String {
-    format!("runs/n={n},policy={policy},seed={seed}")
-}
-
+/// Does the sweep, and then has it that the last two of its runs did not end well.
 fn make(dir: &Path) {
-    std::fs::write(dir.join("tiny.van"), SOURCE).expect("written");
-    let settings = json!({
-        "version": 1,
-        "file": "tiny.van",
-        "axes": [
-            { "name": "n", "values": DEPTHS },
-            { "name": "policy", "values": POLICIES },
-        ],
-        "seeds": [0, 1],
-        "options": { "rate": "0.01" },
-    });
-    std::fs::write(dir.join("sweep.json"), settings.to_string()).expect("written");
-    let mut results = String::new();
-    for n in DEPTHS {
-        for policy in POLICIES {
-            for seed in [0, 1] {
-                let last = (n, policy) == (DEPTHS[1], POLICIES[1]);
-                let row = match (last, seed) {
-                    (true, 0) => failed(n, policy, seed),
-                    (true, _) => missing(n, policy, seed),
-                    (false, _) => done(dir, n, policy, seed),
-                };
-                results.push_str(&format!("{row}\n"));
-            }
-        }
-    }
-    std::fs::write(dir.join("results.jsonl"), results).expect("written");
-}
-
-fn row(n: &str, policy: &str, seed: u64, status: &str) -> Value {
-    json!({
-        "run": name(n, policy, seed),
-        "axes": { "n": n, "policy": policy },
-        "seed": seed,
-        "status": status,
-        "epochs": null,
-        "train_loss": null,
-        "train_accuracy": null,
-        "test_loss": null,
-        "test_accuracy": null,
-        "best_test_accuracy": null,
-        "best_epoch": null,
-        "alpha_residual": null,
-        "error": null,
-        "seconds": null,
-    })
-}
-
-fn missing(n: &str, policy: &str, seed: u64) -> Value {
-    row(n, policy, seed, "missing")
-}
-
-fn failed(n: &str, policy: &str, seed: u64) -> Value {
-    let mut row = row(n, policy, seed, "failed");
-    row["error"] = json!(COMPLAINT);
-    row
-}
-
-fn done(dir: &Path, n: &str, policy: &str, seed: u64) -> Value {
-    let out = run(dir, n, policy, seed);
     let file = dir.join("tiny.van");
-    let (seed_text, out_text) = (seed.to_string(), out.display().to_string());
-    let file = file.display().to_string();
-    let args = ["train", &file, "--quiet", "--threads", "1", "--n", n];
-    let more = ["--policy", policy, "--seed", &seed_text, "--out", &out_text];
-    succeed(&[args.as_slice(), more.as_slice()].concat());
-    let log = std::fs::read_to_string(out.join("metrics.jsonl")).expect("a log");
-    let lines: Vec<Value> = log
+    std::fs::write(&file, SOURCE).expect("written");
+    let args = [
+        "sweep",
+        "--vary",
+        "n=3,1",
+        "--vary",
+        "policy=plain,variable",
+    ];
+    let mut args: Vec<&std::ffi::OsStr> = args.map(AsRef::as_ref).into();
+    args.extend(
+        ["--seeds", "2", "--rate", "0.01", "--quiet", "--out"]
+            .map(AsRef::<std::ffi::OsStr>::as_ref),
+    );
+    args.extend([dir.as_os_str(), file.as_os_str()]);
+    succeed(&args);
+    let path = dir.join("results.jsonl");
+    let text = std::fs::read_to_string(&path).expect("results");
+    let mut rows: Vec<Value> = text
         .lines()
         .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect();
-    let of = |split: &str| {
-        lines
-            .iter()
-            .rfind(|line| line["split"] == split)
-            .expect("a line")
-    };
-    let (train, test) = (of("train"), of("test"));
-    let accuracy = |line: &&Value| line["accuracy"].as_f64().expect("a number");
-    let tests = lines.iter().filter(|line| line["split"] == "test");
-    let best = tests
-        .max_by(|a, b| accuracy(a).total_cmp(&accuracy(b)))
-        .expect("a test");
-    let mut row = row(n, policy, seed, "done");
-    row["epochs"] = test["epoch"].clone();
-    row["train_accuracy"] = train["epoch_accuracy"].clone();
-    row["test_accuracy"] = test["accuracy"].clone();
-    row["best_test_accuracy"] = best["accuracy"].clone();
-    row["alpha_residual"] = test["alpha_residual"].clone();
-    row["seconds"] = test["seconds"].clone();
-    row
+    assert_eq!(rows.len(), 8);
+    for (row, status) in rows[6..].iter_mut().zip(["failed", "missing"]) {
+        let numbers = [
+            "epochs",
+            "train_accuracy",
+            "test_accuracy",
+            "best_test_accuracy",
+        ];
+        for key in numbers.into_iter().chain(["alpha_residual", "seconds"]) {
+            row[key] = Value::Null;
+        }
+        row["status"] = json!(status);
+        let folder = row["run"].as_str().expect("a folder");
+        std::fs::remove_dir_all(dir.join(folder)).expect("removed");
+    }
+    rows[6]["error"] = json!(COMPLAINT);
+    let lines: Vec<String> = rows.iter().map(|row| format!("{row}\n")).collect();
+    std::fs::write(path, lines.concat()).expect("written");
 }
