@@ -1,6 +1,6 @@
 //! Figures and tables from the logs of runs.
 //!
-//! [`write`] reads a sweep's folder or a run's, and leaves one HTML page with
+//! [`write()`] reads a sweep's folder or a run's, and leaves one HTML page with
 //! everything in it and the figures as files beside it. [`chart`] draws; [`history`]
 //! reads a log epoch by epoch, which `vanc watch` shows too.
 
@@ -122,6 +122,8 @@ impl Place {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             Some(_) | None => Path::new("."),
         };
+        // Links from the page need its folder.
+        std::fs::create_dir_all(parent).map_err(|e| told(Error::io("make", parent, e)))?;
         Ok(Place {
             page: page.to_owned(),
             parent: parent.to_owned(),

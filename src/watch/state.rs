@@ -150,7 +150,10 @@ fn refuse(dir: &Path) -> Result<()> {
         run_folder::metrics(dir),
         run_folder::lock(dir),
     ];
-    if !ours.iter().any(|path| path.exists()) && entries.count() > 0 {
+    // A sweep makes the folder of a run, and puts its log there, before the run begins.
+    let sweep = dir.parent().and_then(Path::parent);
+    let of_sweep = sweep.is_some_and(|sweep| folder::settings(sweep).exists());
+    if !of_sweep && !ours.iter().any(|path| path.exists()) && entries.count() > 0 {
         return Err(Error::new(format!("{} holds no run", dir.display())).help(help));
     }
     Ok(())

@@ -100,6 +100,15 @@ fn links_lead_to_the_runs() {
         html.contains("<a href=\"runs/n=3,policy=plain,seed=0\">"),
         "{html}"
     );
+    let deeper = copy.path().join("a/b.html");
+    succeed(&[
+        "report".as_ref(),
+        copy.path().as_os_str(),
+        "-o".as_ref(),
+        deeper.as_os_str(),
+    ]);
+    let moved = std::fs::read_to_string(deeper).expect("a page");
+    assert!(moved.contains("<a href=\"../runs/n=3,policy=plain,seed=0\">"));
     assert!(
         !html.contains("<a href=\"runs/n=1,policy=variable,seed=1\">"),
         "it is not there"

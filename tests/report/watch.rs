@@ -67,6 +67,11 @@ fn a_run_under_way_is_shown_as_training() {
 fn a_run_that_has_not_begun_waits() {
     let folder = tempfile::tempdir().expect("a folder");
     assert!(watch(folder.path()).contains("has not begun"));
+    let copy = copy();
+    let next = run(copy.path(), "1", "variable", 1);
+    std::fs::create_dir(&next).expect("made");
+    std::fs::write(next.join("log.txt"), "").expect("written");
+    assert!(watch(&next).contains("has not begun"));
 }
 
 #[test]
