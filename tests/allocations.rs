@@ -4,7 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use vanc::engines::cpu::CpuEngine;
+use vanc::engines::cpu::{Cpu, CpuEngine};
 use vanc::engines::{Engine, StepContext, init};
 use vanc::tensor::Batch;
 
@@ -59,7 +59,8 @@ fn a_step_allocates_nothing() {
     for (file, size) in files {
         for policy in policies {
             let model = model(file, &[size, ("policy", policy)]);
-            let mut engine = CpuEngine::new(&model, &init::initial(&model, 0)).unwrap();
+            let mut engine =
+                CpuEngine::new(&model, &init::initial(&model, 0), Cpu::here()).unwrap();
             let batch = Batch {
                 images: vec![0.5; 8 * model.input.elements()],
                 labels: (0..8).collect(),
