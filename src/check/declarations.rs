@@ -16,6 +16,7 @@ pub const RESERVED: &[&str] = &[
     "batch",
     "check",
     "checkpoint",
+    "compare",
     "constraint",
     "data",
     "data-dir",

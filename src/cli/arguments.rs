@@ -23,6 +23,8 @@ pub(super) fn command(knobs: &[Knob]) -> Command {
         .subcommand(train(knobs))
         .subcommand(sweep(knobs))
         .subcommand(eval())
+        .subcommand(report())
+        .subcommand(watch())
         .subcommand(bench(knobs))
         .subcommand(data())
 }
@@ -304,6 +306,34 @@ fn eval() -> Command {
         ))
         .arg(no_winograd())
         .arg(format(&["text", "json"]))
+}
+
+fn report() -> Command {
+    Command::new("report")
+        .about("Draw the figures and tables of a sweep or a run, as one HTML page")
+        .arg(
+            Arg::new("DIR")
+                .required(true)
+                .value_parser(PathBufValueParser::new())
+                .help("The folder of a sweep or of a run"),
+        )
+        .arg(path("out", "FILE", "The page [default: DIR/report.html]").short('o'))
+        .arg(path(
+            "compare",
+            "FILE",
+            "Published results to be shown beside those of a sweep (JSON)",
+        ))
+}
+
+fn watch() -> Command {
+    Command::new("watch")
+        .about("Show the curves of a run in the terminal as they grow")
+        .arg(
+            Arg::new("RUN")
+                .required(true)
+                .value_parser(PathBufValueParser::new())
+                .help("The folder of a run, also of one that has just begun"),
+        )
 }
 
 /// A flag for each setting of `train { … }`, and one for the optimizer's rate.

@@ -94,6 +94,25 @@ impl Config {
         self.0.get("command").and_then(Value::as_str)
     }
 
+    /// The setting called `key`.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.0.get(key)
+    }
+
+    /// The params of the file, and their values as they are written.
+    pub fn params(&self) -> Vec<(String, String)> {
+        let params = self.0.get("params").and_then(Value::as_object);
+        let written = |value: &Value| match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        params
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (name.clone(), written(value)))
+            .collect()
+    }
+
     /// What differs between the run `started` and these settings, of all that may not.
     pub fn differences(&self, started: &Config) -> Vec<String> {
         let mut out = Vec::new();
