@@ -23,8 +23,9 @@ const OUT_PIECE: usize = 2;
 const LINES: usize = 4;
 /// Floats of sums that stay in a second-level cache of 1 MB beside a chunk of tiles.
 const CACHED: usize = 160 * 1024;
-/// Tiles of such a chunk, of a group of chunks at least, and groups at most.
-const GROUP_CHUNK: usize = 16;
+/// Lines of such a chunk: of all tiles, of both operands.
+const GROUP_LINES: usize = 128;
+/// Tiles of a group at least, and groups at most.
 const GROUP: usize = 128;
 const GROUPS: usize = 16;
 
@@ -54,8 +55,10 @@ impl Plan {
         let mut plan = Plan {
             tiling,
             cut: Cut::Groups(groups),
-            chunk: GROUP_CHUNK,
+            chunk: 0,
         };
+        let lines = plan.ins() + tiling.out_lines();
+        plan.chunk = (GROUP_LINES / lines).clamp(8, GROUP);
         if groups < GROUPS / 2 || plan.sums_len() > CACHED {
             let narrow = tiling.is_narrow();
             let most = if narrow { NARROW_CHUNK } else { WIDE_CHUNK };
