@@ -36,7 +36,9 @@ impl Method {
             stride: window.stride,
             padding: window.padding,
         };
-        match winograd && geometry.is_winograd() {
+        // Images of few channels are less work when packed without padding.
+        let few = geometry.in_channels <= 3;
+        match winograd && !few && geometry.is_winograd() {
             true => Method::Winograd(geometry),
             false => Method::Patches(geometry),
         }

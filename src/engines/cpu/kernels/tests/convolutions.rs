@@ -106,7 +106,9 @@ fn winograd_matches_the_definition_for_few_channels() {
         }
     }
     check_winograd(geometry(3, (16, 16), 32, 3));
-    let g = geometry(3, (16, 32), 32, 3);
+    // Enough tiles for groups of them with their own sums of the weight's gradient.
+    check_winograd(geometry(17, (3, 20), 32, 3));
+    let g = geometry(5, (17, 5), 125, 3);
     check_winograd(ConvGeometry { stride: 2, ..g });
 }
 

@@ -17,7 +17,8 @@ const SHARED_TILES: usize = 128;
 /// Tiles transformed by one part there.
 const TRANSFORMED: usize = 4;
 /// Outputs, by sixteen, of a part there, and inputs, by sixteen, of a piece of filters:
-/// 36 × 32 × 64 floats are 295 kB.
+/// 36 × 32 × 64 floats are 295 kB. (Sums of twice as many inputs at once would gain 2 %
+/// of the time and lose a third of the precision.)
 const OUT_PIECE: usize = 2;
 const IN_PIECE: usize = 4;
 

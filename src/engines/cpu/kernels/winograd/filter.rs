@@ -132,3 +132,27 @@ unsafe fn gradient_phase<S: Simd, T: Tile>(from: *const f32, plane: usize, block
         }
     }
 }
+
+simd! {
+    /// Adds to sixteen times sixteen sums those of the other `groups`, in order, which
+    /// are `apart`.
+    ///
+    /// # Safety
+    /// All are readable, the first writable.
+    pub fn add_groups(sums: *mut f32, groups: usize, apart: usize) = add_groups_generic
+}
+
+#[inline(always)]
+unsafe fn add_groups_generic<S: Simd>(sums: *mut f32, groups: usize, apart: usize) {
+    for row in 0..LANES {
+        // SAFETY: the caller's sums.
+        unsafe {
+            let first = sums.add(row * LANES);
+            let mut sum = S::load(first);
+            for group in 1..groups {
+                sum = S::add(sum, S::load(first.add(group * apart)));
+            }
+            S::store(first, sum);
+        }
+    }
+}

@@ -156,14 +156,17 @@ unsafe fn finish_phase<S: Simd, T: Tile>(
         // SAFETY: positions of the caller's output, and its sums.
         unsafe {
             let from = sums.start.add(line * sums.places * LANES).cast_const();
-            let mut all = Sums::<S>::about(T::output::<S>(from, sums.plane)[0][0]);
+            let mut all = Sums::<S>::about(S::splat(0.0));
             let mut positions = 0;
             for tile in 0..sums.count {
                 let (image, row, column) = t.place(sums.first + tile);
-                let values = T::output::<S>(from.add(tile * LANES), sums.plane);
                 let start = (image * height + row * step + top) * width + column * step + left;
                 let start = y.wrapping_add(start * position + line * LANES);
                 let (rows, columns) = (rest(height, top, row), rest(width, left, column));
+                let values = T::output::<S>(from.add(tile * LANES), sums.plane);
+                if tile == 0 {
+                    all = Sums::about(values[0][0]);
+                }
                 for (i, values) in values.iter().enumerate().take(rows) {
                     for (j, value) in values.iter().enumerate().take(columns) {
                         let to = start.add((i * width + j) * step * position);

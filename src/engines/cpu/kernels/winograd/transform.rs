@@ -125,6 +125,12 @@ pub struct Window {
     pub position: usize,
 }
 
+/// What lies outside of an image.
+static ZEROS: Zeros = Zeros([0.0; LANES]);
+
+#[repr(align(64))]
+struct Zeros([f32; LANES]);
+
 impl Window {
     /// R×C positions, zero outside of the image.
     #[inline(always)]
@@ -150,12 +156,17 @@ impl Window {
                     }
                 }
             } else {
+                let is_in = |at: isize, side: isize| at >= 0 && at < side;
+                let xs: [bool; C] =
+                    std::array::from_fn(|j| is_in(self.x + j as isize * step, width));
                 for i in 0..R {
+                    let y = is_in(self.y + i as isize * step, height);
                     for j in 0..C {
-                        let (y, x) = (self.y + i as isize * step, self.x + j as isize * step);
-                        if y >= 0 && y < height && x >= 0 && x < width {
-                            tile[i][j] = S::load(start.wrapping_add(i * row + j * column));
-                        }
+                        let from = start.wrapping_add(i * row + j * column);
+                        // A choice of addresses, where a branch would often be mistaken.
+                        let from =
+                            std::hint::select_unpredictable(y & xs[j], from, &raw const ZEROS.0[0]);
+                        tile[i][j] = S::load(from);
                     }
                 }
             }
