@@ -38,6 +38,7 @@ pub const RESERVED: &[&str] = &[
     "order",
     "out",
     "plan",
+    "precision",
     "profile",
     "quiet",
     "rate",

@@ -1,8 +1,9 @@
 //! The flags of every command, the params of the file among them.
 
 use crate::check::{Knob, Override, Target};
+use crate::engines::cuda::Precision;
 use crate::error::Error;
-use crate::train::options::{Device, EngineKind, Order};
+use crate::train::options::{EngineKind, Order};
 use clap::builder::{PathBufValueParser, PossibleValuesParser};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::ffi::OsString;
@@ -252,16 +253,33 @@ fn data() -> Command {
 }
 
 /// What runs the network, and on how much of the machine.
-fn machine() -> [Arg; 5] {
-    [
+fn machine() -> Vec<Arg> {
+    let mut args = vec![
         number("threads", "N", "Threads to use [default: one a core]"),
         text(
             "memory",
             "SIZE",
             "Memory to use at most, like 4GiB [default: what the machine has]",
         ),
+    ];
+    args.extend(runner());
+    args
+}
+
+/// What runs the network, and where.
+fn runner() -> [Arg; 4] {
+    [
         choice("engine", &EngineKind::NAMES, "What runs the network"),
-        choice("device", &Device::NAMES, "Where it runs"),
+        text(
+            "device",
+            "DEVICE",
+            "Where it runs: auto, cpu, cuda, or cuda:N for one of several GPUs",
+        ),
+        choice(
+            "precision",
+            &Precision::NAMES,
+            "Numbers on a GPU [default: tf32]",
+        ),
         no_winograd(),
     ]
 }
@@ -304,7 +322,7 @@ fn eval() -> Command {
             "N",
             "Threads to use [default: one a core]",
         ))
-        .arg(no_winograd())
+        .args(runner())
         .arg(format(&["text", "json"]))
 }
 

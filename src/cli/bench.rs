@@ -1,14 +1,14 @@
 //! `vanc bench FILE`: how long a step takes, and what it is spent on.
 
+use super::device::{self, Runner, Wanted};
 use super::train;
 use crate::engines::cpu::{Cpu, CpuEngine};
-use crate::engines::{Engine, StepContext, init};
+use crate::engines::{Engine, Images, Order, StepContext, init};
 use crate::error::{Error, Result};
-use crate::ir::Model;
+use crate::ir::{Model, Shape};
 use crate::plan::{Plan, Purpose};
 use crate::tensor::Batch;
 use crate::train::memory;
-use crate::train::options::{Device, EngineKind};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
@@ -18,17 +18,15 @@ use std::time::{Duration, Instant};
 const WARM_UP: usize = 3;
 /// Steps that are timed at least, and at most.
 const STEPS: (usize, usize) = (5, 10_000);
+/// Steps that an engine which makes its batches is given at once.
+const TOGETHER: usize = 20;
 /// Time to fill with steps between the two.
 const ENOUGH: Duration = Duration::from_secs(5);
 
 /// What is to be measured.
 pub(super) struct Options {
-    /// `--engine`.
-    pub engine: EngineKind,
-    /// `--device`.
-    pub device: Device,
-    /// Without `--no-winograd`.
-    pub winograd: bool,
+    /// What runs the network, and where.
+    pub on: Wanted,
     /// `--threads`.
     pub threads: Option<usize>,
     /// `--memory`.
@@ -51,6 +49,8 @@ pub(super) struct Report {
     flops: u64,
     planned_bytes: u64,
     peak_bytes: Option<u64>,
+    /// Why the engine is not where it might have been expected.
+    note: Option<String>,
     profile: Vec<Share>,
 }
 
@@ -66,28 +66,33 @@ struct Share {
 /// Trains `model` on one batch of random images that stays in memory.
 pub(super) fn run(model: &Model, options: &Options) -> Result<Report> {
     train::use_threads(options.threads)?;
-    let cpu = Cpu::here().with_winograd(options.winograd);
-    let needed = |images| train::needed_memory(options.engine, cpu, model, images);
-    memory::check(&needed, model.train.batch, options.memory)?;
+    let device::Choice { runner, note } = device::choose(options.on)?;
+    runner.check_memory(model, model.train.batch, options.memory)?;
     let tensors = init::initial(model, model.train.seed);
     let batch = random_batch(model);
-    let plan = Plan::new(model, model.train.batch, Purpose::Training, &cpu);
+    let plan = Plan::new(
+        model,
+        model.train.batch,
+        Purpose::Training,
+        &Cpu::here().with_winograd(options.on.winograd),
+    );
     let mut report = Report {
         engine: String::new(),
         batch: model.train.batch,
         steps: 0,
         seconds_per_step: 0.0,
         flops: plan.steps().map(|step| step.cost.flops).sum(),
-        planned_bytes: needed(model.train.batch) as u64,
+        planned_bytes: runner.needed_memory(model, model.train.batch) as u64,
+        note,
         peak_bytes: None,
         profile: Vec::new(),
     };
-    match (options.engine, options.profile) {
-        (EngineKind::Cpu, true) => {
-            let mut engine = CpuEngine::new(model, &tensors, cpu)?;
+    match (&runner, options.profile) {
+        (Runner::Cpu(cpu), true) => {
+            let mut engine = CpuEngine::new(model, &tensors, *cpu)?;
             drop(tensors);
             engine.time_steps();
-            time(&mut engine, &batch, options, &mut report)?;
+            time(&mut engine, &batch, model.input, options, &mut report)?;
             let runs = (report.steps + WARM_UP) as f64;
             let times = plan.steps().zip(engine.times());
             report.profile = times
@@ -99,59 +104,99 @@ pub(super) fn run(model: &Model, options: &Options) -> Result<Report> {
                 })
                 .collect();
         }
-        (EngineKind::Dfdx, true) => {
-            return Err(
-                Error::new("--profile: the engine dfdx has no steps to time")
-                    .help("leave --profile out, or give --engine cpu"),
-            );
+        (Runner::Dfdx | Runner::Cuda(..), true) => {
+            return Err(Error::new(
+                "--profile: only the compiled engine on the CPU times its steps",
+            )
+            .help("leave --profile out, or give --device cpu without --engine"));
         }
-        (EngineKind::Cpu | EngineKind::Dfdx, false) => {
-            let (kind, device) = (options.engine, options.device);
-            let mut engine = train::build(kind, device, cpu, model, &tensors)?;
+        (Runner::Cpu(_) | Runner::Cuda(..) | Runner::Dfdx, false) => {
+            let mut engine = runner.build(model, &tensors)?;
             drop(tensors);
-            time(engine.as_mut(), &batch, options, &mut report)?;
+            time(engine.as_mut(), &batch, model.input, options, &mut report)?;
         }
     }
     report.peak_bytes = memory::peak();
     Ok(report)
 }
 
+/// Times steps. An engine that holds images is given several at once, as in training,
+/// and each counts as its share of them.
 fn time(
     engine: &mut dyn Engine,
     batch: &Batch,
+    shape: Shape,
     options: &Options,
     report: &mut Report,
 ) -> Result<()> {
-    let mut step = 0;
-    let mut once = || -> Result<f64> {
-        let at = StepContext {
-            // Too small to diverge, large enough to be done in full.
-            rate: 1e-6,
-            seed: 0,
-            step,
-        };
-        step += 1;
+    let at = |step| StepContext {
+        // Too small to diverge, large enough to be done in full.
+        rate: 1e-6,
+        seed: 0,
+        step,
+    };
+    let pixels: Vec<u8> = batch
+        .images
+        .iter()
+        .map(|x| (x * 127.0 + 128.0) as u8)
+        .collect();
+    let holds = hold(engine, &pixels, batch, shape)?;
+    let (mut step, together) = (0, if holds { TOGETHER } else { 1 });
+    let mut some = || -> Result<f64> {
         let start = Instant::now();
-        engine.step(batch, at)?;
-        Ok(start.elapsed().as_secs_f64())
+        for _ in 0..together {
+            match holds {
+                true => engine.queue(0, at(step))?,
+                false => drop(engine.step(batch, at(step))?),
+            }
+            step += 1;
+        }
+        if holds {
+            engine.outcomes()?;
+        }
+        Ok(start.elapsed().as_secs_f64() / together as f64)
     };
     for _ in 0..WARM_UP {
-        once()?;
+        some()?;
     }
     let mut seconds = Vec::new();
     let start = Instant::now();
-    let wanted = options.steps.map(|steps| steps.max(1) as usize);
+    let wanted = options
+        .steps
+        .map(|steps| (steps.max(1) as usize).div_ceil(together));
     while match wanted {
         Some(wanted) => seconds.len() < wanted,
         None => seconds.len() < STEPS.0 || (start.elapsed() < ENOUGH && seconds.len() < STEPS.1),
     } {
-        seconds.push(once()?);
+        seconds.push(some()?);
     }
     seconds.sort_by(f64::total_cmp);
     report.engine = engine.name();
-    report.steps = seconds.len();
+    report.steps = seconds.len() * together;
     report.seconds_per_step = seconds.get(seconds.len() / 2).copied().unwrap_or(0.0);
     Ok(())
+}
+
+/// Gives the batch's images to the engine to keep; whether it does.
+fn hold(engine: &mut dyn Engine, pixels: &[u8], batch: &Batch, shape: Shape) -> Result<bool> {
+    let each = vec![0.5; shape.channels()];
+    let images = Images {
+        shape,
+        pixels,
+        labels: &batch.labels,
+        mean: &each,
+        deviation: &each,
+        batch: batch.len(),
+        augment: &[],
+    };
+    let holds = engine.hold(&images)?;
+    if holds {
+        engine.begin_epoch(&Order {
+            images: (0..batch.len() as u32).collect(),
+            changes: Vec::new(),
+        })?;
+    }
+    Ok(holds)
 }
 
 fn random_batch(model: &Model) -> Batch {
@@ -236,6 +281,9 @@ impl Report {
         for (name, fact) in facts {
             out.push_str(&format!("{name:<12}{fact}\n"));
         }
+        if let Some(note) = &self.note {
+            out.push_str(&format!("\n{note}\n"));
+        }
         if !self.profile.is_empty() {
             out.push_str(&self.profile_text());
         }
@@ -292,6 +340,7 @@ mod tests {
     use super::*;
     use crate::check::check;
     use crate::diag::Sources;
+    use crate::train::options::{Device, EngineKind};
 
     #[test]
     fn a_report_adds_up() {
@@ -299,9 +348,10 @@ mod tests {
         let model = check(&mut Sources::new("test.van", text), &[], false);
         let model = model.unwrap_or_else(|_| panic!("{text} has mistakes"));
         let mut options = Options {
-            engine: EngineKind::Cpu,
-            device: Device::Cpu,
-            winograd: true,
+            on: Wanted {
+                device: Device::Cpu,
+                ..Wanted::default()
+            },
             threads: None,
             memory: Some(1 << 30),
             steps: Some(2),
@@ -317,7 +367,7 @@ mod tests {
         options.memory = Some(1000);
         let refused = run(&model, &options).err().unwrap();
         assert!(refused.message.contains("allowed"), "{refused}");
-        (options.memory, options.engine) = (None, EngineKind::Dfdx);
+        (options.memory, options.on.engine) = (None, EngineKind::Dfdx);
         let refused = run(&model, &options).err().unwrap();
         assert!(refused.message.contains("--profile"), "{refused}");
     }

@@ -1,17 +1,15 @@
 //! `vanc eval RUN_OR_CHECKPOINT`: how well a network does, class by class.
 
-use super::train::build;
+use super::device::{self, Wanted};
 use crate::check::{self, Override, Target};
 use crate::data::{self, Dataset, Request};
 use crate::diag::{Sources, Style};
-use crate::engines::cpu::Cpu;
 use crate::error::{Error, Result};
 use crate::ir::Model;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::confusion::Confusion;
 use crate::train::evaluate::evaluate;
 use crate::train::metrics::Split;
-use crate::train::options::{Device, EngineKind};
 use crate::train::position::Sums;
 use crate::train::progress::Progress;
 use crate::train::progress::text::{Paint, decimal, percent};
@@ -53,12 +51,8 @@ pub struct Options {
     pub batch: Option<usize>,
     /// `--split`.
     pub split: Split,
-    /// `--engine`.
-    pub engine: EngineKind,
-    /// `--device`.
-    pub device: Device,
-    /// Without `--no-winograd`.
-    pub winograd: bool,
+    /// What runs the network, and where.
+    pub on: Wanted,
 }
 
 /// The result.
@@ -91,10 +85,15 @@ pub fn run(options: &Options) -> Result<Report> {
     let model = model(&checkpoint, options, &path)?;
     let mut progress = Progress::new(false);
     let (dataset, warning) = load_data(&model, &checkpoint, options, &progress)?;
-    let cpu = Cpu::here().with_winograd(options.winograd);
-    let (kind, device) = (options.engine, options.device);
-    let mut engine =
-        build(kind, device, cpu, &model, &checkpoint.tensors).map_err(|e| within(e, &path))?;
+    let choice = device::choose(options.on)?;
+    let warning = match (warning, choice.note) {
+        (Some(warning), Some(note)) => Some(format!("{warning}; {note}")),
+        (warning, note) => warning.or(note),
+    };
+    let mut engine = choice
+        .runner
+        .build(&model, &checkpoint.tensors)
+        .map_err(|e| within(e, &path))?;
     let batch = options.batch.unwrap_or(model.train.batch);
     let mut confusion = Confusion::default();
     let mut done = 0;

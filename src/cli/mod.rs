@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod data;
 mod describe;
+mod device;
 pub mod eval;
 mod fmt;
 mod options;

@@ -2,8 +2,10 @@
 
 use super::arguments::{param_overrides, setting_overrides};
 use super::bench;
+use super::device::Wanted;
 use super::eval::{self, Which};
 use crate::check::{Knob, Override};
+use crate::engines::cuda::Precision;
 use crate::error::{Error, Result};
 use crate::train::memory;
 use crate::train::metrics::Split;
@@ -35,8 +37,10 @@ pub(super) fn train(path: &Path, knobs: &[Knob], matches: &ArgMatches) -> Result
     options.force = matches.get_flag("force");
     options.stop_on_eof = matches.get_flag("stop-on-eof");
     options.quiet = matches.get_flag("quiet");
-    (options.engine, options.device) = engine(matches)?;
-    options.winograd = winograd(matches);
+    let wanted = wanted(matches)?;
+    (options.engine, options.device) = (wanted.engine, wanted.device);
+    options.precision = wanted.precision;
+    options.winograd = wanted.winograd;
     if let Some(name) = word(matches, "order") {
         options.order = Order::parse(name)?;
     }
@@ -51,11 +55,8 @@ pub(super) fn train(path: &Path, knobs: &[Knob], matches: &ArgMatches) -> Result
 
 /// What `bench` is asked to do.
 pub(super) fn bench(matches: &ArgMatches) -> Result<bench::Options> {
-    let (engine, device) = engine(matches)?;
     Ok(bench::Options {
-        engine,
-        device,
-        winograd: winograd(matches),
+        on: wanted(matches)?,
         threads: number_of(matches, "threads"),
         memory: word(matches, "memory").map(memory::parse).transpose()?,
         steps: matches.get_one("max-steps").copied(),
@@ -63,11 +64,17 @@ pub(super) fn bench(matches: &ArgMatches) -> Result<bench::Options> {
     })
 }
 
-/// `--engine` and `--device`.
-fn engine(matches: &ArgMatches) -> Result<(EngineKind, Device)> {
-    let kind = word(matches, "engine").map(EngineKind::parse).transpose()?;
+/// `--engine`, `--device` and `--precision`.
+fn wanted(matches: &ArgMatches) -> Result<Wanted> {
+    let engine = word(matches, "engine").map(EngineKind::parse).transpose()?;
     let device = word(matches, "device").map(Device::parse).transpose()?;
-    Ok((kind.unwrap_or_default(), device.unwrap_or_default()))
+    let precision = word(matches, "precision").map(Precision::parse);
+    Ok(Wanted {
+        engine: engine.unwrap_or_default(),
+        device: device.unwrap_or_default(),
+        precision: precision.transpose()?,
+        winograd: winograd(matches),
+    })
 }
 
 /// What `eval` is asked to do.
@@ -85,9 +92,7 @@ pub(super) fn eval(matches: &ArgMatches) -> Result<eval::Options> {
             Some("train") => Split::Train,
             _ => Split::Test,
         },
-        engine: EngineKind::default(),
-        device: Device::default(),
-        winograd: winograd(matches),
+        on: wanted(matches)?,
     })
 }
 

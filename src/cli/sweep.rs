@@ -17,7 +17,7 @@ use crate::sweep::results::{self, Tally};
 use crate::sweep::runner::{self, Ended, Task, Work};
 use crate::sweep::shard::MAX_SHARDS;
 use crate::train::memory;
-use crate::train::options::{Device, quote};
+use crate::train::options::quote;
 use crate::train::stop::Stop;
 use ask::Asked;
 use check::{Checked, check, read_data};
@@ -150,8 +150,10 @@ fn jobs(asked: &Asked, checked: &[Checked], images: usize) -> usize {
         .map(|bytes| bytes as f64)
         .or_else(memory::available);
     let fit = limit.map_or(usize::MAX, |limit| (limit / most) as usize);
-    let side_by_side = checked.iter().map(|checked| match checked.device {
-        Device::Cpu => asked.threads,
+    let side_by_side = checked.iter().map(|checked| match checked.runner.card() {
+        // They would share it, and each would take longer.
+        Some(_) => 1,
+        None => asked.threads,
     });
     side_by_side.min().unwrap_or(1).min(fit).max(1)
 }

@@ -1,17 +1,15 @@
 //! `vanc train FILE`: data, engine, run folder and loop, chained.
 
+use super::device::{self, Runner, Wanted};
 use crate::data::{self, Dataset, Request, Sampler};
 use crate::describe::{count, totals};
-use crate::engines::cpu::Cpu;
 use crate::engines::{self, Engine};
 use crate::error::{Error, Result};
 use crate::ir::{Model, Schedule};
 use crate::schedule;
-use crate::tensor::Tensor;
 use crate::train::checkpoint::{Checkpoint, DataMeta, FORMAT, Meta};
 use crate::train::config::Config;
-use crate::train::memory;
-use crate::train::options::{Device, EngineKind, Options, Order};
+use crate::train::options::{Options, Order};
 use crate::train::position::Position;
 use crate::train::progress::{Progress, Summary};
 use crate::train::run_folder::{self, Place, RunFolder};
@@ -49,9 +47,15 @@ fn train(
         settings = resumed_settings(settings, folder, checkpoint, source)?;
     }
     // All that can fail for a reason of the user's comes before anything is written.
+    let choice = device::choose(Wanted::of(options))?;
+    if let Some(note) = &choice.note {
+        progress.note(note);
+    }
     let dataset = load_data(model, options, progress)?;
-    check_memory(model, options, &dataset)?;
-    let mut engine = engine(model, options, &place, &dataset)?;
+    // A batch larger than the dataset is as large as that.
+    let batch = model.train.batch.min(dataset.train.len());
+    choice.runner.check_memory(model, batch, options.memory)?;
+    let mut engine = engine(model, options, &choice.runner, &place, &dataset)?;
     let (folder, meta) = match place {
         Place::Resumed { folder, checkpoint } => {
             folder.write_settings(&settings.to_text())?;
@@ -194,26 +198,11 @@ fn load_data(model: &Model, options: &Options, progress: &Progress) -> Result<Da
     data::load(&request, &progress.loader(kind.keyword()))
 }
 
-/// Refuses a batch that memory cannot hold; one larger than the dataset is as large as
-/// that.
-fn check_memory(model: &Model, options: &Options, dataset: &Dataset) -> Result<()> {
-    let batch = model.train.batch.min(dataset.train.len());
-    let needed = |images| needed_memory(options.engine, options.cpu(), model, images);
-    memory::check(&needed, batch, options.memory)
-}
-
-/// Bytes that training with batches of `images` takes.
-pub(super) fn needed_memory(kind: EngineKind, cpu: Cpu, model: &Model, images: usize) -> f64 {
-    match kind {
-        EngineKind::Cpu => engines::cpu::memory(model, images, cpu),
-        EngineKind::Dfdx => engines::dfdx::memory(model, images),
-    }
-}
-
 /// The engine in the state that the run begins or goes on with.
 fn engine(
     model: &Model,
     options: &Options,
+    runner: &Runner,
     place: &Place,
     dataset: &Dataset,
 ) -> Result<Box<dyn Engine>> {
@@ -223,23 +212,11 @@ fn engine(
             if let Some(path) = &options.weights {
                 weights::load(path, model, &mut initial)?;
             }
-            build(
-                options.engine,
-                options.device,
-                options.cpu(),
-                model,
-                &initial,
-            )
+            runner.build(model, &initial)
         }
         Place::Resumed { folder, checkpoint } => {
             checkpoint.meta.data.check(dataset)?;
-            let mut engine = build(
-                options.engine,
-                options.device,
-                options.cpu(),
-                model,
-                &initial,
-            )?;
+            let mut engine = runner.build(model, &initial)?;
             engine
                 .load(&checkpoint.tensors)
                 .map_err(|e| in_checkpoint(e, folder))?;
@@ -253,20 +230,6 @@ fn in_checkpoint(error: Error, folder: &RunFolder) -> Error {
     Error {
         message: format!("cannot go on from {}: {}", path.display(), error.message),
         help: error.help,
-    }
-}
-
-/// An engine of the kind asked for, in the state `tensors`.
-pub(super) fn build(
-    kind: EngineKind,
-    device: Device,
-    cpu: Cpu,
-    model: &Model,
-    tensors: &[Tensor],
-) -> Result<Box<dyn Engine>> {
-    match (kind, device) {
-        (EngineKind::Cpu, Device::Cpu) => engines::cpu::cpu(model, tensors, cpu),
-        (EngineKind::Dfdx, Device::Cpu) => engines::dfdx::cpu(model, tensors),
     }
 }
 

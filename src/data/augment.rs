@@ -6,6 +6,47 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use std::borrow::Cow;
 
+/// What is done to one image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// The crop that is so far down and right in the image padded by `pad`.
+    Crop {
+        pad: usize,
+        down: usize,
+        right: usize,
+    },
+    /// A mirror image, or not.
+    Flip(bool),
+}
+
+impl Change {
+    /// How far down and right the crop's corner is from the image's, within the range of
+    /// any image; or whether it is mirrored, as a second number.
+    pub fn numbers(self) -> (i32, i32) {
+        const FAR: i64 = 1 << 30;
+        let apart = |offset: usize, pad: usize| {
+            let whole = |n: usize| i64::try_from(n).unwrap_or(i64::MAX / 2);
+            (whole(offset) - whole(pad)).clamp(-FAR, FAR) as i32
+        };
+        match self {
+            Change::Crop { pad, down, right } => (apart(down, pad), apart(right, pad)),
+            Change::Flip(is_flipped) => (0, i32::from(is_flipped)),
+        }
+    }
+}
+
+/// What each of `changes` does to an image, with the random numbers of `rng`.
+pub(super) fn draw(changes: &[Augment], rng: &mut ChaCha8Rng) -> impl Iterator<Item = Change> {
+    changes.iter().map(|change| match *change {
+        Augment::PadCrop(pad) => {
+            let last = pad.saturating_mul(2);
+            let (down, right) = (rng.random_range(0..=last), rng.random_range(0..=last));
+            Change::Crop { pad, down, right }
+        }
+        Augment::FlipHorizontal => Change::Flip(rng.random()),
+    })
+}
+
 /// The image after each of `changes` in turn, with the random numbers of `rng`.
 pub(super) fn vary<'a>(
     changes: &[Augment],
@@ -14,17 +55,13 @@ pub(super) fn vary<'a>(
     rng: &mut ChaCha8Rng,
 ) -> Cow<'a, [u8]> {
     let (_, height, width) = extents(shape);
-    changes
-        .iter()
-        .fold(Cow::Borrowed(pixels), |pixels, change| match *change {
-            Augment::PadCrop(pad) => {
-                let last = pad.saturating_mul(2);
-                let (down, right) = (rng.random_range(0..=last), rng.random_range(0..=last));
-                pad_crop(&pixels, height, width, pad, down, right).into()
-            }
-            Augment::FlipHorizontal if rng.random() => flip_horizontal(&pixels, width).into(),
-            Augment::FlipHorizontal => pixels,
-        })
+    draw(changes, rng).fold(Cow::Borrowed(pixels), |pixels, change| match change {
+        Change::Crop { pad, down, right } => {
+            pad_crop(&pixels, height, width, pad, down, right).into()
+        }
+        Change::Flip(true) => flip_horizontal(&pixels, width).into(),
+        Change::Flip(false) => pixels,
+    })
 }
 
 /// The crop whose corner is `down`, `right` from the corner of the image padded by `pad`

@@ -55,6 +55,35 @@ impl Epoch {
         self.sampler.steps(self.order.len())
     }
 
+    /// Images in batch `index`.
+    pub fn images(&self, index: usize) -> usize {
+        let batch = self.sampler.batch.max(1);
+        let first = index.saturating_mul(batch);
+        self.order.len().saturating_sub(first).min(batch)
+    }
+
+    /// The images' indices as they come.
+    pub fn order(&self) -> &[usize] {
+        &self.order
+    }
+
+    /// What is done to each image, for those who do it themselves: by image in the order
+    /// of the split, by change in the sampler's, how far down and right the crop is from
+    /// the image; or (0, 1) for a mirror image, (0, 0) for none.
+    pub fn changes(&self) -> Vec<(i32, i32)> {
+        let Sampler { seed, augment, .. } = &self.sampler;
+        let images = 0..self.order.len() as u64;
+        let each = |image| {
+            let mut rng = stream(Purpose::Augment, *seed, self.epoch, image);
+            let drawn = augment::draw(augment, &mut rng);
+            drawn.map(augment::Change::numbers).collect::<Vec<_>>()
+        };
+        match augment.is_empty() {
+            true => Vec::new(),
+            false => images.flat_map(each).collect(),
+        }
+    }
+
     /// Batch `index` of the epoch, augmented and standardised; empty from
     /// [`Epoch::steps`] on. Batches may be asked for in any order: each image has a
     /// random stream of its own.

@@ -2,6 +2,7 @@
 
 mod batch;
 pub mod cpu;
+pub mod cuda;
 pub mod dfdx;
 pub mod dropout;
 pub mod init;
@@ -9,7 +10,8 @@ mod random;
 mod skips;
 mod state;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::ir::{Augment, Shape};
 use crate::tensor::{Batch, Tensor};
 
 /// Where in training a step is, and all that varies with it.
@@ -93,4 +95,64 @@ pub trait Engine {
     /// Replaces the state. Every tensor of the network must be there in its shape;
     /// velocities and sums that are missing become 0.
     fn load(&mut self, tensors: &[Tensor]) -> Result<()>;
+
+    /// Takes the training images to where steps run, to make batches of them there;
+    /// false where the engine does not, or has no room for them.
+    fn hold(&mut self, _images: &Images) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// The order of the images held in the epoch that begins.
+    fn begin_epoch(&mut self, _order: &Order) -> Result<()> {
+        Err(no_images())
+    }
+
+    /// Begins a step on the batch `index` of the epoch, and does not wait for it. What it
+    /// finds comes with [`Self::outcomes`]; once a loss was not finite, nothing moves
+    /// until those are read.
+    fn queue(&mut self, _index: usize, _at: StepContext) -> Result<()> {
+        Err(no_images())
+    }
+
+    /// Waits for the steps that were queued since the last call, [`MOST_QUEUED`] at most,
+    /// and gives their outcomes in order.
+    fn outcomes(&mut self) -> Result<Vec<Outcome>> {
+        Ok(Vec::new())
+    }
+}
+
+fn no_images() -> Error {
+    Error::new("the engine holds no images")
+}
+
+/// Steps that may wait for [`Engine::outcomes`].
+pub const MOST_QUEUED: usize = 256;
+
+/// The training images, as [`Engine::hold`] takes them.
+#[derive(Clone, Copy, Debug)]
+pub struct Images<'a> {
+    /// Of each.
+    pub shape: Shape,
+    /// Bytes, an image after another, each channels × height × width.
+    pub pixels: &'a [u8],
+    /// Class index of each.
+    pub labels: &'a [u32],
+    /// Per channel, of pixels scaled to [0, 1].
+    pub mean: &'a [f32],
+    /// Standard deviation of the same.
+    pub deviation: &'a [f32],
+    /// Images in a step; fewer in the last of an epoch.
+    pub batch: usize,
+    /// Changes of each image, in this order.
+    pub augment: &'a [Augment],
+}
+
+/// An epoch's order of the images that an engine holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Indices of images, as they come.
+    pub images: Vec<u32>,
+    /// For each image by its index, for each change: how far down and right the crop is
+    /// from the image, or (0, 1) for a mirror image and (0, 0) for none.
+    pub changes: Vec<(i32, i32)>,
 }

@@ -1,7 +1,7 @@
 //! Random streams that need no memory: each is named by what it is for, so a resumed
 //! run draws what an undisturbed one would have, on any engine.
 
-use crate::random::keyed;
+use crate::random::{fnv1a, keyed};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
@@ -14,15 +14,21 @@ pub(crate) enum Purpose {
     Dropout,
 }
 
+impl Purpose {
+    /// The first word of the key of its streams.
+    pub(crate) fn word(self) -> [u8; 8] {
+        match self {
+            Purpose::Initial => *b"initial\0",
+            Purpose::Dropout => *b"dropout\0",
+        }
+    }
+}
+
 /// The stream of `purpose` for the tensor or layer called `name`, under the run's
 /// `seed` and at `index` (a step, say). The four are the generator's key.
 pub(crate) fn stream(purpose: Purpose, seed: u64, name: &str, index: u64) -> ChaCha8Rng {
-    let purpose = match purpose {
-        Purpose::Initial => *b"initial\0",
-        Purpose::Dropout => *b"dropout\0",
-    };
     let words = [
-        purpose,
+        purpose.word(),
         seed.to_le_bytes(),
         fnv1a(name).to_le_bytes(),
         index.to_le_bytes(),
@@ -35,23 +41,9 @@ pub(crate) fn unit(random: &mut ChaCha8Rng) -> f64 {
     (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// 64-bit FNV-1a, which, unlike the standard library's hasher, never changes.
-fn fnv1a(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn fnv1a_is_the_published_one() {
-        assert_eq!(fnv1a(""), 0xcbf2_9ce4_8422_2325);
-        assert_eq!(fnv1a("a"), 0xaf63_dc4c_8601_ec8c);
-        assert_eq!(fnv1a("foobar"), 0x8594_4171_f739_67e8);
-    }
 
     #[test]
     fn every_part_of_the_key_matters() {

@@ -63,21 +63,33 @@ impl Skips {
 
     /// The constraint's sums for [`super::Engine::save`], where there are any.
     pub fn save_sums(&self, specs: &[TensorSpec], tensors: &mut Vec<Tensor>) {
+        let skips = self.multipliers.skips.iter();
+        let sums = skips.map(|skip| skip.gradient_sum.clone());
+        self.save_these_sums(specs, sums, self.multipliers.steps, tensors);
+    }
+
+    /// The same of an engine that keeps them elsewhere: one vector a skip, over `steps`.
+    pub fn save_these_sums(
+        &self,
+        specs: &[TensorSpec],
+        sums: impl Iterator<Item = Vec<f32>>,
+        steps: u32,
+        tensors: &mut Vec<Tensor>,
+    ) {
         match self.multipliers.every() {
             Every::Step => return,
             Every::Epoch => {}
         }
         let alphas = specs.iter().filter(|spec| spec.role == Role::Alpha);
-        for (spec, skip) in alphas.zip(&self.multipliers.skips) {
+        for (spec, data) in alphas.zip(sums) {
             tensors.push(Tensor {
                 name: format!("{GRADIENT_SUM_PREFIX}{}", spec.name),
                 shape: spec.shape.clone(),
-                data: skip.gradient_sum.clone(),
+                data,
             });
         }
         if !self.multipliers.skips.is_empty() {
-            let steps = self.multipliers.steps as f32;
-            tensors.push(Tensor::full(GRADIENT_STEPS, &[1], steps));
+            tensors.push(Tensor::full(GRADIENT_STEPS, &[1], steps as f32));
         }
     }
 }

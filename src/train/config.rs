@@ -1,6 +1,7 @@
 //! `config.json`: everything a run was started with, enough to repeat it.
 
 use super::options::Options;
+use crate::engines::cuda::Precision;
 use crate::error::{Error, Result};
 use crate::ir::Model;
 use serde_json::{Map, Value, json};
@@ -11,9 +12,10 @@ const FORMAT: u32 = 1;
 
 /// What may not change when a run is resumed: with any of these changed, the numbers
 /// would be those of no run. The rest (epochs, steps, threads, logging, where the data
-/// is) may.
-const FIXED: [&str; 8] = [
-    "model", "params", "train", "engine", "device", "winograd", "order", "augment",
+/// is) may, and so may the device: a checkpoint moves from one to another, and the
+/// numbers are the same but for rounding.
+const FIXED: [&str; 7] = [
+    "model", "params", "train", "engine", "winograd", "order", "augment",
 ];
 
 /// The settings of a run.
@@ -42,6 +44,7 @@ impl Config {
             "engine": options.engine.name(),
             "device": options.device.name(),
             "winograd": options.winograd,
+            "precision": options.precision.map(Precision::name),
             "order": options.order.name(),
             "augment": options.augment,
             "weights": options.weights,

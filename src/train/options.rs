@@ -3,6 +3,7 @@
 pub use crate::text::quote;
 
 use crate::engines::cpu::Cpu;
+use crate::engines::cuda::Precision;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -11,9 +12,9 @@ use std::time::Duration;
 /// What runs the network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EngineKind {
-    /// The compiled engine: a plan of fused steps on one arena.
+    /// The compiled one: a plan of fused steps on one arena, on the CPU or a GPU.
     #[default]
-    Cpu,
+    Compiled,
     /// The reference: dfdx's tensors, tape and SGD.
     Dfdx,
 }
@@ -21,9 +22,13 @@ pub enum EngineKind {
 /// Where the network runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Device {
-    /// The processor.
+    /// A GPU that can run the network, where there is one; else the processor.
     #[default]
+    Auto,
+    /// The processor.
     Cpu,
+    /// An NVIDIA GPU: the one of this number, or the first.
+    Cuda(Option<usize>),
 }
 
 /// The order of the training images.
@@ -38,12 +43,12 @@ pub enum Order {
 
 impl EngineKind {
     /// What `--engine` takes.
-    pub const NAMES: [&str; 2] = ["cpu", "dfdx"];
+    pub const NAMES: [&str; 2] = ["compiled", "dfdx"];
 
     /// The engine called `name`.
     pub fn parse(name: &str) -> Result<Self> {
         match name {
-            "cpu" => Ok(EngineKind::Cpu),
+            "compiled" => Ok(EngineKind::Compiled),
             "dfdx" => Ok(EngineKind::Dfdx),
             _ => Err(unknown("--engine", name, &Self::NAMES)),
         }
@@ -52,7 +57,7 @@ impl EngineKind {
     /// What `--engine` calls it.
     pub fn name(self) -> &'static str {
         match self {
-            EngineKind::Cpu => "cpu",
+            EngineKind::Compiled => "compiled",
             EngineKind::Dfdx => "dfdx",
         }
     }
@@ -60,24 +65,29 @@ impl EngineKind {
 
 impl Device {
     /// What `--device` takes.
-    pub const NAMES: [&str; 3] = ["auto", "cpu", "cuda"];
+    pub const NAMES: [&str; 4] = ["auto", "cpu", "cuda", "cuda:N"];
 
-    /// The device called `name`; `auto` is the best that the build has.
+    /// The device called `name`.
     pub fn parse(name: &str) -> Result<Self> {
+        let number = |text: &str| text.strip_prefix("cuda:")?.parse().ok();
         match name {
-            "auto" | "cpu" => Ok(Device::Cpu),
-            "cuda" => Err(
-                Error::new("--device cuda: the engines of this build run on the CPU")
-                    .help("leave --device out, or give --device cpu"),
-            ),
-            _ => Err(unknown("--device", name, &Self::NAMES)),
+            "auto" => Ok(Device::Auto),
+            "cpu" => Ok(Device::Cpu),
+            "cuda" => Ok(Device::Cuda(None)),
+            _ => match number(name) {
+                Some(ordinal) => Ok(Device::Cuda(Some(ordinal))),
+                None => Err(unknown("--device", name, &Self::NAMES)),
+            },
         }
     }
 
     /// What `--device` calls it.
-    pub fn name(self) -> &'static str {
+    pub fn name(self) -> String {
         match self {
-            Device::Cpu => "cpu",
+            Device::Auto => "auto".into(),
+            Device::Cpu => "cpu".into(),
+            Device::Cuda(None) => "cuda".into(),
+            Device::Cuda(Some(ordinal)) => format!("cuda:{ordinal}"),
         }
     }
 }
@@ -138,6 +148,8 @@ pub struct Options {
     pub device: Device,
     /// Without `--no-winograd`.
     pub winograd: bool,
+    /// `--precision`; by default what the device does best.
+    pub precision: Option<Precision>,
     /// `--out`: the run folder.
     pub out: Option<PathBuf>,
     /// `--weights`: a safetensors file to start from.
@@ -179,6 +191,7 @@ impl Options {
             engine: EngineKind::default(),
             device: Device::default(),
             winograd: true,
+            precision: None,
             out: None,
             weights: None,
             order: Order::default(),
@@ -243,7 +256,10 @@ impl Options {
             flag("engine", Some(self.engine.name().into()));
         }
         if self.device != Device::default() {
-            flag("device", Some(self.device.name().into()));
+            flag("device", Some(self.device.name()));
+        }
+        if let Some(precision) = self.precision {
+            flag("precision", Some(precision.name().into()));
         }
         if !self.winograd {
             flag("no-winograd", None);
@@ -325,8 +341,18 @@ mod tests {
         for name in Order::NAMES {
             assert_eq!(Order::parse(name).unwrap().name(), name);
         }
-        assert_eq!(Device::parse("auto").unwrap(), Device::Cpu);
-        assert!(Device::parse("cuda").unwrap_err().message.contains("CPU"));
+        for name in ["auto", "cpu", "cuda", "cuda:0", "cuda:17"] {
+            assert_eq!(Device::parse(name).unwrap().name(), name);
+        }
+        for name in [
+            "cuda:",
+            "cuda:x",
+            "cuda:-1",
+            "gpu",
+            "cuda:99999999999999999999",
+        ] {
+            assert!(Device::parse(name).is_err(), "{name}");
+        }
         assert!(EngineKind::parse("jax").is_err());
     }
 }

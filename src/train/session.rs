@@ -10,13 +10,16 @@ use super::progress::{Progress, StepReport};
 use super::run_folder::{self, RunFolder};
 use super::stop::Stop;
 use super::tensorboard::{self, Events};
-use crate::data::{Dataset, Sampler};
-use crate::engines::{Engine, StepContext};
+use crate::data::{Dataset, Epoch, Sampler};
+use crate::engines::{Engine, Images, MOST_QUEUED, Order, Outcome, StepContext};
 use crate::error::{Error, Result};
 use crate::tensor::Batch;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+/// Seconds of steps that an engine which makes its batches is given at once.
+const MOMENT: f64 = 0.2;
 
 /// What is to be done.
 #[derive(Clone, Copy)]
@@ -52,6 +55,8 @@ pub enum Ending {
 pub struct Session<'a> {
     task: Task<'a>,
     engine: &'a mut dyn Engine,
+    /// Whether it makes the batches.
+    held: bool,
     dir: &'a Path,
     metrics: Metrics,
     events: Option<Events>,
@@ -106,6 +111,15 @@ impl<'a> Session<'a> {
         let now = Instant::now();
         let mut session = Session {
             task,
+            held: engine.hold(&Images {
+                shape: task.dataset.shape,
+                pixels: &task.dataset.train.pixels,
+                labels: &task.dataset.train.labels,
+                mean: &task.dataset.mean,
+                deviation: &task.dataset.std,
+                batch: task.sampler.batch,
+                augment: &task.sampler.augment,
+            })?,
             engine,
             dir,
             metrics,
@@ -184,6 +198,9 @@ impl<'a> Session<'a> {
         let end = (start + self.epoch_steps).min(self.target());
         let indices = (step - start) as usize..(end - start) as usize;
         let epoch = sampler.epoch(dataset.train.len(), epoch);
+        if self.held {
+            return self.train_held(&epoch, indices);
+        }
         let make = |index| epoch.batch(dataset, index);
         ahead(indices, make, |batches| {
             let mut begun = Instant::now();
@@ -198,32 +215,91 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// One step, for which `batch` was waited since `begun`.
-    fn step(&mut self, batch: &Batch, begun: Instant) -> Result<()> {
-        let step = self.meta.position.step;
-        let at = StepContext {
+    /// The same where the engine makes the batches: it is given as many steps as take a
+    /// moment, then asked for what they found.
+    fn train_held(&mut self, epoch: &Epoch, mut indices: Range<usize>) -> Result<()> {
+        let dataset = self.task.dataset;
+        self.engine.begin_epoch(&Order {
+            images: epoch.order().iter().map(|&image| image as u32).collect(),
+            changes: epoch.changes(),
+        })?;
+        let mut wanted = 1;
+        while !indices.is_empty() && self.stop.requested().is_none() {
+            let begun = Instant::now();
+            // A line of the log is of the state after its step.
+            let to_line = self.task.log_every.map_or(usize::MAX, |every| {
+                (every - self.meta.position.step % every) as usize
+            });
+            let count = indices.len().min(wanted).min(to_line).min(MOST_QUEUED);
+            let first = self.meta.position.step;
+            let contexts: Vec<StepContext> = (first..first + count as u64)
+                .map(|step| self.context(step))
+                .collect();
+            for (index, at) in indices.clone().zip(&contexts) {
+                self.engine.queue(index, *at)?;
+            }
+            let outcomes = self.engine.outcomes()?;
+            let mut last = 0.0;
+            for (&at, outcome) in contexts.iter().zip(outcomes) {
+                let index = indices.start;
+                let images = epoch.images(index);
+                if !outcome.loss.is_finite() {
+                    let batch = epoch.batch(dataset, index);
+                    return Err(self.diverged(&batch, at, outcome.loss));
+                }
+                self.add(outcome, images);
+                indices.start += 1;
+                last = at.rate;
+            }
+            let seconds = begun.elapsed().as_secs_f64();
+            self.meta.position.step_seconds += seconds;
+            let each = seconds / count as f64;
+            wanted = (MOMENT / each.max(1e-9)).clamp(1.0, MOST_QUEUED as f64) as usize;
+            self.after_steps(last)?;
+        }
+        Ok(())
+    }
+
+    fn context(&self, step: u64) -> StepContext {
+        StepContext {
             rate: (self.task.rate)(step),
             seed: self.meta.seed,
             step,
-        };
+        }
+    }
+
+    /// Counts a step over so many images.
+    fn add(&mut self, outcome: Outcome, images: usize) {
+        let position = &mut self.meta.position;
+        position.step += 1;
+        position.epoch_sums.add(outcome, images);
+        position.window.add(outcome, images);
+    }
+
+    /// One step, for which `batch` was waited since `begun`.
+    fn step(&mut self, batch: &Batch, begun: Instant) -> Result<()> {
+        let at = self.context(self.meta.position.step);
         let outcome = self.engine.step(batch, at)?;
         if !outcome.loss.is_finite() {
             return Err(self.diverged(batch, at, outcome.loss));
         }
-        let position = &mut self.meta.position;
-        position.step += 1;
-        position.epoch_sums.add(outcome, batch.len());
-        position.window.add(outcome, batch.len());
-        position.step_seconds += begun.elapsed().as_secs_f64();
+        self.add(outcome, batch.len());
+        self.meta.position.step_seconds += begun.elapsed().as_secs_f64();
+        self.after_steps(at.rate)
+    }
+
+    /// What is due after a step, or after several, the last at η = `rate`.
+    fn after_steps(&mut self, rate: f64) -> Result<()> {
+        let step = self.meta.position.step;
         if self.in_epoch() == self.epoch_steps {
-            self.engine.end_epoch(at.rate)?;
+            self.engine.end_epoch(rate)?;
         }
         self.report_step()?;
         if self.awaits_evaluation() {
             return Ok(()); // which writes the line and the checkpoint
         }
         let every = self.task.log_every;
-        if every.is_some_and(|every| (step + 1).is_multiple_of(every)) {
+        if every.is_some_and(|every| step.is_multiple_of(every)) {
             let skips = self.skips()?;
             let line = self.train_line(&skips);
             self.append(&line)?;

@@ -3,8 +3,10 @@
 use dfdx::tensor::Cpu;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::sync::OnceLock;
 use vanc::check::{Override, Target, check};
 use vanc::diag::{Sources, Style};
+use vanc::engines::cuda::{Card, Precision};
 use vanc::engines::dfdx::DfdxEngine;
 use vanc::engines::{Engine, StepContext, init};
 use vanc::ir::{Model, Role, Shape};
@@ -100,8 +102,34 @@ pub fn batch(model: &Model, count: usize, seed: u64) -> Batch {
 /// Makes an engine that trains in f32.
 pub type Make = fn(&Model, &[Tensor]) -> Box<dyn Engine>;
 
-/// Every engine.
-pub const ENGINES: [Make; 2] = [dfdx, cpu];
+/// Every engine that this machine can run.
+pub fn engines() -> Vec<Make> {
+    let mut engines: Vec<Make> = vec![dfdx, cpu];
+    if card().is_some() {
+        engines.push(cuda);
+    }
+    engines
+}
+
+/// The GPU, where there is one; else says once that it is skipped.
+pub fn card() -> Option<&'static Card> {
+    static CARD: OnceLock<Option<Card>> = OnceLock::new();
+    let find = || match vanc::engines::cuda::usable(None) {
+        Ok(card) => Some(card),
+        Err(missing) => {
+            let error = vanc::error::Error::from(missing);
+            eprintln!("the CUDA engine is skipped: {}", error.message);
+            None
+        }
+    };
+    CARD.get_or_init(find).as_ref()
+}
+
+/// The compiled engine on the GPU, in single precision. Only where there is a [`card`].
+pub fn cuda(model: &Model, tensors: &[Tensor]) -> Box<dyn Engine> {
+    let card = card().unwrap();
+    vanc::engines::cuda::engine(card, Precision::F32, model, tensors).unwrap()
+}
 
 /// The reference engine, as it trains.
 pub fn dfdx(model: &Model, tensors: &[Tensor]) -> Box<dyn Engine> {

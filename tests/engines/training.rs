@@ -1,7 +1,7 @@
 //! What a step moves and by how much; states that are saved and loaded; failures.
 
 use crate::networks::NETWORKS;
-use crate::support::{AT, ENGINES, Make, batch, cpu, double, model, state};
+use crate::support::{AT, Make, batch, cpu, double, engines, model, state};
 use vanc::engines::{Engine, SkipState, StepContext};
 use vanc::ir::{Constraint, Every, Model, Role};
 use vanc::schedule::{Multipliers, SkipMultipliers};
@@ -137,7 +137,7 @@ fn alpha_and_lambda_follow_the_rule() {
 
 #[test]
 fn every_epoch_waits_for_the_end_of_the_epoch() {
-    for single in ENGINES {
+    for single in engines() {
         let model = everything(EPOCH);
         let mut engine = single(&model, &vanc::engines::init::initial(&model, 0));
         let start = engine.skips().unwrap();
@@ -162,7 +162,7 @@ fn every_epoch_waits_for_the_end_of_the_epoch() {
 
 #[test]
 fn a_state_comes_back_as_it_was_given() {
-    for single in ENGINES {
+    for single in engines() {
         for network in NETWORKS {
             let model = network.model();
             let tensors = state(&model, 9);
@@ -175,7 +175,7 @@ fn a_state_comes_back_as_it_was_given() {
 
 #[test]
 fn a_loaded_state_goes_on_bit_for_bit() {
-    for single in ENGINES {
+    for single in engines() {
         for constraint in [EPOCH, "lagrange(every: step)"] {
             let model = everything(constraint);
             let mut engine = single(&model, &state(&model, 2));
@@ -209,7 +209,7 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
     let large = "conv(16, kernel: 3) batch_norm relu conv(16, kernel: 3) relu linear(4)";
     let unit = "skip variable { batch_norm relu linear(20) } skip highway { linear(20) tanh }";
     let thin = format!("linear(20) {unit} skip dirac {{ linear(20) }} crelu linear(4)");
-    for single in ENGINES {
+    for single in engines() {
         for (input, layers, images) in [("3, 32, 32", large, 16), ("1, 6, 6", &thin, 200)] {
             let model = model(input, layers, &[]);
             let run = |threads: usize| {
@@ -233,7 +233,7 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
 
 #[test]
 fn reading_moves_nothing() {
-    for single in ENGINES {
+    for single in engines() {
         let model = everything(EPOCH);
         let mut engine = single(&model, &state(&model, 2));
         let before = saved(engine.as_ref());
@@ -248,7 +248,7 @@ fn reading_moves_nothing() {
 
 #[test]
 fn dropout_is_the_steps_own_and_not_in_evaluation() {
-    for single in ENGINES {
+    for single in engines() {
         let model = model("3, 7, 5", "dropout(0.5) linear(4)", &[]);
         let mut engine = single(&model, &state(&model, 2));
         let batch = batch(&model, 3, 0);
@@ -283,7 +283,7 @@ fn first_bad(single: Make, name: &str, value: f32) -> Option<String> {
 
 #[test]
 fn a_loss_that_is_not_finite_moves_nothing_and_is_traced_to_its_layer() {
-    for single in ENGINES {
+    for single in engines() {
         // A NaN, and weights so large that a product overflows.
         for value in [f32::NAN, f32::MAX] {
             for (name, path) in [
@@ -319,7 +319,7 @@ fn a_loss_that_is_not_finite_moves_nothing_and_is_traced_to_its_layer() {
 
 #[test]
 fn nan_passes_through_every_activation() {
-    for single in ENGINES {
+    for single in engines() {
         for layers in [
             "relu",
             "elu",
@@ -346,7 +346,7 @@ fn nan_passes_through_every_activation() {
 
 #[test]
 fn a_batch_that_does_not_fit_is_refused() {
-    for single in ENGINES {
+    for single in engines() {
         let model = model("1, 2, 2", "linear(3)", &[]);
         let mut engine = single(&model, &state(&model, 1));
         let mut refused = |images: usize, labels: Vec<u32>| {
@@ -362,7 +362,7 @@ fn a_batch_that_does_not_fit_is_refused() {
 
 #[test]
 fn a_state_that_does_not_fit_is_refused_and_changes_nothing() {
-    for single in ENGINES {
+    for single in engines() {
         let model = everything(EPOCH);
         let tensors = state(&model, 2);
         let mut engine = single(&model, &tensors);
@@ -379,7 +379,7 @@ fn a_state_that_does_not_fit_is_refused_and_changes_nothing() {
 
 #[test]
 fn training_learns_to_tell_four_images_apart() {
-    for single in ENGINES {
+    for single in engines() {
         let constraint = "lagrange(alpha_rate: 0.2, every: step)";
         let layers = EVERYTHING.replace("dropout(0.3)", "");
         let model = model("3, 7, 5", &layers, &[("constraint", constraint)]);

@@ -10,7 +10,7 @@ use vanc::error::Error;
 use vanc::ir::Model;
 use vanc::train::checkpoint::Checkpoint;
 use vanc::train::metrics::{self, Split};
-use vanc::train::options::{Device, EngineKind, Options, Order};
+use vanc::train::options::{Options, Order};
 use vanc::train::run_folder;
 use vanc::train::session::Ending;
 
@@ -75,9 +75,7 @@ fn evaluation(target: PathBuf) -> eval::Options {
         data_dir: None,
         batch: None,
         split: Split::Test,
-        engine: EngineKind::default(),
-        device: Device::Cpu,
-        winograd: true,
+        on: Default::default(),
     }
 }
 

@@ -1,15 +1,15 @@
 //! Every combination of a sweep as `vanc train` would read it, before any is run.
 
 use crate::check::Knob;
+use crate::cli::device::{self, Runner, Wanted};
 use crate::cli::source::Source;
-use crate::cli::train::needed_memory;
 use crate::cli::{Failure, arguments, complain, options, style};
 use crate::data::{self, Request};
 use crate::diag::Sources;
 use crate::error::Result;
 use crate::ir::{DatasetKind, Model, Shape};
 use crate::sweep::settings::Settings;
-use crate::train::options::{Device, Options};
+use crate::train::options::Options;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -19,7 +19,8 @@ const SHOWN: usize = 10;
 /// What the sweep needs to know of a sound combination.
 pub(super) struct Checked {
     pub epochs: u64,
-    pub device: Device,
+    /// What runs it.
+    pub runner: Runner,
     /// Bytes that a run takes beside its process and images that are read from files.
     pub memory: f64,
     /// The images, and what the network takes and makes.
@@ -99,7 +100,7 @@ fn check_one(source: &Source, knobs: &[Knob], flags: &[String]) -> Result<Checke
         let screens = mistakes.iter().map(|m| m.render(&sources, style()));
         screens.collect::<Vec<_>>().join("\n")
     })?;
-    Ok(checked(&model, &options))
+    checked(&model, &options).map_err(|e| e.to_string())
 }
 
 /// The message of an error of clap's, without the usage.
@@ -107,7 +108,7 @@ fn first_part(text: &str) -> String {
     text.split("\n\n").next().unwrap_or_default().to_string()
 }
 
-fn checked(model: &Model, options: &Options) -> Checked {
+fn checked(model: &Model, options: &Options) -> Result<Checked> {
     let kind = model.train.data.kind;
     let (images, batch) = match &kind {
         DatasetKind::Synthetic(drawn) => {
@@ -120,12 +121,17 @@ fn checked(model: &Model, options: &Options) -> Checked {
         | DatasetKind::Folder => (0, model.train.batch),
     };
     let images = images as f64 * model.input.elements() as f64;
-    Checked {
+    let runner = device::choose(Wanted::of(options))?.runner;
+    let needed = match runner.card() {
+        Some(_) => 0.0,
+        None => runner.needed_memory(model, batch),
+    };
+    Ok(Checked {
         epochs: model.train.epochs as u64,
-        device: options.device,
-        memory: images + needed_memory(options.engine, options.cpu(), model, batch),
+        runner,
+        memory: images + needed,
         data: (kind, model.input, model.output.elements()),
-    }
+    })
 }
 
 /// Reads each dataset that comes as files, so that one that is missing or damaged is

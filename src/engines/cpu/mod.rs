@@ -35,7 +35,7 @@ use crate::tensor::{Batch, Tensor};
 const PLANS: usize = 8;
 
 /// What the plan must know of this engine.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cpu {
     /// Threads that it will run on.
     pub threads: usize,

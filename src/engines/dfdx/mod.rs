@@ -61,6 +61,15 @@ pub fn cpu(model: &Model, tensors: &[Tensor]) -> Result<Box<dyn Engine>> {
     Ok(Box::new(engine))
 }
 
+/// `model` in single precision on the GPU number `ordinal`, by dfdx's own kernels.
+#[cfg(feature = "dfdx-cuda")]
+pub fn cuda(model: &Model, tensors: &[Tensor], ordinal: usize) -> Result<Box<dyn Engine>> {
+    // dfdx's random numbers are not used: the seed is of no matter.
+    let device = dfdx::tensor::Cuda::try_build(ordinal, 0).map_err(device_failed)?;
+    let engine = DfdxEngine::<f32, _>::new("dfdx (CUDA)", device, model, tensors)?;
+    Ok(Box::new(engine))
+}
+
 impl<E: Dtype, D: Backend<E>> DfdxEngine<E, D> {
     /// `model` on `device`, called `name` in logs, starting from `tensors` (see
     /// [`Engine::load`]). The device keeps freed memory for the next step until the

@@ -1,0 +1,219 @@
+//! Which device a network runs on, and the engine there.
+
+use crate::engines::cpu::Cpu;
+use crate::engines::cuda::{self, Precision};
+use crate::engines::{self, Engine};
+use crate::error::{Error, Result};
+use crate::ir::Model;
+use crate::tensor::Tensor;
+use crate::train::memory;
+use crate::train::options::{Device, EngineKind, Options};
+
+/// An engine on a device.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Runner {
+    /// The compiled engine on the CPU.
+    Cpu(Cpu),
+    /// The compiled engine on a GPU.
+    Cuda(cuda::Card, Precision),
+    /// The reference on the CPU.
+    Dfdx,
+    /// The reference on a GPU.
+    #[cfg(feature = "dfdx-cuda")]
+    DfdxCuda(cuda::Card),
+}
+
+/// What was chosen, and what the user may want to know of it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Choice {
+    /// What runs.
+    pub runner: Runner,
+    /// Why it is not the GPU that is there.
+    pub note: Option<String>,
+}
+
+/// What the command line says of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Wanted {
+    /// `--engine`.
+    pub engine: EngineKind,
+    /// `--device`.
+    pub device: Device,
+    /// `--precision`; by default TF32 on a GPU.
+    pub precision: Option<Precision>,
+    /// Without `--no-winograd`.
+    pub winograd: bool,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Wanted {
+            engine: EngineKind::default(),
+            device: Device::default(),
+            precision: None,
+            winograd: true,
+        }
+    }
+}
+
+/// Finds what is `wanted`. `auto` takes a GPU where there is one that can be used, and
+/// does not fail where there is none.
+pub(super) fn choose(wanted: Wanted) -> Result<Choice> {
+    let choice = find(wanted)?;
+    let has_choice = matches!(choice.runner, Runner::Cuda(..));
+    match wanted.precision {
+        Some(precision @ (Precision::Tf32 | Precision::Bf16)) if !has_choice => {
+            Err(Error::new(format!(
+                "--precision {}: what runs the network here computes in f32 alone",
+                precision.name()
+            ))
+            .help("leave --precision out, or run the compiled engine on a GPU"))
+        }
+        Some(_) | None => Ok(choice),
+    }
+}
+
+fn find(wanted: Wanted) -> Result<Choice> {
+    let Wanted { engine, device, .. } = wanted;
+    let precision = wanted.precision.unwrap_or_default();
+    let cpu = Runner::Cpu(Cpu::here().with_winograd(wanted.winograd));
+    let on = |runner| Choice { runner, note: None };
+    match (engine, device) {
+        (EngineKind::Compiled, Device::Cpu) => Ok(on(cpu)),
+        (EngineKind::Compiled, Device::Auto) => Ok(match cuda::usable(None) {
+            Ok(card) => on(Runner::Cuda(card, precision)),
+            Err(cuda::Missing::Hardware(_)) => on(cpu),
+            Err(cuda::Missing::Unusable(error)) => Choice {
+                runner: cpu,
+                note: Some(format!("running on the CPU: {error}")),
+            },
+        }),
+        (EngineKind::Compiled, Device::Cuda(ordinal)) => {
+            let card = cuda::usable(ordinal).map_err(|missing| {
+                let error = Error::from(missing);
+                Error {
+                    message: format!("--device {}: {}", device.name(), error.message),
+                    help: error.help,
+                }
+            })?;
+            Ok(on(Runner::Cuda(card, precision)))
+        }
+        (EngineKind::Dfdx, Device::Cpu | Device::Auto) => Ok(on(Runner::Dfdx)),
+        #[cfg(feature = "dfdx-cuda")]
+        (EngineKind::Dfdx, Device::Cuda(ordinal)) => {
+            let card = cuda::usable(ordinal).map_err(Error::from)?;
+            Ok(on(Runner::DfdxCuda(card)))
+        }
+        #[cfg(not(feature = "dfdx-cuda"))]
+        (EngineKind::Dfdx, Device::Cuda(_)) => Err(Error::new(format!(
+            "--engine dfdx --device {}: this build has dfdx for the CPU alone",
+            device.name()
+        ))
+        .help(
+            "leave --engine out to run the compiled engine on the GPU, or build vanc with \
+             the feature dfdx-cuda (benches/dfdx-cuda.sh)",
+        )),
+    }
+}
+
+impl Wanted {
+    /// What a training is to run on.
+    pub fn of(options: &Options) -> Wanted {
+        Wanted {
+            engine: options.engine,
+            device: options.device,
+            precision: options.precision,
+            winograd: options.winograd,
+        }
+    }
+}
+
+impl Runner {
+    /// The card that the network is on, if it is on one.
+    pub fn card(&self) -> Option<&cuda::Card> {
+        match self {
+            Runner::Cpu(_) | Runner::Dfdx => None,
+            Runner::Cuda(card, _) => Some(card),
+            #[cfg(feature = "dfdx-cuda")]
+            Runner::DfdxCuda(card) => Some(card),
+        }
+    }
+
+    /// The engine in the state `tensors`.
+    pub fn build(&self, model: &Model, tensors: &[Tensor]) -> Result<Box<dyn Engine>> {
+        match self {
+            Runner::Cpu(cpu) => engines::cpu::cpu(model, tensors, *cpu),
+            Runner::Cuda(card, precision) => cuda::engine(card, *precision, model, tensors),
+            Runner::Dfdx => engines::dfdx::cpu(model, tensors),
+            #[cfg(feature = "dfdx-cuda")]
+            Runner::DfdxCuda(card) => engines::dfdx::cuda(model, tensors, card.ordinal),
+        }
+    }
+
+    /// Bytes that training with batches of `images` takes where the network runs.
+    pub fn needed_memory(&self, model: &Model, images: usize) -> f64 {
+        match self {
+            Runner::Cpu(cpu) => engines::cpu::memory(model, images, *cpu),
+            Runner::Cuda(_, precision) => cuda::memory(model, *precision, images),
+            Runner::Dfdx => engines::dfdx::memory(model, images),
+            #[cfg(feature = "dfdx-cuda")]
+            Runner::DfdxCuda(_) => engines::dfdx::memory(model, images),
+        }
+    }
+
+    /// Refuses a batch that the memory there cannot hold, or that takes more than
+    /// `limit` bytes.
+    pub fn check_memory(&self, model: &Model, batch: usize, limit: Option<u64>) -> Result<()> {
+        let needed = |images| self.needed_memory(model, images);
+        let limit = match (self.card(), limit) {
+            // What others use of a card is found when memory is asked for.
+            (Some(card), None) => Some(card.memory as u64),
+            (Some(card), Some(limit)) => Some(limit.min(card.memory as u64)),
+            (None, limit) => limit,
+        };
+        memory::check(&needed, batch, limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(device: Device, precision: Option<Precision>) -> Wanted {
+        Wanted {
+            engine: EngineKind::Compiled,
+            device,
+            precision,
+            ..Wanted::default()
+        }
+    }
+
+    #[test]
+    fn auto_finds_something_wherever_it_is() {
+        assert!(choose(Wanted::default()).is_ok());
+        let dfdx = Wanted {
+            engine: EngineKind::Dfdx,
+            ..Wanted::default()
+        };
+        assert_eq!(choose(dfdx).unwrap().runner, Runner::Dfdx);
+    }
+
+    #[test]
+    fn a_card_that_is_not_there_is_refused_by_name() {
+        let refused = choose(wanted(Device::Cuda(Some(9999)), None)).unwrap_err();
+        assert!(
+            refused.message.contains("--device cuda:9999: "),
+            "{refused}"
+        );
+        assert!(refused.help.is_some());
+    }
+
+    #[test]
+    fn the_cpu_has_one_precision() {
+        let on_cpu = |precision| choose(wanted(Device::Cpu, precision));
+        assert!(matches!(on_cpu(None).unwrap().runner, Runner::Cpu(_)));
+        assert!(on_cpu(Some(Precision::F32)).is_ok());
+        let refused = on_cpu(Some(Precision::Bf16)).unwrap_err();
+        assert!(refused.message.contains("--precision bf16"), "{refused}");
+    }
+}

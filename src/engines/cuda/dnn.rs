@@ -1,0 +1,327 @@
+//! Convolutions by cuDNN, images and weights with their channels last.
+
+use super::Precision;
+use super::gpu::Gpu;
+use super::libraries::Library;
+use crate::error::{Error, Result};
+use cudarc::cudnn::result::{self, CudnnError};
+use cudarc::cudnn::sys;
+use std::ffi::{CStr, c_int, c_void};
+
+/// Algorithms that ask for more scratch memory than this are passed over.
+const WORKSPACE: usize = 1 << 30;
+/// Algorithms that are asked for.
+const ALGORITHMS: usize = 10;
+
+/// cuDNN in use.
+pub struct Dnn {
+    handle: sys::cudnnHandle_t,
+    precision: Precision,
+}
+
+/// Extents of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// Images, channels, rows, columns of what is convolved.
+    pub x: [i32; 4],
+    /// The same of the result.
+    pub y: [i32; 4],
+    /// Rows and columns of a window.
+    pub kernel: [i32; 2],
+    /// Step between windows.
+    pub stride: i32,
+    /// Zeros on each side.
+    pub padding: i32,
+}
+
+/// Which of the three products.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// y from x and w.
+    Forward,
+    /// dx from dy and w.
+    Input,
+    /// dw from x and dy.
+    Weight,
+}
+
+/// A convolution that cuDNN has an algorithm for.
+pub struct Convolution {
+    x: sys::cudnnTensorDescriptor_t,
+    y: sys::cudnnTensorDescriptor_t,
+    w: sys::cudnnFilterDescriptor_t,
+    windows: sys::cudnnConvolutionDescriptor_t,
+    algorithm: Algorithm,
+    /// Bytes of scratch memory.
+    pub workspace: usize,
+}
+
+enum Algorithm {
+    None,
+    Forward(sys::cudnnConvolutionFwdAlgo_t),
+    Input(sys::cudnnConvolutionBwdDataAlgo_t),
+    Weight(sys::cudnnConvolutionBwdFilterAlgo_t),
+}
+
+impl Dnn {
+    /// Starts cuDNN, where it is found.
+    pub fn start(gpu: &Gpu, precision: Precision) -> Result<Dnn> {
+        // cuDNN loads cuBLAS by its name.
+        Library::Cublas.load()?;
+        Library::Cudnn.load()?;
+        let begun = |e| failed("cuDNN does not start", e);
+        let handle = result::create_handle().map_err(begun)?;
+        let dnn = Dnn { handle, precision };
+        // SAFETY: a handle, and a stream that lives as long as the card is in use.
+        unsafe { result::set_stream(handle, gpu.stream().cu_stream().cast()) }.map_err(begun)?;
+        Ok(dnn)
+    }
+
+    /// `9.10.2`.
+    pub fn version(&self) -> String {
+        let version = result::get_version();
+        format!(
+            "{}.{}.{}",
+            version / 10_000,
+            version / 100 % 100,
+            version % 100
+        )
+    }
+
+    /// The fastest algorithm by cuDNN's own reckoning that gives the same bits every time.
+    pub fn convolution(&self, g: Geometry, way: Way) -> Result<Convolution> {
+        let said = |e| failed("cuDNN cannot do a convolution of this network", e);
+        let data = match self.precision {
+            Precision::F32 | Precision::Tf32 => sys::cudnnDataType_t::CUDNN_DATA_FLOAT,
+            Precision::Bf16 => sys::cudnnDataType_t::CUDNN_DATA_BFLOAT16,
+        };
+        let mut conv = Convolution::new().map_err(said)?;
+        conv.describe(g, data).map_err(said)?;
+        let math = match self.precision {
+            Precision::F32 => sys::cudnnMathType_t::CUDNN_FMA_MATH,
+            // Of single precision, by TF32.
+            Precision::Tf32 => sys::cudnnMathType_t::CUDNN_DEFAULT_MATH,
+            Precision::Bf16 => sys::cudnnMathType_t::CUDNN_TENSOR_OP_MATH,
+        };
+        // SAFETY: a descriptor made above.
+        unsafe { result::set_convolution_math_type(conv.windows, math) }.map_err(said)?;
+        conv.choose(self, way).map_err(said)?;
+        match conv.algorithm {
+            Algorithm::None => Err(Error::new(format!(
+                "cuDNN {} has no algorithm for a convolution of this network: {g:?}",
+                self.version()
+            ))),
+            Algorithm::Forward(_) | Algorithm::Input(_) | Algorithm::Weight(_) => Ok(conv),
+        }
+    }
+
+    /// Queues the convolution: `from` are x and w, dy and w, or x and dy; `to` is y, dx or
+    /// dw, replaced or added to.
+    pub fn run(
+        &self,
+        conv: &Convolution,
+        from: (u64, u64),
+        to: u64,
+        add: bool,
+        workspace: u64,
+    ) -> Result<()> {
+        let (one, kept) = (1.0_f32, if add { 1.0_f32 } else { 0.0 });
+        let (one, kept) = ((&raw const one).cast(), (&raw const kept).cast());
+        let (a, b) = (from.0 as *const c_void, from.1 as *const c_void);
+        let (to, scratch) = (to as *mut c_void, workspace as *mut c_void);
+        let (handle, size) = (self.handle, conv.workspace);
+        let Convolution {
+            x, y, w, windows, ..
+        } = *conv;
+        // SAFETY: the caller's memory has the shapes that were described; the factors are
+        // read at once.
+        unsafe {
+            match conv.algorithm {
+                Algorithm::None => Ok(()),
+                Algorithm::Forward(algorithm) => result::convolution_forward(
+                    handle, one, x, a, w, b, windows, algorithm, scratch, size, kept, y, to,
+                ),
+                Algorithm::Input(algorithm) => result::convolution_backward_data(
+                    handle, one, w, b, y, a, windows, algorithm, scratch, size, kept, x, to,
+                ),
+                Algorithm::Weight(algorithm) => result::convolution_backward_filter(
+                    handle, one, x, a, y, b, windows, algorithm, scratch, size, kept, w, to,
+                ),
+            }
+        }
+        .map_err(|e| failed("a convolution failed", e))
+    }
+}
+
+/// The first algorithm of `found` that worked, is deterministic and modest.
+macro_rules! pick {
+    ($conv:expr, $exact:expr, $found:expr, $count:expr, $kind:path, $size:expr) => {
+        for perf in $found.iter().take(usize::try_from($count).unwrap_or(0)) {
+            let is_good = perf.status == sys::cudnnStatus_t::CUDNN_STATUS_SUCCESS
+                && perf.determinism == sys::cudnnDeterminism_t::CUDNN_DETERMINISTIC
+                && perf.memory <= WORKSPACE;
+            if !is_good {
+                continue;
+            }
+            // Full precision was asked for as such; what it is found in is of no matter.
+            if !$exact {
+                result::set_convolution_math_type($conv.windows, perf.mathType)?;
+            }
+            if let Ok(size) = $size(perf.algo)
+                && size <= WORKSPACE
+            {
+                $conv.algorithm = $kind(perf.algo);
+                $conv.workspace = size;
+                return Ok(());
+            }
+        }
+    };
+}
+
+impl Convolution {
+    fn new() -> Result<Self, CudnnError> {
+        let mut conv = Convolution {
+            x: std::ptr::null_mut(),
+            y: std::ptr::null_mut(),
+            w: std::ptr::null_mut(),
+            windows: std::ptr::null_mut(),
+            algorithm: Algorithm::None,
+            workspace: 0,
+        };
+        conv.x = result::create_tensor_descriptor()?;
+        conv.y = result::create_tensor_descriptor()?;
+        conv.w = result::create_filter_descriptor()?;
+        conv.windows = result::create_convolution_descriptor()?;
+        Ok(conv)
+    }
+
+    fn describe(&self, g: Geometry, data: sys::cudnnDataType_t) -> Result<(), CudnnError> {
+        let last = sys::cudnnTensorFormat_t::CUDNN_TENSOR_NHWC;
+        let float = sys::cudnnDataType_t::CUDNN_DATA_FLOAT;
+        let cross = sys::cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION;
+        let [kh, kw] = g.kernel;
+        let (pad, stride) = (g.padding, g.stride);
+        // SAFETY: descriptors made in `new`.
+        unsafe {
+            result::set_tensor4d_descriptor(self.x, last, data, g.x)?;
+            result::set_tensor4d_descriptor(self.y, last, data, g.y)?;
+            result::set_filter4d_descriptor(self.w, data, last, [g.y[1], g.x[1], kh, kw])?;
+            result::set_convolution2d_descriptor(
+                self.windows,
+                pad,
+                pad,
+                stride,
+                stride,
+                1,
+                1,
+                cross,
+                float,
+            )
+        }
+    }
+
+    fn choose(&mut self, dnn: &Dnn, way: Way) -> Result<(), CudnnError> {
+        let (handle, wanted) = (dnn.handle, ALGORITHMS as c_int);
+        let (x, y, w, windows) = (self.x, self.y, self.w, self.windows);
+        let exact = dnn.precision == Precision::F32;
+        let mut count = 0;
+        // SAFETY: descriptors of this convolution; the results are plain data, for which
+        // zeros are valid, and as many as are asked for.
+        unsafe {
+            match way {
+                Way::Forward => {
+                    let mut found: [sys::cudnnConvolutionFwdAlgoPerf_t; ALGORITHMS] =
+                        std::mem::zeroed();
+                    result::get_convolution_forward_algorithm(
+                        handle,
+                        x,
+                        w,
+                        windows,
+                        y,
+                        wanted,
+                        &mut count,
+                        found.as_mut_ptr(),
+                    )?;
+                    let size = |algorithm| {
+                        result::get_convolution_forward_workspace_size(
+                            handle, x, w, windows, y, algorithm,
+                        )
+                    };
+                    pick!(self, exact, found, count, Algorithm::Forward, size);
+                }
+                Way::Input => {
+                    let mut found: [sys::cudnnConvolutionBwdDataAlgoPerf_t; ALGORITHMS] =
+                        std::mem::zeroed();
+                    result::get_convolution_backward_data_algorithm(
+                        handle,
+                        w,
+                        y,
+                        windows,
+                        x,
+                        wanted,
+                        &mut count,
+                        found.as_mut_ptr(),
+                    )?;
+                    let size = |algorithm| {
+                        result::get_convolution_backward_data_workspace_size(
+                            handle, w, y, windows, x, algorithm,
+                        )
+                    };
+                    pick!(self, exact, found, count, Algorithm::Input, size);
+                }
+                Way::Weight => {
+                    let mut found: [sys::cudnnConvolutionBwdFilterAlgoPerf_t; ALGORITHMS] =
+                        std::mem::zeroed();
+                    result::get_convolution_backward_filter_algorithm(
+                        handle,
+                        x,
+                        y,
+                        windows,
+                        w,
+                        wanted,
+                        &mut count,
+                        found.as_mut_ptr(),
+                    )?;
+                    let size = |algorithm| {
+                        result::get_convolution_backward_filter_workspace_size(
+                            handle, x, y, windows, w, algorithm,
+                        )
+                    };
+                    pick!(self, exact, found, count, Algorithm::Weight, size);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn failed(what: &str, error: CudnnError) -> Error {
+    // SAFETY: a C string that is never freed.
+    let text = unsafe { CStr::from_ptr(sys::cudnnGetErrorString(error.0)) };
+    Error::new(format!("{what}: {}", text.to_string_lossy()))
+        .help("--device cpu runs without a GPU")
+}
+
+impl Drop for Convolution {
+    fn drop(&mut self) {
+        // SAFETY: made in `new`, or null. Nothing is left to do where one fails.
+        unsafe {
+            for tensor in [self.x, self.y].into_iter().filter(|d| !d.is_null()) {
+                let _ = result::destroy_tensor_descriptor(tensor);
+            }
+            if !self.w.is_null() {
+                let _ = result::destroy_filter_descriptor(self.w);
+            }
+            if !self.windows.is_null() {
+                let _ = result::destroy_convolution_descriptor(self.windows);
+            }
+        }
+    }
+}
+
+impl Drop for Dnn {
+    fn drop(&mut self) {
+        // SAFETY: made in `start`.
+        let _ = unsafe { result::destroy_handle(self.handle) };
+    }
+}

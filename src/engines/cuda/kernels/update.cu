@@ -1,0 +1,84 @@
+// What moves tensors once all gradients are known. Nothing moves once a run has halted.
+
+// With g' = g + decay·w: v ← momentum·v + g', w ← w − rate·v, or with Nesterov
+// w ← w − rate·(g' + momentum·v); without a velocity w ← w − rate·g'. A thread a weight;
+// all weights lie in one row, their gradients and velocities in others.
+extern "C" __global__ void descend(
+    const Control* control, float* w, const float* g, float* v, float momentum, int nesterov,
+    float decay, u32 count) {
+    u32 at = index();
+    if (at >= count || control->halted) return;
+    float rate = (float)control->rate;
+    float slope = g[at] + decay * w[at];
+    if (v) {
+        float moved = momentum * v[at] + slope;
+        v[at] = moved;
+        slope = nesterov ? slope + momentum * moved : moved;
+    }
+    w[at] -= rate * slope;
+}
+
+// A batch norm whose running statistics move.
+struct Running {
+    // Mean and biased variance of the batch.
+    const float* found;
+    float* mean;
+    float* variance;
+    // Share of what was found.
+    double share;
+    // What makes the variance unbiased.
+    double unbiased;
+    u64 channels;
+};
+
+// running ← (1 − share)·running + share·found. A block row a batch norm.
+extern "C" __global__ void move_statistics(const Control* control, const Running* all) {
+    Running r = all[blockIdx.y];
+    u32 c = index();
+    if (c >= r.channels || control->halted) return;
+    r.mean[c] = (float)((1.0 - r.share) * r.mean[c] + r.share * r.found[c]);
+    double variance = r.unbiased * r.found[r.channels + c];
+    r.variance[c] = (float)((1.0 - r.share) * r.variance[c] + r.share * variance);
+}
+
+// alpha ← clip(alpha − alpha_rate·(∂C/∂alpha + lambda), 0, 1), then where it is enforced
+// lambda ← lambda + lambda_rate·(alpha − 1). No fused multiply-adds: as on the host.
+__device__ inline void constrain(
+    float* alpha, float* lambda, double gradient, double alpha_rate, double lambda_rate,
+    int enforced) {
+    double slope = __dadd_rn(gradient, (double)*lambda);
+    double moved = __dadd_rn((double)*alpha, -__dmul_rn(alpha_rate, slope));
+    moved = moved < 0.0 ? 0.0 : moved > 1.0 ? 1.0 : moved;
+    *alpha = (float)moved;
+    if (enforced) {
+        double apart = __dadd_rn((double)*alpha, -1.0);
+        *lambda = (float)__dadd_rn((double)*lambda, __dmul_rn(lambda_rate, apart));
+    }
+}
+
+// After a step: the rule with its gradient, or (`wait`) the gradient kept for the end of
+// the epoch. The rates are multiples of the learning rate. A thread an alpha.
+extern "C" __global__ void constrain_step(
+    const Control* control, float* alpha, float* lambda, const float* gradient, float* sum,
+    const u8* enforced, double alpha_rate, double lambda_rate, int wait, u32 count) {
+    u32 at = index();
+    if (at >= count || control->halted) return;
+    if (wait) {
+        sum[at] += gradient[at];
+        return;
+    }
+    constrain(
+        alpha + at, lambda + at, (double)gradient[at], __dmul_rn(alpha_rate, control->rate),
+        __dmul_rn(lambda_rate, control->rate), enforced[at]);
+}
+
+// After an epoch: the rule with the mean of the gradients since the last.
+extern "C" __global__ void constrain_epoch(
+    float* alpha, float* lambda, float* sum, const u8* enforced, double alpha_rate,
+    double lambda_rate, double scale, u32 count) {
+    u32 at = index();
+    if (at >= count) return;
+    double mean = __dmul_rn((double)sum[at], scale);
+    constrain(alpha + at, lambda + at, mean, alpha_rate, lambda_rate, enforced[at]);
+    sum[at] = 0.0f;
+}

@@ -1,0 +1,283 @@
+//! What lives on the card: the network's tensors, gradients and velocities in rows of
+//! floats that one kernel can pass over, and one arena for the rest.
+
+use super::gpu::{Buffer, Gpu};
+use crate::error::Result;
+use crate::ir::{Role, TensorSpec};
+use crate::plan::{Id, Place, Plan};
+use std::ops::Range;
+
+/// Tensors begin at multiples of this many floats: 128 bytes.
+const ALIGNMENT: usize = 32;
+
+/// Outcomes that can wait to be read.
+pub const OUTCOMES: usize = 1024;
+
+/// Bytes of one.
+pub const OUTCOME: usize = 16;
+
+/// Bytes of `Control` in kernels/prelude.cuh.
+const CONTROL: usize = 32;
+
+/// Where each tensor is in the row of all: those that SGD moves, then α, λ and the
+/// running statistics. α and λ are in the same order, so one offset is of both.
+pub struct Rows {
+    /// Floats before each tensor, in the order of [`crate::ir::Model::tensors`].
+    pub offsets: Vec<usize>,
+    /// Floats that SGD moves.
+    pub optimized: usize,
+    /// The floats of all α.
+    pub alphas: Range<usize>,
+    /// The floats of all λ.
+    pub lambdas: Range<usize>,
+    /// All floats.
+    pub total: usize,
+}
+
+impl Rows {
+    /// The place of every tensor.
+    pub fn new(specs: &[TensorSpec]) -> Rows {
+        let mut rows = Rows {
+            offsets: vec![0; specs.len()],
+            optimized: 0,
+            alphas: 0..0,
+            lambdas: 0..0,
+            total: 0,
+        };
+        let end = rows.place(specs, Role::is_optimized, 0);
+        rows.optimized = end;
+        let end = rows.place(specs, |role| role == Role::Alpha, end);
+        rows.alphas = rows.optimized..end;
+        let end = rows.place(specs, |role| role == Role::Multiplier, end);
+        rows.lambdas = rows.alphas.end..end;
+        let is_running = |role| matches!(role, Role::RunningMean | Role::RunningVar);
+        rows.total = rows.place(specs, is_running, end);
+        rows
+    }
+
+    fn place(&mut self, specs: &[TensorSpec], wanted: fn(Role) -> bool, mut at: usize) -> usize {
+        for (spec, offset) in specs.iter().zip(&mut self.offsets) {
+            if wanted(spec.role) {
+                *offset = at;
+                at += spec
+                    .shape
+                    .iter()
+                    .product::<usize>()
+                    .next_multiple_of(ALIGNMENT);
+            }
+        }
+        at
+    }
+}
+
+/// All memory that the engine has on the card.
+pub struct Memory {
+    /// Places in the three rows.
+    pub rows: Rows,
+    /// Values.
+    pub tensors: Buffer,
+    /// Gradients of what SGD moves and of α.
+    pub gradients: Buffer,
+    /// Velocities of what SGD moves.
+    pub velocities: Buffer,
+    /// Sums of ∂C/∂α for the end of an epoch.
+    pub sums: Buffer,
+    /// A byte an α: whether its λ moves.
+    pub enforced: Buffer,
+    /// `Control`.
+    pub control: Buffer,
+    /// [`OUTCOMES`] of them.
+    pub outcomes: Buffer,
+    arena: Buffer,
+    labels: Buffer,
+    losses: Buffer,
+    correct: Buffer,
+    staging: Buffer,
+    workspace: Buffer,
+}
+
+const FLOAT: usize = size_of::<f32>();
+
+impl Memory {
+    /// Memory for these tensors, all zeros.
+    pub fn new(gpu: &Gpu, specs: &[TensorSpec]) -> Result<Memory> {
+        let rows = Rows::new(specs);
+        let nothing = || gpu.zeros(0);
+        Ok(Memory {
+            tensors: gpu.zeros(rows.total * FLOAT)?,
+            gradients: gpu.zeros(rows.alphas.end * FLOAT)?,
+            velocities: gpu.zeros(rows.optimized * FLOAT)?,
+            sums: gpu.zeros(rows.alphas.len() * FLOAT)?,
+            enforced: gpu.zeros(rows.alphas.len())?,
+            control: gpu.zeros(CONTROL)?,
+            outcomes: gpu.zeros(OUTCOMES * OUTCOME)?,
+            arena: nothing()?,
+            labels: nothing()?,
+            losses: nothing()?,
+            correct: nothing()?,
+            staging: nothing()?,
+            workspace: nothing()?,
+            rows,
+        })
+    }
+
+    /// Makes room for `plan` and `workspace` bytes of a library's. Whether anything has
+    /// moved, so that graphs captured before are of no use.
+    pub fn reserve(&mut self, gpu: &Gpu, plan: &Plan, workspace: usize) -> Result<bool> {
+        let images = plan.batch;
+        let mut moved = false;
+        let mut grow = |buffer: &mut Buffer, bytes: usize| -> Result<()> {
+            if bytes > buffer.bytes {
+                // The old one goes first: the two need not fit together.
+                gpu.wait()?;
+                *buffer = gpu.zeros(0)?;
+                *buffer = gpu.zeros(bytes)?;
+                moved = true;
+            }
+            Ok(())
+        };
+        grow(&mut self.arena, plan.arena_bytes())?;
+        grow(&mut self.labels, images * size_of::<u32>())?;
+        grow(&mut self.losses, images * size_of::<f64>())?;
+        grow(&mut self.correct, images * size_of::<u32>())?;
+        grow(&mut self.workspace, workspace)?;
+        Ok(moved)
+    }
+
+    /// Where a batch of `bytes` waits to be taken apart.
+    pub fn staging(&mut self, gpu: &Gpu, bytes: usize) -> Result<u64> {
+        if bytes > self.staging.bytes {
+            gpu.wait()?;
+            self.staging = gpu.zeros(0)?;
+            self.staging = gpu.zeros(bytes)?;
+        }
+        Ok(self.staging.at)
+    }
+
+    /// Where a buffer of `plan` is.
+    pub fn at(&self, plan: &Plan, id: Id) -> u64 {
+        let float = |row: &Buffer, offset: usize| row.at + (offset * FLOAT) as u64;
+        match plan.buffer(id).place {
+            Place::Tensor(index) => float(&self.tensors, self.rows.offsets[index]),
+            Place::Gradient(index) => float(&self.gradients, self.rows.offsets[index]),
+            Place::Velocity(index) => float(&self.velocities, self.rows.offsets[index]),
+            Place::Arena { offset } => float(&self.arena, offset),
+        }
+    }
+
+    /// The α, from the row of values.
+    pub fn alphas(&self) -> u64 {
+        self.tensors.at + (self.rows.alphas.start * FLOAT) as u64
+    }
+
+    /// The λ.
+    pub fn lambdas(&self) -> u64 {
+        self.tensors.at + (self.rows.lambdas.start * FLOAT) as u64
+    }
+
+    /// ∂C/∂α.
+    pub fn alpha_gradients(&self) -> u64 {
+        self.gradients.at + (self.rows.alphas.start * FLOAT) as u64
+    }
+
+    /// Labels of the batch.
+    pub fn labels(&self) -> u64 {
+        self.labels.at
+    }
+
+    /// The loss of each image.
+    pub fn losses(&self) -> u64 {
+        self.losses.at
+    }
+
+    /// Whether each image is classified rightly.
+    pub fn correct(&self) -> u64 {
+        self.correct.at
+    }
+
+    /// A library's scratch memory.
+    pub fn workspace(&self) -> &Buffer {
+        &self.workspace
+    }
+}
+
+/// Weights of convolutions are outputs × rows × columns × inputs on the card; all else is
+/// as on the host. Copies `from`, in PyTorch's order, to `to`.
+pub fn to_card(spec: &TensorSpec, from: &[f32], to: &mut [f32]) {
+    match spec.shape[..] {
+        [o, i, h, w] => {
+            let from = from.chunks_exact((i * h * w).max(1));
+            for (from, to) in from.zip(to.chunks_exact_mut((i * h * w).max(1))).take(o) {
+                transpose(from, i, h * w, to);
+            }
+        }
+        _ => to.copy_from_slice(from),
+    }
+}
+
+/// And back.
+pub fn from_card(spec: &TensorSpec, from: &[f32], to: &mut [f32]) {
+    match spec.shape[..] {
+        [o, i, h, w] => {
+            let from = from.chunks_exact((i * h * w).max(1));
+            for (from, to) in from.zip(to.chunks_exact_mut((i * h * w).max(1))).take(o) {
+                transpose(from, h * w, i, to);
+            }
+        }
+        _ => to.copy_from_slice(from),
+    }
+}
+
+/// `rows × columns` to `columns × rows`.
+fn transpose(from: &[f32], rows: usize, columns: usize, to: &mut [f32]) {
+    for row in 0..rows {
+        for column in 0..columns {
+            to[column * rows + row] = from[row * columns + column];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(name: &str, shape: &[usize], role: Role) -> TensorSpec {
+        TensorSpec {
+            name: name.into(),
+            shape: shape.into(),
+            role,
+        }
+    }
+
+    #[test]
+    fn weights_go_to_the_card_and_back() {
+        let weight = spec("w", &[2, 3, 2, 1], Role::Weight);
+        let host: Vec<f32> = (0..12).map(|x| x as f32).collect();
+        let mut card = vec![0.0; 12];
+        to_card(&weight, &host, &mut card);
+        assert_eq!(card[..6], [0.0, 2.0, 4.0, 1.0, 3.0, 5.0]);
+        let mut back = vec![0.0; 12];
+        from_card(&weight, &card, &mut back);
+        assert_eq!(back, host);
+        let bias = spec("b", &[12], Role::Bias);
+        to_card(&bias, &host, &mut card);
+        assert_eq!(card, host);
+    }
+
+    #[test]
+    fn rows_keep_what_one_kernel_moves_together() {
+        let specs = [
+            spec("a.weight", &[33], Role::Weight),
+            spec("a.alpha", &[2], Role::Alpha),
+            spec("a.lambda", &[2], Role::Multiplier),
+            spec("b.running_mean", &[3], Role::RunningMean),
+            spec("b.alpha", &[40], Role::Alpha),
+            spec("b.lambda", &[40], Role::Multiplier),
+            spec("c.bias", &[1], Role::Bias),
+        ];
+        let rows = Rows::new(&specs);
+        assert_eq!(rows.offsets, [0, 96, 192, 288, 128, 224, 64]);
+        assert_eq!((rows.optimized, rows.total), (96, 320));
+        assert_eq!((rows.alphas, rows.lambdas), (96..192, 192..288));
+    }
+}

@@ -1,0 +1,473 @@
+//! The compiled engine on an NVIDIA GPU: runs a [`Plan`] as one captured graph a step.
+//!
+//! Weights, momentum, α, λ and statistics live on the card, and the training images do
+//! where they fit; a step on those copies nothing from or to the host. Convolutions are
+//! cuDNN's and dense layers cuBLAS's where the libraries are found, all else (and those,
+//! where they are not) is in `kernels/*.cu`, compiled by NVRTC for the card and kept on
+//! disk. Nothing of CUDA is needed to build this, or to run the program without a GPU.
+
+mod blas;
+mod card;
+mod compile;
+mod dnn;
+mod gpu;
+mod images;
+mod libraries;
+mod memory;
+mod pass;
+mod precision;
+mod prepare;
+mod products;
+mod run;
+mod thin;
+mod update;
+
+pub use card::{Card, Missing, find};
+pub use libraries::{FOLDERS, Library};
+pub use precision::Precision;
+
+use self::blas::Blas;
+use self::dnn::Dnn;
+use self::gpu::{Args, Gpu, Grid};
+use self::images::Held;
+use self::memory::{Memory, OUTCOME, OUTCOMES, from_card, to_card};
+use self::prepare::{Graph, Here, Prepared};
+use self::products::Libraries;
+use super::skips::Skips;
+use super::state::State;
+use super::{Engine, Images, MOMENTUM_PREFIX, Order, Outcome, SkipState, StepContext, batch};
+use crate::error::{Error, Result};
+use crate::ir::{Every, Model, Role, TensorSpec};
+use crate::plan::{Kind, Plan, Purpose};
+use crate::tensor::{Batch, Tensor};
+
+/// Plans that are kept; more batch sizes than these are not expected in one run.
+const PLANS: usize = 8;
+
+/// A network on a GPU.
+pub struct CudaEngine {
+    name: String,
+    model: Model,
+    specs: Vec<TensorSpec>,
+    precision: Precision,
+    plans: Vec<Prepared>,
+    /// Which skips there are; their α and λ are on the card.
+    skips: Skips,
+    /// With `every: epoch`, the steps that the sums of ∂C/∂α cover.
+    summed: u32,
+    held: Option<Held>,
+    /// Steps whose outcomes were not read yet.
+    queued: usize,
+    with: Libraries,
+    memory: Memory,
+    gpu: Gpu,
+}
+
+/// What a plan is run for.
+#[derive(Clone, Copy)]
+enum Work {
+    /// Its steps one by one.
+    Alone,
+    /// Logits or gradients.
+    Passes,
+    /// A step of training.
+    Step,
+}
+
+/// The GPU number `ordinal`, or the first, if it can be used.
+pub fn usable(ordinal: Option<usize>) -> Result<Card, Missing> {
+    let card = find(ordinal)?;
+    Library::Nvrtc.load().map_err(Missing::Unusable)?;
+    Ok(card)
+}
+
+/// `model` on `card`, starting from `tensors` (see [`Engine::load`]).
+pub fn engine(
+    card: &Card,
+    precision: Precision,
+    model: &Model,
+    tensors: &[Tensor],
+) -> Result<Box<dyn Engine>> {
+    Ok(Box::new(CudaEngine::new(card, precision, model, tensors)?))
+}
+
+/// Bytes of the card that training `model` with batches of `images` takes, without
+/// libraries' scratch memory.
+pub fn memory(model: &Model, precision: Precision, images: usize) -> f64 {
+    let target = run::Target { precision };
+    Plan::new(model, images, Purpose::Training, &target).peak_bytes() as f64
+}
+
+impl CudaEngine {
+    /// As [`engine`].
+    pub fn new(
+        card: &Card,
+        precision: Precision,
+        model: &Model,
+        tensors: &[Tensor],
+    ) -> Result<Self> {
+        let specs = model.tensors();
+        let state = State::read(&specs, tensors)?;
+        let gpu = Gpu::new(card, precision == Precision::Bf16)?;
+        // Where a library is not there its work is done by kernels of our own.
+        let is_there = |library: Library| library.load().is_ok();
+        let has_blas = is_there(Library::Cublas);
+        let has_dnn = has_blas && is_there(Library::Cudnn);
+        let with = Libraries {
+            blas: has_blas.then(|| Blas::start(&gpu, precision)).transpose()?,
+            dnn: has_dnn.then(|| Dnn::start(&gpu, precision)).transpose()?,
+        };
+        let mut engine = CudaEngine {
+            name: name(card, precision, &with),
+            memory: Memory::new(&gpu, &specs)?,
+            skips: Skips::read(model, &specs, &state),
+            model: model.clone(),
+            precision,
+            plans: Vec::new(),
+            summed: 0,
+            held: None,
+            queued: 0,
+            with,
+            specs: specs.clone(),
+            gpu,
+        };
+        engine.fill(&state)?;
+        Ok(engine)
+    }
+
+    /// Copies `state` to the card; velocities and sums that are missing become 0.
+    fn fill(&mut self, state: &State) -> Result<()> {
+        let rows = &self.memory.rows;
+        let mut tensors = vec![0.0; rows.total];
+        let mut velocities = vec![0.0; rows.optimized];
+        let mut sums = vec![0.0; rows.alphas.len()];
+        let mut enforced = vec![0_u8; rows.alphas.len()];
+        let mut skips = self.skips.iter();
+        for ((spec, offset), from) in self.specs.iter().zip(&rows.offsets).zip(&state.network) {
+            let (len, offset) = (from.data.len(), *offset);
+            to_card(spec, &from.data, &mut tensors[offset..][..len]);
+            if let Some(from) = state.velocity(&spec.name) {
+                to_card(spec, &from.data, &mut velocities[offset..][..len]);
+            }
+            if spec.role == Role::Alpha
+                && let Some((_, skip)) = skips.next()
+            {
+                let at = offset - rows.alphas.start;
+                sums[at..][..len].copy_from_slice(&skip.gradient_sum);
+                enforced[at..][..len].fill(u8::from(skip.enforced));
+            }
+        }
+        self.summed = self.skips.multipliers.steps;
+        let memory = &self.memory;
+        self.gpu.upload(&tensors, memory.tensors.at)?;
+        self.gpu.upload(&velocities, memory.velocities.at)?;
+        self.gpu.upload(&sums, memory.sums.at)?;
+        self.gpu.upload(&enforced, memory.enforced.at)
+    }
+
+    /// The index of a plan for this batch, made if need be.
+    fn plan_for(&mut self, images: usize, purpose: Purpose) -> Result<usize> {
+        let fits = |p: &Prepared| p.plan.batch == images && p.plan.purpose == purpose;
+        if let Some(index) = self.plans.iter().position(fits) {
+            return Ok(index);
+        }
+        let mut prepared = Prepared::new(&self.here(), &self.model, images, purpose)?;
+        let workspace = prepared.workspace();
+        let moved = self.memory.reserve(&self.gpu, &prepared.plan, workspace)?;
+        if moved {
+            // Their graphs point where memory was.
+            self.plans.clear();
+        }
+        if self.plans.len() == PLANS {
+            // Its graph may still be running.
+            self.gpu.wait()?;
+            self.plans.remove(0);
+        }
+        prepared.place(&self.here(), &self.memory)?;
+        self.plans.push(prepared);
+        Ok(self.plans.len() - 1)
+    }
+
+    fn here(&self) -> Here<'_> {
+        Here {
+            gpu: &self.gpu,
+            with: &self.with,
+            precision: self.precision,
+        }
+    }
+
+    /// Tells the card of a step. The first after outcomes were read lifts a halt.
+    fn begin(&mut self, at: StepContext) -> Result<()> {
+        let args = Args::default().with(self.memory.control.at).with(at.rate);
+        let args = args.with(at.seed).with(at.step).with(self.queued as u32);
+        let restart = i32::from(self.queued == 0);
+        let grid = Grid {
+            blocks: [1; 3],
+            threads: [1; 3],
+        };
+        self.gpu.launch("begin", grid, args.with(restart))?;
+        self.queued += 1;
+        Ok(())
+    }
+
+    /// Puts a batch of the host where a plan wants it.
+    fn place(&mut self, batch: &Batch, purpose: Purpose, work: Work) -> Result<usize> {
+        batch::admit(&self.model, batch)?;
+        let index = self.plan_for(batch.len(), purpose)?;
+        self.capture(index, work)?;
+        images::place(&self.gpu, &mut self.memory, &self.plans[index].plan, batch)?;
+        Ok(index)
+    }
+
+    /// Captures the graph that `work` needs.
+    fn capture(&mut self, index: usize, work: Work) -> Result<()> {
+        let here = Here {
+            gpu: &self.gpu,
+            with: &self.with,
+            precision: self.precision,
+        };
+        match work {
+            Work::Alone => Ok(()),
+            Work::Passes => self.plans[index].capture(&here, &self.memory, Graph::Passes),
+            Work::Step => {
+                let graph = Graph::Step(&self.model.train);
+                self.plans[index].capture(&here, &self.memory, graph)
+            }
+        }
+    }
+
+    /// The one outcome of a step that was run alone.
+    fn outcome(&mut self) -> Result<Outcome> {
+        let mut found = self.outcomes()?;
+        found
+            .pop()
+            .ok_or_else(|| Error::new("the GPU gave no outcome of the step"))
+    }
+
+    /// Counts a step that moved tensors.
+    fn count(&mut self, steps: usize) {
+        match self.model.train.constraint.every {
+            Every::Step => {}
+            Every::Epoch => self.summed = self.summed.saturating_add(steps as u32),
+        }
+    }
+
+    /// Activations of a buffer of `plan`, as floats.
+    fn activations(&self, at: u64, count: usize) -> Result<Vec<f32>> {
+        match self.precision {
+            Precision::F32 | Precision::Tf32 => self.gpu.download(at, count),
+            Precision::Bf16 => {
+                let bits: Vec<u16> = self.gpu.download(at, count)?;
+                let wide = bits
+                    .into_iter()
+                    .map(|bits| half::bf16::from_bits(bits).to_f32());
+                Ok(wide.collect())
+            }
+        }
+    }
+
+    /// The tensors of a row whose role is `wanted`.
+    fn named(&self, row: &[f32], prefix: &str, wanted: fn(Role) -> bool) -> Vec<Tensor> {
+        let places = self.specs.iter().zip(&self.memory.rows.offsets);
+        let places = places.filter(|(spec, _)| wanted(spec.role));
+        let tensor = |(spec, offset): (&TensorSpec, &usize)| {
+            let mut tensor = Tensor::full(format!("{prefix}{}", spec.name), &spec.shape, 0.0);
+            let len = tensor.data.len();
+            from_card(spec, &row[*offset..][..len], &mut tensor.data);
+            tensor
+        };
+        places.map(tensor).collect()
+    }
+
+    fn row(&self, row: &gpu::Buffer, floats: usize) -> Result<Vec<f32>> {
+        self.gpu.download(row.at, floats)
+    }
+}
+
+fn name(card: &Card, precision: Precision, with: &Libraries) -> String {
+    let numbers = match precision {
+        Precision::F32 => "f32",
+        Precision::Tf32 => "TF32",
+        Precision::Bf16 => "bfloat16",
+    };
+    let convolutions = match &with.dnn {
+        Some(dnn) => format!("cuDNN {}", dnn.version()),
+        None => format!("no {}: slower convolutions", Library::Cudnn.file()),
+    };
+    format!("cuda ({}, {numbers}, {convolutions})", card.name)
+}
+
+impl Engine for CudaEngine {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn step(&mut self, batch: &Batch, at: StepContext) -> Result<Outcome> {
+        self.outcomes()?;
+        let index = self.place(batch, Purpose::Training, Work::Step)?;
+        self.begin(at)?;
+        self.plans[index].launch(Graph::Step(&self.model.train))?;
+        let outcome = self.outcome()?;
+        if outcome.loss.is_finite() {
+            self.count(1);
+        }
+        Ok(outcome)
+    }
+
+    fn end_epoch(&mut self, rate: f64) -> Result<()> {
+        if self.summed > 0 {
+            let train = &self.model.train;
+            update::end_epoch(&self.gpu, &self.memory, train, rate, self.summed)?;
+            self.summed = 0;
+        }
+        Ok(())
+    }
+
+    fn logits(&mut self, batch: &Batch) -> Result<Vec<f32>> {
+        let index = self.place(batch, Purpose::Evaluation, Work::Passes)?;
+        self.plans[index].launch(Graph::Passes)?;
+        let at = self.plans[index].logits_at(&self.memory);
+        self.activations(at, batch.len() * self.model.output.elements())
+    }
+
+    fn gradients(&mut self, batch: &Batch, at: StepContext) -> Result<(Outcome, Vec<Tensor>)> {
+        self.outcomes()?;
+        let index = self.place(batch, Purpose::Training, Work::Passes)?;
+        self.begin(at)?;
+        self.plans[index].launch(Graph::Passes)?;
+        let outcome = self.outcome()?;
+        let mut row = self.row(&self.memory.gradients, self.memory.rows.alphas.end)?;
+        if !outcome.loss.is_finite() {
+            row.fill(0.0);
+        }
+        Ok((outcome, self.named(&row, "", Role::is_parameter)))
+    }
+
+    fn first_non_finite(&mut self, batch: &Batch, at: StepContext) -> Result<Option<String>> {
+        self.outcomes()?;
+        let index = self.place(batch, Purpose::Inspection, Work::Alone)?;
+        self.begin(at)?;
+        self.queued = 0;
+        let Prepared { plan, .. } = &self.plans[index];
+        let mut found = None;
+        self.plans[index].forward(&self.here(), &self.memory, |at| {
+            let step = &plan.forward[at];
+            for id in step.action.writes() {
+                let buffer = plan.buffer(id);
+                let Kind::Map(shape) = buffer.kind else {
+                    continue;
+                };
+                let count = plan.batch * shape.elements();
+                let values = self.activations(self.memory.at(plan, id), count)?;
+                if !values.iter().all(|x| x.is_finite()) {
+                    found = Some(step.path.clone());
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })?;
+        Ok(found)
+    }
+
+    fn skips(&self) -> Result<Vec<SkipState>> {
+        let rows = &self.memory.rows;
+        let alphas: Vec<f32> = self.gpu.download(self.memory.alphas(), rows.alphas.len())?;
+        let lambdas: Vec<f32> = self
+            .gpu
+            .download(self.memory.lambdas(), rows.alphas.len())?;
+        let places = self.specs.iter().zip(&rows.offsets);
+        let places = places.filter(|(spec, _)| spec.role == Role::Alpha);
+        let states = self.skips.iter().zip(places);
+        let state = |((path, skip), (_, offset)): (
+            (&str, &crate::schedule::SkipMultipliers),
+            (_, &usize),
+        )| {
+            let range = offset - rows.alphas.start..offset - rows.alphas.start + skip.alpha.len();
+            SkipState {
+                path: path.to_string(),
+                alpha: alphas[range.clone()].to_vec(),
+                lambda: lambdas[range].to_vec(),
+            }
+        };
+        Ok(states.map(state).collect())
+    }
+
+    fn save(&self) -> Result<Vec<Tensor>> {
+        let rows = &self.memory.rows;
+        let row = self.row(&self.memory.tensors, rows.total)?;
+        let mut tensors = self.named(&row, "", |_| true);
+        if self.model.train.optimizer.momentum != 0.0 {
+            let row = self.row(&self.memory.velocities, rows.optimized)?;
+            tensors.extend(self.named(&row, MOMENTUM_PREFIX, Role::is_optimized));
+        }
+        let row = self.row(&self.memory.sums, rows.alphas.len())?;
+        let places = self.specs.iter().zip(&rows.offsets);
+        let alphas = places.filter(|(spec, _)| spec.role == Role::Alpha);
+        let sums = alphas.map(|(spec, offset)| {
+            let len: usize = spec.shape.iter().product();
+            row[offset - rows.alphas.start..][..len].to_vec()
+        });
+        self.skips
+            .save_these_sums(&self.specs, sums, self.summed, &mut tensors);
+        Ok(tensors)
+    }
+
+    fn load(&mut self, tensors: &[Tensor]) -> Result<()> {
+        let specs = self.specs.clone();
+        let state = State::read(&specs, tensors)?;
+        self.outcomes()?;
+        self.skips = Skips::read(&self.model, &specs, &state);
+        self.fill(&state)
+    }
+
+    fn hold(&mut self, images: &Images) -> Result<bool> {
+        // A tenth stays free for libraries and for what else uses the card.
+        let training = memory(&self.model, self.precision, images.batch);
+        let needed = training + images::room(images) as f64;
+        if needed > 0.9 * self.gpu.free_memory()? as f64 {
+            return Ok(false);
+        }
+        self.held = Some(Held::new(&self.gpu, images)?);
+        Ok(true)
+    }
+
+    fn begin_epoch(&mut self, order: &Order) -> Result<()> {
+        match &mut self.held {
+            Some(held) => held.begin(&self.gpu, order),
+            None => Err(Error::new("the GPU holds no images")),
+        }
+    }
+
+    fn queue(&mut self, index: usize, at: StepContext) -> Result<()> {
+        if self.queued == OUTCOMES {
+            return Err(Error::new("too many steps wait on the GPU"));
+        }
+        let Some(images) = self.held.as_ref().map(|held| held.len(index)) else {
+            return Err(Error::new("the GPU holds no images"));
+        };
+        if images == 0 {
+            return Err(Error::new("a batch was asked for that is not in the epoch"));
+        }
+        let plan = self.plan_for(images, Purpose::Training)?;
+        self.capture(plan, Work::Step)?;
+        self.begin(at)?;
+        if let Some(held) = &self.held {
+            held.place(&self.gpu, &self.memory, &self.plans[plan].plan, index)?;
+        }
+        self.plans[plan].launch(Graph::Step(&self.model.train))?;
+        self.count(1);
+        Ok(())
+    }
+
+    fn outcomes(&mut self) -> Result<Vec<Outcome>> {
+        let words: Vec<u64> = self
+            .gpu
+            .download(self.memory.outcomes.at, self.queued * OUTCOME / 8)?;
+        self.queued = 0;
+        let outcome = |words: &[u64]| Outcome {
+            loss: f64::from_bits(words[0]),
+            correct: words[1] as usize,
+        };
+        Ok(words.chunks_exact(2).map(outcome).collect())
+    }
+}

@@ -1,0 +1,419 @@
+//! Thin perceptrons in one launch.
+//!
+//! A step of a network a few dozen neurons wide is all waiting for launches. Where the end
+//! of a plan is hidden layers of batch norm, activation and a linear layer, with or without
+//! a skip around them, then a linear layer and the loss, all of that, forward and backward,
+//! is the kernel `thin` ([`super::run`] does the rest): its blocks keep their rows of the
+//! batch in shared memory and meet once a layer each way for batch norm's sums.
+
+use super::gpu::{Args, Buffer, Gpu, Grid};
+use super::memory::Memory;
+use super::products::int;
+use crate::error::Result;
+use crate::ir::{Form, Shape};
+use crate::plan::{Action, Activation, Convolve, Id, Join, Place, Plan, Pointwise, Purpose};
+use crate::plan::{Statistics, Step, Window};
+
+/// Rows of the batch that a block has, as in kernels/thin.cu.
+const ROWS: usize = 8;
+/// Neurons that a hidden layer may have, and classes, as there.
+const WIDTH: usize = 64;
+/// Blocks: few enough that they all fit on any card at once, which they must to meet.
+const BLOCKS: usize = 32;
+
+/// `Layer` in kernels/thin.cu.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Layer {
+    z: u64,
+    next: u64,
+    found: u64,
+    norm_weight: u64,
+    norm_bias: u64,
+    weight: u64,
+    bias: u64,
+    alpha: u64,
+    norm_weight_gradient: u64,
+    norm_bias_gradient: u64,
+    weight_at: u32,
+    bias_at: u32,
+    alpha_at: u32,
+    eps: f32,
+    slope: f32,
+    scale: f32,
+    activation: i32,
+    join: i32,
+    granularity: i32,
+    padding: i32,
+}
+
+/// `Thin` there.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Network {
+    layers: u64,
+    weight: u64,
+    bias: u64,
+    weight_at: u32,
+    bias_at: u32,
+    dz: u64,
+    labels: u64,
+    losses: u64,
+    correct: u64,
+    gradients: u64,
+    exchange: u64,
+    met: u64,
+    stride: u64,
+    depth: i32,
+    width: i32,
+    classes: i32,
+    images: i32,
+}
+
+/// The end of a plan that one launch does.
+pub struct Thin {
+    network: Network,
+    blocks: usize,
+    /// Forward steps before it.
+    pub before: usize,
+    /// The first backward step after it.
+    pub after: usize,
+    pieces: usize,
+    longest: usize,
+    _layers: Buffer,
+    table: Buffer,
+    _rows: Buffer,
+    _exchange: Buffer,
+    met: Buffer,
+}
+
+/// A hidden layer, found in a plan.
+struct Hidden<'a> {
+    norm: &'a Pointwise,
+    linear: &'a Convolve,
+    join: Option<Join>,
+    next: Id,
+}
+
+/// What was found.
+struct Found<'a> {
+    before: usize,
+    after: usize,
+    hidden: Vec<Hidden<'a>>,
+    last: &'a Convolve,
+    dz: Id,
+    width: usize,
+    classes: usize,
+}
+
+/// The norm that a hidden layer begins with.
+fn norm_of(step: &Step) -> Option<&Pointwise> {
+    match &step.action {
+        Action::Pointwise(pass) if pass.norm.is_some() && pass.join.is_none() => Some(pass),
+        _ => None,
+    }
+}
+
+/// A linear layer of `x`.
+fn linear_of(step: &Step, x: Id) -> Option<&Convolve> {
+    match &step.action {
+        Action::Convolve(c) if c.window == Window::POINT && c.x == x => Some(c),
+        _ => None,
+    }
+}
+
+/// How `f` and the shortcut `z` are joined, where this is what the step does.
+fn join_of(step: Option<&Step>, f: Id, z: Id) -> Option<(Join, Id)> {
+    let Action::Pointwise(pass) = &step?.action else {
+        return None;
+    };
+    let join = pass.join?;
+    let is_plain = pass.x == f && pass.norm.is_none() && pass.activation.is_none();
+    let is_known = match join {
+        Join::Residual { s, .. } | Join::Fading { s, .. } => s == z,
+        Join::Gated { .. } => false,
+    };
+    (is_plain && is_known).then_some((join, pass.y))
+}
+
+/// The end of `plan`, if it is of that kind.
+fn find(plan: &Plan) -> Option<Found<'_>> {
+    let steps = &plan.forward;
+    let before = steps.iter().position(|step| norm_of(step).is_some())?;
+    let first = norm_of(&steps[before])?.x;
+    let Shape::Flat(width) = plan.shape(first) else {
+        return None;
+    };
+    let classes = plan.shape(plan.logits).channels();
+    let fits = plan.purpose == Purpose::Training
+        && (1..=WIDTH).contains(&width)
+        && classes <= WIDTH
+        && plan.batch.div_ceil(ROWS) <= BLOCKS;
+    if !fits {
+        return None;
+    }
+    let (mut at, mut z, mut hidden) = (before, first, Vec::new());
+    while let Some(norm) = norm_of(steps.get(at)?) {
+        let linear = linear_of(steps.get(at + 1)?, norm.y)?;
+        if norm.x != z || plan.shape(linear.y) != Shape::Flat(width) {
+            return None;
+        }
+        at += 2;
+        let joined = join_of(steps.get(at), linear.y, z);
+        let next = joined.map_or(linear.y, |(_, y)| y);
+        at += usize::from(joined.is_some());
+        if let Action::Statistics { x, .. } = steps.get(at)?.action {
+            (x == next).then_some(())?;
+            at += 1;
+        }
+        let join = joined.map(|(join, _)| join);
+        hidden.push(Hidden {
+            norm,
+            linear,
+            join,
+            next,
+        });
+        z = next;
+    }
+    let last = linear_of(steps.get(at)?, z)?;
+    let ends = matches!(steps.get(at + 1)?.action, Action::Loss { logits, .. } if logits == last.y);
+    if !ends || steps.len() != at + 2 {
+        return None;
+    }
+    let of_first = |step: &Step| match &step.action {
+        Action::PointwiseGradient(g) if g.pass.x == first && g.pass.norm.is_some() => g.dx,
+        _ => None,
+    };
+    let after = plan
+        .backward
+        .iter()
+        .position(|step| of_first(step).is_some())?;
+    let dz = of_first(&plan.backward[after])?.to;
+    let after = after + 1;
+    Some(Found {
+        before,
+        after,
+        hidden,
+        last,
+        dz,
+        width,
+        classes,
+    })
+}
+
+/// Floats before a tensor in a row of gradients, and how many it has.
+fn place(memory: &Memory, plan: &Plan, id: Id) -> (usize, usize) {
+    let buffer = plan.buffer(id);
+    match buffer.place {
+        Place::Tensor(index) => (memory.rows.offsets[index], buffer.elements),
+        Place::Gradient(_) | Place::Velocity(_) | Place::Arena { .. } => (0, 0),
+    }
+}
+
+fn layer(
+    memory: &Memory,
+    plan: &Plan,
+    hidden: &Hidden,
+    pieces: &mut Vec<[u32; 2]>,
+) -> Option<Layer> {
+    let at = |id: Id| memory.at(plan, id);
+    let mut gradient = |id: Option<Id>| {
+        let (first, count) = id.map_or((0, 0), |id| place(memory, plan, id));
+        if count > 0 {
+            pieces.push([first as u32, count as u32]);
+        }
+        first as u32
+    };
+    let norm = hidden.norm.norm?;
+    let Statistics::Batch(found) = norm.statistics else {
+        return None;
+    };
+    let (activation, slope) = match hidden.norm.activation {
+        None => (0, 0.0),
+        Some(Activation::Relu) => (1, 0.0),
+        Some(Activation::Elu(alpha)) => (2, alpha),
+        Some(Activation::LeakyRelu(slope)) => (3, slope),
+        Some(Activation::Tanh) => (4, 0.0),
+        Some(Activation::Sigmoid) => (5, 0.0),
+    };
+    let (join, scale, alpha) = match hidden.join {
+        None | Some(Join::Gated { .. }) => (0, 1.0, None),
+        Some(Join::Residual { scale, .. }) => (1, scale, None),
+        Some(Join::Fading { alpha, form, .. }) => match form {
+            Form::Additive => (3, 1.0, Some(alpha)),
+            Form::Convex => (4, 1.0, Some(alpha)),
+        },
+    };
+    let gradient_at = |id: Id| {
+        let (first, _) = place(memory, plan, id);
+        memory.gradients.at + (first * size_of::<f32>()) as u64
+    };
+    Some(Layer {
+        z: at(hidden.norm.x),
+        next: at(hidden.next),
+        found: at(found),
+        norm_weight: at(norm.weight),
+        norm_bias: at(norm.bias),
+        weight: at(hidden.linear.weight),
+        bias: hidden.linear.bias.map_or(0, at),
+        alpha: alpha.map_or(0, at),
+        norm_weight_gradient: gradient_at(norm.weight),
+        norm_bias_gradient: gradient_at(norm.bias),
+        weight_at: gradient(Some(hidden.linear.weight)),
+        bias_at: gradient(hidden.linear.bias),
+        alpha_at: gradient(alpha),
+        eps: norm.eps as f32,
+        slope,
+        scale,
+        activation,
+        join,
+        granularity: match alpha.map(|id| plan.buffer(id).elements) {
+            Some(1) => 0,
+            Some(_) | None => 1,
+        },
+        padding: 0,
+    })
+}
+
+impl Thin {
+    /// The end of `plan` as one launch, if it can be.
+    pub fn new(gpu: &Gpu, memory: &Memory, plan: &Plan) -> Result<Option<Thin>> {
+        let Some(found) = find(plan) else {
+            return Ok(None);
+        };
+        let is_kept = |c: &Convolve| matches!(plan.buffer(c.weight).place, Place::Tensor(_));
+        let mut pieces = Vec::new();
+        let each = found.hidden.iter().filter(|hidden| is_kept(hidden.linear));
+        let layers = each.map(|hidden| layer(memory, plan, hidden, &mut pieces));
+        let layers: Vec<Layer> = layers.flatten().collect();
+        // A weight that is computed (Dirac's) is another kind of network.
+        if layers.len() != found.hidden.len() || !is_kept(found.last) {
+            return Ok(None);
+        }
+        let mut gradient = |id: Id| {
+            let (first, count) = place(memory, plan, id);
+            pieces.push([first as u32, count as u32]);
+            first as u32
+        };
+        let (weight_at, bias_at) = (
+            gradient(found.last.weight),
+            found.last.bias.map_or(0, &mut gradient),
+        );
+        let blocks = plan.batch.div_ceil(ROWS);
+        let stride = memory.rows.alphas.end;
+        let of_layers = gpu.zeros(size_of_val(layers.as_slice()))?;
+        gpu.upload(&layers, of_layers.at)?;
+        let table = gpu.zeros(size_of_val(pieces.as_slice()))?;
+        gpu.upload(&pieces, table.at)?;
+        let rows = gpu.zeros(blocks * stride * size_of::<f32>())?;
+        let exchange = gpu.zeros(2 * blocks * 2 * WIDTH * size_of::<f32>())?;
+        let met = gpu.zeros(size_of::<u32>())?;
+        let network = Network {
+            layers: of_layers.at,
+            weight: memory.at(plan, found.last.weight),
+            bias: found.last.bias.map_or(0, |id| memory.at(plan, id)),
+            weight_at,
+            bias_at,
+            dz: memory.at(plan, found.dz),
+            labels: memory.labels(),
+            losses: memory.losses(),
+            correct: memory.correct(),
+            gradients: rows.at,
+            exchange: exchange.at,
+            met: met.at,
+            stride: stride as u64,
+            depth: int(layers.len()),
+            width: int(found.width),
+            classes: int(found.classes),
+            images: int(plan.batch),
+        };
+        Ok(Some(Thin {
+            network,
+            blocks,
+            before: found.before,
+            after: found.after,
+            pieces: pieces.len(),
+            longest: pieces
+                .iter()
+                .map(|[_, count]| *count as usize)
+                .max()
+                .unwrap_or(0),
+            _layers: of_layers,
+            table,
+            _rows: rows,
+            _exchange: exchange,
+            met,
+        }))
+    }
+
+    /// Queues the launch, and the sums of the blocks' gradients.
+    pub fn run(&self, gpu: &Gpu, memory: &Memory) -> Result<()> {
+        gpu.clear(self.met.at, size_of::<u32>())?;
+        let grid = Grid {
+            blocks: [self.blocks, 1, 1],
+            threads: [256, 1, 1],
+        };
+        gpu.launch_together("thin", grid, Args::default().with(self.network))?;
+        let args = Args::default()
+            .with(self.network.gradients)
+            .with(int(self.blocks));
+        let args = args.with(self.network.stride).with(self.table.at);
+        let grid = Grid {
+            blocks: [self.longest.div_ceil(256), self.pieces, 1],
+            threads: [256, 1, 1],
+        };
+        gpu.launch("add_rows", grid, args.with(memory.gradients.at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::check;
+    use crate::diag::Sources;
+    use crate::engines::cuda::Precision;
+    use crate::engines::cuda::run::Target;
+
+    /// Hidden layers found in the file's plan.
+    fn hidden(text: &str) -> Option<usize> {
+        let model = check(&mut Sources::new("test.van", text), &[], true);
+        let model = model.unwrap_or_else(|_| panic!("{text} has mistakes"));
+        let target = Target {
+            precision: Precision::Tf32,
+        };
+        let plan = Plan::new(&model, model.train.batch, Purpose::Training, &target);
+        find(&plan).map(|found| found.hidden.len())
+    }
+
+    #[test]
+    fn the_paper_s_perceptrons_are_thin() {
+        assert_eq!(
+            hidden(include_str!("../../../examples/deep_mlp.van")),
+            Some(30)
+        );
+        assert_eq!(
+            hidden(include_str!("../../../examples/mnist_mlp.van")),
+            Some(10)
+        );
+        assert_eq!(
+            hidden(include_str!("../../../examples/cifar_8n2.van")),
+            None
+        );
+    }
+
+    #[test]
+    fn others_are_not() {
+        let of = |layers: &str| {
+            let text = format!("model m {{ input image(1, 28, 28) linear(8) {layers} }}");
+            hidden(&text)
+        };
+        let layer = "batch_norm relu linear(8)";
+        assert_eq!(of(&format!("{layer} {layer} linear(3)")), Some(2));
+        assert_eq!(of("linear(3)"), None);
+        assert_eq!(of(&format!("{layer} dropout(0.5) linear(3)")), None);
+        assert_eq!(of(&format!("skip highway {{ {layer} }} linear(3)")), None);
+        assert_eq!(of("batch_norm relu linear(9) linear(3)"), None);
+        assert_eq!(of(&format!("{layer} linear(65)")), None);
+        assert_eq!(of(&format!("{layer} relu linear(3)")), None);
+    }
+}

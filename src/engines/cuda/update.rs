@@ -1,0 +1,124 @@
+//! The end of a step: SGD, running statistics, and the constraint, one launch each.
+
+use super::gpu::{Args, Buffer, Gpu, Grid};
+use super::memory::Memory;
+use super::products::int;
+use crate::error::Result;
+use crate::ir::{Every, Train};
+use crate::plan::{Action, Plan};
+
+/// `Running` in kernels/update.cu.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct Running {
+    found: u64,
+    mean: u64,
+    variance: u64,
+    share: f64,
+    unbiased: f64,
+    channels: u64,
+}
+
+/// The running statistics that a plan moves, on the card.
+pub struct Statistics {
+    table: Buffer,
+    norms: usize,
+    /// Channels of the widest.
+    channels: usize,
+}
+
+impl Statistics {
+    /// Those of `plan`.
+    pub fn new(gpu: &Gpu, memory: &Memory, plan: &Plan) -> Result<Statistics> {
+        let mut table = Vec::new();
+        let mut widest = 0;
+        for step in &plan.update {
+            let Action::MoveStatistics {
+                found,
+                count,
+                mean,
+                variance,
+                momentum,
+            } = &step.action
+            else {
+                continue;
+            };
+            let channels = plan.buffer(*mean).elements;
+            widest = widest.max(channels);
+            table.push(Running {
+                found: memory.at(plan, *found),
+                mean: memory.at(plan, *mean),
+                variance: memory.at(plan, *variance),
+                share: *momentum,
+                unbiased: match count {
+                    0 | 1 => 1.0,
+                    count => *count as f64 / (count - 1) as f64,
+                },
+                channels: channels as u64,
+            });
+        }
+        let buffer = gpu.zeros(size_of_val(table.as_slice()))?;
+        gpu.upload(&table, buffer.at)?;
+        Ok(Statistics {
+            table: buffer,
+            norms: table.len(),
+            channels: widest,
+        })
+    }
+
+    /// Queues their update.
+    pub fn update(&self, gpu: &Gpu, memory: &Memory) -> Result<()> {
+        let args = Args::default().with(memory.control.at).with(self.table.at);
+        let grid = Grid {
+            blocks: [self.channels.div_ceil(256), self.norms, 1],
+            threads: [256, 1, 1],
+        };
+        gpu.launch("move_statistics", grid, args)
+    }
+}
+
+/// Queues what moves weights, α and λ, with the learning rate of the step's control.
+pub fn update(gpu: &Gpu, memory: &Memory, train: &Train) -> Result<()> {
+    let sgd = train.optimizer;
+    let velocities = match sgd.momentum == 0.0 {
+        true => 0,
+        false => memory.velocities.at,
+    };
+    let args = Args::default()
+        .with(memory.control.at)
+        .with(memory.tensors.at);
+    let args = args.with(memory.gradients.at).with(velocities);
+    let args = args.with(sgd.momentum as f32).with(i32::from(sgd.nesterov));
+    let count = memory.rows.optimized;
+    let args = args.with(sgd.weight_decay as f32).with(count as u32);
+    gpu.launch("descend", Grid::of(count), args)?;
+
+    let constraint = train.constraint;
+    let wait = match constraint.every {
+        Every::Step => 0,
+        Every::Epoch => 1,
+    };
+    let args = Args::default()
+        .with(memory.control.at)
+        .with(memory.alphas());
+    let args = args.with(memory.lambdas()).with(memory.alpha_gradients());
+    let args = args.with(memory.sums.at).with(memory.enforced.at);
+    let args = args
+        .with(constraint.alpha_rate)
+        .with(constraint.lambda_rate);
+    let count = memory.rows.alphas.len();
+    let args = args.with(wait).with(count as u32);
+    gpu.launch("constrain_step", Grid::of(count), args)
+}
+
+/// Queues the constraint at the end of an epoch of `steps` steps.
+pub fn end_epoch(gpu: &Gpu, memory: &Memory, train: &Train, rate: f64, steps: u32) -> Result<()> {
+    let constraint = train.constraint;
+    let args = Args::default().with(memory.alphas()).with(memory.lambdas());
+    let args = args.with(memory.sums.at).with(memory.enforced.at);
+    let args = args.with(constraint.alpha_rate * rate);
+    let args = args.with(constraint.lambda_rate * rate);
+    let args = args.with(1.0 / f64::from(steps));
+    let count = memory.rows.alphas.len();
+    gpu.launch("constrain_epoch", Grid::of(count), args.with(int(count)))
+}
