@@ -376,7 +376,7 @@ mod tests {
 
     /// Hidden layers found in the file's plan.
     fn hidden(text: &str) -> Option<usize> {
-        let model = check(&mut Sources::new("test.van", text), &[], true);
+        let model = check(&mut Sources::new("test.van", text), &[], false);
         let model = model.unwrap_or_else(|_| panic!("{text} has mistakes"));
         let target = Target {
             precision: Precision::Tf32,
