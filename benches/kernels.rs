@@ -1,5 +1,6 @@
 //! Times the CPU kernels on the shapes of the CIFAR networks and of the thin MLP:
-//! `cargo bench --bench kernels [-- THREADS]`.
+//! `cargo bench --bench kernels [-- THREADS [NAME]]`, where only kernels whose names hold
+//! NAME run.
 //!
 //! The minimum of many runs, since others may use the machine. GFLOP/s count the
 //! multiplications of the definition, so Winograd may pass 100 % of the peak, which is
@@ -29,16 +30,29 @@ fn main() {
         pool.isa()
     );
     println!(
-        "{:<36} {:>9} {:>9} {:>7}",
+        "{:<40} {:>9} {:>9} {:>7}",
         "kernel", "ms", "GFLOP/s", "peak"
     );
-    let bench = Bench { pool, peak };
+    let wanted = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with("--") && argument.parse::<usize>().is_err());
+    let bench = Bench { pool, peak, wanted };
     for (channels, side) in [(64, 32), (128, 16), (256, 8), (512, 4), (16, 32)] {
         let g = geometry((channels, channels), side, 3, 1);
         bench.winograd(&g);
     }
+    for (channels, side) in [
+        ((64, 128), 32),
+        ((128, 256), 16),
+        ((256, 512), 8),
+        ((16, 32), 32),
+    ] {
+        bench.winograd(&geometry(channels, side, 3, 2));
+    }
+    bench.winograd(&geometry((3, 64), 32, 3, 1));
     for (channels, side, kernel, stride) in [
         ((3, 64), 32, 3, 1),
+        ((16, 32), 32, 3, 2),
         ((64, 128), 32, 3, 2),
         ((128, 256), 16, 3, 2),
         ((256, 512), 8, 3, 2),
@@ -82,6 +96,15 @@ fn geometry(channels: (usize, usize), side: usize, kernel: usize, stride: usize)
     }
 }
 
+/// `3x3/2 64>128@32`.
+fn name(g: &ConvGeometry) -> String {
+    let (ins, outs) = (g.in_channels, g.out_channels);
+    format!(
+        "{}x{}/{} {ins}>{outs}@{}",
+        g.kernel.0, g.kernel.1, g.stride, g.height
+    )
+}
+
 /// Small repeatable numbers around 0.
 fn data(len: usize) -> Vec<f32> {
     (0..len)
@@ -106,6 +129,8 @@ fn shortest(mut run: impl FnMut()) -> f64 {
 struct Bench {
     pool: Pool,
     peak: f64,
+    /// Part of the names of the kernels to run.
+    wanted: Option<String>,
 }
 
 /// Times the three directions of one of the modules that compute convolutions.
@@ -131,7 +156,7 @@ macro_rules! directions {
             };
             $module::forward(pool, $g, &x, &w, &mut y, Some(moments), &mut scratch);
         });
-        $bench.report(&format!("{} forward + moments", $name), $g.flops(), forward);
+        $bench.report(&format!("{} forward", $name), $g.flops(), forward);
         let backward = shortest(|| {
             $module::input_gradient(pool, $g, &dy, &w, &mut dx, false, &mut scratch);
         });
@@ -149,35 +174,35 @@ impl Bench {
         let rate = flops / seconds / 1e9;
         let share = 100.0 * rate / self.peak;
         println!(
-            "{name:<36} {:>9.4} {rate:>9.1} {share:>6.0}%",
+            "{name:<40} {:>9.4} {rate:>9.1} {share:>6.0}%",
             seconds * 1e3
         );
     }
 
+    fn is_wanted(&self, name: &str) -> bool {
+        self.wanted.as_ref().is_none_or(|part| name.contains(part))
+    }
+
     fn winograd(&self, g: &ConvGeometry) {
-        directions!(
-            self,
-            g,
-            winograd,
-            format!("winograd {}@{}", g.out_channels, g.height)
-        );
+        let name = format!("winograd {}", name(g));
+        if self.is_wanted(&name) {
+            directions!(self, g, winograd, name);
+        }
     }
 
     fn direct(&self, g: &ConvGeometry) {
-        let name = format!(
-            "{k}x{k}/{} {}>{}@{}",
-            g.stride,
-            g.in_channels,
-            g.out_channels,
-            g.height,
-            k = g.kernel.0
-        );
-        directions!(self, g, conv, name);
+        let name = name(g);
+        if self.is_wanted(&name) {
+            directions!(self, g, conv, name);
+        }
     }
 
     fn dense(&self, g: &DenseGeometry) {
         let pool = &self.pool;
         let name = format!("dense {}>{} batch {}", g.inputs, g.outputs, g.batch);
+        if !self.is_wanted(&name) {
+            return;
+        }
         let (ins, outs) = (padded(g.inputs), padded(g.outputs));
         let (x, w, dy) = (
             data(g.batch * ins),
@@ -206,6 +231,10 @@ impl Bench {
 
     /// Batch norm, ReLU and a weighted skip; arithmetic is not what takes the time.
     fn fused(&self, rows: usize, channels: usize) {
+        let name = format!("norm + relu + skip {channels}x{rows}");
+        if !self.is_wanted(&name) {
+            return;
+        }
         let pool = &self.pool;
         let (z, skip, d) = (
             data(rows * channels),
@@ -239,9 +268,8 @@ impl Bench {
         let mut scratch = vec![0.0; normalise::backward_scratch_len(rows, channels)];
         let time = shortest(|| normalise::forward(pool, &fused, &z, &mut out, &mut scratch));
         let bytes = 4.0 * (rows * channels) as f64;
-        let name = format!("norm + relu + skip {channels}x{rows}");
         println!(
-            "{name:<36} {:>9.4} {:>6.1} GB/s",
+            "{name:<40} {:>9.4} {:>6.1} GB/s",
             time * 1e3,
             3.0 * bytes / time / 1e9
         );
@@ -264,7 +292,7 @@ impl Bench {
         });
         let name = format!("its gradient {channels}x{rows}");
         println!(
-            "{name:<36} {:>9.4} {:>6.1} GB/s",
+            "{name:<40} {:>9.4} {:>6.1} GB/s",
             time * 1e3,
             7.0 * bytes / time / 1e9
         );

@@ -24,7 +24,10 @@ pub(super) fn command(knobs: &[Knob]) -> Command {
         .subcommand(train(knobs))
         .subcommand(sweep(knobs))
         .subcommand(eval())
+        .subcommand(report())
+        .subcommand(watch())
         .subcommand(bench(knobs))
+        .subcommand(data())
 }
 
 fn check(knobs: &[Knob]) -> Command {
@@ -43,6 +46,7 @@ fn describe(knobs: &[Knob]) -> Command {
         .arg(switch("all", "Show every repeat by itself, folding none"))
         .arg(switch("plan", "Show the steps and buffers of training"))
         .arg(number("batch", "N", "Images in a step of the plan"))
+        .arg(no_winograd())
         .args(params(knobs))
 }
 
@@ -143,7 +147,7 @@ fn images() -> [Arg; 3] {
         path(
             "data-dir",
             "DIR",
-            "The folder of the dataset [default: in $VANC_DATA]",
+            "The folder of the dataset [default: in that of `vanc data list`]",
         ),
         choice("order", &Order::NAMES, "Order of the training images"),
         choice(
@@ -155,7 +159,7 @@ fn images() -> [Arg; 3] {
 }
 
 /// Where training begins and ends, and how often it is written down.
-fn length() -> [Arg; 4] {
+fn length() -> [Arg; 5] {
     [
         path(
             "weights",
@@ -173,6 +177,10 @@ fn length() -> [Arg; 4] {
             .value_name("SECONDS")
             .value_parser(value_parser!(f64))
             .help("Seconds between checkpoints, beside one an epoch [default: 60]"),
+        switch(
+            "tensorboard",
+            "Write the log as TensorBoard event files too",
+        ),
     ]
 }
 
@@ -193,6 +201,57 @@ fn bench(knobs: &[Knob]) -> Command {
         .arg(format(&["text", "json"]))
 }
 
+fn data() -> Command {
+    let data_dir = || {
+        path(
+            "data-dir",
+            "DIR",
+            "The folder of the datasets [default: $VANC_DATA, else the platform's folder for data]",
+        )
+    };
+    let fetch = Command::new("fetch")
+        .about("Download datasets, going on where an earlier fetch stopped")
+        .arg(
+            Arg::new("NAME")
+                .required(true)
+                .num_args(1..)
+                .value_parser(PossibleValuesParser::new(super::data::names()))
+                .help("The datasets"),
+        )
+        .arg(data_dir())
+        .arg(text(
+            "from",
+            "URL",
+            "A folder with the files, in place of the public mirrors",
+        ))
+        .arg(
+            Arg::new("timeout")
+                .long("timeout")
+                .value_name("SECONDS")
+                .value_parser(value_parser!(f64))
+                .help("How long a mirror may send nothing [default: 30]"),
+        )
+        .arg(
+            Arg::new("retries")
+                .long("retries")
+                .value_name("N")
+                .value_parser(value_parser!(u32))
+                .help("Tries in vain after each mirror had one [default: 3]"),
+        )
+        .arg(switch("force", "Fetch again what is there"))
+        .arg(switch("quiet", "Print nothing but errors"));
+    let list = Command::new("list")
+        .about("Show which datasets are there")
+        .arg(data_dir())
+        .arg(format(&["text", "json"]));
+    Command::new("data")
+        .about("Fetch datasets, and show which are there")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(fetch)
+        .subcommand(list)
+}
+
 /// What runs the network, and on how much of the machine.
 fn machine() -> Vec<Arg> {
     let mut args = vec![
@@ -208,7 +267,7 @@ fn machine() -> Vec<Arg> {
 }
 
 /// What runs the network, and where.
-fn runner() -> [Arg; 3] {
+fn runner() -> [Arg; 4] {
     [
         choice("engine", &EngineKind::NAMES, "What runs the network"),
         text(
@@ -221,7 +280,16 @@ fn runner() -> [Arg; 3] {
             &Precision::NAMES,
             "Numbers on a GPU [default: tf32]",
         ),
+        no_winograd(),
     ]
+}
+
+fn no_winograd() -> Arg {
+    switch(
+        "no-winograd",
+        "Compute 3x3 convolutions by their definition: about twice the time, and a rounding \
+         error of 2.6e-7 of the result (rms) instead of 9e-7",
+    )
 }
 
 fn eval() -> Command {
@@ -256,6 +324,34 @@ fn eval() -> Command {
         ))
         .args(runner())
         .arg(format(&["text", "json"]))
+}
+
+fn report() -> Command {
+    Command::new("report")
+        .about("Draw the figures and tables of a sweep or a run, as one HTML page")
+        .arg(
+            Arg::new("DIR")
+                .required(true)
+                .value_parser(PathBufValueParser::new())
+                .help("The folder of a sweep or of a run"),
+        )
+        .arg(path("out", "FILE", "The page [default: DIR/report.html]").short('o'))
+        .arg(path(
+            "compare",
+            "FILE",
+            "Published results to be shown beside those of a sweep (JSON)",
+        ))
+}
+
+fn watch() -> Command {
+    Command::new("watch")
+        .about("Show the curves of a run in the terminal as they grow")
+        .arg(
+            Arg::new("RUN")
+                .required(true)
+                .value_parser(PathBufValueParser::new())
+                .help("The folder of a run, also of one that has just begun"),
+        )
 }
 
 /// A flag for each setting of `train { … }`, and one for the optimizer's rate.

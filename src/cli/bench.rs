@@ -70,7 +70,12 @@ pub(super) fn run(model: &Model, options: &Options) -> Result<Report> {
     runner.check_memory(model, model.train.batch, options.memory)?;
     let tensors = init::initial(model, model.train.seed);
     let batch = random_batch(model);
-    let plan = Plan::new(model, model.train.batch, Purpose::Training, &Cpu::here());
+    let plan = Plan::new(
+        model,
+        model.train.batch,
+        Purpose::Training,
+        &Cpu::here().with_winograd(options.on.winograd),
+    );
     let mut report = Report {
         engine: String::new(),
         batch: model.train.batch,
@@ -82,10 +87,14 @@ pub(super) fn run(model: &Model, options: &Options) -> Result<Report> {
         peak_bytes: None,
         profile: Vec::new(),
     };
-    let has_steps = runner == Runner::Cpu;
-    match (has_steps, options.profile) {
-        (true, true) => {
-            let mut engine = CpuEngine::new(model, &tensors)?;
+    let on_cpu = if let Runner::Cpu(cpu) = &runner {
+        Some(*cpu)
+    } else {
+        None
+    };
+    match (on_cpu, options.profile) {
+        (Some(cpu), true) => {
+            let mut engine = CpuEngine::new(model, &tensors, cpu)?;
             drop(tensors);
             engine.time_steps();
             time(&mut engine, &batch, model.input, options, &mut report)?;
@@ -100,13 +109,13 @@ pub(super) fn run(model: &Model, options: &Options) -> Result<Report> {
                 })
                 .collect();
         }
-        (false, true) => {
+        (None, true) => {
             return Err(Error::new(
                 "--profile: only the compiled engine on the CPU times its steps",
             )
             .help("leave --profile out, or give --device cpu without --engine"));
         }
-        (true | false, false) => {
+        (Some(_) | None, false) => {
             let mut engine = runner.build(model, &tensors)?;
             drop(tensors);
             time(engine.as_mut(), &batch, model.input, options, &mut report)?;

@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::arguments::param_overrides;
+use super::options;
 use super::source::Source;
 use crate::check::Knob;
 use crate::describe::{dot, json, plan_json, plan_table, table};
@@ -21,7 +22,8 @@ pub(super) fn run(
     if matches.get_flag("plan") {
         let batch = matches.get_one::<u64>("batch").copied();
         let batch = batch.map_or(model.train.batch, |batch| batch.max(1) as usize);
-        let plan = Plan::new(&model, batch, Purpose::Training, &Cpu::here());
+        let cpu = Cpu::here().with_winograd(options::winograd(matches));
+        let plan = Plan::new(&model, batch, Purpose::Training, &cpu);
         return print(&match format {
             Some("json") => format!("{:#}\n", plan_json(&plan)),
             Some("dot") => {

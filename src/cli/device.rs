@@ -1,5 +1,6 @@
 //! Which device a network runs on, and the engine there.
 
+use crate::engines::cpu::Cpu;
 use crate::engines::cuda::{self, Precision};
 use crate::engines::{self, Engine};
 use crate::error::{Error, Result};
@@ -12,7 +13,7 @@ use crate::train::options::{Device, EngineKind, Options};
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Runner {
     /// The compiled engine on the CPU.
-    Cpu,
+    Cpu(Cpu),
     /// The compiled engine on a GPU.
     Cuda(cuda::Card, Precision),
     /// The reference on the CPU.
@@ -32,7 +33,7 @@ pub(super) struct Choice {
 }
 
 /// What the command line says of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Wanted {
     /// `--engine`.
     pub engine: EngineKind,
@@ -40,6 +41,19 @@ pub struct Wanted {
     pub device: Device,
     /// `--precision`; by default TF32 on a GPU.
     pub precision: Option<Precision>,
+    /// Without `--no-winograd`.
+    pub winograd: bool,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Wanted {
+            engine: EngineKind::default(),
+            device: Device::default(),
+            precision: None,
+            winograd: true,
+        }
+    }
 }
 
 /// Finds what is `wanted`. `auto` takes a GPU where there is one that can be used, and
@@ -62,14 +76,15 @@ pub(super) fn choose(wanted: Wanted) -> Result<Choice> {
 fn find(wanted: Wanted) -> Result<Choice> {
     let Wanted { engine, device, .. } = wanted;
     let precision = wanted.precision.unwrap_or_default();
+    let cpu = Runner::Cpu(Cpu::here().with_winograd(wanted.winograd));
     let on = |runner| Choice { runner, note: None };
     match (engine, device) {
-        (EngineKind::Compiled, Device::Cpu) => Ok(on(Runner::Cpu)),
+        (EngineKind::Compiled, Device::Cpu) => Ok(on(cpu)),
         (EngineKind::Compiled, Device::Auto) => Ok(match cuda::usable(None) {
             Ok(card) => on(Runner::Cuda(card, precision)),
-            Err(cuda::Missing::Hardware(_)) => on(Runner::Cpu),
+            Err(cuda::Missing::Hardware(_)) => on(cpu),
             Err(cuda::Missing::Unusable(error)) => Choice {
-                runner: Runner::Cpu,
+                runner: cpu,
                 note: Some(format!("running on the CPU: {error}")),
             },
         }),
@@ -108,6 +123,7 @@ impl Wanted {
             engine: options.engine,
             device: options.device,
             precision: options.precision,
+            winograd: options.winograd,
         }
     }
 }
@@ -116,7 +132,7 @@ impl Runner {
     /// The card that the network is on, if it is on one.
     pub fn card(&self) -> Option<&cuda::Card> {
         match self {
-            Runner::Cpu | Runner::Dfdx => None,
+            Runner::Cpu(_) | Runner::Dfdx => None,
             Runner::Cuda(card, _) => Some(card),
             #[cfg(feature = "dfdx-cuda")]
             Runner::DfdxCuda(card) => Some(card),
@@ -126,7 +142,7 @@ impl Runner {
     /// The engine in the state `tensors`.
     pub fn build(&self, model: &Model, tensors: &[Tensor]) -> Result<Box<dyn Engine>> {
         match self {
-            Runner::Cpu => engines::cpu::cpu(model, tensors),
+            Runner::Cpu(cpu) => engines::cpu::cpu(model, tensors, *cpu),
             Runner::Cuda(card, precision) => cuda::engine(card, *precision, model, tensors),
             Runner::Dfdx => engines::dfdx::cpu(model, tensors),
             #[cfg(feature = "dfdx-cuda")]
@@ -137,7 +153,7 @@ impl Runner {
     /// Bytes that training with batches of `images` takes where the network runs.
     pub fn needed_memory(&self, model: &Model, images: usize) -> f64 {
         match self {
-            Runner::Cpu => engines::cpu::memory(model, images),
+            Runner::Cpu(cpu) => engines::cpu::memory(model, images, *cpu),
             Runner::Cuda(_, precision) => cuda::memory(model, *precision, images),
             Runner::Dfdx => engines::dfdx::memory(model, images),
             #[cfg(feature = "dfdx-cuda")]
@@ -168,6 +184,7 @@ mod tests {
             engine: EngineKind::Compiled,
             device,
             precision,
+            ..Wanted::default()
         }
     }
 
@@ -194,7 +211,7 @@ mod tests {
     #[test]
     fn the_cpu_has_one_precision() {
         let on_cpu = |precision| choose(wanted(Device::Cpu, precision));
-        assert_eq!(on_cpu(None).unwrap().runner, Runner::Cpu);
+        assert!(matches!(on_cpu(None).unwrap().runner, Runner::Cpu(_)));
         assert!(on_cpu(Some(Precision::F32)).is_ok());
         let refused = on_cpu(Some(Precision::Bf16)).unwrap_err();
         assert!(refused.message.contains("--precision bf16"), "{refused}");

@@ -3,14 +3,17 @@
 mod arguments;
 mod bench;
 mod check;
+mod data;
 mod describe;
 mod device;
 pub mod eval;
 mod fmt;
 mod options;
+pub mod report;
 mod source;
 mod sweep;
 pub mod train;
+pub mod watch;
 
 use crate::check::Knob;
 use crate::diag::{Code, Diagnostic, MAX_REPORTS, Style};
@@ -21,6 +24,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use source::Source;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Why a command did not do what it was asked to.
@@ -82,6 +86,9 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         ("train", Some(source)) => train_file(source, &knobs, matches),
         ("sweep", Some(source)) => sweep::run(&args, source, &knobs, matches),
         ("eval", _) => evaluate(matches),
+        ("data", _) => data::run(matches),
+        ("report", _) => write_report(matches),
+        ("watch", _) => watch_run(matches),
         ("bench", Some(source)) => bench_file(source, &knobs, matches),
         _ => Err(Failure::Error(arguments::missing_file(matches))),
     };
@@ -136,6 +143,21 @@ fn evaluate(matches: &ArgMatches) -> Result<(), Failure> {
             _ => report.to_text(std::io::stdout().is_terminal() && console::colors_enabled()),
         },
     )
+}
+
+fn write_report(matches: &ArgMatches) -> Result<(), Failure> {
+    let path = |name| matches.get_one::<PathBuf>(name).map(PathBuf::as_path);
+    let dir = path("DIR").unwrap_or(Path::new("."));
+    let written = report::run(dir, path("out"), path("compare"))?;
+    describe::print(&report::told(&written))
+}
+
+fn watch_run(matches: &ArgMatches) -> Result<(), Failure> {
+    let dir = matches.get_one::<PathBuf>("RUN").map(PathBuf::as_path);
+    match watch::run(dir.unwrap_or(Path::new(".")))? {
+        watch::Outcome::Print(text) => describe::print(&text),
+        watch::Outcome::Signal(signal) => Err(Failure::Said(stopped(signal))),
+    }
 }
 
 fn fail(error: &Error, code: u8) -> ExitCode {

@@ -32,6 +32,7 @@ pub(super) fn train(path: &Path, knobs: &[Knob], matches: &ArgMatches) -> Result
     options.max_steps = matches.get_one("max-steps").copied();
     options.log_every = matches.get_one("log-every").copied();
     options.augment = word(matches, "augment") != Some("off");
+    options.tensorboard = matches.get_flag("tensorboard");
     options.resume = matches.get_flag("resume");
     options.force = matches.get_flag("force");
     options.stop_on_eof = matches.get_flag("stop-on-eof");
@@ -39,6 +40,7 @@ pub(super) fn train(path: &Path, knobs: &[Knob], matches: &ArgMatches) -> Result
     let wanted = wanted(matches)?;
     (options.engine, options.device) = (wanted.engine, wanted.device);
     options.precision = wanted.precision;
+    options.winograd = wanted.winograd;
     if let Some(name) = word(matches, "order") {
         options.order = Order::parse(name)?;
     }
@@ -71,6 +73,7 @@ fn wanted(matches: &ArgMatches) -> Result<Wanted> {
         engine: engine.unwrap_or_default(),
         device: device.unwrap_or_default(),
         precision: precision.transpose()?,
+        winograd: winograd(matches),
     })
 }
 
@@ -93,6 +96,11 @@ pub(super) fn eval(matches: &ArgMatches) -> Result<eval::Options> {
     })
 }
 
+/// Whether convolutions may be by Winograd's method.
+pub(super) fn winograd(matches: &ArgMatches) -> bool {
+    !matches.get_flag("no-winograd")
+}
+
 /// How many threads to use, if that was said.
 pub(super) fn threads(matches: &ArgMatches) -> Option<usize> {
     number_of(matches, "threads")
@@ -102,7 +110,7 @@ fn word<'m>(matches: &'m ArgMatches, flag: &str) -> Option<&'m str> {
     matches.get_one::<String>(flag).map(String::as_str)
 }
 
-fn path_of(matches: &ArgMatches, flag: &str) -> Option<PathBuf> {
+pub(super) fn path_of(matches: &ArgMatches, flag: &str) -> Option<PathBuf> {
     matches.get_one::<PathBuf>(flag).cloned()
 }
 

@@ -169,6 +169,9 @@ fn flags(asked: &Asked, jobs: usize) -> Vec<OsString> {
         flag.push(value);
         flags.push(flag);
     }
+    if asked.tensorboard {
+        flags.push("--tensorboard".into());
+    }
     flags
 }
 

@@ -102,6 +102,7 @@ fn train(
         max_steps: options.max_steps,
         log_every: options.log_every,
         save_every: options.save_every,
+        tensorboard: options.tensorboard,
     };
     let mut session = Session::new(task, engine.as_mut(), &folder, meta, &stop, progress)?;
     let ending = session.run()?;

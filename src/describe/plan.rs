@@ -173,7 +173,15 @@ mod tests {
             "model m { input image(1, 8, 8) skip variable { conv(4, kernel: 3) relu } linear(2) }";
         let model = check(&mut Sources::new("test.van", text), &[], false);
         let model = model.unwrap_or_else(|_| panic!("{text} has mistakes"));
-        let plan = Plan::new(&model, 3, Purpose::Training, &Cpu { threads: 2 });
+        let plan = Plan::new(
+            &model,
+            3,
+            Purpose::Training,
+            &Cpu {
+                threads: 2,
+                winograd: true,
+            },
+        );
         let table = plan_table(&plan, true);
         for words in [
             "skip0.conv0",

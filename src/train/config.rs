@@ -14,7 +14,9 @@ const FORMAT: u32 = 1;
 /// would be those of no run. The rest (epochs, steps, threads, logging, where the data
 /// is) may, and so may the device: a checkpoint moves from one to another, and the
 /// numbers are the same but for rounding.
-const FIXED: [&str; 6] = ["model", "params", "train", "engine", "order", "augment"];
+const FIXED: [&str; 7] = [
+    "model", "params", "train", "engine", "winograd", "order", "augment",
+];
 
 /// The settings of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +43,7 @@ impl Config {
             "data_dir": options.data_dir,
             "engine": options.engine.name(),
             "device": options.device.name(),
+            "winograd": options.winograd,
             "precision": options.precision.map(Precision::name),
             "order": options.order.name(),
             "augment": options.augment,
@@ -49,6 +52,7 @@ impl Config {
             "max_steps": options.max_steps,
             "log_every": options.log_every,
             "save_every": options.save_every.as_secs_f64(),
+            "tensorboard": options.tensorboard,
         });
         match config {
             Value::Object(config) => Ok(Config(config)),
@@ -93,11 +97,35 @@ impl Config {
         self.0.get("command").and_then(Value::as_str)
     }
 
+    /// The setting called `key`.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.0.get(key)
+    }
+
+    /// The params of the file, and their values as they are written.
+    pub fn params(&self) -> Vec<(String, String)> {
+        let params = self.0.get("params").and_then(Value::as_object);
+        let written = |value: &Value| match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        params
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (name.clone(), written(value)))
+            .collect()
+    }
+
     /// What differs between the run `started` and these settings, of all that may not.
     pub fn differences(&self, started: &Config) -> Vec<String> {
         let mut out = Vec::new();
         for key in FIXED {
-            let value = |config: &Config| config.0.get(key).cloned().unwrap_or(Value::Null);
+            // Older runs do not say it, and had no choice.
+            let unsaid = match key {
+                "winograd" => json!(true),
+                _ => Value::Null,
+            };
+            let value = |config: &Config| config.0.get(key).unwrap_or(&unsaid).clone();
             let (mut there, mut here) = (value(started), value(self));
             for train in [&mut there, &mut here] {
                 if let Some(train) = train.as_object_mut().filter(|_| key == "train") {

@@ -1,8 +1,9 @@
 //! Training: the loop, and what it leaves behind.
 //!
 //! [`session`] runs steps and evaluations from any [`position`], and writes the log
-//! ([`metrics`]) and [`checkpoint`]s into a [`run_folder`]. A run that is killed at any
-//! moment and resumed gives the numbers of one that was not, bit for bit.
+//! ([`metrics`], and [`tensorboard`] on request) and [`checkpoint`]s into a
+//! [`run_folder`]. A run that is killed at any moment and resumed gives the numbers of one
+//! that was not, bit for bit.
 
 mod ahead;
 pub mod checkpoint;
@@ -18,4 +19,5 @@ pub mod progress;
 pub mod run_folder;
 pub mod session;
 pub mod stop;
+pub mod tensorboard;
 pub mod weights;

@@ -1,5 +1,8 @@
 //! What the command line says of a run beside the model.
 
+pub use crate::text::quote;
+
+use crate::engines::cpu::Cpu;
 use crate::engines::cuda::Precision;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -143,6 +146,8 @@ pub struct Options {
     pub engine: EngineKind,
     /// `--device`.
     pub device: Device,
+    /// Without `--no-winograd`.
+    pub winograd: bool,
     /// `--precision`; by default what the device does best.
     pub precision: Option<Precision>,
     /// `--out`: the run folder.
@@ -159,6 +164,8 @@ pub struct Options {
     pub log_every: Option<u64>,
     /// `--save-every`: wall time between checkpoints, beside one an epoch.
     pub save_every: Duration,
+    /// `--tensorboard`: whether the log is written for TensorBoard too.
+    pub tensorboard: bool,
     /// `--resume`.
     pub resume: bool,
     /// `--force`.
@@ -183,6 +190,7 @@ impl Options {
             memory: None,
             engine: EngineKind::default(),
             device: Device::default(),
+            winograd: true,
             precision: None,
             out: None,
             weights: None,
@@ -191,11 +199,17 @@ impl Options {
             max_steps: None,
             log_every: None,
             save_every: SAVE_EVERY,
+            tensorboard: false,
             resume: false,
             force: false,
             stop_on_eof: false,
             quiet: false,
         }
+    }
+
+    /// What the CPU engine must know.
+    pub fn cpu(&self) -> Cpu {
+        Cpu::here().with_winograd(self.winograd)
     }
 
     /// Refuses values that mean nothing.
@@ -247,6 +261,9 @@ impl Options {
         if let Some(precision) = self.precision {
             flag("precision", Some(precision.name().into()));
         }
+        if !self.winograd {
+            flag("no-winograd", None);
+        }
         if self.order != Order::default() {
             flag("order", Some(self.order.name().into()));
         }
@@ -270,6 +287,9 @@ impl Options {
                 Some(self.save_every.as_secs_f64().to_string()),
             );
         }
+        if self.tensorboard {
+            flag("tensorboard", None);
+        }
         if let Some(folder) = resume {
             flag("out", Some(shown(folder)));
             flag("resume", None);
@@ -281,16 +301,6 @@ impl Options {
 
 fn shown(path: &Path) -> String {
     path.display().to_string()
-}
-
-/// `word` as a POSIX shell reads it back.
-pub fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./=+,:@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.into()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 #[cfg(test)]
@@ -307,10 +317,11 @@ mod tests {
         options.order = Order::Sequential;
         options.max_steps = Some(5);
         options.save_every = Duration::from_millis(1500);
+        options.tensorboard = true;
         assert_eq!(
             options.command(Some(Path::new("runs/it's"))),
             "vanc train 'a b.van' --n 6 --bias=-2 --optimizer 'sgd(rate: 0.1)' --order sequential \
-             --augment off --max-steps 5 --save-every 1.5 --out 'runs/it'\\''s' --resume"
+             --augment off --max-steps 5 --save-every 1.5 --tensorboard --out 'runs/it'\\''s' --resume"
         );
     }
 

@@ -9,3 +9,4 @@ mod support;
 mod timing;
 mod training;
 mod twins;
+mod winograd;

@@ -138,7 +138,7 @@ pub fn dfdx(model: &Model, tensors: &[Tensor]) -> Box<dyn Engine> {
 
 /// The compiled engine.
 pub fn cpu(model: &Model, tensors: &[Tensor]) -> Box<dyn Engine> {
-    vanc::engines::cpu::cpu(model, tensors).unwrap()
+    vanc::engines::cpu::cpu(model, tensors, vanc::engines::cpu::Cpu::here()).unwrap()
 }
 
 /// The reference engine in f64, for central differences.

@@ -34,6 +34,8 @@ pub(super) struct Asked {
     pub memory: Option<u64>,
     pub shard: Option<Shard>,
     pub quiet: bool,
+    /// Whether each run writes its log for TensorBoard too.
+    pub tensorboard: bool,
     /// Flags of every run that change none of its numbers.
     pub free: Vec<(String, OsString)>,
 }
@@ -68,6 +70,7 @@ impl Asked {
             memory: word("memory").map(memory::parse).transpose()?,
             shard: word("shard").map(Shard::parse).transpose()?,
             quiet: matches.get_flag("quiet"),
+            tensorboard: matches.get_flag("tensorboard"),
             free: arguments::free(matches),
         })
     }

@@ -1,5 +1,6 @@
 //! Convolutions and linear layers: which kernel computes one.
 
+use super::Cpu;
 use super::kernels::dense::{self, DenseGeometry};
 use super::kernels::{ConvGeometry, Moments, Pool, conv, pointwise, winograd};
 use super::map::Map;
@@ -10,14 +11,14 @@ use crate::plan::Window;
 enum Method {
     /// A product of rows.
     Dense(DenseGeometry),
-    /// Winograd's, for 3×3 windows of stride 1.
+    /// Winograd's, for 3×3 windows of strides 1 and 2.
     Winograd(ConvGeometry),
     /// Of patches.
     Patches(ConvGeometry),
 }
 
 impl Method {
-    fn new(from: Map, to: Map, window: Window) -> Method {
+    fn new(from: Map, to: Map, window: Window, winograd: bool) -> Method {
         if window == Window::POINT {
             return Method::Dense(DenseGeometry {
                 batch: from.images,
@@ -35,7 +36,9 @@ impl Method {
             stride: window.stride,
             padding: window.padding,
         };
-        match geometry.is_winograd() {
+        // Images of few channels are less work when packed without padding.
+        let few = geometry.in_channels <= 3;
+        match winograd && !few && geometry.is_winograd() {
             true => Method::Winograd(geometry),
             false => Method::Patches(geometry),
         }
@@ -43,11 +46,11 @@ impl Method {
 }
 
 /// Scratch of [`forward`].
-pub fn forward_scratch(from: Map, to: Map, window: Window, threads: usize) -> usize {
-    match Method::new(from, to, window) {
-        Method::Dense(g) => dense::forward_scratch_len(&g, threads),
-        Method::Winograd(g) => winograd::forward_scratch_len(&g, threads),
-        Method::Patches(g) => conv::forward_scratch_len(&g, threads),
+pub fn forward_scratch(from: Map, to: Map, window: Window, cpu: Cpu) -> usize {
+    match Method::new(from, to, window, cpu.winograd) {
+        Method::Dense(g) => dense::forward_scratch_len(&g, cpu.threads),
+        Method::Winograd(g) => winograd::forward_scratch_len(&g, cpu.threads),
+        Method::Patches(g) => conv::forward_scratch_len(&g, cpu.threads),
     }
 }
 
@@ -67,7 +70,7 @@ pub fn forward(
         mean: &mut mean[..to.channels],
         variance: &mut variance[..to.channels],
     });
-    match Method::new(from, to, window) {
+    match Method::new(from, to, window, pool.winograd()) {
         Method::Dense(g) => return dense::forward(pool, &g, x, weight, bias, y, moments, scratch),
         Method::Winograd(g) => winograd::forward(pool, &g, x, weight, y, moments, scratch),
         Method::Patches(g) => conv::forward(pool, &g, x, weight, y, moments, scratch),
@@ -81,11 +84,11 @@ pub fn forward(
 }
 
 /// Scratch of [`input_gradient`].
-pub fn input_gradient_scratch(from: Map, to: Map, window: Window, threads: usize) -> usize {
-    match Method::new(from, to, window) {
+pub fn input_gradient_scratch(from: Map, to: Map, window: Window, cpu: Cpu) -> usize {
+    match Method::new(from, to, window, cpu.winograd) {
         Method::Dense(g) => dense::input_gradient_scratch_len(&g),
-        Method::Winograd(g) => winograd::input_gradient_scratch_len(&g, threads),
-        Method::Patches(g) => conv::input_gradient_scratch_len(&g, threads),
+        Method::Winograd(g) => winograd::input_gradient_scratch_len(&g, cpu.threads),
+        Method::Patches(g) => conv::input_gradient_scratch_len(&g, cpu.threads),
     }
 }
 
@@ -98,7 +101,7 @@ pub fn input_gradient(
     window: Window,
     scratch: &mut [f32],
 ) {
-    match Method::new(from, to, window) {
+    match Method::new(from, to, window, pool.winograd()) {
         Method::Dense(g) => dense::input_gradient(pool, &g, dy, weight, dx, add, scratch),
         Method::Winograd(g) => winograd::input_gradient(pool, &g, dy, weight, dx, add, scratch),
         Method::Patches(g) => conv::input_gradient(pool, &g, dy, weight, dx, add, scratch),
@@ -106,11 +109,11 @@ pub fn input_gradient(
 }
 
 /// Scratch of [`weight_gradient`].
-pub fn weight_gradient_scratch(from: Map, to: Map, window: Window, threads: usize) -> usize {
-    match Method::new(from, to, window) {
-        Method::Dense(_) => dense::weight_gradient_scratch_len(threads),
-        Method::Winograd(g) => winograd::weight_gradient_scratch_len(&g, threads),
-        Method::Patches(g) => conv::weight_gradient_scratch_len(&g, threads),
+pub fn weight_gradient_scratch(from: Map, to: Map, window: Window, cpu: Cpu) -> usize {
+    match Method::new(from, to, window, cpu.winograd) {
+        Method::Dense(_) => dense::weight_gradient_scratch_len(cpu.threads),
+        Method::Winograd(g) => winograd::weight_gradient_scratch_len(&g, cpu.threads),
+        Method::Patches(g) => conv::weight_gradient_scratch_len(&g, cpu.threads),
     }
 }
 
@@ -123,7 +126,7 @@ pub fn weight_gradient(
     window: Window,
     scratch: &mut [f32],
 ) {
-    match Method::new(from, to, window) {
+    match Method::new(from, to, window, pool.winograd()) {
         Method::Dense(g) => {
             return dense::weight_gradient(pool, &g, x, dy, 0, dweight, dbias, scratch);
         }

@@ -35,9 +35,13 @@ use crate::tensor::{Batch, Tensor};
 const PLANS: usize = 8;
 
 /// What the plan must know of this engine.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cpu {
     /// Threads that it will run on.
     pub threads: usize,
+    /// Whether convolutions may be by Winograd's method: less work, larger rounding errors
+    /// ([`kernels::winograd`]).
+    pub winograd: bool,
 }
 
 impl Cpu {
@@ -45,7 +49,13 @@ impl Cpu {
     pub fn here() -> Self {
         Cpu {
             threads: rayon::current_num_threads(),
+            winograd: true,
         }
+    }
+
+    /// With or without Winograd's method.
+    pub fn with_winograd(self, winograd: bool) -> Self {
+        Cpu { winograd, ..self }
     }
 }
 
@@ -55,11 +65,11 @@ impl Target for Cpu {
     }
 
     fn workspace(&self, plan: &Plan, action: &Action) -> usize {
-        run::workspace(plan, action, self.threads)
+        run::workspace(plan, action, *self)
     }
 
     fn scratch(&self, plan: &Plan) -> usize {
-        thin::scratch(plan, self.threads)
+        thin::scratch(plan, *self)
     }
 }
 
@@ -86,24 +96,24 @@ pub struct CpuEngine {
 
 /// `model` on the CPU, starting from `tensors` (see [`Engine::load`];
 /// [`super::init::initial`] makes them).
-pub fn cpu(model: &Model, tensors: &[Tensor]) -> Result<Box<dyn Engine>> {
-    Ok(Box::new(CpuEngine::new(model, tensors)?))
+pub fn cpu(model: &Model, tensors: &[Tensor], target: Cpu) -> Result<Box<dyn Engine>> {
+    Ok(Box::new(CpuEngine::new(model, tensors, target)?))
 }
 
 /// Bytes that training `model` with batches of `images` takes at its peak.
-pub fn memory(model: &Model, images: usize) -> f64 {
-    Plan::new(model, images, Purpose::Training, &Cpu::here()).peak_bytes() as f64
+pub fn memory(model: &Model, images: usize, target: Cpu) -> f64 {
+    Plan::new(model, images, Purpose::Training, &target).peak_bytes() as f64
 }
 
 impl CpuEngine {
     /// As [`cpu`].
-    pub fn new(model: &Model, tensors: &[Tensor]) -> Result<Self> {
+    pub fn new(model: &Model, tensors: &[Tensor], target: Cpu) -> Result<Self> {
         let specs = model.tensors();
         let state = State::read(&specs, tensors)?;
         let has_momentum = model.train.optimizer.momentum != 0.0;
         let skips = Skips::read(model, &specs, &state);
         let mut engine = CpuEngine {
-            pool: Pool::new(Cpu::here().threads)?,
+            pool: Pool::new(target.threads)?.with_winograd(target.winograd),
             memory: Memory::new(&specs, has_momentum)?,
             alpha_gradients: alpha_gradients(&skips),
             model: model.clone(),
@@ -143,6 +153,7 @@ impl CpuEngine {
     fn target(&self) -> Cpu {
         Cpu {
             threads: self.pool.threads(),
+            winograd: self.pool.winograd(),
         }
     }
 

@@ -5,7 +5,7 @@ use super::kernels::normalise::{self, Norm};
 use super::kernels::{Pool, pointwise};
 use super::map::Map;
 use super::memory::Lent;
-use super::{convolution, dirac, loss, pass, pooling, reshape};
+use super::{Cpu, convolution, dirac, loss, pass, pooling, reshape};
 use crate::engines::{StepContext, batch, dropout};
 use crate::ir::{Model, Sgd};
 use crate::plan::{Action, Convolve, Id, Kind, Plan, Pointwise, PointwiseGradients, Sink};
@@ -49,20 +49,20 @@ pub(super) struct Found {
     pub correct: usize,
 }
 
-/// Floats of scratch memory for an action on `threads` threads.
-pub(super) fn workspace(plan: &Plan, action: &Action, threads: usize) -> usize {
+/// Floats of scratch memory for an action.
+pub(super) fn workspace(plan: &Plan, action: &Action, target: Cpu) -> usize {
     let map = |id| Map::of(plan, id);
     let alphas = |pass: &Pointwise| {
         let extra = pass.join.and_then(|join| join.extra());
         extra.map_or(0, |id| plan.buffer(id).elements)
     };
     match action {
-        Action::Convolve(c) => convolution::forward_scratch(map(c.x), map(c.y), c.window, threads),
+        Action::Convolve(c) => convolution::forward_scratch(map(c.x), map(c.y), c.window, target),
         Action::ConvolveInput { dy, dx, window, .. } => {
-            convolution::input_gradient_scratch(map(dx.to), map(*dy), *window, threads)
+            convolution::input_gradient_scratch(map(dx.to), map(*dy), *window, target)
         }
         Action::ConvolveWeight { x, dy, window, .. } => {
-            convolution::weight_gradient_scratch(map(*x), map(*dy), *window, threads)
+            convolution::weight_gradient_scratch(map(*x), map(*dy), *window, target)
         }
         Action::Statistics { x, .. } => pass::statistics_scratch(map(*x)),
         Action::Pointwise(p) => pass::forward_scratch(map(p.x), p.join, alphas(p)),

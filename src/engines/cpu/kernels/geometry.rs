@@ -61,6 +61,11 @@ impl ConvGeometry {
 
     /// Whether [`super::winograd`] computes it.
     pub fn is_winograd(&self) -> bool {
-        self.kernel == (3, 3) && self.stride == 1 && self.padding <= 2
+        self.kernel == (3, 3)
+            && match self.stride {
+                1 => self.padding <= 2,
+                2 => self.padding == 1,
+                _ => false,
+            }
     }
 }

@@ -16,7 +16,7 @@ use super::kernels::dense::{self, DenseGeometry};
 use super::kernels::{Meeting, Moments, Pool, Shared, moments, pointwise};
 use super::memory::Lent;
 use super::run::{self, Found, Inputs};
-use super::{convolution, pass};
+use super::{Cpu, convolution, pass};
 use crate::error::Result;
 use crate::plan::{Action, Convolve, Id, Kind, Plan, Step};
 use std::ops::Range;
@@ -36,17 +36,21 @@ pub(super) struct Thin {
 }
 
 /// Floats of scratch that a plan wants for a whole step, 0 if it is not thin.
-pub(super) fn scratch(plan: &Plan, threads: usize) -> usize {
-    Schedule::new(plan).map_or(0, |s| s.sums + threads * s.scratch)
+pub(super) fn scratch(plan: &Plan, target: Cpu) -> usize {
+    let schedule = Schedule::new(plan, target.winograd);
+    schedule.map_or(0, |s| s.sums + target.threads * s.scratch)
 }
 
 impl Thin {
     /// For `plan` on the threads of `pool`, if it is thin.
     pub fn new(plan: &Plan, pool: &Pool) -> Result<Option<Thin>> {
-        let Some(schedule) = Schedule::new(plan) else {
+        let Some(schedule) = Schedule::new(plan, pool.winograd()) else {
             return Ok(None);
         };
-        let one = |_| Pool::with_isa(1, pool.isa()).map(Mutex::new);
+        let one = |_| {
+            let own = Pool::with_isa(1, pool.isa())?;
+            Ok(Mutex::new(own.with_winograd(pool.winograd())))
+        };
         let parts = plan.batch.div_ceil(schedule.images);
         Ok(Some(Thin {
             own: (0..pool.threads()).map(one).collect::<Result<_>>()?,

@@ -1,7 +1,7 @@
 //! Which thread does what of a plan's steps, and where threads must meet.
 
 use super::super::kernels::{normalise, padded};
-use super::super::{map::Map, run};
+use super::super::{Cpu, map::Map, run};
 use crate::plan::{Action, Id, Kind, Place, Plan, Purpose, Step};
 use std::ops::Range;
 
@@ -67,7 +67,11 @@ pub enum Work {
 
 impl Schedule {
     /// A schedule, where everything in the plan is thin.
-    pub fn new(plan: &Plan) -> Option<Schedule> {
+    pub fn new(plan: &Plan, winograd: bool) -> Option<Schedule> {
+        let alone = Cpu {
+            threads: 1,
+            winograd,
+        };
         if plan.purpose != Purpose::Training || !plan.steps().all(|step| is_thin(plan, step)) {
             return None;
         }
@@ -79,7 +83,7 @@ impl Schedule {
                 Action::ConvolveWeight { .. } => large = large.max(parts * sums_len(plan, step)),
                 _ => small = small.max((parts + 1) * sums_len(plan, step)),
             }
-            scratch = scratch.max(run::workspace(plan, &step.action, 1));
+            scratch = scratch.max(run::workspace(plan, &step.action, alone));
         }
         let mut maker = Maker {
             plan,

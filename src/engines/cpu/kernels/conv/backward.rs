@@ -111,6 +111,10 @@ pub fn input_gradient(
     let mut from = 0;
     for (y, x) in grid(g) {
         let depth = depth(g, &y, &x);
+        if accumulate && depth == 0 {
+            // Positions that no window reads, of a stride past the kernel.
+            continue;
+        }
         let pass = Pass {
             g,
             y,

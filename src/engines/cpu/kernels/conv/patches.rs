@@ -190,36 +190,50 @@ pub unsafe fn pack_compact(
     lines: (usize, usize),
     to: *mut f32,
 ) {
+    for line in lines.0..lines.1 {
+        let to = to.wrapping_add((line - lines.0) * line_len(count));
+        // SAFETY: passed on to the caller.
+        unsafe { pack_compact_line(p, first, count, line, to) };
+    }
+}
+
+unsafe fn pack_compact_line(p: Patches, first: usize, count: usize, line: usize, to: *mut f32) {
     let taps = p.y.taps * p.x.taps;
-    let (from, end) = (lines.0 * LANES, lines.1 * LANES);
+    let used = (p.channels * taps).saturating_sub(line * LANES).min(LANES);
+    let position = padded(p.channels) as isize;
+    let along = p.x.direction * position;
+    let down = p.y.direction * p.x.source as isize * position;
+    // Row and column of a tap, the channel, and where that is from a row's first tap.
+    let mut places = [(0, 0, 0); LANES];
+    let mut offsets = [0; LANES];
+    for k in 0..used {
+        let (channel, tap) = ((line * LANES + k) / taps, (line * LANES + k) % taps);
+        let (ty, tx) = (tap / p.x.taps, tap % p.x.taps);
+        places[k] = (ty, tx, channel);
+        offsets[k] = ty as isize * down + tx as isize * along + channel as isize;
+    }
     let mut place = p.place(first);
     for row in 0..count {
-        let write = |k: usize, value: f32| {
-            let k = k - from;
-            // SAFETY: within the packed lines.
-            unsafe { *to.add(k / LANES * line_len(count) + row * LANES + k % LANES) = value };
-        };
-        for ty in 0..p.y.taps {
-            for tx in 0..p.x.taps {
-                let source = p.tap(place, ty, tx);
-                for channel in 0..p.channels {
-                    let k = channel * taps + ty * p.x.taps + tx;
-                    if (from..end).contains(&k) {
-                        // SAFETY: a position inside the source.
-                        write(
-                            k,
-                            if source.is_null() {
-                                0.0
-                            } else {
-                                unsafe { *source.add(channel) }
-                            },
-                        );
-                    }
+        // SAFETY: the caller's packed lines, and positions inside the source.
+        unsafe {
+            let to = std::slice::from_raw_parts_mut(to.add(row * LANES), LANES);
+            if p.is_inside(place) {
+                let base = p.tap(place, 0, 0);
+                // All sixteen, since a fixed number is quicker.
+                for k in 0..LANES {
+                    to[k] = *base.offset(offsets[k]);
+                }
+            } else {
+                for (to, &(ty, tx, channel)) in to.iter_mut().zip(&places[..used]) {
+                    let from = p.tap(place, ty, tx);
+                    *to = if from.is_null() {
+                        0.0
+                    } else {
+                        *from.add(channel)
+                    };
                 }
             }
-        }
-        for k in (p.channels * taps).max(from)..end {
-            write(k, 0.0);
+            to[used..].fill(0.0);
         }
         p.advance(&mut place);
     }

@@ -100,19 +100,28 @@ fn geometry(batch: usize, channels: (usize, usize), side: usize, kernel: usize) 
 fn winograd_matches_the_definition_for_few_channels() {
     for channels in [(1, 3), (3, 16), (5, 17), (17, 1), (50, 64), (64, 50)] {
         for side in [1, 2, 4, 5, 7, 8] {
-            check_winograd(geometry(if side < 5 { 3 } else { 1 }, channels, side, 3));
+            let g = geometry(if side < 5 { 3 } else { 1 }, channels, side, 3);
+            check_winograd(g);
+            check_winograd(ConvGeometry { stride: 2, ..g });
         }
     }
     check_winograd(geometry(3, (16, 16), 32, 3));
+    // Enough tiles for groups of them with their own sums of the weight's gradient.
+    check_winograd(geometry(17, (3, 20), 32, 3));
+    let g = geometry(5, (17, 5), 125, 3);
+    check_winograd(ConvGeometry { stride: 2, ..g });
 }
 
 #[test]
 fn winograd_matches_the_definition_for_many_channels() {
-    check_winograd(geometry(3, (130, 144), 5, 3));
-    check_winograd(geometry(1, (256, 80), 4, 3));
-    check_winograd(geometry(2, (17, 1030), 2, 3));
-    // More than one chunk of tiles, of both directions and of the weight's gradient.
-    check_winograd(geometry(3, (16, 1040), 56, 3));
+    for stride in [1, 2] {
+        let check = |g| check_winograd(ConvGeometry { stride, ..g });
+        check(geometry(3, (130, 144), 5, 3));
+        check(geometry(1, (256, 80), 4, 3));
+        check(geometry(2, (17, 1030), 2, 3));
+        // More than one chunk of tiles, of both directions and of the weight's gradient.
+        check(geometry(3, (16, 1040), 56 * stride, 3));
+    }
 }
 
 #[test]
@@ -125,6 +134,14 @@ fn winograd_takes_oblong_images_and_any_padding() {
             ..geometry(2, (17, 33), 0, 3)
         };
         check_winograd(g);
+    }
+    for (height, width) in [(9, 3), (2, 17), (18, 19)] {
+        check_winograd(ConvGeometry {
+            height,
+            width,
+            stride: 2,
+            ..geometry(2, (17, 33), 0, 3)
+        });
     }
 }
 
@@ -197,8 +214,11 @@ fn rms_error(got: &[f32], want: &[f64]) -> f64 {
 #[test]
 fn rms_errors_are_those_that_the_modules_state() {
     let pool = Pool::new(2).unwrap();
-    for (channels, side) in [(64, 16), (256, 8)] {
-        let g = geometry(1, (channels, channels), side, 3);
+    for (channels, side, stride) in [(64, 16, 1), (256, 8, 1), (64, 32, 2), (256, 16, 2)] {
+        let g = ConvGeometry {
+            stride,
+            ..geometry(1, (channels, channels), side, 3)
+        };
         let x = random(g.input_len(), 1);
         let w = random(g.weight_len(), 2);
         let dy = random(g.output_len(), 3);
@@ -223,7 +243,7 @@ fn rms_errors_are_those_that_the_modules_state() {
             }};
         }
         let (fast, direct) = (errors!(winograd), errors!(conv));
-        println!("{channels} channels: Winograd {fast:?}, direct {direct:?}");
+        println!("{channels} channels, stride {stride}: Winograd {fast:?}, direct {direct:?}");
         assert!(
             fast.iter().all(|e| *e < 1.2e-6),
             "Winograd at {channels}: {fast:?}"

@@ -1,52 +1,48 @@
 //! The pass from input to output, of the convolution and of its input gradient.
 
+use super::super::LANES;
 use super::super::gemm::{Left, Out, Right, product};
 use super::super::moments::{Moments, merge, partial_len};
 use super::super::pool::Pool;
 use super::super::shared::Shared;
 use super::super::simd::Isa;
 use super::super::weights::WeightShape;
-use super::super::{LANES, padded};
-use super::filter::{SPARE_LEN, transform_block};
-use super::tiles::{finish_tiles, transform_tiles};
-use super::transform::POINTS;
-use super::{Tiling, plane_len};
+use super::filter::{SPARE_LEN, Values, transform_block};
+use super::tiles::{Tiles, finish_tiles, transform_tiles};
+use super::transform::Phase;
+use super::{Direction, Tiling, plane_len};
 
-/// Which way the weights are used.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// From inputs to outputs.
-    Forward,
-    /// From outputs to inputs, taps in reverse.
-    Backward,
-}
-
-/// Tiles whose transforms many channels share ([`Convolution::wide`]).
+/// Tiles whose transforms many channels share ([`Pass::wide`]).
 const SHARED_TILES: usize = 128;
 /// Tiles transformed by one part there.
 const TRANSFORMED: usize = 4;
 /// Outputs, by sixteen, of a part there, and inputs, by sixteen, of a piece of filters:
-/// 36 × 32 × 64 floats are 295 kB.
+/// 36 × 32 × 64 floats are 295 kB. (Sums of twice as many inputs at once would gain 2 %
+/// of the time and lose a third of the precision.)
 const OUT_PIECE: usize = 2;
 const IN_PIECE: usize = 4;
 
 /// A pass and how it is cut up.
 pub struct Convolution {
     tiling: Tiling,
-    direction: Direction,
     /// Tiles of a part (narrow) or of a chunk (wide).
     block: usize,
     with_moments: bool,
 }
 
 impl Convolution {
-    pub fn new(tiling: Tiling, direction: Direction, with_moments: bool) -> Self {
+    pub fn new(tiling: Tiling, with_moments: bool) -> Self {
         let even = |most: usize| tiling.total.div_ceil(tiling.total.div_ceil(most).max(1));
+        let mut convolution = Convolution {
+            tiling,
+            block: 0,
+            with_moments,
+        };
         let block = if tiling.is_narrow() {
             // Tiles and products of a block in half of a 1 MB second-level cache, and
             // enough blocks to keep many threads busy. The numbers are those that measured
             // best at 16, 64 and 128 channels.
-            let lines = tiling.in_lines() + tiling.out_lines();
+            let lines = convolution.ins() + convolution.outs();
             let most = match lines {
                 0..=2 => 42,
                 3..=8 => 14,
@@ -56,12 +52,17 @@ impl Convolution {
         } else {
             even(SHARED_TILES)
         };
-        Convolution {
-            tiling,
-            direction,
-            block: block.max(1),
-            with_moments,
-        }
+        convolution.block = block.max(1);
+        convolution
+    }
+
+    /// Lines of a plane of input, and of output.
+    fn ins(&self) -> usize {
+        self.tiling.in_phases().len() * self.tiling.in_lines()
+    }
+
+    fn outs(&self) -> usize {
+        self.tiling.out_phases().len() * self.tiling.out_lines()
     }
 
     fn blocks(&self) -> usize {
@@ -70,35 +71,35 @@ impl Convolution {
 
     /// Transformed filters, transformed tiles, and the sums for moments.
     fn shared_lens(&self) -> [usize; 3] {
-        let t = &self.tiling;
+        let points = self.tiling.points();
         let moments = if self.with_moments {
-            self.blocks() * partial_len(t.out_channels)
+            self.blocks() * partial_len(self.tiling.out_channels)
         } else {
             0
         };
-        if t.is_narrow() {
-            let filters = POINTS * plane_len(t.out_lines(), padded(t.in_channels));
+        if self.tiling.is_narrow() {
+            let filters = points * plane_len(self.outs(), self.ins() * LANES);
             [filters, 0, moments]
         } else {
-            [0, POINTS * plane_len(t.in_lines(), self.block), moments]
+            [0, points * plane_len(self.ins(), self.block), moments]
         }
     }
 
     /// A thread's tiles or filters, its products, and its spare blocks.
     fn thread_lens(&self) -> [usize; 3] {
-        let t = &self.tiling;
-        if t.is_narrow() {
-            let tiles = POINTS * plane_len(t.in_lines(), self.block);
+        let points = self.tiling.points();
+        if self.tiling.is_narrow() {
+            let tiles = points * plane_len(self.ins(), self.block);
             [
                 tiles,
-                POINTS * plane_len(t.out_lines(), self.block),
+                points * plane_len(self.outs(), self.block),
                 SPARE_LEN,
             ]
         } else {
-            let filters = POINTS * plane_len(OUT_PIECE, IN_PIECE * LANES);
+            let filters = points * plane_len(OUT_PIECE, IN_PIECE * LANES);
             [
                 filters,
-                POINTS * plane_len(OUT_PIECE, self.block),
+                points * plane_len(OUT_PIECE, self.block),
                 SPARE_LEN,
             ]
         }
@@ -180,7 +181,7 @@ impl Pass<'_> {
 
     fn weight_shape(&self) -> WeightShape {
         let t = &self.plan.tiling;
-        let (out_channels, in_channels) = match self.plan.direction {
+        let (out_channels, in_channels) = match t.direction {
             Direction::Forward => (t.out_channels, t.in_channels),
             Direction::Backward => (t.in_channels, t.out_channels),
         };
@@ -194,179 +195,216 @@ impl Pass<'_> {
     /// Few channels: filters are transformed once, and a part takes a block of tiles all
     /// the way.
     fn narrow(&self, pool: &Pool) {
+        self.narrow_filters(pool);
         let t = &self.plan.tiling;
-        let (ins, outs) = (t.in_lines(), t.out_lines());
-        let depth = padded(t.in_channels);
-        let filter_plane = plane_len(outs, depth);
-        pool.parts(ins * outs, |thread, part| {
-            let (column, row) = (part / ins, part % ins);
-            let at = (column * depth + row * LANES) * LANES;
-            // SAFETY: every part writes its own rows of its own column block.
-            unsafe {
-                let to = self.filters.start().add(at);
-                let [_, _, spare] = self.own(thread);
-                let shape = self.weight_shape();
-                let (w, way) = (self.w.as_ptr(), self.plan.direction);
-                transform_block(
-                    self.isa,
-                    w,
-                    shape,
-                    way,
-                    row,
-                    column,
-                    to,
-                    filter_plane,
-                    spare,
-                );
-            }
-        });
+        let (ins, outs) = (self.plan.ins(), self.plan.outs());
         pool.parts(self.plan.blocks(), |thread, part| {
             let first = part * self.plan.block;
             let count = self.plan.block.min(t.total - first);
-            let (in_plane, out_plane) = (plane_len(ins, count), plane_len(outs, count));
             // SAFETY: own scratch; tiles of output are written by one part each.
             unsafe {
-                let [tiles, sums, _] = self.own(thread);
-                transform_tiles(
-                    self.isa,
-                    *t,
-                    self.x.as_ptr(),
+                let [start, sums, _] = self.own(thread);
+                let mut tiles = Tiles {
                     first,
                     count,
-                    tiles,
-                    count,
-                    in_plane,
-                );
-                for point in 0..POINTS {
-                    let left = Left {
-                        start: tiles.add(point * in_plane),
-                        row: LANES,
-                        line: count * LANES,
-                        rows: count,
-                        depth,
-                    };
-                    let right = Right {
-                        start: self.filters.start().add(point * filter_plane),
-                        block: depth * LANES,
-                        blocks: outs,
-                    };
-                    let out = Out {
-                        start: sums.add(point * out_plane),
-                        row: LANES,
-                        block: count * LANES,
-                    };
-                    product(self.isa, left, right, out, false);
+                    start,
+                    places: count,
+                    plane: plane_len(ins, count),
+                };
+                for &phase in t.in_phases() {
+                    transform_tiles(self.isa, *t, phase, self.x.as_ptr(), tiles);
+                    tiles.start = tiles.start.add(t.in_lines() * count * LANES);
                 }
-                self.finish(sums, out_plane, part, first, count, 0, outs);
+                let mut products = Tiles {
+                    start: sums,
+                    plane: plane_len(outs, count),
+                    ..tiles
+                };
+                self.narrow_products(start, tiles.plane, products);
+                for &phase in t.out_phases() {
+                    self.finish(phase, products, part, 0, t.out_lines());
+                    products.start = products.start.add(t.out_lines() * count * LANES);
+                }
             }
         });
     }
 
+    /// Transforms all filters.
+    fn narrow_filters(&self, pool: &Pool) {
+        let t = &self.plan.tiling;
+        let depth = self.plan.ins() * LANES;
+        let plane = plane_len(self.plan.outs(), depth);
+        let phase = match t.direction {
+            Direction::Forward => t.in_lines() * LANES * LANES,
+            Direction::Backward => t.out_lines() * depth * LANES,
+        };
+        pool.parts(t.in_lines() * t.out_lines(), |thread, part| {
+            let (column, row) = (part / t.in_lines(), part % t.in_lines());
+            // SAFETY: every part writes its own rows of its own column block.
+            unsafe {
+                let at = (column * depth + row * LANES) * LANES;
+                let to = Values {
+                    start: self.filters.start().add(at),
+                    phase,
+                    plane,
+                };
+                let [_, _, spare] = self.own(thread);
+                let (isa, w, shape) = (self.isa, self.w.as_ptr(), self.weight_shape());
+                let at = (row, column);
+                transform_block(isa, w, shape, t.direction, at, t.phases(), to, spare);
+            }
+        });
+    }
+
+    /// The products of a block of tiles, `in_plane` being the distance of their planes.
+    unsafe fn narrow_products(&self, tiles: *const f32, in_plane: usize, products: Tiles) {
+        let t = &self.plan.tiling;
+        let depth = self.plan.ins() * LANES;
+        let filter_plane = plane_len(self.plan.outs(), depth);
+        let line = products.count * LANES;
+        for point in 0..t.points() {
+            let [ins, outs] = t.phases_at(point);
+            let (row, column) = (ins.start * t.in_lines(), outs.start * t.out_lines());
+            // SAFETY: the caller's tiles and products, and the filters.
+            unsafe {
+                let left = Left {
+                    start: tiles.add(point * in_plane + row * line),
+                    row: LANES,
+                    line,
+                    rows: products.count,
+                    depth: ins.len() * t.in_lines() * LANES,
+                };
+                let at = point * filter_plane + (column * depth + row * LANES) * LANES;
+                let right = Right {
+                    start: self.filters.start().add(at),
+                    block: depth * LANES,
+                    blocks: outs.len() * t.out_lines(),
+                };
+                let out = Out {
+                    start: products.start.add(point * products.plane + column * line),
+                    row: LANES,
+                    block: line,
+                };
+                product(self.isa, left, right, out, false);
+            }
+        }
+    }
+
     /// Many channels: a chunk of tiles is transformed for all, then a part takes 32
-    /// outputs, and transforms their filters a piece at a time, to use them at once.
+    /// outputs of a phase, and transforms their filters a piece at a time, to use them at
+    /// once.
     fn wide(&self, pool: &Pool) {
         let t = &self.plan.tiling;
-        let (ins, outs) = (t.in_lines(), t.out_lines());
+        let pieces = t.out_lines().div_ceil(OUT_PIECE);
         for chunk in 0..self.plan.blocks() {
             let first = chunk * self.plan.block;
             let count = self.plan.block.min(t.total - first);
-            let plane = plane_len(ins, count);
+            let tiles = || Tiles {
+                first,
+                count,
+                start: self.tiles.start(),
+                places: count,
+                plane: plane_len(self.plan.ins(), count),
+            };
             pool.parts(count.div_ceil(TRANSFORMED), |_, part| {
                 let skip = part * TRANSFORMED;
-                let some = TRANSFORMED.min(count - skip);
+                let mut some = tiles();
+                some.first += skip;
+                some.count = TRANSFORMED.min(count - skip);
                 // SAFETY: every part writes its own tiles.
                 unsafe {
-                    let to = self.tiles.start().add(skip * LANES);
-                    let x = self.x.as_ptr();
-                    transform_tiles(self.isa, *t, x, first + skip, some, to, count, plane);
+                    some.start = some.start.add(skip * LANES);
+                    for &phase in t.in_phases() {
+                        transform_tiles(self.isa, *t, phase, self.x.as_ptr(), some);
+                        some.start = some.start.add(t.in_lines() * count * LANES);
+                    }
                 }
             });
-            pool.parts(outs.div_ceil(OUT_PIECE), |thread, part| {
-                let out = part * OUT_PIECE;
-                let width = OUT_PIECE.min(outs - out);
-                // SAFETY: own scratch; channels of output are written by one part each.
+            pool.parts(pieces * t.out_phases().len(), |thread, part| {
+                let (out, phase) = (part % pieces * OUT_PIECE, part / pieces);
+                let width = OUT_PIECE.min(t.out_lines() - out);
+                // SAFETY: own scratch; positions of output are written by one part each.
                 unsafe {
-                    let own = self.own(thread);
-                    self.wide_products(own, count, plane, out, width);
-                    let out_plane = plane_len(OUT_PIECE, count);
-                    self.finish(own[1], out_plane, chunk, first, count, out, width);
+                    let [filters, start, spare] = self.own(thread);
+                    let products = Tiles {
+                        start,
+                        plane: plane_len(OUT_PIECE, count),
+                        ..tiles()
+                    };
+                    let out_phase = t.out_phases()[phase];
+                    self.wide_products((filters, spare), tiles(), products, phase, out, width);
+                    self.finish(out_phase, products, chunk, out, width);
                 }
             });
         }
     }
 
-    /// The products of `count` tiles for `width` blocks of outputs from block `out`.
+    /// The products of tiles for one phase of `width` blocks of outputs from block `out`.
     unsafe fn wide_products(
         &self,
-        [filters, sums, spare]: [*mut f32; 3],
-        count: usize,
-        plane: usize,
+        (filters, spare): (*mut f32, *mut f32),
+        tiles: Tiles,
+        products: Tiles,
+        out_phase: usize,
         out: usize,
         width: usize,
     ) {
-        let ins = self.plan.tiling.in_lines();
+        let t = &self.plan.tiling;
         let filter_plane = plane_len(OUT_PIECE, IN_PIECE * LANES);
-        let out_plane = plane_len(OUT_PIECE, count);
-        for piece in (0..ins).step_by(IN_PIECE) {
-            let lines = IN_PIECE.min(ins - piece);
-            // SAFETY: the thread's own scratch, and tiles that nobody writes now.
-            unsafe {
-                for column in 0..width {
-                    for row in 0..lines {
-                        let at = (column * IN_PIECE + row) * LANES * LANES;
-                        let (row, column) = (piece + row, out + column);
-                        let (w, way) = (self.w.as_ptr(), self.plan.direction);
-                        let (shape, to) = (self.weight_shape(), filters.add(at));
-                        transform_block(
-                            self.isa,
-                            w,
-                            shape,
-                            way,
-                            row,
-                            column,
-                            to,
-                            filter_plane,
-                            spare,
-                        );
+        let line_len = tiles.places * LANES;
+        for in_phase in 0..t.in_phases().len() {
+            for piece in (0..t.in_lines()).step_by(IN_PIECE) {
+                let lines = IN_PIECE.min(t.in_lines() - piece);
+                // One of the two is the only one.
+                let phase = &t.phases()[in_phase + out_phase..][..1];
+                // SAFETY: the thread's own scratch, and tiles that nobody writes now.
+                unsafe {
+                    for column in 0..width {
+                        for row in 0..lines {
+                            let at = (column * IN_PIECE + row) * LANES * LANES;
+                            let to = Values {
+                                start: filters.add(at),
+                                phase: 0,
+                                plane: filter_plane,
+                            };
+                            let at = (piece + row, out + column);
+                            let (isa, w, shape) = (self.isa, self.w.as_ptr(), self.weight_shape());
+                            transform_block(isa, w, shape, t.direction, at, phase, to, spare);
+                        }
                     }
-                }
-                for point in 0..POINTS {
-                    let tiles = self.tiles.start().cast_const();
-                    let left = Left {
-                        start: tiles.add(point * plane + piece * count * LANES),
-                        row: LANES,
-                        line: count * LANES,
-                        rows: count,
-                        depth: lines * LANES,
-                    };
-                    let right = Right {
-                        start: filters.add(point * filter_plane),
-                        block: IN_PIECE * LANES * LANES,
-                        blocks: width,
-                    };
-                    let out = Out {
-                        start: sums.add(point * out_plane),
-                        row: LANES,
-                        block: count * LANES,
-                    };
-                    product(self.isa, left, right, out, piece > 0);
+                    for point in 0..t.points() {
+                        let [ins, outs] = t.phases_at(point);
+                        if !ins.contains(&in_phase) || !outs.contains(&out_phase) {
+                            continue;
+                        }
+                        let line = in_phase * t.in_lines() + piece;
+                        let left = Left {
+                            start: tiles.start.add(point * tiles.plane + line * line_len),
+                            row: LANES,
+                            line: line_len,
+                            rows: tiles.count,
+                            depth: lines * LANES,
+                        };
+                        let right = Right {
+                            start: filters.add(point * filter_plane),
+                            block: IN_PIECE * LANES * LANES,
+                            blocks: width,
+                        };
+                        let to = Out {
+                            start: products.start.add(point * products.plane),
+                            row: LANES,
+                            block: line_len,
+                        };
+                        let accumulate = piece > 0 || in_phase > ins.start;
+                        product(self.isa, left, right, to, accumulate);
+                    }
                 }
             }
         }
     }
 
-    /// Products to output, with the sums for moments.
-    #[allow(clippy::too_many_arguments)]
-    unsafe fn finish(
-        &self,
-        sums: *const f32,
-        plane: usize,
-        block: usize,
-        first: usize,
-        count: usize,
-        out: usize,
-        width: usize,
-    ) {
+    /// Products to output of one phase, with the sums for moments.
+    unsafe fn finish(&self, phase: Phase, products: Tiles, block: usize, out: usize, width: usize) {
         let t = &self.plan.tiling;
         let partials = if self.plan.with_moments {
             let at = block * partial_len(t.out_channels) + out * LANES;
@@ -378,18 +416,8 @@ impl Pass<'_> {
         // SAFETY: passed on to the caller.
         unsafe {
             let to = self.y.start().add(out * LANES);
-            let (isa, tiles) = (self.isa, (first, count));
-            finish_tiles(
-                isa,
-                *t,
-                sums,
-                plane,
-                tiles,
-                width,
-                to,
-                self.accumulate,
-                partials,
-            );
+            let (isa, add) = (self.isa, self.accumulate);
+            finish_tiles(isa, *t, phase, products, width, to, add, partials);
         }
     }
 }

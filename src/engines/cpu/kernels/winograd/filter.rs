@@ -1,19 +1,27 @@
-//! Filters to and from their 36 transformed values.
+//! Filters to and from their transformed values.
 
 use super::super::LANES;
 use super::super::simd::{Simd, simd};
 use super::super::weights::{WeightShape, read_block, swap_channels, write_block};
-use super::convolve::Direction;
-use super::transform::{filter_gradient_tile, filter_tile};
+use super::Direction;
+use super::transform::{Phase, Tile, in_phase};
 
 /// Floats of scratch that a thread needs here.
 pub const SPARE_LEN: usize = 2 * 9 * LANES * LANES;
 
+/// Where the transformed values of sixteen rows and sixteen columns are: those of row r
+/// at a point, of the p-th phase, at `start + p·phase + point·plane + 16·r`.
+#[derive(Clone, Copy)]
+pub struct Values {
+    pub start: *mut f32,
+    pub phase: usize,
+    pub plane: usize,
+}
+
 simd! {
-    /// Transforms the filters between sixteen inputs (rows of the product) and sixteen
-    /// outputs (its columns); for the backward direction, inputs are the weight's
-    /// outputs and taps come in reverse. The values of row r at a point go to
-    /// `to + point·plane + 16·r`.
+    /// Transforms some phases of the filters between sixteen inputs (rows of the product)
+    /// and sixteen outputs (its columns); for the backward direction, inputs are the
+    /// weight's outputs and taps come in reverse.
     ///
     /// # Safety
     /// `weight` has the shape; `spare` holds [`SPARE_LEN`] floats; `to` is writable.
@@ -21,87 +29,130 @@ simd! {
         weight: *const f32,
         shape: WeightShape,
         direction: Direction,
-        row_line: usize,
-        column_line: usize,
-        to: *mut f32,
-        plane: usize,
+        at: (usize, usize),
+        phases: &[Phase],
+        to: Values,
         spare: *mut f32,
     ) = transform_block_generic
 }
 
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
 unsafe fn transform_block_generic<S: Simd>(
     weight: *const f32,
     shape: WeightShape,
     direction: Direction,
-    row_line: usize,
-    column_line: usize,
-    to: *mut f32,
-    plane: usize,
+    (row_line, column_line): (usize, usize),
+    phases: &[Phase],
+    to: Values,
     spare: *mut f32,
 ) {
     // SAFETY: within the caller's operands.
     unsafe {
         let (block, other) = (spare, spare.add(shape.block_len()));
-        match direction {
+        // Where the filters of a row are, and their taps.
+        let (from, row, tap) = match direction {
             Direction::Forward => {
                 read_block::<S>(weight, shape, (column_line, row_line), block, other);
-                for row in 0..LANES {
-                    let tap = |t: usize| S::load(block.add((row * 9 + t) * LANES));
-                    let taps = [0, 3, 6].map(|t| [tap(t), tap(t + 1), tap(t + 2)]);
-                    filter_tile::<S>(taps, to.add(row * LANES), plane);
-                }
+                (block, 9 * LANES, LANES)
             }
             Direction::Backward => {
                 read_block::<S>(weight, shape, (row_line, column_line), block, other);
                 swap_channels::<S>(block, 9, other);
-                for row in 0..LANES {
-                    let tap = |t: usize| S::load(other.add((t * LANES + row) * LANES));
-                    let taps = [8, 5, 2].map(|t| [tap(t), tap(t - 1), tap(t - 2)]);
-                    filter_tile::<S>(taps, to.add(row * LANES), plane);
-                }
+                (other, LANES, LANES * LANES)
             }
+        };
+        for (p, &phase) in phases.iter().enumerate() {
+            let start = to.start.add(p * to.phase);
+            let turned = direction == Direction::Backward;
+            in_phase!(
+                phase,
+                filter_phase::<S>(from, row, tap, turned, start, to.plane)
+            );
         }
     }
 }
 
+#[inline(always)]
+unsafe fn filter_phase<S: Simd, T: Tile>(
+    from: *const f32,
+    row: usize,
+    tap: usize,
+    turned: bool,
+    to: *mut f32,
+    plane: usize,
+) {
+    for r in 0..LANES {
+        // SAFETY: passed on to the caller.
+        unsafe { T::filter::<S>(from.add(r * row), tap, turned, to.add(r * LANES), plane) };
+    }
+}
+
 simd! {
-    /// Turns the summed products of sixteen inputs (rows) and sixteen outputs into the
-    /// gradient of their filters. Row r at a point is at `from + point·plane + 16·r`.
+    /// Turns the summed products of sixteen inputs (rows) and sixteen outputs, of all
+    /// phases, into the gradient of their filters.
     ///
     /// # Safety
     /// As in [`transform_block`], `weight` being written in this block only.
     pub fn gradient_block(
-        from: *const f32,
-        plane: usize,
+        from: Values,
+        phases: &[Phase],
         weight: *mut f32,
         shape: WeightShape,
-        out_line: usize,
-        in_line: usize,
+        at: (usize, usize),
         spare: *mut f32,
     ) = gradient_block_generic
 }
 
 #[inline(always)]
 unsafe fn gradient_block_generic<S: Simd>(
-    from: *const f32,
-    plane: usize,
+    from: Values,
+    phases: &[Phase],
     weight: *mut f32,
     shape: WeightShape,
-    out_line: usize,
-    in_line: usize,
+    at: (usize, usize),
     spare: *mut f32,
 ) {
     // SAFETY: within the caller's operands.
     unsafe {
         let (block, other) = (spare, spare.add(shape.block_len()));
-        for row in 0..LANES {
-            let taps = filter_gradient_tile::<S>(from.add(row * LANES), plane);
-            for (t, tap) in taps.into_iter().flatten().enumerate() {
-                S::store(block.add((row * 9 + t) * LANES), tap);
-            }
+        for (p, &phase) in phases.iter().enumerate() {
+            let start = from.start.add(p * from.phase).cast_const();
+            in_phase!(phase, gradient_phase::<S>(start, from.plane, block));
         }
-        write_block::<S>(weight, shape, (out_line, in_line), block, other);
+        write_block::<S>(weight, shape, at, block, other);
+    }
+}
+
+#[inline(always)]
+unsafe fn gradient_phase<S: Simd, T: Tile>(from: *const f32, plane: usize, block: *mut f32) {
+    for r in 0..LANES {
+        // SAFETY: passed on to the caller.
+        unsafe {
+            T::filter_gradient::<S>(from.add(r * LANES), plane, block.add(r * 9 * LANES));
+        }
+    }
+}
+
+simd! {
+    /// Adds to sixteen times sixteen sums those of the other `groups`, in order, which
+    /// are `apart`.
+    ///
+    /// # Safety
+    /// All are readable, the first writable.
+    pub fn add_groups(sums: *mut f32, groups: usize, apart: usize) = add_groups_generic
+}
+
+#[inline(always)]
+unsafe fn add_groups_generic<S: Simd>(sums: *mut f32, groups: usize, apart: usize) {
+    for row in 0..LANES {
+        // SAFETY: the caller's sums.
+        unsafe {
+            let first = sums.add(row * LANES);
+            let mut sum = S::load(first);
+            for group in 1..groups {
+                sum = S::add(sum, S::load(first.add(group * apart)));
+            }
+            S::store(first, sum);
+        }
     }
 }

@@ -3,116 +3,56 @@
 use super::super::moments::Sums;
 use super::super::simd::{Simd, simd};
 use super::super::{LANES, padded};
-use super::transform::{Window, gradient_tile, input_tile, output_tile};
+use super::transform::{Phase, Tile, Window, in_phase};
 use super::{TILE, Tiling};
 
+/// Tiles `first..first + count`; tile i goes to `start + 16·i` of its plane and line,
+/// lines being `places` tiles long.
+#[derive(Clone, Copy)]
+pub struct Tiles {
+    pub first: usize,
+    pub count: usize,
+    pub start: *mut f32,
+    pub places: usize,
+    pub plane: usize,
+}
+
 simd! {
-    /// Transforms tiles `first..first + count`; tile i goes to `to + 16·i` of its plane
-    /// and line, lines being `places` tiles long.
+    /// Transforms tiles of one phase of the input.
     ///
     /// # Safety
     /// `x` is the tiling's input, `to` is writable.
-    pub fn transform_tiles(
-        t: Tiling,
-        x: *const f32,
-        first: usize,
-        count: usize,
-        to: *mut f32,
-        places: usize,
-        plane: usize,
-    ) = transform_tiles_generic
+    pub fn transform_tiles(t: Tiling, phase: Phase, x: *const f32, to: Tiles)
+        = transform_tiles_generic
 }
 
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
-unsafe fn transform_tiles_generic<S: Simd>(
-    t: Tiling,
-    x: *const f32,
-    first: usize,
-    count: usize,
-    to: *mut f32,
-    places: usize,
-    plane: usize,
-) {
+unsafe fn transform_tiles_generic<S: Simd>(t: Tiling, phase: Phase, x: *const f32, to: Tiles) {
+    // SAFETY: passed on to the caller.
+    unsafe { in_phase!(phase, transform_phase::<S>(t, x, to)) }
+}
+
+#[inline(always)]
+unsafe fn transform_phase<S: Simd, T: Tile>(t: Tiling, x: *const f32, to: Tiles) {
     let [height, width] = t.input;
     let position = padded(t.in_channels);
-    for tile in 0..count {
-        let (image, row, column) = t.place(first + tile);
+    for tile in 0..to.count {
+        let (image, row, column) = t.place(to.first + tile);
+        let first = |place, tap| (place * t.in_step + tap) as isize - t.padding as isize;
         for line in 0..t.in_lines() {
             // SAFETY: an image of the caller's.
             unsafe {
                 let window = Window {
                     image: x.add(image * height * width * position + line * LANES),
-                    y: row as isize - t.padding as isize,
-                    x: column as isize - t.padding as isize,
+                    y: first(row, T::FIRST[0]),
+                    x: first(column, T::FIRST[1]),
+                    step: t.in_step,
                     height,
                     width,
                     position,
                 };
-                input_tile::<S>(window, to.add((line * places + tile) * LANES), plane);
-            }
-        }
-    }
-}
-
-simd! {
-    /// Turns products into tiles of output, and with `partials` sums them by channel.
-    ///
-    /// # Safety
-    /// `y` is the tiling's output from the first of `lines` blocks of channels on;
-    /// `partials` is null or holds the sums from that block on.
-    pub fn finish_tiles(
-        t: Tiling,
-        sums: *const f32,
-        plane: usize,
-        tiles: (usize, usize),
-        lines: usize,
-        y: *mut f32,
-        accumulate: bool,
-        partials: *mut f32,
-    ) = finish_tiles_generic
-}
-
-#[inline(always)]
-#[allow(clippy::too_many_arguments)]
-unsafe fn finish_tiles_generic<S: Simd>(
-    t: Tiling,
-    sums: *const f32,
-    plane: usize,
-    (first, count): (usize, usize),
-    lines: usize,
-    y: *mut f32,
-    accumulate: bool,
-    partials: *mut f32,
-) {
-    let [height, width] = t.output;
-    let position = padded(t.out_channels);
-    for line in 0..lines {
-        // SAFETY: positions of the caller's output, and its sums.
-        unsafe {
-            let pivot = output_tile::<S>(sums.add(line * count * LANES), plane)[0][0];
-            let mut all = Sums::<S>::about(pivot);
-            let mut positions = 0;
-            for tile in 0..count {
-                let (image, row, column) = t.place(first + tile);
-                let values = output_tile::<S>(sums.add((line * count + tile) * LANES), plane);
-                let start = (image * height + row) * width + column;
-                let start = y.add(start * position + line * LANES);
-                for (i, values) in values.iter().enumerate().take(height - row) {
-                    for (j, value) in values.iter().enumerate().take(width - column) {
-                        let to = start.add((i * width + j) * position);
-                        let mut value = *value;
-                        if accumulate {
-                            value = S::add(S::load(to), value);
-                        }
-                        S::store(to, value);
-                        all.add(value);
-                    }
-                }
-                positions += TILE.min(height - row) * TILE.min(width - column);
-            }
-            if !partials.is_null() {
-                all.store(partials.add(line * LANES), position, positions);
+                let start = to.start.add((line * to.places + tile) * LANES);
+                T::input::<S>(window, start, to.plane);
             }
         }
     }
@@ -123,32 +63,22 @@ simd! {
     ///
     /// # Safety
     /// `dy` is the tiling's output, `to` is writable.
-    pub fn transform_gradients(
-        t: Tiling,
-        dy: *const f32,
-        first: usize,
-        count: usize,
-        to: *mut f32,
-        places: usize,
-        plane: usize,
-    ) = transform_gradients_generic
+    pub fn transform_gradients(t: Tiling, phase: Phase, dy: *const f32, to: Tiles)
+        = transform_gradients_generic
 }
 
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
-unsafe fn transform_gradients_generic<S: Simd>(
-    t: Tiling,
-    dy: *const f32,
-    first: usize,
-    count: usize,
-    to: *mut f32,
-    places: usize,
-    plane: usize,
-) {
+unsafe fn transform_gradients_generic<S: Simd>(t: Tiling, phase: Phase, dy: *const f32, to: Tiles) {
+    // SAFETY: passed on to the caller.
+    unsafe { in_phase!(phase, gradient_phase::<S>(t, dy, to)) }
+}
+
+#[inline(always)]
+unsafe fn gradient_phase<S: Simd, T: Tile>(t: Tiling, dy: *const f32, to: Tiles) {
     let [height, width] = t.output;
     let position = padded(t.out_channels);
-    for tile in 0..count {
-        let (image, row, column) = t.place(first + tile);
+    for tile in 0..to.count {
+        let (image, row, column) = t.place(to.first + tile);
         for line in 0..t.out_lines() {
             // SAFETY: an image of the caller's.
             unsafe {
@@ -156,11 +86,102 @@ unsafe fn transform_gradients_generic<S: Simd>(
                     image: dy.add(image * height * width * position + line * LANES),
                     y: row as isize,
                     x: column as isize,
+                    step: 1,
                     height,
                     width,
                     position,
                 };
-                gradient_tile::<S>(window, to.add((line * places + tile) * LANES), plane);
+                let start = to.start.add((line * to.places + tile) * LANES);
+                T::gradient::<S>(window, start, to.plane);
+            }
+        }
+    }
+}
+
+simd! {
+    /// Turns products into tiles of one phase of the output, and with `partials` sums
+    /// them by channel.
+    ///
+    /// # Safety
+    /// `y` is the tiling's output from the first of `lines` blocks of channels on;
+    /// `partials` is null or holds the sums from that block on.
+    pub fn finish_tiles(
+        t: Tiling,
+        phase: Phase,
+        sums: Tiles,
+        lines: usize,
+        y: *mut f32,
+        accumulate: bool,
+        partials: *mut f32,
+    ) = finish_tiles_generic
+}
+
+#[inline(always)]
+unsafe fn finish_tiles_generic<S: Simd>(
+    t: Tiling,
+    phase: Phase,
+    sums: Tiles,
+    lines: usize,
+    y: *mut f32,
+    accumulate: bool,
+    partials: *mut f32,
+) {
+    // SAFETY: passed on to the caller.
+    unsafe {
+        in_phase!(
+            phase,
+            finish_phase::<S>(t, sums, lines, y, accumulate, partials)
+        )
+    }
+}
+
+#[inline(always)]
+unsafe fn finish_phase<S: Simd, T: Tile>(
+    t: Tiling,
+    sums: Tiles,
+    lines: usize,
+    y: *mut f32,
+    accumulate: bool,
+    partials: *mut f32,
+) {
+    let [height, width] = t.output;
+    let position = padded(t.out_channels);
+    let step = t.out_step;
+    // The first position, and the positions there are from one on.
+    let [top, left] = T::FIRST.map(|tap| (tap + 1) % step);
+    let rest = |side: usize, first: usize, from: usize| {
+        TILE.min((side - first).div_ceil(step).saturating_sub(from))
+    };
+    for line in 0..lines {
+        // SAFETY: positions of the caller's output, and its sums.
+        unsafe {
+            let from = sums.start.add(line * sums.places * LANES).cast_const();
+            let mut all = Sums::<S>::about(S::splat(0.0));
+            let mut positions = 0;
+            for tile in 0..sums.count {
+                let (image, row, column) = t.place(sums.first + tile);
+                let start = (image * height + row * step + top) * width + column * step + left;
+                let start = y.wrapping_add(start * position + line * LANES);
+                let (rows, columns) = (rest(height, top, row), rest(width, left, column));
+                let values = T::output::<S>(from.add(tile * LANES), sums.plane);
+                if tile == 0 {
+                    all = Sums::about(values[0][0]);
+                }
+                for (i, values) in values.iter().enumerate().take(rows) {
+                    for (j, value) in values.iter().enumerate().take(columns) {
+                        let to = start.add((i * width + j) * step * position);
+                        let mut value = *value;
+                        if accumulate {
+                            value = S::add(S::load(to), value);
+                        }
+                        S::store(to, value);
+                        all.add(value);
+                    }
+                }
+                positions += rows * columns;
+            }
+            if !partials.is_null() {
+                all.store(partials.add(line * LANES), position, positions);
             }
         }
     }

@@ -1,134 +1,108 @@
-//! The one-dimensional transforms of F(4, 3) and their two-dimensional uses.
-//!
-//! With the points 0, ±a, ±b and ∞, `y = Aᵀ[(G g) ⊙ (Bᵀ d)]` for six inputs d, three
-//! taps g, four outputs y, and its transposes give the gradients. a = 3/4 and b = 3/2
-//! cost what the customary 1 and 2 do and halve the error (Toom–Cook: Lavin & Gray 2016;
-//! the points: Barabasz et al. 2020).
+//! The two-dimensional transforms of a tile, by one [`Axis`] down and one across.
 
 // Loop variables are numbers of registers; iterators would hide which.
 #![allow(clippy::needless_range_loop)]
 
+use super::super::LANES;
 use super::super::simd::Simd;
+use super::axes::Axis;
+use std::marker::PhantomData;
 
-/// Transformed values of a tile.
-pub const POINTS: usize = 36;
-
-const A: f32 = 0.75;
-const B: f32 = 1.5;
-const A2: f32 = A * A;
-const B2: f32 = B * B;
-/// 1/N of the points: N is the product of a point's distances from the other points.
-const N0: f32 = 1.0 / (A2 * B2);
-const NA: f32 = 1.0 / (2.0 * A2 * (A2 - B2));
-const NB: f32 = 1.0 / (2.0 * B2 * (B2 - A2));
-
-/// Bᵀ d.
-#[inline(always)]
-pub unsafe fn input<S: Simd>(d: [S::V; 6]) -> [S::V; 6] {
-    // SAFETY: S is present.
-    unsafe {
-        let ends = S::splat(-(A2 + B2));
-        let product = S::splat(A2 * B2);
-        let (a2, b2) = (S::splat(-A2), S::splat(-B2));
-        let even_a = S::fma(b2, d[2], d[4]);
-        let odd_a = S::mul(S::splat(A), S::fma(b2, d[1], d[3]));
-        let even_b = S::fma(a2, d[2], d[4]);
-        let odd_b = S::mul(S::splat(B), S::fma(a2, d[1], d[3]));
-        [
-            S::fma(product, d[0], S::fma(ends, d[2], d[4])),
-            S::add(even_a, odd_a),
-            S::sub(even_a, odd_a),
-            S::add(even_b, odd_b),
-            S::sub(even_b, odd_b),
-            S::fma(product, d[1], S::fma(ends, d[3], d[5])),
-        ]
-    }
+/// The taps that go with one part of the positions: of the filter's rows and columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Stride 1 has one phase.
+    AllAll,
+    /// The others are the four of stride 2.
+    MiddleEnds,
+    EndsEnds,
+    EndsMiddle,
+    MiddleMiddle,
 }
 
-/// Aᵀ m.
-#[inline(always)]
-pub unsafe fn output<S: Simd>(m: [S::V; 6]) -> [S::V; 4] {
-    // SAFETY: S is present.
-    unsafe {
-        let (even_a, odd_a) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
-        let (even_b, odd_b) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));
-        let at = |a: f32, x, b: f32, y| S::fma(S::splat(a), x, S::mul(S::splat(b), y));
-        [
-            S::add(m[0], S::add(even_a, even_b)),
-            at(A, odd_a, B, odd_b),
-            at(A2, even_a, B2, even_b),
-            S::add(at(A * A2, odd_a, B * B2, odd_b), m[5]),
-        ]
-    }
-}
-
-/// A y, the transpose of [`output`].
-#[inline(always)]
-pub unsafe fn gradient<S: Simd>(y: [S::V; 4]) -> [S::V; 6] {
-    // SAFETY: S is present.
-    unsafe {
-        let at = |a: f32, x, b: f32, y| S::fma(S::splat(a), x, S::mul(S::splat(b), y));
-        let even_a = S::fma(S::splat(A2), y[2], y[0]);
-        let odd_a = at(A, y[1], A * A2, y[3]);
-        let even_b = S::fma(S::splat(B2), y[2], y[0]);
-        let odd_b = at(B, y[1], B * B2, y[3]);
-        [
-            y[0],
-            S::add(even_a, odd_a),
-            S::sub(even_a, odd_a),
-            S::add(even_b, odd_b),
-            S::sub(even_b, odd_b),
-            y[3],
-        ]
-    }
-}
-
-/// G g.
-#[inline(always)]
-pub unsafe fn filter<S: Simd>(g: [S::V; 3]) -> [S::V; 6] {
-    // SAFETY: S is present.
-    unsafe {
-        let scaled = |p2: f32, n: f32| S::mul(S::splat(n), S::fma(S::splat(p2), g[2], g[0]));
-        let (even_a, odd_a) = (scaled(A2, NA), S::mul(S::splat(A * NA), g[1]));
-        let (even_b, odd_b) = (scaled(B2, NB), S::mul(S::splat(B * NB), g[1]));
-        [
-            S::mul(S::splat(N0), g[0]),
-            S::add(even_a, odd_a),
-            S::sub(even_a, odd_a),
-            S::add(even_b, odd_b),
-            S::sub(even_b, odd_b),
-            g[2],
-        ]
-    }
-}
-
-/// Gᵀ u, the transpose of [`filter`].
-#[inline(always)]
-pub unsafe fn filter_gradient<S: Simd>(u: [S::V; 6]) -> [S::V; 3] {
-    // SAFETY: S is present.
-    unsafe {
-        let at = |a: f32, x, b: f32, y| S::fma(S::splat(a), x, S::mul(S::splat(b), y));
-        let (even_a, odd_a) = (S::add(u[1], u[2]), S::sub(u[1], u[2]));
-        let (even_b, odd_b) = (S::add(u[3], u[4]), S::sub(u[3], u[4]));
-        [
-            S::fma(S::splat(N0), u[0], at(NA, even_a, NB, even_b)),
-            at(A * NA, odd_a, B * NB, odd_b),
-            S::add(at(A2 * NA, even_a, B2 * NB, even_b), u[5]),
-        ]
-    }
-}
-
-/// Applies `f` to the rows and then to the columns of a matrix of vectors.
-macro_rules! both_ways {
-    ($S:ident, $f:ident, $matrix:expr, $rows:literal x $columns:literal => $out:literal) => {{
-        let mut half = [[$S::splat(0.0); $out]; $rows];
-        for row in 0..$rows {
-            half[row] = $f::<$S>($matrix[row]);
+impl Phase {
+    /// The phases of a convolution. Those that have a value at a point are neighbours, in
+    /// this order ([`phases_at`]).
+    pub fn of(stride: usize) -> &'static [Phase] {
+        match stride {
+            1 => &[Phase::AllAll],
+            _ => &[
+                Phase::MiddleEnds,
+                Phase::EndsEnds,
+                Phase::EndsMiddle,
+                Phase::MiddleMiddle,
+            ],
         }
-        let mut whole = [[$S::splat(0.0); $out]; $out];
-        for column in 0..$out {
-            let result = $f::<$S>(std::array::from_fn(|row| half[row][column]));
-            for row in 0..$out {
+    }
+
+    /// The phase that has all points.
+    pub fn full(stride: usize) -> &'static [Phase] {
+        match stride {
+            1 => &[Phase::AllAll],
+            _ => &[Phase::EndsEnds],
+        }
+    }
+}
+
+/// Points of a convolution.
+pub fn points(stride: usize) -> usize {
+    match stride {
+        1 => 36,
+        _ => 25,
+    }
+}
+
+/// Products of all points and their phases, for a tile, an input and an output.
+pub fn products(stride: usize) -> usize {
+    match stride {
+        1 => 36,
+        _ => 81,
+    }
+}
+
+/// The range of [`Phase::of`] that has values at a point: a middle tap has none at ∞,
+/// the last point of an axis.
+pub fn phases_at(stride: usize, point: usize) -> std::ops::Range<usize> {
+    if stride == 1 {
+        return 0..1;
+    }
+    match (point / 5 == 4, point % 5 == 4) {
+        (false, false) => 0..4,
+        (false, true) => 0..2,
+        (true, false) => 1..3,
+        (true, true) => 1..2,
+    }
+}
+
+/// Calls a function that is generic over a [`Tile`] with that of a phase.
+macro_rules! in_phase {
+    ($phase:expr, $function:ident::<$S:ident>($($arg:expr),* $(,)?)) => {{
+        use $crate::engines::cpu::kernels::winograd::axes::{All, Ends, Middle};
+        use $crate::engines::cpu::kernels::winograd::transform::{Axes, Phase};
+        match $phase {
+            Phase::AllAll => $function::<$S, Axes<All, All, 6, 3, 6, 3>>($($arg),*),
+            Phase::MiddleEnds => $function::<$S, Axes<Middle, Ends, 4, 1, 5, 2>>($($arg),*),
+            Phase::EndsEnds => $function::<$S, Axes<Ends, Ends, 5, 2, 5, 2>>($($arg),*),
+            Phase::EndsMiddle => $function::<$S, Axes<Ends, Middle, 5, 2, 4, 1>>($($arg),*),
+            Phase::MiddleMiddle => $function::<$S, Axes<Middle, Middle, 4, 1, 4, 1>>($($arg),*),
+        }
+    }};
+}
+pub(super) use in_phase;
+
+/// Applies a map of the axis across to the rows of a matrix of vectors, and then one of
+/// the axis down to its columns.
+macro_rules! both_ways {
+    ($S:ident, $R:ident, $C:ident, $map:ident,
+     $matrix:expr, $rows:tt x $columns:tt => $out_rows:tt x $out_columns:tt) => {{
+        let mut half = [[$S::splat(0.0); $out_columns]; $rows];
+        for row in 0..$rows {
+            half[row] = $C::$map::<$S>($matrix[row]);
+        }
+        let mut whole = [[$S::splat(0.0); $out_columns]; $out_rows];
+        for column in 0..$out_columns {
+            let result = $R::$map::<$S>(std::array::from_fn(|row| half[row][column]));
+            for row in 0..$out_rows {
                 whole[row][column] = result[row];
             }
         }
@@ -143,41 +117,56 @@ pub struct Window {
     pub image: *const f32,
     pub y: isize,
     pub x: isize,
+    /// Positions from one of the tile's to the next, down or across.
+    pub step: usize,
     pub height: usize,
     pub width: usize,
     /// Floats from a position to the next.
     pub position: usize,
 }
 
+/// What lies outside of an image.
+static ZEROS: Zeros = Zeros([0.0; LANES]);
+
+#[repr(align(64))]
+struct Zeros([f32; LANES]);
+
 impl Window {
-    /// The N×N positions, zero outside of the image.
+    /// R×C positions, zero outside of the image.
     #[inline(always)]
-    unsafe fn read<S: Simd, const N: usize>(&self) -> [[S::V; N]; N] {
+    unsafe fn read<S: Simd, const R: usize, const C: usize>(&self) -> [[S::V; C]; R] {
         // SAFETY: positions inside the image only.
         unsafe {
-            let mut tile = [[S::splat(0.0); N]; N];
+            let mut tile = [[S::splat(0.0); C]; R];
             let (height, width) = (self.height as isize, self.width as isize);
+            let step = self.step as isize;
             let inside = self.y >= 0
                 && self.x >= 0
-                && self.y + N as isize <= height
-                && self.x + N as isize <= width;
+                && self.y + (R as isize - 1) * step < height
+                && self.x + (C as isize - 1) * step < width;
             // May lie outside of the image until a position inside is added.
             let first = (self.y * width + self.x) * self.position as isize;
             let start = self.image.wrapping_offset(first);
-            let row = self.width * self.position;
+            let column = self.step * self.position;
+            let row = self.width * column;
             if inside {
-                for i in 0..N {
-                    for j in 0..N {
-                        tile[i][j] = S::load(start.add(i * row + j * self.position));
+                for i in 0..R {
+                    for j in 0..C {
+                        tile[i][j] = S::load(start.add(i * row + j * column));
                     }
                 }
             } else {
-                for i in 0..N {
-                    for j in 0..N {
-                        let (y, x) = (self.y + i as isize, self.x + j as isize);
-                        if y >= 0 && y < height && x >= 0 && x < width {
-                            tile[i][j] = S::load(start.wrapping_add(i * row + j * self.position));
-                        }
+                let is_in = |at: isize, side: isize| at >= 0 && at < side;
+                let xs: [bool; C] =
+                    std::array::from_fn(|j| is_in(self.x + j as isize * step, width));
+                for i in 0..R {
+                    let y = is_in(self.y + i as isize * step, height);
+                    for j in 0..C {
+                        let from = start.wrapping_add(i * row + j * column);
+                        // A choice of addresses, where a branch would often be mistaken.
+                        let from =
+                            std::hint::select_unpredictable(y & xs[j], from, &raw const ZEROS.0[0]);
+                        tile[i][j] = S::load(from);
                     }
                 }
             }
@@ -186,91 +175,162 @@ impl Window {
     }
 }
 
-/// Bᵀ d B of a 6×6 window, its 36 values `plane` apart.
+/// The transforms of a phase. Point (i, j) of a tile lies at `(i·side + j)·plane`, `side`
+/// being that of all points of the convolution.
 ///
 /// # Safety
-/// The window's image is readable, the 36 places writable, S present.
-#[inline(always)]
-pub unsafe fn input_tile<S: Simd>(window: Window, to: *mut f32, plane: usize) {
-    // SAFETY: passed on to the caller.
-    unsafe {
-        let tile = window.read::<S, 6>();
-        let values = both_ways!(S, input, tile, 6 x 6 => 6);
-        store_points::<S>(values, to, plane);
+/// S is present, and what is given is readable or writable there.
+pub trait Tile {
+    /// The first taps, down and across.
+    const FIRST: [usize; 2];
+
+    /// Bᵀ d B of a window.
+    unsafe fn input<S: Simd>(window: Window, to: *mut f32, plane: usize);
+
+    /// A y Aᵀ of a window of 4×4 outputs.
+    unsafe fn gradient<S: Simd>(window: Window, to: *mut f32, plane: usize);
+
+    /// Aᵀ m A.
+    unsafe fn output<S: Simd>(from: *const f32, plane: usize) -> [[S::V; 4]; 4];
+
+    /// G g Gᵀ of the phase's share of a filter, whose taps are `tap` apart; the other way
+    /// around where `turned`.
+    unsafe fn filter<S: Simd>(
+        from: *const f32,
+        tap: usize,
+        turned: bool,
+        to: *mut f32,
+        plane: usize,
+    );
+
+    /// Gᵀ u G, to a filter whose taps lie sixteen apart.
+    unsafe fn filter_gradient<S: Simd>(from: *const f32, plane: usize, to: *mut f32);
+}
+
+/// R down and C across.
+pub struct Axes<
+    R,
+    C,
+    const ROWS: usize,
+    const ROW_TAPS: usize,
+    const COLUMNS: usize,
+    const COLUMN_TAPS: usize,
+>(PhantomData<(R, C)>);
+
+impl<R, C, const PR: usize, const TR: usize, const PC: usize, const TC: usize> Tile
+    for Axes<R, C, PR, TR, PC, TC>
+where
+    R: Axis<PR, TR>,
+    C: Axis<PC, TC>,
+{
+    const FIRST: [usize; 2] = [R::FIRST_TAP, C::FIRST_TAP];
+
+    #[inline(always)]
+    unsafe fn input<S: Simd>(window: Window, to: *mut f32, plane: usize) {
+        // SAFETY: passed on to the caller, as below.
+        unsafe {
+            let tile = window.read::<S, PR, PC>();
+            let values = both_ways!(S, R, C, input, tile, PR x PC => PR x PC);
+            store_points::<S, PR, PC>(values, C::SIDE, to, plane);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn gradient<S: Simd>(window: Window, to: *mut f32, plane: usize) {
+        unsafe {
+            let tile = window.read::<S, 4, 4>();
+            let values = both_ways!(S, R, C, gradient, tile, 4 x 4 => PR x PC);
+            store_points::<S, PR, PC>(values, C::SIDE, to, plane);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn output<S: Simd>(from: *const f32, plane: usize) -> [[S::V; 4]; 4] {
+        unsafe {
+            let values = load_points::<S, PR, PC>(from, C::SIDE, plane);
+            both_ways!(S, R, C, output, values, PR x PC => 4 x 4)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn filter<S: Simd>(
+        from: *const f32,
+        tap: usize,
+        turned: bool,
+        to: *mut f32,
+        plane: usize,
+    ) {
+        unsafe {
+            let mut taps = [[S::splat(0.0); TC]; TR];
+            for i in 0..TR {
+                for j in 0..TC {
+                    let (row, column) = if turned {
+                        (TR - 1 - i, TC - 1 - j)
+                    } else {
+                        (i, j)
+                    };
+                    taps[i][j] = S::load(from.add(Self::tap(row, column) * tap));
+                }
+            }
+            let values = both_ways!(S, R, C, filter, taps, TR x TC => PR x PC);
+            store_points::<S, PR, PC>(values, C::SIDE, to, plane);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn filter_gradient<S: Simd>(from: *const f32, plane: usize, to: *mut f32) {
+        unsafe {
+            let values = load_points::<S, PR, PC>(from, C::SIDE, plane);
+            let taps = both_ways!(S, R, C, filter_gradient, values, PR x PC => TR x TC);
+            for i in 0..TR {
+                for j in 0..TC {
+                    S::store(to.add(Self::tap(i, j) * LANES), taps[i][j]);
+                }
+            }
+        }
     }
 }
 
-/// A y Aᵀ of a 4×4 window, as [`input_tile`].
-///
-/// # Safety
-/// As there.
-#[inline(always)]
-pub unsafe fn gradient_tile<S: Simd>(window: Window, to: *mut f32, plane: usize) {
-    // SAFETY: passed on to the caller.
-    unsafe {
-        let tile = window.read::<S, 4>();
-        let values = both_ways!(S, gradient, tile, 4 x 4 => 6);
-        store_points::<S>(values, to, plane);
-    }
-}
-
-/// G g Gᵀ of nine taps, as [`input_tile`].
-///
-/// # Safety
-/// The 36 places are writable, S present.
-#[inline(always)]
-pub unsafe fn filter_tile<S: Simd>(taps: [[S::V; 3]; 3], to: *mut f32, plane: usize) {
-    // SAFETY: passed on to the caller.
-    unsafe {
-        let values = both_ways!(S, filter, taps, 3 x 3 => 6);
-        store_points::<S>(values, to, plane);
-    }
-}
-
-/// Aᵀ m A of 36 values `plane` apart.
-///
-/// # Safety
-/// They are readable, S present.
-#[inline(always)]
-pub unsafe fn output_tile<S: Simd>(from: *const f32, plane: usize) -> [[S::V; 4]; 4] {
-    // SAFETY: passed on to the caller.
-    unsafe {
-        let values = load_points::<S>(from, plane);
-        both_ways!(S, output, values, 6 x 6 => 4)
-    }
-}
-
-/// Gᵀ u G of 36 values `plane` apart.
-///
-/// # Safety
-/// They are readable, S present.
-#[inline(always)]
-pub unsafe fn filter_gradient_tile<S: Simd>(from: *const f32, plane: usize) -> [[S::V; 3]; 3] {
-    // SAFETY: passed on to the caller.
-    unsafe {
-        let values = load_points::<S>(from, plane);
-        both_ways!(S, filter_gradient, values, 6 x 6 => 3)
+impl<R, C, const PR: usize, const TR: usize, const PC: usize, const TC: usize>
+    Axes<R, C, PR, TR, PC, TC>
+where
+    R: Axis<PR, TR>,
+    C: Axis<PC, TC>,
+{
+    /// Index among the filter's nine taps.
+    #[inline(always)]
+    fn tap(row: usize, column: usize) -> usize {
+        (R::FIRST_TAP + row * R::STRIDE) * 3 + C::FIRST_TAP + column * C::STRIDE
     }
 }
 
 #[inline(always)]
-unsafe fn store_points<S: Simd>(values: [[S::V; 6]; 6], to: *mut f32, plane: usize) {
-    for (i, row) in values.into_iter().enumerate() {
-        for (j, value) in row.into_iter().enumerate() {
+unsafe fn store_points<S: Simd, const R: usize, const C: usize>(
+    values: [[S::V; C]; R],
+    side: usize,
+    to: *mut f32,
+    plane: usize,
+) {
+    for i in 0..R {
+        for j in 0..C {
             // SAFETY: passed on to the caller.
-            unsafe { S::store(to.add((6 * i + j) * plane), value) };
+            unsafe { S::store(to.add((side * i + j) * plane), values[i][j]) };
         }
     }
 }
 
 #[inline(always)]
-unsafe fn load_points<S: Simd>(from: *const f32, plane: usize) -> [[S::V; 6]; 6] {
+unsafe fn load_points<S: Simd, const R: usize, const C: usize>(
+    from: *const f32,
+    side: usize,
+    plane: usize,
+) -> [[S::V; C]; R] {
     // SAFETY: passed on to the caller.
     unsafe {
-        let mut values = [[S::splat(0.0); 6]; 6];
-        for (i, row) in values.iter_mut().enumerate() {
-            for (j, value) in row.iter_mut().enumerate() {
-                *value = S::load(from.add((6 * i + j) * plane));
+        let mut values = [[S::splat(0.0); C]; R];
+        for i in 0..R {
+            for j in 0..C {
+                values[i][j] = S::load(from.add((side * i + j) * plane));
             }
         }
         values

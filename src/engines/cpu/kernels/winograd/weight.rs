@@ -5,10 +5,10 @@ use super::super::pool::Pool;
 use super::super::shared::Shared;
 use super::super::simd::Isa;
 use super::super::weights::WeightShape;
-use super::super::{ConvGeometry, LANES, padded};
-use super::filter::{SPARE_LEN, gradient_block};
-use super::tiles::{transform_gradients, transform_tiles};
-use super::transform::POINTS;
+use super::super::{ConvGeometry, LANES};
+use super::filter::{SPARE_LEN, Values, add_groups, gradient_block};
+use super::tiles::{Tiles, transform_gradients, transform_tiles};
+use super::transform::Phase;
 use super::{Tiling, plane_len};
 
 /// Tiles transformed by one part.
@@ -17,51 +17,100 @@ const TRANSFORMED: usize = 4;
 const NARROW_CHUNK: usize = 128;
 /// Tiles of a chunk where they are many.
 const WIDE_CHUNK: usize = 512;
-/// Outputs and inputs, by sixteen, of a part that takes all 36 points: 295 kB of sums.
+/// Outputs, by sixteen, and lines of inputs of a part that takes all points: 295 kB of
+/// sums.
 const OUT_PIECE: usize = 2;
-const IN_PIECE: usize = 4;
+const LINES: usize = 4;
+/// Floats of sums that stay in a second-level cache of 1 MB beside a chunk of tiles.
+const CACHED: usize = 160 * 1024;
+/// Lines of such a chunk: of all tiles, of both operands.
+const GROUP_LINES: usize = 128;
+/// Tiles of a group at least, and groups at most.
+const GROUP: usize = 128;
+const GROUPS: usize = 16;
 
 /// How the work is cut up.
+#[derive(Clone, Copy)]
+enum Cut {
+    /// A part takes all of a group of tiles, and has sums of its own.
+    Groups(usize),
+    /// The tiles are transformed chunk by chunk, and a part sums one phase of a point.
+    Points,
+    /// The tiles are one chunk, and a part sums all points of some channels.
+    Channels,
+}
+
 struct Plan {
     tiling: Tiling,
+    cut: Cut,
     /// Tiles of a chunk.
     chunk: usize,
-    /// Whether a part sums all points for some channels (many channels, one chunk);
-    /// otherwise it sums one point for all channels, chunk by chunk.
-    by_channels: bool,
 }
 
 impl Plan {
     fn new(g: &ConvGeometry) -> Plan {
         let tiling = Tiling::forward(g);
-        let most = if tiling.is_narrow() {
-            NARROW_CHUNK
-        } else {
-            WIDE_CHUNK
-        };
-        let chunks = tiling.total.div_ceil(most).max(1);
-        Plan {
+        let total = tiling.total.max(1);
+        let groups = (total / GROUP).min(GROUPS);
+        let mut plan = Plan {
             tiling,
-            chunk: tiling.total.div_ceil(chunks).max(1),
-            by_channels: !tiling.is_narrow() && chunks == 1,
+            cut: Cut::Groups(groups),
+            chunk: 0,
+        };
+        let lines = plan.ins() + tiling.out_lines();
+        plan.chunk = (GROUP_LINES / lines).clamp(8, GROUP);
+        if groups < GROUPS / 2 || plan.sums_len() > CACHED {
+            let narrow = tiling.is_narrow();
+            let most = if narrow { NARROW_CHUNK } else { WIDE_CHUNK };
+            let chunks = total.div_ceil(most);
+            plan.chunk = total.div_ceil(chunks);
+            plan.cut = match !narrow && chunks == 1 {
+                true => Cut::Channels,
+                false => Cut::Points,
+            };
+        }
+        plan
+    }
+
+    /// Lines of a plane of inputs.
+    fn ins(&self) -> usize {
+        self.tiling.phases().len() * self.tiling.in_lines()
+    }
+
+    /// Inputs, by sixteen, of a part that takes all points.
+    fn in_piece(&self) -> usize {
+        LINES / self.tiling.phases().len()
+    }
+
+    /// Sums of all channels at all points.
+    fn sums_len(&self) -> usize {
+        self.tiling.points() * plane_len(self.tiling.out_lines(), self.ins() * LANES)
+    }
+
+    /// Tiles of inputs, and of output gradients.
+    fn tiles_lens(&self) -> [usize; 2] {
+        let lines = [self.ins(), self.tiling.out_lines()];
+        lines.map(|lines| self.tiling.points() * plane_len(lines, self.chunk))
+    }
+
+    /// Shared tiles and sums.
+    fn shared_lens(&self) -> [usize; 2] {
+        let tiles = self.tiles_lens().iter().sum();
+        match self.cut {
+            Cut::Groups(groups) => [0, groups * self.sums_len()],
+            Cut::Points => [tiles, self.sums_len()],
+            Cut::Channels => [tiles, 0],
         }
     }
 
-    /// Tiles of inputs, of output gradients, and shared sums.
-    fn shared_lens(&self) -> [usize; 3] {
-        let t = &self.tiling;
-        let sums = POINTS * plane_len(t.out_lines(), padded(t.in_channels));
-        [
-            POINTS * plane_len(t.in_lines(), self.chunk),
-            POINTS * plane_len(t.out_lines(), self.chunk),
-            if self.by_channels { 0 } else { sums },
-        ]
-    }
-
-    /// A thread's sums and spare blocks.
+    /// A thread's tiles or sums, and its spare blocks.
     fn thread_lens(&self) -> [usize; 2] {
-        let sums = POINTS * plane_len(OUT_PIECE, IN_PIECE * LANES);
-        [if self.by_channels { sums } else { 0 }, SPARE_LEN]
+        let own = match self.cut {
+            Cut::Groups(_) => self.tiles_lens().iter().sum(),
+            Cut::Points => 0,
+            Cut::Channels => self.tiling.points() * plane_len(OUT_PIECE, LINES * LANES),
+        };
+        [own, SPARE_LEN]
     }
 }
 
@@ -72,7 +121,7 @@ pub fn weight_gradient_scratch_len(g: &ConvGeometry, threads: usize) -> usize {
 }
 
 /// `∂C/∂w` (`O×I×3×3`, overwritten) from `x` `[N][H][W][I]` and `dy = ∂C/∂y`
-/// `[N][H'][W'][O]`: `dw[t] = Σ x[i + t − p]·dy[i]`.
+/// `[N][H'][W'][O]`: `dw[t] = Σ x[i·s + t − p]·dy[i]`.
 pub fn weight_gradient(
     pool: &Pool,
     g: &ConvGeometry,
@@ -83,9 +132,8 @@ pub fn weight_gradient(
 ) {
     assert!(x.len() >= g.input_len() && dw.len() >= g.weight_len() && dy.len() >= g.output_len());
     let plan = Plan::new(g);
-    let [inputs, gradients, sums] = plan.shared_lens();
-    let (inputs, rest) = scratch.split_at_mut(inputs);
-    let (gradients, rest) = rest.split_at_mut(gradients);
+    let [tiles, sums] = plan.shared_lens();
+    let (tiles, rest) = scratch.split_at_mut(tiles);
     let (sums, threads) = rest.split_at_mut(sums);
     let own: usize = plan.thread_lens().iter().sum();
     assert!(threads.len() >= own * pool.threads(), "too little scratch");
@@ -95,22 +143,24 @@ pub fn weight_gradient(
         x,
         dy,
         dw: Shared::new(dw),
-        inputs: Shared::new(inputs),
-        gradients: Shared::new(gradients),
+        tiles: Shared::new(tiles),
         sums: Shared::new(sums),
         threads: Shared::new(threads),
     };
+    if let Cut::Groups(groups) = plan.cut {
+        pass.groups(pool, groups);
+        return pass.finish(pool, groups);
+    }
     for first in (0..plan.tiling.total).step_by(plan.chunk) {
         let count = plan.chunk.min(plan.tiling.total - first);
         pass.transform(pool, first, count);
-        if plan.by_channels {
-            pass.all_points(pool, count);
-        } else {
-            pass.one_point(pool, count, first > 0);
+        match plan.cut {
+            Cut::Channels => pass.all_points(pool, count),
+            Cut::Points | Cut::Groups(_) => pass.one_point(pool, count, first > 0),
         }
     }
-    if !plan.by_channels {
-        pass.finish(pool);
+    if let Cut::Points = plan.cut {
+        pass.finish(pool, 1);
     }
 }
 
@@ -120,26 +170,42 @@ struct Pass<'a> {
     x: &'a [f32],
     dy: &'a [f32],
     dw: Shared<'a>,
-    inputs: Shared<'a>,
-    gradients: Shared<'a>,
+    tiles: Shared<'a>,
     sums: Shared<'a>,
     threads: Shared<'a>,
 }
 
+/// Transformed tiles `first..first + count`, of both operands.
+#[derive(Clone, Copy)]
+struct Chunk {
+    first: usize,
+    count: usize,
+    inputs: *mut f32,
+    gradients: *mut f32,
+}
+
 impl Pass<'_> {
-    /// A thread's sums and spare blocks.
+    /// A thread's tiles or sums, and spare blocks.
     ///
     /// # Safety
     /// Only that thread calls this.
     unsafe fn own(&self, thread: usize) -> [*mut f32; 2] {
-        let [sums, spare] = self.plan.thread_lens();
+        let [own, spare] = self.plan.thread_lens();
+        let total = own + spare;
         // SAFETY: a thread's own range.
         unsafe {
-            let start = self
-                .threads
-                .range(thread * (sums + spare), sums + spare)
-                .as_mut_ptr();
-            [start, start.add(sums)]
+            let start = self.threads.range(thread * total, total).as_mut_ptr();
+            [start, start.add(own)]
+        }
+    }
+
+    /// A chunk whose tiles are at `start`.
+    fn chunk(&self, start: *mut f32, first: usize, count: usize) -> Chunk {
+        Chunk {
+            first,
+            count,
+            inputs: start,
+            gradients: start.wrapping_add(self.plan.tiles_lens()[0]),
         }
     }
 
@@ -152,137 +218,206 @@ impl Pass<'_> {
         }
     }
 
-    /// Transforms the tiles of a chunk, of both operands.
-    fn transform(&self, pool: &Pool, first: usize, count: usize) {
+    /// Transforms the tiles from `skip` on, `some` of them.
+    unsafe fn transform_tiles(&self, chunk: Chunk, skip: usize, some: usize) {
         let t = &self.plan.tiling;
-        let in_plane = plane_len(t.in_lines(), count);
-        let out_plane = plane_len(t.out_lines(), count);
+        // SAFETY: the caller's tiles.
+        unsafe {
+            let mut inputs = Tiles {
+                first: chunk.first + skip,
+                count: some,
+                start: chunk.inputs.add(skip * LANES),
+                places: chunk.count,
+                plane: plane_len(self.plan.ins(), chunk.count),
+            };
+            let gradients = Tiles {
+                start: chunk.gradients.add(skip * LANES),
+                plane: plane_len(t.out_lines(), chunk.count),
+                ..inputs
+            };
+            for &phase in t.phases() {
+                transform_tiles(self.isa, *t, phase, self.x.as_ptr(), inputs);
+                inputs.start = inputs.start.add(t.in_lines() * chunk.count * LANES);
+            }
+            for &phase in Phase::full(t.stride) {
+                transform_gradients(self.isa, *t, phase, self.dy.as_ptr(), gradients);
+            }
+        }
+    }
+
+    /// Transforms a chunk of tiles that all threads use.
+    fn transform(&self, pool: &Pool, first: usize, count: usize) {
         pool.parts(count.div_ceil(TRANSFORMED), |_, part| {
             let skip = part * TRANSFORMED;
-            let (from, some) = (first + skip, TRANSFORMED.min(count - skip));
+            let chunk = self.chunk(self.tiles.start(), first, count);
             // SAFETY: every part writes its own tiles.
-            unsafe {
-                let to = self.inputs.start().add(skip * LANES);
-                transform_tiles(
-                    self.isa,
-                    *t,
-                    self.x.as_ptr(),
-                    from,
-                    some,
-                    to,
-                    count,
-                    in_plane,
-                );
-                let to = self.gradients.start().add(skip * LANES);
-                let dy = self.dy.as_ptr();
-                transform_gradients(self.isa, *t, dy, from, some, to, count, out_plane);
-            }
+            unsafe { self.transform_tiles(chunk, skip, TRANSFORMED.min(count - skip)) };
         });
     }
 
-    /// Products at `point` of input line `i` with `width` blocks of outputs from `o` on.
-    #[allow(clippy::too_many_arguments)]
+    /// Products at `point` of a line of inputs with `width` blocks of outputs from `o` on.
     unsafe fn multiply(
         &self,
-        point: usize,
-        count: usize,
-        i: usize,
+        chunk: Chunk,
+        (point, line): (usize, usize),
         (o, width): (usize, usize),
         out: Out,
         accumulate: bool,
     ) {
-        let t = &self.plan.tiling;
-        let in_plane = plane_len(t.in_lines(), count);
-        let out_plane = plane_len(t.out_lines(), count);
+        let in_plane = plane_len(self.plan.ins(), chunk.count);
+        let out_plane = plane_len(self.plan.tiling.out_lines(), chunk.count);
+        let inputs = point * in_plane + line * chunk.count * LANES;
+        let gradients = point * out_plane + o * chunk.count * LANES;
         // SAFETY: tiles that nobody writes now; `out` is the caller's.
         unsafe {
             let left = Left {
-                start: self
-                    .inputs
-                    .start()
-                    .add(point * in_plane + i * count * LANES),
+                start: chunk.inputs.add(inputs),
                 row: LANES,
                 line: 0,
                 rows: 0,
-                depth: count,
+                depth: chunk.count,
             };
             let right = Right {
-                start: self
-                    .gradients
-                    .start()
-                    .add(point * out_plane + o * count * LANES),
-                block: count * LANES,
+                start: chunk.gradients.add(gradients),
+                block: chunk.count * LANES,
                 blocks: width,
             };
             outer_product(self.isa, left, right, LANES, out, accumulate);
         }
     }
 
-    /// A part takes one point.
+    /// Products of one phase of a point for all channels, to `sums`.
+    unsafe fn point(
+        &self,
+        chunk: Chunk,
+        (point, phase): (usize, usize),
+        sums: *mut f32,
+        accumulate: bool,
+    ) {
+        let t = &self.plan.tiling;
+        let rows = self.plan.ins() * LANES;
+        let plane = plane_len(t.out_lines(), rows);
+        for line in phase * t.in_lines()..(phase + 1) * t.in_lines() {
+            // SAFETY: the caller's tiles and sums.
+            unsafe {
+                let out = Out {
+                    start: sums.add(point * plane + line * LANES * LANES),
+                    row: LANES,
+                    block: rows * LANES,
+                };
+                let all = (0, t.out_lines());
+                self.multiply(chunk, (point, line), all, out, accumulate);
+            }
+        }
+    }
+
+    /// A part takes one phase of a point.
     fn one_point(&self, pool: &Pool, count: usize, accumulate: bool) {
         let t = &self.plan.tiling;
-        let rows = padded(t.in_channels);
-        let plane = plane_len(t.out_lines(), rows);
-        pool.parts(POINTS, |_, point| {
-            for i in 0..t.in_lines() {
-                // SAFETY: every part writes its own plane.
+        let phases = t.phases().len();
+        pool.parts(t.points() * phases, |_, part| {
+            let (point, phase) = (part / phases, part % phases);
+            let [some, _] = t.phases_at(point);
+            if some.contains(&phase) {
+                let chunk = self.chunk(self.tiles.start(), 0, count);
+                let sums = self.sums.start();
+                // SAFETY: every part writes its own lines of its own plane.
+                unsafe { self.point(chunk, (point, phase), sums, accumulate) };
+            }
+        });
+    }
+
+    /// A part takes a group of tiles, chunk by chunk.
+    fn groups(&self, pool: &Pool, groups: usize) {
+        let t = &self.plan.tiling;
+        pool.parts(groups, |thread, part| {
+            let first = part * t.total / groups;
+            let tiles = (part + 1) * t.total / groups - first;
+            let chunks = tiles.div_ceil(self.plan.chunk);
+            for chunk in 0..chunks {
+                let skip = chunk * tiles / chunks;
+                let count = (chunk + 1) * tiles / chunks - skip;
+                // SAFETY: own scratch, and the sums of this group.
                 unsafe {
-                    let out = Out {
-                        start: self.sums.start().add(point * plane + i * LANES * LANES),
-                        row: LANES,
-                        block: rows * LANES,
-                    };
-                    self.multiply(point, count, i, (0, t.out_lines()), out, accumulate);
+                    let [start, _] = self.own(thread);
+                    let sums = self.sums.start().add(part * self.plan.sums_len());
+                    let tiles = self.chunk(start, first + skip, count);
+                    self.transform_tiles(tiles, 0, count);
+                    for point in 0..t.points() {
+                        let [phases, _] = t.phases_at(point);
+                        for phase in phases {
+                            self.point(tiles, (point, phase), sums, chunk > 0);
+                        }
+                    }
                 }
             }
         });
     }
 
-    /// From shared sums to the weight.
-    fn finish(&self, pool: &Pool) {
+    /// From shared sums, of so many groups, to the weight.
+    fn finish(&self, pool: &Pool, groups: usize) {
         let t = &self.plan.tiling;
-        let rows = padded(t.in_channels);
-        let plane = plane_len(t.out_lines(), rows);
+        let rows = self.plan.ins() * LANES;
         pool.parts(t.out_lines() * t.in_lines(), |thread, part| {
             let (o, i) = (part / t.in_lines(), part % t.in_lines());
-            // SAFETY: every part writes its own block of the weight.
+            // SAFETY: every part has its own block of the sums and of the weight.
             unsafe {
-                let from = self.sums.start().add((o * rows + i * LANES) * LANES);
-                let [_, spare] = self.own(thread);
-                let dw = self.dw.start();
-                gradient_block(self.isa, from, plane, dw, self.shape(), o, i, spare);
+                let start = self.sums.start().add((o * rows + i * LANES) * LANES);
+                let from = Values {
+                    start,
+                    phase: t.in_lines() * LANES * LANES,
+                    plane: plane_len(t.out_lines(), rows),
+                };
+                let (isa, [_, spare]) = (self.isa, self.own(thread));
+                for point in 0..t.points() {
+                    for phase in t.phases_at(point)[0].clone() {
+                        let start = start.add(point * from.plane + phase * from.phase);
+                        add_groups(isa, start, groups, self.plan.sums_len());
+                    }
+                }
+                let (dw, shape) = (self.dw.start(), self.shape());
+                gradient_block(isa, from, t.phases(), dw, shape, (o, i), spare);
             }
         });
     }
 
-    /// A part takes 32 outputs and 64 inputs, through all points to the weight.
+    /// A part takes 32 outputs and some inputs, through all points to the weight.
     fn all_points(&self, pool: &Pool, count: usize) {
         let t = &self.plan.tiling;
+        let in_piece = self.plan.in_piece();
         let out_pieces = t.out_lines().div_ceil(OUT_PIECE);
-        let in_pieces = t.in_lines().div_ceil(IN_PIECE);
-        let plane = plane_len(OUT_PIECE, IN_PIECE * LANES);
+        let in_pieces = t.in_lines().div_ceil(in_piece);
+        let plane = plane_len(OUT_PIECE, LINES * LANES);
         pool.parts(out_pieces * in_pieces, |thread, part| {
-            let (o, i) = (part % out_pieces * OUT_PIECE, part / out_pieces * IN_PIECE);
+            let (o, i) = (part % out_pieces * OUT_PIECE, part / out_pieces * in_piece);
             let width = OUT_PIECE.min(t.out_lines() - o);
-            let lines = IN_PIECE.min(t.in_lines() - i);
+            let lines = in_piece.min(t.in_lines() - i);
+            let chunk = self.chunk(self.tiles.start(), 0, count);
             // SAFETY: own scratch; every part writes its own blocks of the weight.
             unsafe {
                 let [sums, spare] = self.own(thread);
-                for point in 0..POINTS {
-                    for line in 0..lines {
+                for point in 0..t.points() {
+                    let [some, _] = t.phases_at(point);
+                    for (phase, line) in some.flat_map(|p| (0..lines).map(move |l| (p, l))) {
+                        let at = phase * in_piece + line;
                         let out = Out {
-                            start: sums.add(point * plane + line * LANES * LANES),
+                            start: sums.add(point * plane + at * LANES * LANES),
                             row: LANES,
-                            block: IN_PIECE * LANES * LANES,
+                            block: LINES * LANES * LANES,
                         };
-                        self.multiply(point, count, i + line, (o, width), out, false);
+                        let line = phase * t.in_lines() + i + line;
+                        self.multiply(chunk, (point, line), (o, width), out, false);
                     }
                 }
                 for block in 0..width * lines {
                     let (column, line) = (block / lines, block % lines);
-                    let from = sums.add((column * IN_PIECE + line) * LANES * LANES);
-                    let (dw, at) = (self.dw.start(), (o + column, i + line));
-                    gradient_block(self.isa, from, plane, dw, self.shape(), at.0, at.1, spare);
+                    let from = Values {
+                        start: sums.add((column * LINES + line) * LANES * LANES),
+                        phase: in_piece * LANES * LANES,
+                        plane,
+                    };
+                    let (dw, shape, at) = (self.dw.start(), self.shape(), (o + column, i + line));
+                    gradient_block(self.isa, from, t.phases(), dw, shape, at, spare);
                 }
             }
         });
