@@ -2,7 +2,8 @@
 //!
 //! A `.van` text goes through [`syntax`] (pest stays inside) to an AST, through
 //! [`check`] to a typed [`ir::Model`], and from there to [`describe`] or to an engine
-//! of [`engines`], which [`train`] drives over batches of [`data`].
+//! of [`engines`], which [`train`] drives over batches of [`data`]; [`sweep`] does so for a
+//! grid of values and seeds.
 
 pub mod check;
 pub mod cli;
@@ -11,12 +12,16 @@ pub mod describe;
 pub mod diag;
 pub mod engines;
 pub mod error;
+pub mod fetch;
 pub mod ir;
 pub mod plan;
 mod random;
+pub mod report;
 pub mod schedule;
 pub mod span;
+pub mod sweep;
 pub mod syntax;
 pub mod tensor;
 pub mod text;
 pub mod train;
+pub mod watch;

@@ -1,4 +1,4 @@
-//! Numbers as people read them.
+//! Numbers as people read them, words as a shell does.
 
 /// `1234567` as `1,234,567`.
 pub fn grouped(n: u128) -> String {
@@ -27,6 +27,24 @@ pub fn count(n: u128) -> String {
     }
 }
 
+/// `1234567` as `1.23 MB`.
+pub fn bytes(n: u64) -> String {
+    match n {
+        0..1000 => format!("{n} B"),
+        n => format!("{}B", count(n.into())),
+    }
+}
+
+/// `word` as a POSIX shell reads it back.
+pub fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./=+,:@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.into()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,5 +70,6 @@ mod tests {
             "5.37 G",
         ];
         assert_eq!(counts.map(count), shown);
+        assert_eq!([999, 28_881].map(bytes), ["999 B", "28.9 kB"]);
     }
 }

@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::train::options::{Device, EngineKind, Order};
 use clap::builder::{PathBufValueParser, PossibleValuesParser};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use std::ffi::OsString;
 
 const EXAMPLE: &str = "Example: vanc train examples/quickstart.van";
 
@@ -20,8 +21,12 @@ pub(super) fn command(knobs: &[Knob]) -> Command {
         .subcommand(describe(knobs))
         .subcommand(fmt())
         .subcommand(train(knobs))
+        .subcommand(sweep(knobs))
         .subcommand(eval())
+        .subcommand(report())
+        .subcommand(watch())
         .subcommand(bench(knobs))
+        .subcommand(data())
 }
 
 fn check(knobs: &[Knob]) -> Command {
@@ -61,28 +66,9 @@ fn train(knobs: &[Knob]) -> Command {
         .args(params(knobs))
         .args(settings())
         .next_help_heading("Data")
-        .arg(path(
-            "data-dir",
-            "DIR",
-            "The folder of the dataset [default: in $VANC_DATA]",
-        ))
-        .arg(choice(
-            "order",
-            &Order::NAMES,
-            "Order of the training images",
-        ))
-        .arg(choice(
-            "augment",
-            &["on", "off"],
-            "Whether training images are varied as declared",
-        ))
+        .args(images())
         .next_help_heading("Run")
         .arg(path("out", "DIR", "The run folder [default: runs/MODEL]"))
-        .arg(path(
-            "weights",
-            "FILE",
-            "Start from the tensors of a safetensors file",
-        ))
         .arg(switch(
             "resume",
             "Go on from the run folder's last checkpoint",
@@ -91,21 +77,110 @@ fn train(knobs: &[Knob]) -> Command {
             "force",
             "Begin again in a folder that holds a run, dropping it",
         ))
-        .arg(number("max-steps", "N", "End after so many steps"))
+        .args(length())
+        .args(machine())
+        .arg(switch(
+            "stop-on-eof",
+            "Save and end when standard input ends, as with the program that started this one",
+        ))
+        .arg(switch("quiet", "Print nothing but errors"))
+}
+
+fn sweep(knobs: &[Knob]) -> Command {
+    Command::new("sweep")
+        .about("Train the network of a file for each combination of values and seeds")
+        .arg(file())
+        .next_help_heading("Grid")
+        .arg(
+            text(
+                "vary",
+                "NAME=VALUE,…",
+                "Train with each value of a param, a setting or a flag of train; \
+                 given again, with each combination",
+            )
+            .action(ArgAction::Append),
+        )
+        .arg(text(
+            "seeds",
+            "N",
+            "Seeds 0 to N−1, or a list like 3,5,8 [default: the file's seed]",
+        ))
+        .args(params(knobs))
+        .args(settings())
+        .next_help_heading("Data")
+        .args(images())
+        .next_help_heading("Run")
+        .arg(path(
+            "out",
+            "DIR",
+            "The sweep's folder [default: sweeps/FILE]",
+        ))
         .arg(number(
+            "jobs",
+            "N",
+            "Runs at a time [default: one a thread, as memory allows]",
+        ))
+        .arg(text(
+            "shard",
+            "I/N",
+            "Do only the I-th of N parts of the grid, beside the other parts",
+        ))
+        .arg(choice(
+            "emit",
+            &["slurm", "shell"],
+            "Print a script that does the sweep in parts; run nothing",
+        ))
+        .arg(number(
+            "shards",
+            "N",
+            "Parts of that script [default: one a run, 100 at most]",
+        ))
+        .args(length())
+        .args(machine())
+        .arg(switch("quiet", "Print nothing but errors"))
+}
+
+/// Where the images are and how they come.
+fn images() -> [Arg; 3] {
+    [
+        path(
+            "data-dir",
+            "DIR",
+            "The folder of the dataset [default: in that of `vanc data list`]",
+        ),
+        choice("order", &Order::NAMES, "Order of the training images"),
+        choice(
+            "augment",
+            &["on", "off"],
+            "Whether training images are varied as declared",
+        ),
+    ]
+}
+
+/// Where training begins and ends, and how often it is written down.
+fn length() -> [Arg; 5] {
+    [
+        path(
+            "weights",
+            "FILE",
+            "Start from the tensors of a safetensors file",
+        ),
+        number("max-steps", "N", "End after so many steps"),
+        number(
             "log-every",
             "N",
             "Log every so many steps, beside once an epoch",
-        ))
-        .arg(
-            Arg::new("save-every")
-                .long("save-every")
-                .value_name("SECONDS")
-                .value_parser(value_parser!(f64))
-                .help("Seconds between checkpoints, beside one an epoch [default: 60]"),
-        )
-        .args(machine())
-        .arg(switch("quiet", "Print nothing but errors"))
+        ),
+        Arg::new("save-every")
+            .long("save-every")
+            .value_name("SECONDS")
+            .value_parser(value_parser!(f64))
+            .help("Seconds between checkpoints, beside one an epoch [default: 60]"),
+        switch(
+            "tensorboard",
+            "Write the log as TensorBoard event files too",
+        ),
+    ]
 }
 
 fn bench(knobs: &[Knob]) -> Command {
@@ -123,6 +198,57 @@ fn bench(knobs: &[Knob]) -> Command {
         .arg(switch("profile", "Show what each step of the plan takes"))
         .args(machine())
         .arg(format(&["text", "json"]))
+}
+
+fn data() -> Command {
+    let data_dir = || {
+        path(
+            "data-dir",
+            "DIR",
+            "The folder of the datasets [default: $VANC_DATA, else the platform's folder for data]",
+        )
+    };
+    let fetch = Command::new("fetch")
+        .about("Download datasets, going on where an earlier fetch stopped")
+        .arg(
+            Arg::new("NAME")
+                .required(true)
+                .num_args(1..)
+                .value_parser(PossibleValuesParser::new(super::data::names()))
+                .help("The datasets"),
+        )
+        .arg(data_dir())
+        .arg(text(
+            "from",
+            "URL",
+            "A folder with the files, in place of the public mirrors",
+        ))
+        .arg(
+            Arg::new("timeout")
+                .long("timeout")
+                .value_name("SECONDS")
+                .value_parser(value_parser!(f64))
+                .help("How long a mirror may send nothing [default: 30]"),
+        )
+        .arg(
+            Arg::new("retries")
+                .long("retries")
+                .value_name("N")
+                .value_parser(value_parser!(u32))
+                .help("Tries in vain after each mirror had one [default: 3]"),
+        )
+        .arg(switch("force", "Fetch again what is there"))
+        .arg(switch("quiet", "Print nothing but errors"));
+    let list = Command::new("list")
+        .about("Show which datasets are there")
+        .arg(data_dir())
+        .arg(format(&["text", "json"]));
+    Command::new("data")
+        .about("Fetch datasets, and show which are there")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(fetch)
+        .subcommand(list)
 }
 
 /// What runs the network, and on how much of the machine.
@@ -182,6 +308,34 @@ fn eval() -> Command {
         .arg(format(&["text", "json"]))
 }
 
+fn report() -> Command {
+    Command::new("report")
+        .about("Draw the figures and tables of a sweep or a run, as one HTML page")
+        .arg(
+            Arg::new("DIR")
+                .required(true)
+                .value_parser(PathBufValueParser::new())
+                .help("The folder of a sweep or of a run"),
+        )
+        .arg(path("out", "FILE", "The page [default: DIR/report.html]").short('o'))
+        .arg(path(
+            "compare",
+            "FILE",
+            "Published results to be shown beside those of a sweep (JSON)",
+        ))
+}
+
+fn watch() -> Command {
+    Command::new("watch")
+        .about("Show the curves of a run in the terminal as they grow")
+        .arg(
+            Arg::new("RUN")
+                .required(true)
+                .value_parser(PathBufValueParser::new())
+                .help("The folder of a run, also of one that has just begun"),
+        )
+}
+
 /// A flag for each setting of `train { … }`, and one for the optimizer's rate.
 fn settings() -> Vec<Arg> {
     SETTINGS
@@ -220,6 +374,37 @@ const SETTINGS: [(&str, &str, &str); 10] = [
         "Such as 'lagrange(alpha_rate: 1, lambda_rate: 0.1, every: step)'",
     ),
 ];
+
+/// The flags of `train`, beside params and settings, on which a run's numbers depend.
+const DECISIVE: [&str; 6] = [
+    "order",
+    "augment",
+    "weights",
+    "max-steps",
+    "engine",
+    "device",
+];
+
+/// Those on which they do not.
+const FREE: [&str; 3] = ["data-dir", "log-every", "save-every"];
+
+/// The flags of `train` on which a run's numbers depend, each as its name and its id.
+pub(super) fn decisive(knobs: &[Knob]) -> Vec<(String, String)> {
+    let params = knobs.iter().map(|knob| (knob.name.clone(), id(knob)));
+    let settings = SETTINGS.iter().map(|(name, ..)| *name);
+    let others = settings.chain(DECISIVE).map(|n| (n.into(), n.into()));
+    params.chain(others).collect()
+}
+
+/// The flags that were given of those that a sweep hands on to each run and that
+/// change none of its numbers.
+pub(super) fn free(matches: &ArgMatches) -> Vec<(String, OsString)> {
+    let given = |name: &&str| {
+        let value = matches.get_raw(name)?.next()?;
+        Some((name.to_string(), value.to_owned()))
+    };
+    FREE.iter().filter_map(given).collect()
+}
 
 /// The settings that the command line replaces.
 pub(super) fn setting_overrides(matches: &ArgMatches) -> Vec<Override> {
@@ -289,6 +474,11 @@ fn format(formats: &[&'static str]) -> Arg {
         .help("How to print it")
 }
 
+/// What the flag of a param is known by: flags of commands have their names.
+fn id(knob: &Knob) -> String {
+    format!("param:{}", knob.name)
+}
+
 /// A flag for each param of the file.
 fn params(knobs: &[Knob]) -> Vec<Arg> {
     let args = knobs.iter().map(|knob| {
@@ -298,7 +488,7 @@ fn params(knobs: &[Knob]) -> Vec<Arg> {
             .map(|range| format!(" in {range}"))
             .unwrap_or_default();
         let doc = knob.doc.clone().unwrap_or_default();
-        Arg::new(format!("param:{}", knob.name))
+        Arg::new(id(knob))
             .long(knob.name.clone())
             .value_name(knob.kind.to_uppercase())
             .allow_hyphen_values(true)
@@ -315,7 +505,7 @@ fn params(knobs: &[Knob]) -> Vec<Arg> {
 /// The params that the command line sets.
 pub(super) fn param_overrides(knobs: &[Knob], matches: &ArgMatches) -> Vec<Override> {
     let set = knobs.iter().filter_map(|knob| {
-        let value = matches.get_one::<String>(&format!("param:{}", knob.name))?;
+        let value = matches.get_one::<String>(&id(knob))?;
         Some(Override {
             target: Target::Param,
             name: knob.name.clone(),

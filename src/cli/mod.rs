@@ -3,12 +3,16 @@
 mod arguments;
 mod bench;
 mod check;
+mod data;
 mod describe;
 pub mod eval;
 mod fmt;
 mod options;
+pub mod report;
 mod source;
+mod sweep;
 pub mod train;
+pub mod watch;
 
 use crate::check::Knob;
 use crate::diag::{Code, Diagnostic, MAX_REPORTS, Style};
@@ -19,6 +23,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use source::Source;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Why a command did not do what it was asked to.
@@ -78,7 +83,11 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         ("describe", Some(source)) => describe::run(source, &knobs, matches),
         ("fmt", _) => fmt::run(matches),
         ("train", Some(source)) => train_file(source, &knobs, matches),
+        ("sweep", Some(source)) => sweep::run(&args, source, &knobs, matches),
         ("eval", _) => evaluate(matches),
+        ("data", _) => data::run(matches),
+        ("report", _) => write_report(matches),
+        ("watch", _) => watch_run(matches),
         ("bench", Some(source)) => bench_file(source, &knobs, matches),
         _ => Err(Failure::Error(arguments::missing_file(matches))),
     };
@@ -102,11 +111,13 @@ fn train_file(source: &mut Source, knobs: &[Knob], matches: &ArgMatches) -> Resu
     let model = source.model(&overrides, true)?;
     match train::run(source.text(), &model, &options)? {
         Ending::Finished => Ok(()),
-        // As a shell reports a program that a signal ended.
-        Ending::Stopped(signal) => Err(Failure::Said(ExitCode::from(
-            128u8.wrapping_add(signal as u8),
-        ))),
+        Ending::Stopped(signal) => Err(Failure::Said(stopped(signal))),
     }
+}
+
+/// The exit code of a program that a signal ended, as a shell reports it.
+fn stopped(signal: i32) -> ExitCode {
+    ExitCode::from(128u8.wrapping_add(signal as u8))
 }
 
 fn bench_file(source: &mut Source, knobs: &[Knob], matches: &ArgMatches) -> Result<(), Failure> {
@@ -131,6 +142,21 @@ fn evaluate(matches: &ArgMatches) -> Result<(), Failure> {
             _ => report.to_text(std::io::stdout().is_terminal() && console::colors_enabled()),
         },
     )
+}
+
+fn write_report(matches: &ArgMatches) -> Result<(), Failure> {
+    let path = |name| matches.get_one::<PathBuf>(name).map(PathBuf::as_path);
+    let dir = path("DIR").unwrap_or(Path::new("."));
+    let written = report::run(dir, path("out"), path("compare"))?;
+    describe::print(&report::told(&written))
+}
+
+fn watch_run(matches: &ArgMatches) -> Result<(), Failure> {
+    let dir = matches.get_one::<PathBuf>("RUN").map(PathBuf::as_path);
+    match watch::run(dir.unwrap_or(Path::new(".")))? {
+        watch::Outcome::Print(text) => describe::print(&text),
+        watch::Outcome::Signal(signal) => Err(Failure::Said(stopped(signal))),
+    }
 }
 
 fn fail(error: &Error, code: u8) -> ExitCode {

@@ -30,8 +30,10 @@ pub(super) fn train(path: &Path, knobs: &[Knob], matches: &ArgMatches) -> Result
     options.max_steps = matches.get_one("max-steps").copied();
     options.log_every = matches.get_one("log-every").copied();
     options.augment = word(matches, "augment") != Some("off");
+    options.tensorboard = matches.get_flag("tensorboard");
     options.resume = matches.get_flag("resume");
     options.force = matches.get_flag("force");
+    options.stop_on_eof = matches.get_flag("stop-on-eof");
     options.quiet = matches.get_flag("quiet");
     (options.engine, options.device) = engine(matches)?;
     options.winograd = winograd(matches);
@@ -103,7 +105,7 @@ fn word<'m>(matches: &'m ArgMatches, flag: &str) -> Option<&'m str> {
     matches.get_one::<String>(flag).map(String::as_str)
 }
 
-fn path_of(matches: &ArgMatches, flag: &str) -> Option<PathBuf> {
+pub(super) fn path_of(matches: &ArgMatches, flag: &str) -> Option<PathBuf> {
     matches.get_one::<PathBuf>(flag).cloned()
 }
 

@@ -38,7 +38,7 @@ impl Source {
     /// flags, so it has to be known before the flags are.
     pub fn of_arguments(args: &[OsString]) -> Result<Option<Source>> {
         let mut args = args.iter().skip(1);
-        let takes_file = ["check", "describe", "train", "bench"];
+        let takes_file = ["check", "describe", "train", "sweep", "bench"];
         if !args
             .next()
             .is_some_and(|name| takes_file.iter().any(|t| name == t))

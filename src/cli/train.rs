@@ -22,6 +22,9 @@ use crate::train::weights;
 /// More threads than this are taken for a slip of the hand.
 const MOST_THREADS: usize = 1024;
 
+/// What the first signal is answered with.
+const STOPPING: &str = "\nfinishing the step, then saving; once more to leave at once\n";
+
 /// Trains `model`, which `source` and the flags in `options` make, to its end or until
 /// a signal stops it.
 pub fn run(source: &str, model: &Model, options: &Options) -> Result<Ending> {
@@ -70,7 +73,10 @@ fn train(
             (folder, first_meta(source, model, options, &dataset))
         }
     };
-    let stop = Stop::on_signals()?;
+    let stop = Stop::on_signals(STOPPING)?;
+    if options.stop_on_eof {
+        stop.when_input_ends()?;
+    }
     show_heading(progress, model, &dataset, engine.as_ref(), &folder, &meta);
     let sampler = sampler(model, options);
     let steps = sampler.steps(dataset.train.len());
@@ -92,6 +98,7 @@ fn train(
         max_steps: options.max_steps,
         log_every: options.log_every,
         save_every: options.save_every,
+        tensorboard: options.tensorboard,
     };
     let mut session = Session::new(task, engine.as_mut(), &folder, meta, &stop, progress)?;
     let ending = session.run()?;

@@ -3,7 +3,7 @@
 //! A file is records without a header: the label (for CIFAR-100 the coarse, then the
 //! fine one), then 3×32×32 bytes, red, green, blue, each row by row.
 
-use super::locate::Source;
+use super::locate::{Part, Source};
 use super::{Dataset, Progress, Report, Request, Split};
 use crate::error::{Error, Result};
 use crate::ir::Shape;
@@ -15,7 +15,7 @@ const PIXELS: usize = 3 * SIDE * SIDE;
 
 /// A dataset in CIFAR's binary form.
 pub(super) struct Cifar {
-    source: Source,
+    pub source: Source,
     /// How many values each of a record's label bytes can have; the last is the class.
     label_bytes: &'static [usize],
     /// The name of each class, by its index.
@@ -23,11 +23,27 @@ pub(super) struct Cifar {
     test: &'static str,
 }
 
+/// A file of so many records with so many label bytes each.
+const fn part(names: &'static [&'static str], labels: usize, records: usize) -> Part {
+    Part {
+        names,
+        plain: (records * (labels + PIXELS)) as u64,
+        packed: None,
+    }
+}
+
 pub(super) const CIFAR10: Cifar = Cifar {
     source: Source {
         name: "cifar10",
         folders: &["cifar-10-batches-bin", "cifar10"],
-        marker: &["data_batch_1.bin"],
+        parts: &[
+            part(&["data_batch_1.bin"], 1, 10_000),
+            part(&["data_batch_2.bin"], 1, 10_000),
+            part(&["data_batch_3.bin"], 1, 10_000),
+            part(&["data_batch_4.bin"], 1, 10_000),
+            part(&["data_batch_5.bin"], 1, 10_000),
+            part(&["test_batch.bin"], 1, 10_000),
+        ],
         homepage: "https://www.cs.toronto.edu/~kriz/cifar.html (CIFAR-10 binary version)",
     },
     label_bytes: &[10],
@@ -39,7 +55,10 @@ pub(super) const CIFAR100: Cifar = Cifar {
     source: Source {
         name: "cifar100",
         folders: &["cifar-100-binary", "cifar100"],
-        marker: &["train.bin"],
+        parts: &[
+            part(&["train.bin"], 2, 50_000),
+            part(&["test.bin"], 2, 10_000),
+        ],
         homepage: "https://www.cs.toronto.edu/~kriz/cifar.html (CIFAR-100 binary version)",
     },
     label_bytes: &[20, 100],
@@ -69,8 +88,8 @@ pub(super) fn load(
     let classes: Vec<String> = cifar.classes.split_whitespace().map(String::from).collect();
     request.accept(name, shape, classes.len())?;
     let dir = cifar.source.locate(request, root)?;
-    let train_files = train_files(cifar, &dir)?;
-    let test_file = cifar.source.file(&dir, &[cifar.test])?;
+    let train_files = train_files(cifar, request, &dir)?;
+    let test_file = cifar.source.file(request, &dir, &[cifar.test])?;
     let progress = Progress::new(train_files.len() + 1, report);
     let (mut train, mut test) = (Split::default(), Split::default());
     for file in &train_files {
@@ -90,10 +109,10 @@ pub(super) fn load(
 
 /// `train.bin`, or every `data_batch_N.bin` in the order of N, which counts from 1
 /// without a gap: a lost file must not go unnoticed.
-fn train_files(cifar: &Cifar, dir: &Path) -> Result<Vec<PathBuf>> {
-    let first = cifar.source.marker[0];
-    if !first.starts_with("data_batch_") {
-        return Ok(vec![cifar.source.file(dir, &[first])?]);
+fn train_files(cifar: &Cifar, request: &Request, dir: &Path) -> Result<Vec<PathBuf>> {
+    let first = cifar.source.marker();
+    if !first.iter().any(|name| name.starts_with("data_batch_")) {
+        return Ok(vec![cifar.source.file(request, dir, first)?]);
     }
     let failed = |error| Error::io("read the folder", dir, error);
     let mut last = 1;
@@ -102,7 +121,10 @@ fn train_files(cifar: &Cifar, dir: &Path) -> Result<Vec<PathBuf>> {
         last = last.max(name.to_str().and_then(batch_number).unwrap_or(0));
     }
     (1..=last)
-        .map(|n| cifar.source.file(dir, &[&format!("data_batch_{n}.bin")]))
+        .map(|n| {
+            let name = format!("data_batch_{n}.bin");
+            cifar.source.file(request, dir, &[&name])
+        })
         .collect()
 }
 

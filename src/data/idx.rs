@@ -3,7 +3,7 @@
 //! An IDX file is `00 00 type dimensions`, one big-endian `u32` a dimension, then the
 //! elements, the last dimension contiguous. Type 8 is bytes, the only one used here.
 
-use super::locate::Source;
+use super::locate::{Part, Source};
 use super::{Dataset, Progress, Report, Request, Split};
 use crate::error::{Error, Result};
 use crate::ir::Shape;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 /// A dataset of four IDX files.
 pub(super) struct Idx {
-    source: Source,
+    pub source: Source,
     classes: [&'static str; 10],
 }
 
@@ -44,12 +44,33 @@ const TEST_LABELS: &[&str] = &[
     "t10k-labels.idx1-ubyte.gz",
 ];
 
+/// The four files, of 60 000 and 10 000 images of 28×28 and as many labels, with the
+/// lengths of their gzip forms.
+const fn parts(packed: [u64; 4]) -> [Part; 4] {
+    let [train_images, train_labels, test_images, test_labels] = packed;
+    [
+        part(TRAIN_IMAGES, 16 + 60_000 * 28 * 28, train_images),
+        part(TRAIN_LABELS, 8 + 60_000, train_labels),
+        part(TEST_IMAGES, 16 + 10_000 * 28 * 28, test_images),
+        part(TEST_LABELS, 8 + 10_000, test_labels),
+    ]
+}
+
+const fn part(names: &'static [&'static str], plain: u64, packed: u64) -> Part {
+    let packed = Some(packed);
+    Part {
+        names,
+        plain,
+        packed,
+    }
+}
+
 /// Handwritten digits (LeCun, Cortes, Burges).
 pub(super) const MNIST: Idx = Idx {
     source: Source {
         name: "mnist",
         folders: &["mnist", "MNIST/raw"],
-        marker: TRAIN_IMAGES,
+        parts: &parts([9_912_422, 28_881, 1_648_877, 4_542]),
         homepage: "http://yann.lecun.com/exdb/mnist \
                    (mirror: https://ossci-datasets.s3.amazonaws.com/mnist)",
     },
@@ -61,7 +82,7 @@ pub(super) const FASHION_MNIST: Idx = Idx {
     source: Source {
         name: "fashion_mnist",
         folders: &["fashion_mnist", "FashionMNIST/raw"],
-        marker: TRAIN_IMAGES,
+        parts: &parts([26_421_880, 29_515, 4_422_102, 5_148]),
         homepage: "https://github.com/zalandoresearch/fashion-mnist",
     },
     classes: [
@@ -106,8 +127,9 @@ fn read_split(
     progress: &Progress,
 ) -> Result<Split> {
     let classes = idx.classes.len();
-    let (mut images, [count, height, width]) = IdxFile::open(idx.source.file(dir, images)?)?;
-    let (mut labels, [labelled]) = IdxFile::open(idx.source.file(dir, labels)?)?;
+    let (mut images, [count, height, width]) =
+        IdxFile::open(idx.source.file(request, dir, images)?)?;
+    let (mut labels, [labelled]) = IdxFile::open(idx.source.file(request, dir, labels)?)?;
     let shape = Shape::image(1, height, width);
     let name = format!("{} ({})", idx.source.name, images.path.display());
     request.accept(&name, shape, classes)?;

@@ -2,6 +2,7 @@
 
 use super::Request;
 use crate::error::{Error, Result};
+use crate::text::quote;
 use std::path::{Path, PathBuf};
 
 /// How a dataset that comes as files is known.
@@ -10,64 +11,118 @@ pub(super) struct Source {
     pub name: &'static str,
     /// Folders that it usually unpacks to, below one that holds several datasets.
     pub folders: &'static [&'static str],
-    /// Names of the file by which its folder is known.
-    pub marker: &'static [&'static str],
+    /// Its files; by the first of them its folder is known.
+    pub parts: &'static [Part],
     /// Where it can be had.
     pub homepage: &'static str,
 }
 
+/// A file of a dataset.
+pub(super) struct Part {
+    /// Every name that it goes by, in the order in which they are looked for.
+    pub names: &'static [&'static str],
+    /// Its published length in bytes.
+    pub plain: u64,
+    /// The published length of its gzip form, if it has one.
+    pub packed: Option<u64>,
+}
+
+/// The folder that holds datasets where no flag names one: that of the environment
+/// variable `VANC_DATA`, else `vanc/data` in the platform's folder for data. Nothing
+/// where there is no home.
+pub fn folder() -> Option<PathBuf> {
+    use etcetera::BaseStrategy;
+    match std::env::var_os("VANC_DATA").filter(|root| !root.is_empty()) {
+        Some(root) => Some(root.into()),
+        None => {
+            let platform = etcetera::base_strategy::choose_native_strategy().ok()?;
+            Some(platform.data_dir().join("vanc").join("data"))
+        }
+    }
+}
+
 impl Source {
-    /// The folder that holds the dataset: below `--data-dir` or that folder itself;
-    /// without the flag, below `root`, the value of `VANC_DATA`.
+    /// The names of the file by which its folder is known.
+    pub fn marker(&self) -> &'static [&'static str] {
+        self.parts.first().map_or(&[], |part| part.names)
+    }
+
+    /// Where it is looked for: below `dir`, what `--data-dir` names, and in that folder
+    /// itself; without the flag, below `root`, what [`folder`] gives.
     ///
     /// Usual subfolders come first, because MNIST and Fashion-MNIST name their files
     /// alike and only the folder tells them apart. For the same reason `root` itself,
     /// which is meant for all of them, does not count.
+    pub fn places(&self, dir: Option<&Path>, root: Option<&Path>) -> Vec<PathBuf> {
+        let parent = dir.or(root);
+        let below = |parent: &Path| self.folders.iter().map(|name| parent.join(name)).collect();
+        let mut places: Vec<PathBuf> = parent.map(below).unwrap_or_default();
+        places.extend(dir.map(PathBuf::from));
+        places
+    }
+
+    /// The folder that holds the dataset, among its [places](Source::places).
     pub fn locate(&self, request: &Request, root: Option<&Path>) -> Result<PathBuf> {
-        let needs = format!("{} needs the file {}", self.name, self.marker[0]);
+        let marker = self.marker();
+        let needs = format!(
+            "{} needs the file {}",
+            self.name,
+            marker.first().unwrap_or(&"")
+        );
+        let missing = |message: String| self.missing(&message, request.dir);
         let Some(parent) = request.dir.or(root) else {
-            return Err(self.missing(&format!("{needs}, but no folder to look in was given")));
+            return Err(missing(format!(
+                "{needs}, but no folder to look in was given"
+            )));
         };
         if !parent.is_dir() {
             let parent = parent.display();
-            return Err(self.missing(&format!("{needs}, but there is no folder {parent}")));
+            return Err(missing(format!("{needs}, but there is no folder {parent}")));
         }
-        let mut places: Vec<PathBuf> = self.folders.iter().map(|name| parent.join(name)).collect();
-        places.extend(request.dir.map(PathBuf::from));
-        if let Some(found) = places
-            .iter()
-            .find(|place| find(place, self.marker).is_some())
-        {
+        let places = self.places(request.dir, root);
+        if let Some(found) = places.iter().find(|place| find(place, marker).is_some()) {
             return Ok(found.clone());
         }
         let looked: Vec<String> = places.iter().map(|p| p.display().to_string()).collect();
-        Err(self.missing(&format!("{needs}, which is not in {}", looked.join(", "))))
+        Err(missing(format!(
+            "{needs}, which is not in {}",
+            looked.join(", ")
+        )))
     }
 
     /// The file of one of the `names` in `dir`, or the error that there is none.
-    pub fn file(&self, dir: &Path, names: &[&str]) -> Result<PathBuf> {
+    pub fn file(&self, request: &Request, dir: &Path, names: &[&str]) -> Result<PathBuf> {
         find(dir, names).ok_or_else(|| {
-            self.missing(&format!(
+            let message = format!(
                 "{} needs the file {}, which is not in {}",
                 self.name,
                 names[0],
                 dir.display()
-            ))
+            );
+            self.missing(&message, request.dir)
         })
     }
 
-    fn missing(&self, message: &str) -> Error {
+    /// The command that fetches it to where it is looked for.
+    pub fn command(&self, dir: Option<&Path>) -> String {
+        let into = dir.map(|dir| format!(" --data-dir {}", quote(&dir.display().to_string())));
+        format!("vanc data fetch {}{}", self.name, into.unwrap_or_default())
+    }
+
+    fn missing(&self, message: &str, dir: Option<&Path>) -> Error {
         Error::new(message).help(format!(
-            "get it from {} and give its folder by `--data-dir DIR`, or the folder that holds \
-             {}/ by the environment variable VANC_DATA; \
+            "fetch it with `{}`; files of your own, from {}, are found by `--data-dir DIR`, or \
+             in {}/ below the folder that the environment variable VANC_DATA names; \
              to go on at once without files: `--data synthetic`",
-            self.homepage, self.folders[0]
+            self.command(dir),
+            self.homepage,
+            self.folders[0]
         ))
     }
 }
 
 /// The first of the `names` that is a file in `dir`.
-fn find(dir: &Path, names: &[&str]) -> Option<PathBuf> {
+pub(super) fn find(dir: &Path, names: &[&str]) -> Option<PathBuf> {
     names
         .iter()
         .map(|name| dir.join(name))
@@ -82,7 +137,11 @@ mod tests {
     const SOURCE: Source = Source {
         name: "dots",
         folders: &["dots", "DOTS/raw"],
-        marker: &["dots.bin", "dots.bin.gz"],
+        parts: &[Part {
+            names: &["dots.bin", "dots.bin.gz"],
+            plain: 0,
+            packed: None,
+        }],
         homepage: "https://dots.example",
     };
 
@@ -131,9 +190,16 @@ mod tests {
     #[test]
     fn the_error_says_what_to_do() {
         let nowhere = Path::new("/nowhere/at/all");
-        for error in [locate(None, None), locate(Some(nowhere), None)] {
+        for (error, fetch) in [
+            (locate(None, None), "`vanc data fetch dots`"),
+            (
+                locate(Some(nowhere), None),
+                "`vanc data fetch dots --data-dir /nowhere/at/all`",
+            ),
+        ] {
             let text = error.unwrap_err().to_string();
             for part in [
+                fetch,
                 "dots.bin",
                 "dots.example",
                 "--data-dir",

@@ -14,9 +14,12 @@ mod random;
 mod sampler;
 mod shapes;
 mod standardize;
+mod stock;
 mod synthetic;
 
+pub use locate::folder;
 pub use sampler::{Epoch, Sampler};
+pub use stock::{Stock, stock};
 
 use crate::error::{Error, Result};
 use crate::ir::{DatasetKind, Shape};
@@ -109,7 +112,7 @@ impl Request<'_> {
 type Report<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
 /// Reads or draws the dataset of `request`. Files are looked for in
-/// [`Request::dir`], else in the folder that the environment variable `VANC_DATA` names.
+/// [`Request::dir`], else in [`folder`].
 ///
 /// `progress(done, total)` may be called from several threads, and so out of order.
 ///
@@ -118,12 +121,8 @@ type Report<'a> = &'a (dyn Fn(usize, usize) + Sync);
 /// Where a file is missing or is not what it should be, where a split is empty, and
 /// where the model takes other images or makes another number of logits.
 pub fn load(request: &Request, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Dataset> {
-    let root = std::env::var_os("VANC_DATA").filter(|root| !root.is_empty());
-    load_below(request, root.as_deref().map(Path::new), progress)
-}
-
-/// [`load`] with the value of `VANC_DATA` given.
-fn load_below(request: &Request, root: Option<&Path>, report: Report) -> Result<Dataset> {
+    let (report, root) = (progress, folder());
+    let root = root.as_deref();
     match request.kind {
         DatasetKind::Synthetic(settings) => synthetic::load(settings, request, report),
         DatasetKind::Mnist => idx::load(&idx::MNIST, request, root, report),

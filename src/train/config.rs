@@ -49,6 +49,7 @@ impl Config {
             "max_steps": options.max_steps,
             "log_every": options.log_every,
             "save_every": options.save_every.as_secs_f64(),
+            "tensorboard": options.tensorboard,
         });
         match config {
             Value::Object(config) => Ok(Config(config)),
@@ -91,6 +92,25 @@ impl Config {
     /// The command that began the run, if it is there.
     pub fn command(&self) -> Option<&str> {
         self.0.get("command").and_then(Value::as_str)
+    }
+
+    /// The setting called `key`.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.0.get(key)
+    }
+
+    /// The params of the file, and their values as they are written.
+    pub fn params(&self) -> Vec<(String, String)> {
+        let params = self.0.get("params").and_then(Value::as_object);
+        let written = |value: &Value| match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        params
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (name.clone(), written(value)))
+            .collect()
     }
 
     /// What differs between the run `started` and these settings, of all that may not.

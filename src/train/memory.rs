@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 
 /// Bytes that programs can still have, where the system says.
-fn available() -> Option<f64> {
+pub fn available() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text
         .lines()

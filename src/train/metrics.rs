@@ -63,10 +63,16 @@ pub struct SkipLine {
     pub alpha_residual: f64,
     /// Mean of λ.
     pub lambda_mean: f64,
+    /// Least and greatest α.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alpha_range: Option<[f64; 2]>,
+    /// Least and greatest λ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lambda_range: Option<[f64; 2]>,
 }
 
 impl SkipLine {
-    /// The means of one skip's α and λ.
+    /// The means and ranges of one skip's α and λ.
     pub fn new(skip: &SkipState) -> Self {
         let alpha = || skip.alpha.iter().map(|&a| f64::from(a));
         SkipLine {
@@ -74,8 +80,20 @@ impl SkipLine {
             alpha_mean: mean(alpha()),
             alpha_residual: mean(alpha().map(|a| (1.0 - a) * (1.0 - a))),
             lambda_mean: mean(skip.lambda.iter().map(|&l| f64::from(l))),
+            alpha_range: range(&skip.alpha),
+            lambda_range: range(&skip.lambda),
         }
     }
+}
+
+/// Least and greatest of `values`; nothing where one of them is no finite number.
+fn range(values: &[f32]) -> Option<[f64; 2]> {
+    let fold = |range: Option<[f64; 2]>, &value: &f32| {
+        let value = f64::from(value);
+        Some(range.map_or([value; 2], |[low, high]| [low.min(value), high.max(value)]))
+    };
+    let finite = values.iter().all(|value| value.is_finite());
+    values.iter().fold(None, fold).filter(|_| finite)
 }
 
 /// Mean over skips of `value`; nothing where there is no variable skip.

@@ -1,15 +1,16 @@
 //! Training: the loop, and what it leaves behind.
 //!
 //! [`session`] runs steps and evaluations from any [`position`], and writes the log
-//! ([`metrics`]) and [`checkpoint`]s into a [`run_folder`]. A run that is killed at any
-//! moment and resumed gives the numbers of one that was not, bit for bit.
+//! ([`metrics`], and [`tensorboard`] on request) and [`checkpoint`]s into a
+//! [`run_folder`]. A run that is killed at any moment and resumed gives the numbers of one
+//! that was not, bit for bit.
 
 mod ahead;
 pub mod checkpoint;
 pub mod config;
 pub mod confusion;
 pub mod evaluate;
-mod files;
+pub(crate) mod files;
 pub mod memory;
 pub mod metrics;
 pub mod options;
@@ -18,4 +19,5 @@ pub mod progress;
 pub mod run_folder;
 pub mod session;
 pub mod stop;
+pub mod tensorboard;
 pub mod weights;

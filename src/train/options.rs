@@ -1,5 +1,7 @@
 //! What the command line says of a run beside the model.
 
+pub use crate::text::quote;
+
 use crate::engines::cpu::Cpu;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -150,10 +152,14 @@ pub struct Options {
     pub log_every: Option<u64>,
     /// `--save-every`: wall time between checkpoints, beside one an epoch.
     pub save_every: Duration,
+    /// `--tensorboard`: whether the log is written for TensorBoard too.
+    pub tensorboard: bool,
     /// `--resume`.
     pub resume: bool,
     /// `--force`.
     pub force: bool,
+    /// `--stop-on-eof`: standard input's end asks for the stop, as SIGTERM does.
+    pub stop_on_eof: bool,
     /// `--quiet`.
     pub quiet: bool,
 }
@@ -180,8 +186,10 @@ impl Options {
             max_steps: None,
             log_every: None,
             save_every: SAVE_EVERY,
+            tensorboard: false,
             resume: false,
             force: false,
+            stop_on_eof: false,
             quiet: false,
         }
     }
@@ -263,6 +271,9 @@ impl Options {
                 Some(self.save_every.as_secs_f64().to_string()),
             );
         }
+        if self.tensorboard {
+            flag("tensorboard", None);
+        }
         if let Some(folder) = resume {
             flag("out", Some(shown(folder)));
             flag("resume", None);
@@ -274,16 +285,6 @@ impl Options {
 
 fn shown(path: &Path) -> String {
     path.display().to_string()
-}
-
-/// `word` as a POSIX shell reads it back.
-pub fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./=+,:@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.into()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 #[cfg(test)]
@@ -300,10 +301,11 @@ mod tests {
         options.order = Order::Sequential;
         options.max_steps = Some(5);
         options.save_every = Duration::from_millis(1500);
+        options.tensorboard = true;
         assert_eq!(
             options.command(Some(Path::new("runs/it's"))),
             "vanc train 'a b.van' --n 6 --bias=-2 --optimizer 'sgd(rate: 0.1)' --order sequential \
-             --augment off --max-steps 5 --save-every 1.5 --out 'runs/it'\\''s' --resume"
+             --augment off --max-steps 5 --save-every 1.5 --tensorboard --out 'runs/it'\\''s' --resume"
         );
     }
 

@@ -15,7 +15,7 @@ use super::options::quote;
 use crate::error::{Error, Result};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// Folder that default run folders are in.
 const RUNS: &str = "runs";
@@ -74,8 +74,20 @@ pub fn source(dir: &Path) -> PathBuf {
     dir.join("model.van")
 }
 
+/// Whether a process is training in `dir`, as far as the file system tells.
+pub fn is_training(dir: &Path) -> bool {
+    let Ok(file) = File::open(lock(dir)) else {
+        return false;
+    };
+    match file.try_lock_shared() {
+        Ok(()) => false,
+        // A file system without locks does not tell.
+        Err(TryLockError::WouldBlock | TryLockError::Error(_)) => true,
+    }
+}
+
 /// The mark of a folder that is ours, and what its process holds.
-fn lock(dir: &Path) -> PathBuf {
+pub fn lock(dir: &Path) -> PathBuf {
     dir.join(".lock")
 }
 
@@ -94,7 +106,13 @@ impl RunFolder {
     fn take(dir: &Path) -> Result<RunFolder> {
         let path = lock(dir);
         let file = File::create(&path).map_err(|e| write_error(&path, e))?;
-        match file.try_lock() {
+        let mut locked = file.try_lock();
+        if matches!(locked, Err(TryLockError::WouldBlock)) {
+            // `is_training` holds it for a moment.
+            std::thread::sleep(Duration::from_millis(50));
+            locked = file.try_lock();
+        }
+        match locked {
             // A file system without locks is used without them.
             Ok(()) | Err(TryLockError::Error(_)) => Ok(RunFolder {
                 dir: dir.to_owned(),

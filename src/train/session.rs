@@ -9,6 +9,7 @@ use super::position::{Position, Sums, Tested};
 use super::progress::{Progress, StepReport};
 use super::run_folder::{self, RunFolder};
 use super::stop::Stop;
+use super::tensorboard::{self, Events};
 use crate::data::{Dataset, Sampler};
 use crate::engines::{Engine, StepContext};
 use crate::error::{Error, Result};
@@ -34,6 +35,8 @@ pub struct Task<'a> {
     pub log_every: Option<u64>,
     /// Wall time between checkpoints, beside one an epoch.
     pub save_every: Duration,
+    /// Whether the log is written for TensorBoard too.
+    pub tensorboard: bool,
 }
 
 /// How a run ended.
@@ -51,6 +54,7 @@ pub struct Session<'a> {
     engine: &'a mut dyn Engine,
     dir: &'a Path,
     metrics: Metrics,
+    events: Option<Events>,
     meta: Meta,
     stop: &'a Stop,
     progress: &'a mut Progress,
@@ -93,12 +97,19 @@ impl<'a> Session<'a> {
         if lines.last().map(|line| line.step) != position.logged {
             progress.note("metrics.jsonl has lost lines from before the checkpoint");
         }
+        // Once begun, it goes on with the run.
+        let goes_on = position.step > 0 && tensorboard::path(dir).exists();
+        let events = match task.tensorboard || goes_on {
+            true => Some(Events::open(dir, &lines)?),
+            false => Events::remove(dir).map(|()| None)?,
+        };
         let now = Instant::now();
         let mut session = Session {
             task,
             engine,
             dir,
             metrics,
+            events,
             stop,
             progress,
             history: lines.into_iter().filter(ends_an_epoch).collect(),
@@ -321,6 +332,9 @@ impl<'a> Session<'a> {
 
     fn append(&mut self, line: &Line) -> Result<()> {
         self.metrics.append(line)?;
+        if let Some(events) = &mut self.events {
+            events.append(line)?;
+        }
         self.meta.position.logged = Some(line.step);
         Ok(())
     }

@@ -4,6 +4,9 @@ use crate::error::{Error, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
+/// The number of SIGTERM.
+const TERMINATE: i32 = 15;
+
 /// A wish to stop that the loop looks at after every step.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<AtomicI32>);
@@ -22,11 +25,11 @@ impl Stop {
         }
     }
 
-    /// Listens for SIGINT and SIGTERM from here on. The first one sets the wish; after
-    /// a second one the process ends at once with 128 + its number. SIGHUP keeps its
-    /// meaning, so that `nohup` does.
+    /// Listens for SIGINT and SIGTERM from here on. The first one sets the wish and
+    /// writes `said` to standard error; after a second one the process ends at once
+    /// with 128 + its number. SIGHUP keeps its meaning, so that `nohup` does.
     #[cfg(unix)]
-    pub fn on_signals() -> Result<Stop> {
+    pub fn on_signals(said: &'static str) -> Result<Stop> {
         use signal_hook::consts::{SIGINT, SIGTERM};
         let stop = Stop::default();
         let failed = |e: std::io::Error| Error::new(format!("cannot listen for signals: {e}"));
@@ -38,10 +41,7 @@ impl Stop {
                     signal_hook::low_level::exit(128 + signal);
                 }
                 wish.request(signal);
-                let _ = std::io::Write::write_all(
-                    &mut std::io::stderr(),
-                    b"\nfinishing the step, then saving; once more to leave at once\n",
-                );
+                let _ = std::io::Write::write_all(&mut std::io::stderr(), said.as_bytes());
             }
         };
         std::thread::Builder::new()
@@ -53,7 +53,24 @@ impl Stop {
 
     /// Where there are no Unix signals nothing asks.
     #[cfg(not(unix))]
-    pub fn on_signals() -> Result<Stop> {
+    pub fn on_signals(_: &'static str) -> Result<Stop> {
         Ok(Stop::default())
+    }
+
+    /// Asks for the stop, as SIGTERM would, when standard input ends: whoever holds its
+    /// other end has closed it, or is no more, however it ended.
+    pub fn when_input_ends(&self) -> Result<()> {
+        let wish = self.clone();
+        let listen = move || {
+            let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+            if wish.requested().is_none() {
+                wish.request(TERMINATE);
+            }
+        };
+        std::thread::Builder::new()
+            .name("input".into())
+            .spawn(listen)
+            .map_err(|e| Error::new(format!("cannot wait for the end of the input: {e}")))?;
+        Ok(())
     }
 }

@@ -50,12 +50,13 @@ fn files_in_the_readme_are_sound_and_canonical() {
     }
 }
 
-/// Each `vanc` command runs: training for two steps on drawn images, all others as
-/// they are written.
+/// Each `vanc` command runs: training for two steps on drawn images, sweeps with one
+/// seed, all others as they are written.
 #[test]
 fn commands_in_the_readme_run() {
     let folder = tempfile::tempdir().expect("a folder");
     let run = folder.path().join("run").display().to_string();
+    let sweep = folder.path().join("sweep").display().to_string();
     let commands: Vec<Vec<String>> = blocks("sh")
         .iter()
         .flat_map(|block| block.lines())
@@ -94,7 +95,22 @@ fn commands_in_the_readme_run() {
                     words.extend(["--n", "1", "--width", "4"].map(String::from));
                 }
             }
-            "eval" => words[1] = run.clone(),
+            "sweep" => {
+                // What follows `>` is the shell's.
+                words.truncate(words.iter().position(|w| w == ">").unwrap_or(words.len()));
+                for own in ["--out", "--seeds"] {
+                    if let Some(at) = words.iter().position(|w| w == own) {
+                        words.drain(at..at + 2);
+                    }
+                }
+                let data = ["--data", "synthetic(train: 64, test: 16)"];
+                words.extend(data.map(String::from));
+                words.extend(["--max-steps", "2", "--out", &sweep].map(String::from));
+            }
+            // Nobody is asked for anything: what it would do is another test's.
+            "data" if words[1] == "fetch" => words.push("--help".into()),
+            "report" if words[1].starts_with("sweeps/") => words[1] = sweep.clone(),
+            "eval" | "watch" | "report" => words[1] = run.clone(),
             _ => {}
         }
         succeed(&words);

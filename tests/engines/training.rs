@@ -204,23 +204,30 @@ fn a_loaded_state_goes_on_bit_for_bit() {
 
 #[test]
 fn the_bits_do_not_depend_on_the_number_of_threads() {
+    // Large enough that products are split among threads, and thin layers whose images
+    // are.
+    let large = "conv(16, kernel: 3) batch_norm relu conv(16, kernel: 3) relu linear(4)";
+    let unit = "skip variable { batch_norm relu linear(20) } skip highway { linear(20) tanh }";
+    let thin = format!("linear(20) {unit} skip dirac {{ linear(20) }} crelu linear(4)");
     for single in ENGINES {
-        // Large enough that products are split among threads.
-        let layers = "conv(16, kernel: 3) batch_norm relu conv(16, kernel: 3) relu linear(4)";
-        let model = model("3, 32, 32", layers, &[]);
-        let run = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-            pool.build().unwrap().install(|| {
-                let mut engine = single(&model, &state(&model, 2));
-                engine.step(&batch(&model, 16, 0), at(0)).unwrap();
-                engine.step(&batch(&model, 16, 1), at(1)).unwrap();
-                saved(engine.as_ref())
-            })
-        };
-        let alone = run(1);
-        assert_eq!(alone, run(2));
-        assert_eq!(alone, run(3));
-        assert_eq!(alone, run(2));
+        for (input, layers, images) in [("3, 32, 32", large, 16), ("1, 6, 6", &thin, 200)] {
+            let model = model(input, layers, &[]);
+            let run = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+                pool.build().unwrap().install(|| {
+                    let mut engine = single(&model, &state(&model, 2));
+                    for step in 0..10 {
+                        let batch = batch(&model, images, step);
+                        engine.step(&batch, at(step)).unwrap();
+                    }
+                    saved(engine.as_ref())
+                })
+            };
+            let alone = run(1);
+            for threads in [2, 3, 5, 2] {
+                assert_eq!(alone, run(threads));
+            }
+        }
     }
 }
 

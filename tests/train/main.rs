@@ -8,4 +8,5 @@ mod program;
 mod resume;
 mod run_folder;
 mod support;
+mod tensorboard;
 mod weights;

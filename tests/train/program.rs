@@ -6,7 +6,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tempfile::{TempDir, tempdir};
+use vanc::train::metrics;
 use vanc::train::run_folder;
+use vanc::train::tensorboard::{self, Events};
 
 const SOURCE: &str = "
 model killed {
@@ -43,7 +45,8 @@ impl Place {
     fn start(&self, run: &str) -> Child {
         Command::new(env!("CARGO_BIN_EXE_vanc"))
             .args(["train", "killed.van", "--resume", "--log-every", "3"])
-            .args(["--save-every", "0.01", "--threads", "1", "--out", run])
+            .args(["--save-every", "0.01", "--threads", "1", "--tensorboard"])
+            .args(["--out", run])
             .current_dir(self.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -124,7 +127,17 @@ fn killed_runs(runs: usize, kills: u32) {
         assert_eq!(log(&dir), log(&whole), "{name}");
         assert_eq!(last(&dir), last(&whole), "{name}");
         assert_eq!(best(&dir), best(&whole), "{name}");
+        assert_events_agree(&dir);
     }
+}
+
+/// Whether the event file has the points of the log and no other: then it is left as it is
+/// where it is made to agree with the log.
+fn assert_events_agree(dir: &Path) {
+    let lines = metrics::read(&run_folder::metrics(dir)).unwrap();
+    let before = std::fs::read(tensorboard::path(dir)).unwrap();
+    Events::open(dir, &lines).unwrap();
+    assert_eq!(std::fs::read(tensorboard::path(dir)).unwrap(), before);
 }
 
 #[test]

@@ -291,6 +291,7 @@ pub fn train(dir: &Path, setup: Setup) -> Result<Ending> {
         max_steps: setup.max_steps,
         log_every: setup.log_every,
         save_every: setup.save_every,
+        tensorboard: false,
     };
     let mut progress = Progress::to(Box::new(std::io::sink()));
     Session::new(task, &mut engine, &folder, meta, &stop, &mut progress)?.run()

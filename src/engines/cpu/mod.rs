@@ -177,7 +177,7 @@ impl CpuEngine {
     fn run(&mut self, batch: &Batch, at: StepContext, moves: bool) -> Result<Outcome> {
         batch::admit(&self.model, batch)?;
         let index = self.plan_for(batch.len(), Purpose::Training)?;
-        let Ready { plan, thin } = &self.plans[index];
+        let Ready { plan, thin } = &mut self.plans[index];
         let inputs = Inputs::new(&self.model, batch, at);
         if let Some(times) = &mut self.times {
             times.resize(plan.steps().count(), 0.0);

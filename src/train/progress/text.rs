@@ -23,6 +23,11 @@ impl Paint {
         self.apply(Style::new().green().bold(), text)
     }
 
+    /// Bad news.
+    pub fn bad(self, text: &str) -> String {
+        self.apply(Style::new().red().bold(), text)
+    }
+
     /// The fading of skips.
     pub fn accent(self, text: &str) -> String {
         self.apply(Style::new().cyan(), text)

@@ -131,6 +131,12 @@ impl Pool {
         self.fork(job, false);
     }
 
+    /// Runs `job(0)` on the caller's thread, as [`Pool::run`] would.
+    pub fn alone(&self, job: &(dyn Fn(usize) + Sync)) {
+        let _restore = flush_to_zero();
+        job(0);
+    }
+
     /// As [`Pool::run`]; with `optional`, a helper that has not begun when the caller is
     /// done is left out. On a busy machine it may not get a processor for a long while.
     fn fork(&self, job: &(dyn Fn(usize) + Sync), optional: bool) {
@@ -287,10 +293,10 @@ pub struct Meeting {
 }
 
 impl Meeting {
-    /// Of all threads of `pool`.
-    pub fn new(pool: &Pool) -> Meeting {
+    /// Of `threads` of `pool`.
+    pub fn new(pool: &Pool, threads: usize) -> Meeting {
         Meeting {
-            threads: pool.threads(),
+            threads,
             spins: pool.team.spins,
             arrived: Line::default(),
             held: Line::default(),
@@ -389,7 +395,7 @@ mod tests {
     fn threads_meet_and_one_works_alone() {
         for threads in [1, 2, 5] {
             let pool = Pool::new(threads).unwrap();
-            let meeting = Meeting::new(&pool);
+            let meeting = Meeting::new(&pool, pool.threads());
             let (together, alone) = (AtomicUsize::new(0), AtomicUsize::new(0));
             pool.run(&|_| {
                 for round in 1..=100 {
@@ -408,7 +414,7 @@ mod tests {
     #[test]
     fn nobody_waits_for_a_thread_that_panicked() {
         let pool = Pool::new(2).unwrap();
-        let meeting = Meeting::new(&pool);
+        let meeting = Meeting::new(&pool, pool.threads());
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             pool.run(&|thread| {
                 meeting.attend(|| {

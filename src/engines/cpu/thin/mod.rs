@@ -6,9 +6,11 @@
 //! only where something is summed over the batch: once a batch norm in each direction,
 //! and for the gradients of weights, whose lines are then shared out for SGD.
 
+mod pace;
 mod schedule;
 
-use self::schedule::{LINE, Phase, Schedule, Task, Work, sums_len};
+use self::pace::Pace;
+use self::schedule::{LINE, Phase, Schedule, Task, Work, middle, sums_len};
 use super::clock::Clock;
 use super::kernels::dense::{self, DenseGeometry};
 use super::kernels::{Meeting, Moments, Pool, Shared, moments, pointwise};
@@ -19,6 +21,7 @@ use crate::error::Result;
 use crate::plan::{Action, Convolve, Id, Kind, Plan, Step};
 use std::ops::Range;
 use std::sync::Mutex;
+use std::time::Instant;
 
 /// A plan that is run this way.
 pub(super) struct Thin {
@@ -27,7 +30,9 @@ pub(super) struct Thin {
     own: Vec<Mutex<Pool>>,
     /// Of each part of the batch.
     found: Vec<Mutex<Found>>,
-    meeting: Meeting,
+    /// Of all threads, and of one.
+    meetings: [Meeting; 2],
+    pace: Pace,
 }
 
 /// Floats of scratch that a plan wants for a whole step, 0 if it is not thin.
@@ -50,34 +55,37 @@ impl Thin {
         Ok(Some(Thin {
             own: (0..pool.threads()).map(one).collect::<Result<_>>()?,
             found: (0..parts).map(|_| Mutex::default()).collect(),
-            meeting: Meeting::new(pool),
+            meetings: [pool.threads(), 1].map(|threads| Meeting::new(pool, threads)),
+            pace: Pace::new(pool.threads()),
             schedule,
         }))
     }
 
     /// As [`run::all`], the times being those of the first thread.
     pub fn run(
-        &self,
+        &mut self,
         pool: &Pool,
         lent: Lent,
         inputs: &Inputs,
         moves: bool,
         times: Option<&mut Vec<f64>>,
     ) -> Found {
-        let threads = pool.threads();
-        let times = Mutex::new(times);
         let Some(scratch) = lent.plan.scratch else {
             return Found::default();
         };
+        let start = Instant::now();
+        let (threads, times) = (self.pace.threads(), Mutex::new(times));
+        let meeting = &self.meetings[usize::from(threads == 1)];
         // SAFETY: only the threads below use it, each its own part or as scheduled.
         let scratch = Shared::new(unsafe { lent.write(scratch) });
-        pool.run(&|thread| {
+        let job = |thread: usize| {
             let own = self.own[thread].lock().unwrap_or_else(|e| e.into_inner());
             let from = self.schedule.sums + thread * self.schedule.scratch;
             let parts = self.found.len();
             let mut times = (thread == 0).then(|| times.lock().ok()).flatten();
             let mut worker = Worker {
                 thin: self,
+                meeting,
                 clock: Clock::new(times.as_mut().and_then(|times| times.as_deref_mut())),
                 pool: &own,
                 lent,
@@ -89,9 +97,15 @@ impl Thin {
                 // SAFETY: a thread's own part.
                 scratch: unsafe { scratch.range(from, self.schedule.scratch) },
             };
-            self.meeting.attend(|| worker.run(moves));
-        });
-        self.found()
+            meeting.attend(|| worker.run(moves));
+        };
+        match threads {
+            1 => pool.alone(&job),
+            _ => pool.run(&job),
+        }
+        let found = self.found();
+        self.pace.took(start.elapsed());
+        found
     }
 
     /// What all parts found together.
@@ -109,6 +123,7 @@ impl Thin {
 /// A thread.
 struct Worker<'a> {
     thin: &'a Thin,
+    meeting: &'a Meeting,
     /// Of the first thread.
     clock: Clock<'a>,
     /// Of this thread alone.
@@ -143,9 +158,8 @@ impl<'a> Worker<'a> {
             for task in &phase.together {
                 self.task(task);
             }
-            let thin = self.thin;
-            thin.meeting
-                .wait(|| phase.alone.iter().for_each(|task| self.task(task)));
+            let meeting = self.meeting;
+            meeting.wait(|| phase.alone.iter().for_each(|task| self.task(task)));
         }
     }
 
@@ -162,6 +176,10 @@ impl<'a> Worker<'a> {
                 Work::Sums(at) => {
                     for part in self.parts.clone() {
                         self.sum(step, part, at);
+                    }
+                    if let Action::ConvolveWeight { .. } = step.action {
+                        let all = 0..self.thin.found.len();
+                        self.sum_tree(at, sums_len(plan, step), all);
                     }
                 }
                 Work::Merge(at) => self.merge(step, at),
@@ -256,6 +274,25 @@ impl<'a> Worker<'a> {
         }
     }
 
+    /// Adds up what of the tree of sums over `parts` this thread has all of, each sum to
+    /// the place of its first part.
+    unsafe fn sum_tree(&self, at: usize, len: usize, parts: Range<usize>) {
+        if parts.len() < 2 || parts.end <= self.parts.start || self.parts.end <= parts.start {
+            return;
+        }
+        let middle = middle(&parts);
+        // SAFETY: the sums of this thread's parts.
+        unsafe {
+            self.sum_tree(at, len, parts.start..middle);
+            self.sum_tree(at, len, middle..parts.end);
+            if self.parts.start <= parts.start && parts.end <= self.parts.end {
+                let to = self.sums.range(at + parts.start * len, len);
+                let from = &*self.sums.range(at + middle * len, len);
+                to.iter_mut().zip(from).for_each(|(to, x)| *to += x);
+            }
+        }
+    }
+
     /// The sums of all parts at `at`, put together.
     unsafe fn merge(&mut self, step: &Step, at: usize) {
         let (lent, parts) = (self.lent, self.thin.found.len());
@@ -341,26 +378,56 @@ impl<'a> Worker<'a> {
                         dense::weight_gradient(self.pool, &g, x, dy, first, dw, db, self.scratch);
                         return;
                     };
-                    let sums = self
-                        .sums
-                        .range(at, self.thin.found.len() * sums_len(plan, step));
-                    add_up(sums, sums_len(plan, step), part.start, dw);
+                    let len = sums_len(plan, step);
+                    let sums = &*self.sums.range(at, self.thin.found.len() * len);
+                    self.add_up(sums, len, part.start, dw);
                     if let Some((db, id)) = db.zip(*dbias) {
                         let from = plan.buffer(*dweight).elements + share(id).start;
-                        add_up(sums, sums_len(plan, step), from, db);
+                        self.add_up(sums, len, from, db);
                     }
                 }
                 other => unreachable!("{} has no lines", other.word()),
             }
         }
     }
+
+    /// To `to`, the sum over all parts, each of `len` floats, of what they have from
+    /// `from` on, from what [`Self::sum_tree`] left.
+    fn add_up(&self, sums: &[f32], len: usize, from: usize, to: &mut [f32]) {
+        for (chunk, to) in to.chunks_mut(CHUNK).enumerate() {
+            let from = from + chunk * CHUNK;
+            let sum = self.tree(sums, len, from..from + to.len(), 0..self.thin.found.len());
+            to.copy_from_slice(&sum[..to.len()]);
+        }
+    }
+
+    fn tree(
+        &self,
+        sums: &[f32],
+        len: usize,
+        at: Range<usize>,
+        parts: Range<usize>,
+    ) -> [f32; CHUNK] {
+        let count = self.thin.found.len();
+        let owner = |part: usize| owner(part, count, self.threads);
+        let mut sum = [0.0; CHUNK];
+        if owner(parts.start) == owner(parts.end - 1) {
+            let there = &sums[parts.start * len..][at.clone()];
+            sum[..at.len()].copy_from_slice(there);
+            return sum;
+        }
+        let middle = middle(&parts);
+        sum = self.tree(sums, len, at.clone(), parts.start..middle);
+        let other = self.tree(sums, len, at, middle..parts.end);
+        sum.iter_mut().zip(other).for_each(|(sum, x)| *sum += x);
+        sum
+    }
 }
 
-/// To `to`, the sum over parts, each of `len` floats, of what they have from `from` on.
-fn add_up(sums: &[f32], len: usize, from: usize, to: &mut [f32]) {
-    to.fill(0.0);
-    for part in sums.chunks_exact(len) {
-        let part = &part[from..from + to.len()];
-        to.iter_mut().zip(part).for_each(|(to, x)| *to += x);
-    }
+/// Floats added up at once.
+const CHUNK: usize = 256;
+
+/// The thread that has this part of the batch.
+fn owner(part: usize, parts: usize, threads: usize) -> usize {
+    ((part + 1) * threads - 1) / parts
 }

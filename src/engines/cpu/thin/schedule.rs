@@ -3,6 +3,7 @@
 use super::super::kernels::{normalise, padded};
 use super::super::{Cpu, map::Map, run};
 use crate::plan::{Action, Id, Kind, Place, Plan, Purpose, Step};
+use std::ops::Range;
 
 /// Elements of the largest weight of a thin network: every thread blocks its own copy.
 const WEIGHT: usize = 1 << 16;
@@ -58,7 +59,7 @@ pub enum Work {
     Sums(usize),
     /// The sums of all parts put together.
     Merge(usize),
-    /// Some rows of a tensor, from the sums of all parts where a place is given.
+    /// Some rows of a tensor; where a place is given, from the sums of all parts there.
     Lines(Option<usize>),
     /// All of it, by one thread.
     Whole,
@@ -92,6 +93,7 @@ impl Schedule {
             phases: Vec::new(),
             now: Phase::default(),
             accesses: Vec::new(),
+            deferred: Vec::new(),
         };
         let mut steps = plan.steps().enumerate();
         let counts = [&plan.forward, &plan.backward, &plan.update].map(Vec::len);
@@ -100,7 +102,7 @@ impl Schedule {
                 .by_ref()
                 .take(count)
                 .for_each(|(at, step)| maker.step(at, step));
-            maker.meet();
+            maker.finish();
             std::mem::take(&mut maker.phases)
         });
         Some(Schedule {
@@ -168,6 +170,13 @@ pub fn sums_len(plan: &Plan, step: &Step) -> usize {
         }
         _ => 0,
     }
+}
+
+/// Where the sums over parts `from..to` are split in two, so that the order of the
+/// additions is that of the parts alone. Threads' shares of the parts are mostly sums of
+/// such a tree, and only those need to be handed over.
+pub fn middle(parts: &Range<usize>) -> usize {
+    parts.start + parts.len() / 2
 }
 
 /// Whether the gradient of a weight is summed part by part.
@@ -252,14 +261,25 @@ struct Maker<'a> {
     phases: Vec<Phase>,
     now: Phase,
     accesses: Vec<Access>,
+    /// Tasks that nothing waits for, so that they can wait for the next meeting.
+    deferred: Vec<(Task, Vec<Access>)>,
 }
 
 impl Maker<'_> {
-    /// Ends the phase at hand.
+    /// Ends the phase at hand; the next one begins with what was deferred.
     fn meet(&mut self) {
         self.accesses.clear();
-        if !self.now.together.is_empty() || !self.now.alone.is_empty() {
-            self.phases.push(std::mem::take(&mut self.now));
+        self.phases.push(std::mem::take(&mut self.now));
+        for (task, accesses) in self.deferred.drain(..) {
+            self.accesses.extend(accesses);
+            self.now.together.push(task);
+        }
+    }
+
+    /// Ends the phase at hand, and all that was deferred.
+    fn finish(&mut self) {
+        while !self.now.together.is_empty() || !self.deferred.is_empty() {
+            self.meet();
         }
     }
 
@@ -277,7 +297,8 @@ impl Maker<'_> {
             Action::ConvolveWeight { .. } => {
                 let at = self.large.take();
                 self.together(task(Work::Sums(at)), what);
-                self.together(task(Work::Lines(Some(at))), what);
+                let lines = task(Work::Lines(Some(at)));
+                self.deferred.push((lines, self.accesses(lines.work, what)));
             }
             Action::PointwiseGradient(g) if sums > 0 => {
                 let at = self.small.take();
@@ -327,8 +348,15 @@ impl Maker<'_> {
     /// Adds a task to the phase, or after a meeting to the next one.
     fn together(&mut self, task: Task, what: &Step) {
         let wanted = self.accesses(task.work, what);
-        let conflict = |a: &Access| self.accesses.iter().any(|b| a.conflicts(b));
-        if wanted.iter().any(conflict) {
+        let conflict = |b: &Access| wanted.iter().any(|a| a.conflicts(b));
+        if self
+            .deferred
+            .iter()
+            .any(|(_, all)| all.iter().any(conflict))
+        {
+            self.meet();
+        }
+        if self.accesses.iter().any(conflict) {
             self.meet();
         }
         self.accesses.extend(wanted);

@@ -54,49 +54,95 @@ impl View {
         view
     }
 
+    /// What the channels from `line` on have in common.
     #[inline(always)]
-    unsafe fn table<S: Simd>(&self, place: usize, line: usize) -> S::V {
-        // SAFETY: within the tables.
-        unsafe { S::load(self.tables.add(place * self.stride + line)) }
-    }
-
-    /// n and u.
-    #[inline(always)]
-    unsafe fn normal<S: Simd>(&self, z: S::V, line: usize) -> (S::V, S::V) {
-        if !self.normed {
-            return (z, z);
-        }
-        // SAFETY: within the tables.
+    unsafe fn channels<S: Simd>(&self, line: usize) -> Channels<S> {
+        // SAFETY: within the tables and the weights.
         unsafe {
-            let centred = S::sub(z, self.table::<S>(0, line));
-            let n = S::mul(centred, self.table::<S>(1, line));
-            (
-                n,
-                S::fma(n, self.table::<S>(2, line), self.table::<S>(3, line)),
-            )
+            let table = |place: usize| S::load(self.tables.add(place * self.stride + line));
+            Channels {
+                normed: self.normed,
+                mean: table(0),
+                inverse: table(1),
+                weight: table(2),
+                bias: table(3),
+                shift: table(5),
+                along: table(6),
+                weights: (
+                    S::load(self.body_weight.add(line)),
+                    S::load(self.skip_weight.add(line)),
+                ),
+            }
         }
     }
 
     /// a and b of a row's channels from `line` on.
     #[inline(always)]
-    unsafe fn weights<S: Simd>(&self, row: usize, line: usize) -> (S::V, S::V) {
+    unsafe fn weights<S: Simd>(&self, of: &Channels<S>, row: usize, line: usize) -> (S::V, S::V) {
+        if self.gate.is_null() && self.plane == 1 {
+            return of.weights;
+        }
         // SAFETY: within the weights, the gate and the tables.
         unsafe {
-            if !self.gate.is_null() {
-                // Both 0 in the padding, as fixed weights are.
-                let one = self.table::<S>(4, line);
-                let gate = S::load(self.gate.add(row * self.stride + line));
-                let a = S::mul(one, value::<S>(Activation::Sigmoid, gate));
-                return (a, S::sub(one, a));
+            if self.gate.is_null() {
+                let at = row % self.plane * self.stride + line;
+                let [a, b] = [self.body_weight, self.skip_weight].map(|from| from.add(at));
+                return (S::load(a), S::load(b));
             }
-            let position = if self.plane == 1 { 0 } else { row % self.plane };
-            let at = position * self.stride + line;
-            (
-                S::load(self.body_weight.add(at)),
-                S::load(self.skip_weight.add(at)),
-            )
+            // Both 0 in the padding, as fixed weights are.
+            let one = S::load(self.tables.add(4 * self.stride + line));
+            let gate = S::load(self.gate.add(row * self.stride + line));
+            let a = S::mul(one, value::<S>(Activation::Sigmoid, gate));
+            (a, S::sub(one, a))
         }
     }
+}
+
+/// Of sixteen channels, in registers while rows pass by.
+#[derive(Clone, Copy)]
+struct Channels<S: Simd> {
+    normed: bool,
+    /// μ, 1/√(σ² + eps), γ, β.
+    mean: S::V,
+    inverse: S::V,
+    weight: S::V,
+    bias: S::V,
+    /// dβ/M and dγ/M.
+    shift: S::V,
+    along: S::V,
+    /// a and b, where every row has the same.
+    weights: (S::V, S::V),
+}
+
+impl<S: Simd> Channels<S> {
+    /// n and u.
+    #[inline(always)]
+    unsafe fn normal(&self, z: S::V) -> (S::V, S::V) {
+        if !self.normed {
+            return (z, z);
+        }
+        // SAFETY: S is present.
+        unsafe {
+            let n = S::mul(S::sub(z, self.mean), self.inverse);
+            (n, S::fma(n, self.weight, self.bias))
+        }
+    }
+}
+
+/// Runs `$lines::<S, L>(…, line)` for groups of L lines, then of one.
+macro_rules! by_lines {
+    ($stride:expr, $most:literal, $lines:ident :: <$S:ident>($($arg:expr),*)) => {
+        let mut line = 0;
+        while line < $stride {
+            if $stride - line >= $most * LANES {
+                $lines::<$S, $most>($($arg),*, line);
+                line += $most * LANES;
+            } else {
+                $lines::<$S, 1>($($arg),*, line);
+                line += LANES;
+            }
+        }
+    };
 }
 
 simd! {
@@ -116,14 +162,35 @@ unsafe fn forward_rows_generic<S: Simd>(
     first: usize,
     count: usize,
 ) {
+    // SAFETY: passed on to the caller.
+    unsafe {
+        by_lines!(
+            view.stride,
+            4,
+            forward_lines::<S>(view, z, out, first, count)
+        );
+    }
+}
+
+#[inline(always)]
+unsafe fn forward_lines<S: Simd, const L: usize>(
+    view: &View,
+    z: *const f32,
+    out: *mut f32,
+    first: usize,
+    count: usize,
+    line: usize,
+) {
     let view = *view;
-    for row in first..first + count {
-        for line in (0..view.stride).step_by(LANES) {
-            // SAFETY: within the caller's rows.
-            unsafe {
+    // SAFETY: within the caller's rows.
+    unsafe {
+        let all: [Channels<S>; L] = std::array::from_fn(|l| view.channels(line + l * LANES));
+        for row in first..first + count {
+            for (l, channels) in all.iter().enumerate() {
+                let line = line + l * LANES;
                 let at = row * view.stride + line;
-                let (_, u) = view.normal::<S>(S::load(z.add(at)), line);
-                let (a, b) = view.weights::<S>(row, line);
+                let (_, u) = channels.normal(S::load(z.add(at)));
+                let (a, b) = view.weights(channels, row, line);
                 let mut sum = S::mul(a, value::<S>(view.activation, u));
                 if !view.skip.is_null() {
                     sum = S::fma(b, S::load(view.skip.add(at)), sum);
@@ -157,19 +224,9 @@ unsafe fn sum_rows_generic<S: Simd>(
     rows: (usize, usize, usize),
     to: [*mut f32; SUMS],
 ) {
-    // Four lines at a time where there are: whole rows of 64 channels, in order.
-    let mut line = 0;
-    while line < view.stride {
-        // SAFETY: passed on to the caller.
-        unsafe {
-            if view.stride - line >= 4 * LANES {
-                sum_lines::<S, 4>(view, z, d, rows, to, line);
-                line += 4 * LANES;
-            } else {
-                sum_lines::<S, 1>(view, z, d, rows, to, line);
-                line += LANES;
-            }
-        }
+    // SAFETY: passed on to the caller.
+    unsafe {
+        by_lines!(view.stride, 4, sum_lines::<S>(view, z, d, rows, to));
     }
 }
 
@@ -186,14 +243,15 @@ unsafe fn sum_lines<S: Simd, const L: usize>(
     // SAFETY: within the caller's rows and sums.
     unsafe {
         let mut sums = [[S::splat(0.0); SUMS]; L];
+        let all: [Channels<S>; L] = std::array::from_fn(|l| view.channels(line + l * LANES));
         for index in 0..count {
             let row = first + index * step;
-            for (l, sums) in sums.iter_mut().enumerate() {
+            for (l, (sums, channels)) in sums.iter_mut().zip(&all).enumerate() {
                 let line = line + l * LANES;
                 let at = row * view.stride + line;
-                let (n, u) = view.normal::<S>(S::load(z.add(at)), line);
+                let (n, u) = channels.normal(S::load(z.add(at)));
                 let d = S::load(d.add(at));
-                let (a, _) = view.weights::<S>(row, line);
+                let (a, _) = view.weights(channels, row, line);
                 let du = derivative::<S>(view.activation, u, S::mul(a, d));
                 sums[0] = S::add(sums[0], du);
                 sums[1] = S::fma(du, n, sums[1]);
@@ -234,24 +292,46 @@ unsafe fn backward_rows_generic<S: Simd>(
     view: &View,
     z: *const f32,
     d: *const f32,
-    [dz, ds, dg]: [(*mut f32, bool); 3],
+    to: [(*mut f32, bool); 3],
     first: usize,
     count: usize,
 ) {
+    // SAFETY: passed on to the caller.
+    unsafe {
+        by_lines!(
+            view.stride,
+            2,
+            backward_lines::<S>(view, z, d, to, first, count)
+        );
+    }
+}
+
+#[inline(always)]
+unsafe fn backward_lines<S: Simd, const L: usize>(
+    view: &View,
+    z: *const f32,
+    d: *const f32,
+    [dz, ds, dg]: [(*mut f32, bool); 3],
+    first: usize,
+    count: usize,
+    line: usize,
+) {
     let view = *view;
-    for row in first..first + count {
-        for line in (0..view.stride).step_by(LANES) {
-            // SAFETY: within the caller's rows.
-            unsafe {
+    // SAFETY: within the caller's rows.
+    unsafe {
+        let all: [Channels<S>; L] = std::array::from_fn(|l| view.channels(line + l * LANES));
+        for row in first..first + count {
+            for (l, channels) in all.iter().enumerate() {
+                let line = line + l * LANES;
                 let at = row * view.stride + line;
-                let (a, b) = view.weights::<S>(row, line);
-                let (n, u) = view.normal::<S>(S::load(z.add(at)), line);
+                let (a, b) = view.weights(channels, row, line);
+                let (n, u) = channels.normal(S::load(z.add(at)));
                 let d = S::load(d.add(at));
                 let mut du = derivative::<S>(view.activation, u, S::mul(a, d));
                 if view.normed {
-                    let along = S::mul(n, view.table::<S>(6, line));
-                    let scale = S::mul(view.table::<S>(1, line), view.table::<S>(2, line));
-                    let rest = S::sub(S::sub(du, view.table::<S>(5, line)), along);
+                    let along = S::mul(n, channels.along);
+                    let scale = S::mul(channels.inverse, channels.weight);
+                    let rest = S::sub(S::sub(du, channels.shift), along);
                     du = S::mul(scale, rest);
                 }
                 if !dz.0.is_null() {

@@ -1,0 +1,100 @@
+//! `vanc data list`: what there is of each dataset, and where.
+
+use super::super::{Failure, describe};
+use super::folder;
+use crate::data::{Stock, stock};
+use crate::fetch::{CATALOG, Dataset};
+use crate::text;
+use clap::ArgMatches;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// A dataset of the catalog, and what there is of it.
+struct Row {
+    dataset: Dataset<'static>,
+    stock: Stock,
+    /// Bytes of files that are begun, and the bytes those will have.
+    begun: Option<(u64, u64)>,
+}
+
+/// Prints every dataset that can be fetched.
+pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    let root = folder(matches)?;
+    let dir = super::path_of(matches, "data-dir");
+    let rows: Vec<Row> = CATALOG
+        .into_iter()
+        .filter_map(|(kind, dataset)| {
+            Some(Row {
+                dataset,
+                stock: stock(kind, dir.as_deref())?,
+                begun: begun(&dataset, &root.join(dataset.folder)),
+            })
+        })
+        .collect();
+    let json = matches
+        .get_one::<String>("format")
+        .is_some_and(|f| f == "json");
+    describe::print(&match json {
+        true => format!("{:#}\n", to_json(&rows, &root)),
+        false => to_text(&rows, &root),
+    })
+}
+
+/// How far an interrupted fetch into `dir` has come.
+fn begun(dataset: &Dataset, dir: &Path) -> Option<(u64, u64)> {
+    let lengths = dataset.files.iter().filter_map(|file| {
+        let length = file.part(dir).metadata().ok()?.len();
+        Some((length, file.bytes))
+    });
+    lengths.reduce(|(a, all_a), (b, all_b)| (a + b, all_a + all_b))
+}
+
+fn to_text(rows: &[Row], root: &Path) -> String {
+    let mut out = format!("\n  data in {}\n\n", root.display());
+    for row in rows {
+        let state = match (&row.stock.dir, row.stock.faults.as_slice()) {
+            (Some(dir), []) => format!(
+                "complete     {} files, {}, in {}",
+                row.stock.files,
+                text::bytes(row.stock.bytes),
+                dir.display()
+            ),
+            (Some(dir), [first, rest @ ..]) => {
+                let more = match rest.len() {
+                    0 => String::new(),
+                    more => format!(" (and {more} more)"),
+                };
+                format!("incomplete   {first}{more}, in {}", dir.display())
+            }
+            (None, _) => {
+                let all = row.dataset.files.iter().map(|file| file.bytes).sum();
+                format!("not there    {} to fetch", text::bytes(all))
+            }
+        };
+        out.push_str(&format!("  {:<14} {state}\n", row.dataset.name));
+        if let Some((bytes, all)) = row.begun {
+            let (bytes, all) = (text::bytes(bytes), text::bytes(all));
+            out.push_str(&format!("  {:<14} {:<12} {bytes} of {all}\n", "", "begun"));
+        }
+    }
+    if rows.iter().any(|row| !row.stock.is_complete()) {
+        out.push_str("\n  `vanc data fetch NAME` fetches what is missing\n");
+    }
+    out.push('\n');
+    out
+}
+
+fn to_json(rows: &[Row], root: &Path) -> Value {
+    let datasets = rows.iter().map(|row| {
+        json!({
+            "name": row.dataset.name,
+            "complete": row.stock.is_complete(),
+            "dir": row.stock.dir,
+            "files": row.stock.files,
+            "bytes": row.stock.bytes,
+            "faults": row.stock.faults,
+            "begun_bytes": row.begun.map(|(bytes, _)| bytes),
+        })
+    });
+    json!({ "folder": root, "datasets": datasets.collect::<Vec<_>>() })
+}

@@ -1,0 +1,49 @@
+//! `vanc report DIR`: figures and tables of a sweep or a run.
+
+use crate::check::{self, Override, Target};
+use crate::describe::totals;
+use crate::diag::Sources;
+use crate::error::Result;
+use crate::report::sweep::Run;
+use crate::report::{self, Request, Written};
+use crate::train::run_folder;
+use std::path::Path;
+
+/// Writes the page of the sweep or run in `dir`.
+pub fn run(dir: &Path, out: Option<&Path>, published: Option<&Path>) -> Result<Written> {
+    report::write(&Request {
+        dir,
+        out,
+        published,
+        layers: &layers,
+    })
+}
+
+/// The weighted layers of a run's network.
+fn layers(run: &Run) -> Option<usize> {
+    let path = run_folder::source(&run.dir);
+    let text = std::fs::read_to_string(&path).ok()?;
+    let params = run.config.as_ref()?.params().into_iter();
+    let overrides: Vec<Override> = params
+        .map(|(name, value)| Override {
+            target: Target::Param,
+            name,
+            value,
+        })
+        .collect();
+    let mut sources = Sources::new(path.display().to_string(), text);
+    let model = check::check(&mut sources, &overrides, false).ok()?;
+    Some(totals(&model).depth)
+}
+
+/// What a person is told.
+pub fn told(written: &Written) -> String {
+    let page = written.page.display();
+    match written.figures {
+        0 => format!("wrote {page}; there is nothing to draw yet\n"),
+        figures => format!(
+            "wrote {page}, and its {figures} figures as SVG and PNG in {}\n",
+            written.folder.display()
+        ),
+    }
+}

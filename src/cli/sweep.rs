@@ -1,0 +1,300 @@
+//! `vanc sweep FILE`: a grid of runs of `vanc train`, several at once.
+
+mod ask;
+mod check;
+
+use super::describe::print;
+use super::source::Source;
+use super::{FAILED, Failure, stopped, train};
+use crate::check::Knob;
+use crate::error::{Error, Result};
+use crate::sweep::emit::{Script, Target};
+use crate::sweep::folder::SweepFolder;
+use crate::sweep::grid::Run;
+use crate::sweep::outcome::Outcome;
+use crate::sweep::progress::Progress;
+use crate::sweep::results::{self, Tally};
+use crate::sweep::runner::{self, Ended, Task, Work};
+use crate::sweep::shard::MAX_SHARDS;
+use crate::train::memory;
+use crate::train::options::{Device, quote};
+use crate::train::stop::Stop;
+use ask::Asked;
+use check::{Checked, check, read_data};
+use clap::ArgMatches;
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Parts of a script unless `--shards` says otherwise.
+const SHARDS: usize = 100;
+
+/// Bytes of a process beside its network and its images.
+const PROCESS: f64 = 64e6;
+
+pub(super) fn run(
+    args: &[OsString],
+    source: &Source,
+    knobs: &[Knob],
+    matches: &ArgMatches,
+) -> Result<(), Failure> {
+    let asked = Asked::read(source, knobs, matches)?;
+    if let Some(target) = target(matches)? {
+        check(source, knobs, &asked.settings)?;
+        return print(&script(args, &asked, matches)?.text(target));
+    }
+    train::use_threads(super::options::threads(matches))?;
+    let checked = check(source, knobs, &asked.settings)?;
+    let data_dir = matches.get_one::<std::path::PathBuf>("data-dir");
+    let images = read_data(&checked, data_dir.map(|dir| dir.as_path()))?;
+    let shared = asked.shard.is_some();
+    let folder = SweepFolder::open(&asked.out, &asked.settings, source.text(), shared)?;
+    let mut progress = Progress::new(asked.quiet);
+    let ended = sweep(&asked, &checked, images, &folder, &mut progress);
+    progress.clear();
+    let (ended, signal) = ended?;
+    let tally = results::write(folder.dir())?;
+    if let Some(signal) = signal {
+        let words = args.iter().skip(1).map(|arg| quote(&arg.to_string_lossy()));
+        let words: Vec<String> = words.collect();
+        progress.note(&format!(
+            "stopped with {} of {} runs done; to go on:\n\n    vanc {}\n",
+            tally.done,
+            tally.done + tally.failed + tally.missing,
+            words.join(" ")
+        ));
+        return Err(Failure::Said(stopped(signal)));
+    }
+    progress.note(&summary(&asked, &tally));
+    match ended.failed + ended.stopped {
+        0 => Ok(()),
+        _ => Err(Failure::Said(ExitCode::from(FAILED))),
+    }
+}
+
+/// Does what is missing of the sweep, or of its shard, until a signal comes.
+fn sweep(
+    asked: &Asked,
+    checked: &[Checked],
+    images: usize,
+    folder: &SweepFolder,
+    progress: &mut Progress,
+) -> Result<(Ended, Option<i32>)> {
+    // The runner says what the first signal does.
+    let stop = Stop::on_signals("")?;
+    let runs = asked.settings.grid.runs();
+    let all = runs.len();
+    let (tasks, mine) = tasks(asked, checked, runs, folder);
+    let jobs = jobs(asked, checked, images).min(tasks.len().max(1));
+    let threads = (asked.threads / jobs).max(1);
+    let work = Work {
+        folder,
+        jobs,
+        threads,
+        flags: flags(asked, jobs),
+    };
+    let runs: Vec<&Run> = tasks.iter().map(|task| &task.run).collect();
+    let facts = facts(asked, all, mine, tasks.len(), &work);
+    progress.heading(&asked.settings.file, &facts, &asked.settings.grid, &runs);
+    // So that they are there to be looked at from the start.
+    results::write(folder.dir())?;
+    let ended = runner::run(&work, tasks, &stop, progress)?;
+    Ok((ended, stop.requested().filter(|_| ended.stopped > 0)))
+}
+
+/// The runs to do, the first seed of every combination first, and how many of the grid
+/// are this shard's.
+fn tasks(
+    asked: &Asked,
+    checked: &[Checked],
+    runs: Vec<Run>,
+    folder: &SweepFolder,
+) -> (Vec<Task>, usize) {
+    let Asked {
+        settings, shard, ..
+    } = asked;
+    let seeds = settings.grid.seeds.len().max(1);
+    let mine = runs
+        .into_iter()
+        .enumerate()
+        .filter(|(place, _)| shard.is_none_or(|shard| shard.takes(*place)));
+    let mine: Vec<(usize, Run)> = mine.collect();
+    let count = mine.len();
+    let mut missing: Vec<(usize, Run)> = mine
+        .into_iter()
+        .filter(|(_, run)| {
+            let outcome = Outcome::read(&folder.run(&run.name));
+            !matches!(outcome, Some(Outcome::Done(_)))
+        })
+        .collect();
+    missing.sort_by_key(|(place, _)| place % seeds);
+    let tasks = missing.into_iter().map(|(place, run)| Task {
+        flags: settings.flags(&run.values, run.seed),
+        epochs: checked
+            .get(place / seeds)
+            .map_or(1, |checked| checked.epochs),
+        run,
+    });
+    (tasks.collect(), count)
+}
+
+/// Runs at a time: as was said, or one a thread as far as memory goes. Small networks use
+/// one core better than several, and a run's numbers do not depend on its threads.
+fn jobs(asked: &Asked, checked: &[Checked], images: usize) -> usize {
+    if let Some(jobs) = asked.jobs {
+        return jobs;
+    }
+    let most = checked.iter().map(|c| c.memory).fold(0.0, f64::max) + images as f64 + PROCESS;
+    let limit = asked
+        .memory
+        .map(|bytes| bytes as f64)
+        .or_else(memory::available);
+    let fit = limit.map_or(usize::MAX, |limit| (limit / most) as usize);
+    let side_by_side = checked.iter().map(|checked| match checked.device {
+        Device::Cpu => asked.threads,
+    });
+    side_by_side.min().unwrap_or(1).min(fit).max(1)
+}
+
+/// A run's share of the memory, and the flags handed on as they are.
+fn flags(asked: &Asked, jobs: usize) -> Vec<OsString> {
+    let mut flags = Vec::new();
+    if let Some(bytes) = asked.memory {
+        flags.push(format!("--memory={}", (bytes / jobs as u64).max(1)).into());
+    }
+    for (name, value) in &asked.free {
+        let mut flag = OsString::from(format!("--{name}="));
+        flag.push(value);
+        flags.push(flag);
+    }
+    if asked.tensorboard {
+        flags.push("--tensorboard".into());
+    }
+    flags
+}
+
+/// What is shown above the runs.
+fn facts(asked: &Asked, all: usize, mine: usize, left: usize, work: &Work) -> Vec<Fact> {
+    let grid = &asked.settings.grid;
+    let axes = grid
+        .axes
+        .iter()
+        .map(|axis| (axis.name.as_str(), axis.values.len()));
+    let parts = axes.chain([("seed", grid.seeds.len())]);
+    let parts: Vec<String> = parts.map(|(name, n)| format!("{name} ({n})")).collect();
+    let mut whole = format!("{} = {}", parts.join(" × "), counted(all, "run"));
+    if mine < all {
+        whole.push_str(&format!(", {mine} of them in this shard"));
+    }
+    if left < mine {
+        whole.push_str(&format!(", {left} of them left to do"));
+    }
+    let threads = counted(work.threads, "thread");
+    vec![
+        ("grid", whole),
+        (
+            "at once",
+            format!("{}, {threads} each", counted(work.jobs, "run")),
+        ),
+        ("folder", work.folder.dir().display().to_string()),
+    ]
+}
+
+/// A name and what is to be said under it.
+type Fact = (&'static str, String);
+
+/// `1 run`, `2 runs`.
+fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// How the whole grid stands at the end, and where the results are.
+fn summary(asked: &Asked, tally: &Tally) -> String {
+    let Tally {
+        done,
+        failed,
+        missing,
+    } = *tally;
+    let dir = asked.out.display().to_string();
+    let mut text = format!(
+        "\n  {}: {done} done",
+        counted(done + failed + missing, "run")
+    );
+    if failed > 0 {
+        text.push_str(&format!(", {failed} failed"));
+    }
+    if missing > 0 {
+        text.push_str(&format!(", {missing} missing"));
+    }
+    text.push_str(&format!("\n  results  {dir}/results.{{csv,jsonl}}\n"));
+    if failed > 0 {
+        text.push_str(&format!(
+            "  failures {dir}/runs/*/log.txt; the same command tries them again\n"
+        ));
+    }
+    text.push_str(&format!("  report   vanc report {}\n", quote(&dir)));
+    text
+}
+
+/// What `--emit` asks for.
+fn target(matches: &ArgMatches) -> Result<Option<Target>> {
+    let target = match matches.get_one::<String>("emit").map(String::as_str) {
+        None => None,
+        Some("slurm") => Some(Target::Slurm),
+        Some(_) => Some(Target::Shell),
+    };
+    let given = |name: &str| matches.contains_id(name);
+    if target.is_some() && given("shard") {
+        return Err(
+            Error::new("--emit prints a script for all parts, and --shard does one")
+                .help("give --emit --shards N for a script with N parts"),
+        );
+    }
+    if target.is_none() && given("shards") {
+        return Err(Error::new(
+            "--shards says in how many parts a script is, and none is asked for",
+        )
+        .help("give --shard I/N to do a part, or --emit for a script"));
+    }
+    Ok(target)
+}
+
+/// The script that does what `args` say in parts.
+fn script(args: &[OsString], asked: &Asked, matches: &ArgMatches) -> Result<Script> {
+    let runs = asked.settings.grid.runs().len();
+    let shards = match matches.get_one::<u64>("shards") {
+        None => runs.min(SHARDS),
+        Some(&n) => usize::try_from(n)
+            .ok()
+            .filter(|n| (1..=MAX_SHARDS).contains(n))
+            .ok_or_else(|| {
+                Error::new(format!(
+                    "--shards {n}: there must be between 1 and {MAX_SHARDS}"
+                ))
+            })?,
+    };
+    let here = |e: std::io::Error| Error::new(format!("cannot find this program's place: {e}"));
+    let program = std::env::current_exe().map_err(here)?;
+    let words = args
+        .iter()
+        .skip(1)
+        .map(|arg| arg.to_string_lossy().into_owned());
+    let mut words = words.peekable();
+    let mut command = vec![program.display().to_string()];
+    while let Some(word) = words.next() {
+        let name = word.split('=').next().unwrap_or_default();
+        match name {
+            "--emit" | "--shards" if word == name => drop(words.next()),
+            "--emit" | "--shards" => {}
+            _ => command.push(word),
+        }
+    }
+    let stem = Path::new(&asked.settings.file).with_extension("");
+    Ok(Script {
+        name: format!("sweep-{}", stem.display()),
+        cwd: std::env::current_dir().map_err(here)?,
+        command,
+        shards,
+        threads: matches.get_one::<u64>("threads").copied(),
+    })
+}

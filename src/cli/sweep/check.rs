@@ -1,0 +1,152 @@
+//! Every combination of a sweep as `vanc train` would read it, before any is run.
+
+use crate::check::Knob;
+use crate::cli::source::Source;
+use crate::cli::train::needed_memory;
+use crate::cli::{Failure, arguments, complain, options, style};
+use crate::data::{self, Request};
+use crate::diag::Sources;
+use crate::error::Result;
+use crate::ir::{DatasetKind, Model, Shape};
+use crate::sweep::settings::Settings;
+use crate::train::options::{Device, Options};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Mistakes that are shown at most.
+const SHOWN: usize = 10;
+
+/// What the sweep needs to know of a sound combination.
+pub(super) struct Checked {
+    pub epochs: u64,
+    pub device: Device,
+    /// Bytes that a run takes beside its process and images that are read from files.
+    pub memory: f64,
+    /// The images, and what the network takes and makes.
+    pub data: (DatasetKind, Shape, usize),
+}
+
+/// The combinations of the grid, in their order, if all are sound. Mistakes are shown,
+/// each with the combinations that have it.
+pub(super) fn check(
+    source: &Source,
+    knobs: &[Knob],
+    settings: &Settings,
+) -> Result<Vec<Checked>, Failure> {
+    let grid = &settings.grid;
+    let seed = grid.seeds.first().copied().unwrap_or_default();
+    let mut sound = Vec::new();
+    let mut mistakes: Vec<(String, Vec<String>)> = Vec::new();
+    for values in grid.combinations() {
+        match check_one(source, knobs, &settings.flags(&values, seed)) {
+            Ok(checked) => sound.push(checked),
+            Err(screen) => {
+                let label = grid.label(&values);
+                match mistakes.iter_mut().find(|(known, _)| *known == screen) {
+                    Some((_, labels)) => labels.push(label),
+                    None => mistakes.push((screen, vec![label])),
+                }
+            }
+        }
+    }
+    if mistakes.is_empty() {
+        return Ok(sound);
+    }
+    show(&mistakes);
+    Err(Failure::Said(ExitCode::from(crate::cli::FAILED)))
+}
+
+fn show(mistakes: &[(String, Vec<String>)]) {
+    let mut text = String::new();
+    for (screen, labels) in mistakes.iter().take(SHOWN) {
+        let first = match labels.first().map(String::as_str) {
+            None | Some("") => "every run",
+            Some(label) => label,
+        };
+        let others = match labels.len() {
+            0 | 1 => String::new(),
+            2 => ", and 1 other combination".into(),
+            n => format!(", and {} other combinations", n - 1),
+        };
+        text.push_str(&format!("in {first}{others}:\n\n{}\n\n", screen.trim_end()));
+    }
+    let more = match mistakes.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        n => format!("and {n} more mistakes; "),
+    };
+    complain(&format!("{text}{more}nothing was begun\n"));
+}
+
+/// Checks a run with these flags of `vanc train`; on a mistake, what there is to show.
+fn check_one(source: &Source, knobs: &[Knob], flags: &[String]) -> Result<Checked, String> {
+    let words = ["vanc", "train", "FILE"].map(String::from);
+    let words = words.iter().chain(flags);
+    let matches = arguments::command(knobs)
+        .try_get_matches_from(words)
+        .map_err(|e| first_part(&e.to_string()))?;
+    let Some((_, matches)) = matches.subcommand() else {
+        return Err("there is no command".into());
+    };
+    let read = options::train(&source.path, knobs, matches);
+    let options = read
+        .and_then(|options| options.check().map(|()| options))
+        .map_err(|e| e.to_string())?;
+    let mut overrides = arguments::param_overrides(knobs, matches);
+    overrides.extend(arguments::setting_overrides(matches));
+    let name = source.path.display().to_string();
+    let mut sources = Sources::new(name, source.text());
+    let model = crate::check::check(&mut sources, &overrides, true).map_err(|mistakes| {
+        let screens = mistakes.iter().map(|m| m.render(&sources, style()));
+        screens.collect::<Vec<_>>().join("\n")
+    })?;
+    Ok(checked(&model, &options))
+}
+
+/// The message of an error of clap's, without the usage.
+fn first_part(text: &str) -> String {
+    text.split("\n\n").next().unwrap_or_default().to_string()
+}
+
+fn checked(model: &Model, options: &Options) -> Checked {
+    let kind = model.train.data.kind;
+    let (images, batch) = match &kind {
+        DatasetKind::Synthetic(drawn) => {
+            (drawn.train + drawn.test, model.train.batch.min(drawn.train))
+        }
+        DatasetKind::Mnist
+        | DatasetKind::FashionMnist
+        | DatasetKind::Cifar10
+        | DatasetKind::Cifar100
+        | DatasetKind::Folder => (0, model.train.batch),
+    };
+    let images = images as f64 * model.input.elements() as f64;
+    Checked {
+        epochs: model.train.epochs as u64,
+        device: options.device,
+        memory: images + needed_memory(options.engine, options.cpu(), model, batch),
+        data: (kind, model.input, model.output.elements()),
+    }
+}
+
+/// Reads each dataset that comes as files, so that one that is missing or damaged is
+/// found now and not by every run; the bytes of the largest.
+pub(super) fn read_data(checked: &[Checked], dir: Option<&Path>) -> Result<usize> {
+    let mut seen: Vec<(DatasetKind, Shape, usize)> = Vec::new();
+    let mut most = 0;
+    for Checked { data, .. } in checked {
+        let (kind, input, classes) = *data;
+        if matches!(kind, DatasetKind::Synthetic(_)) || seen.contains(data) {
+            continue;
+        }
+        seen.push(*data);
+        let request = Request {
+            kind,
+            dir,
+            input,
+            classes,
+        };
+        let dataset = data::load(&request, &|_, _| {})?;
+        most = most.max(dataset.train.pixels.len() + dataset.test.pixels.len());
+    }
+    Ok(most)
+}

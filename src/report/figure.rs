@@ -1,0 +1,195 @@
+//! What figures have in common.
+
+use super::chart::palette::{BLACK, Look};
+use super::chart::{Axis, Chart, Line, Point, Span};
+use super::history::{Epoch, Trace};
+use super::spread::Spread;
+use std::collections::BTreeMap;
+
+/// A chart with its place in a report.
+#[derive(Clone, Debug)]
+pub struct Figure {
+    /// The name of its files, without an ending.
+    pub name: String,
+    /// What is drawn.
+    pub chart: Chart,
+}
+
+/// Limits of a percentage.
+pub const PERCENT: [f64; 2] = [0.0, 100.0];
+/// No limits.
+pub const ANY: [f64; 2] = [f64::NEG_INFINITY, f64::INFINITY];
+/// Dashes of training curves.
+pub const TRAINING: &str = "6 3";
+/// Dashes of curves on the right axis.
+pub const RESIDUAL: &str = "2 3";
+
+/// The axis of epochs.
+pub fn epoch_axis() -> Axis {
+    Axis::new("epoch", Span::Tight)
+}
+
+/// The axis of an error.
+pub fn error_axis() -> Axis {
+    Axis::new("error / %", Span::Within(PERCENT))
+}
+
+/// The axis of the α residual, mean (1−α)².
+pub fn residual_axis() -> Axis {
+    Axis::new("α residual", Span::Fixed([0.0, 1.0]))
+}
+
+/// A quantity over the epochs of `runs`: the mean, and a band of one deviation within
+/// `limits`.
+pub fn by_epoch<'a>(
+    runs: impl IntoIterator<Item = &'a [Epoch]>,
+    limits: [f64; 2],
+    value: impl Fn(&Epoch) -> Option<f64>,
+) -> Vec<Point> {
+    let mut values: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+    for epoch in runs.into_iter().flatten() {
+        values.entry(epoch.epoch).or_default().extend(value(epoch));
+    }
+    let point = |(epoch, values): (u64, Vec<f64>)| {
+        let spread = Spread::of(values)?;
+        Some(Point {
+            x: epoch as f64,
+            y: spread.mean,
+            band: spread.band(limits),
+        })
+    };
+    values.into_iter().filter_map(point).collect()
+}
+
+/// Means over `runs` of a trace's mean, least and greatest value.
+pub fn trace_by_epoch<'a>(
+    runs: impl IntoIterator<Item = &'a [Epoch]> + Clone,
+    trace: impl Fn(&Epoch) -> Option<Trace>,
+) -> Vec<Point> {
+    let of =
+        |value: &dyn Fn(Trace) -> f64| by_epoch(runs.clone(), ANY, |epoch| trace(epoch).map(value));
+    let (means, lows, highs) = (of(&|t| t.mean), of(&|t| t.range[0]), of(&|t| t.range[1]));
+    let banded = means.into_iter().zip(lows).zip(highs);
+    banded
+        .map(|((mean, low), high)| Point {
+            band: Some([low.y, high.y]),
+            ..mean
+        })
+        .collect()
+}
+
+/// Training and test error, and on the right axis the α residual, of runs that differ
+/// in their seed alone, with the colour of `look`.
+pub fn curves<'a>(
+    title: String,
+    look: &Look,
+    runs: impl IntoIterator<Item = &'a [Epoch]> + Clone,
+) -> Chart {
+    let line = |name: &str, look: Look, right, points| Line {
+        name: name.into(),
+        look,
+        right,
+        points,
+    };
+    let error = |value: &dyn Fn(&Epoch) -> Option<f64>| by_epoch(runs.clone(), PERCENT, value);
+    let test = error(&|epoch| epoch.test.map(|score| score.error()));
+    let train = error(&|epoch| epoch.train.map(|score| score.error()));
+    let residual = by_epoch(runs.clone(), [0.0, 1.0], |epoch| epoch.residual);
+    let bare = Look {
+        marker: None,
+        ..look.clone()
+    };
+    let mut lines = vec![
+        line("training error", bare.dashed(TRAINING), false, train),
+        line("test error", look.clone(), false, test),
+    ];
+    let right = (!residual.is_empty()).then(residual_axis);
+    if right.is_some() {
+        let look = Look::new(if look.color == BLACK {
+            "#D55E00"
+        } else {
+            BLACK
+        });
+        lines.push(line(
+            "α residual (right)",
+            look.dashed(RESIDUAL),
+            true,
+            residual,
+        ));
+    }
+    Chart {
+        title,
+        x: epoch_axis(),
+        left: error_axis(),
+        right,
+        lines,
+    }
+}
+
+/// A name for files: letters, digits and dashes.
+pub fn slug(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.replace('α', "alpha").replace('λ', "lambda").chars() {
+        match c {
+            c if c.is_ascii_alphanumeric() => out.push(c.to_ascii_lowercase()),
+            '.' if out.ends_with(|c: char| c.is_ascii_digit()) => out.push('.'),
+            _ if out.ends_with('-') || out.is_empty() => {}
+            _ => out.push('-'),
+        }
+    }
+    out.truncate(100);
+    out.trim_end_matches(['-', '.']).to_string()
+}
+
+/// Gives figures whose names are alike different ones.
+pub fn name_apart(figures: &mut [Figure]) {
+    let mut taken = std::collections::HashSet::new();
+    for figure in figures {
+        let mut name = figure.name.clone();
+        let mut number = 2;
+        while !taken.insert(name.clone()) {
+            name = format!("{}-{number}", figure.name);
+            number += 1;
+        }
+        figure.name = name;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_files_are_plain_and_different() {
+        assert_eq!(
+            slug("Test error, variable(lambda: 0), depth = 30"),
+            "test-error-variable-lambda-0-depth-30"
+        );
+        assert_eq!(slug("../../etc/passwd"), "etc-passwd");
+        assert_eq!(slug("rate = 0.05"), "rate-0.05");
+        assert_eq!(slug("α, ±"), "alpha");
+        let figure = |name: &str| Figure {
+            name: name.into(),
+            chart: curves(String::new(), &Look::new(BLACK), []),
+        };
+        let mut figures = vec![figure("a"), figure("a"), figure("a-2")];
+        name_apart(&mut figures);
+        let names: Vec<&str> = figures.iter().map(|f| f.name.as_str()).collect();
+        assert_eq!(names, ["a", "a-2", "a-2-2"]);
+    }
+
+    #[test]
+    fn runs_are_averaged_epoch_by_epoch() {
+        let epoch = |epoch, residual| Epoch {
+            epoch,
+            residual: Some(residual),
+            ..Epoch::default()
+        };
+        let runs = [vec![epoch(1, 0.5), epoch(2, 0.2)], vec![epoch(1, 0.7)]];
+        let points = by_epoch(runs.iter().map(Vec::as_slice), ANY, |epoch| epoch.residual);
+        assert_eq!(points.len(), 2);
+        assert!((points[0].y - 0.6).abs() < 1e-12);
+        assert!(points[0].band.is_some());
+        assert_eq!((points[1].x, points[1].y, points[1].band), (2.0, 0.2, None));
+    }
+}

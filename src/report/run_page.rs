@@ -1,0 +1,217 @@
+//! The page of a single run.
+
+use super::Place;
+use super::chart::palette::{BLACK, Look};
+use super::chart::{Axis, Chart, Line, Point, Span, escape};
+use super::figure::{self, ANY, Figure, by_epoch, slug};
+use super::history::{self, Epoch};
+use super::page::{Page, code, link_between};
+use super::view;
+use crate::error::{Error, Result};
+use crate::train::config::Config;
+use crate::train::metrics::SkipLine;
+use crate::train::progress::text::{decimal, duration, percent};
+use crate::train::run_folder;
+use std::path::Path;
+
+/// Skips that the legend can name.
+const NAMED: usize = 12;
+
+pub(super) fn page(dir: &Path, place: &Place) -> Result<(Page, Vec<Figure>)> {
+    let epochs = history::read(dir)?;
+    let Some(last) = epochs.last() else {
+        return Err(Error::new(format!(
+            "the run in {} has ended no epoch yet",
+            dir.display()
+        ))
+        .help("wait for it; vanc watch shows how far it is"));
+    };
+    let config = Config::read(&run_folder::config(dir)).ok();
+    let model = config
+        .as_ref()
+        .and_then(|config| config.get("model")?.as_str());
+    let policy = config.as_ref().and_then(view::policy);
+    let title = match (model, &policy) {
+        (Some(model), Some(policy)) => format!("Run of {model}, {policy}"),
+        (Some(model), None) => format!("Run of {model}"),
+        (None, _) => "Run".into(),
+    };
+    let mut page = Page::new(&title, &place.figures);
+    page.facts(&facts(dir, place, &epochs, last));
+    let look = policy.map_or(Look::new(BLACK), |policy| Look::of(&policy, 0));
+    let mut curves = vec![titled(figure::curves(
+        "Training and test error".into(),
+        &look,
+        [epochs.as_slice()],
+    ))];
+    curves.push(titled(losses(&look, &epochs)));
+    curves.retain(|figure| !figure.chart.is_empty());
+    page.figures(
+        "Curves",
+        "The training curves are of the images as they are trained on, augmented, over each \
+         epoch; the test curves of the test images after it. The α residual is the mean of \
+         (1 − α)² over all skips: 1 while the skips are whole, 0 when they are gone.",
+        &curves,
+    );
+    let mut skips = skips(&epochs);
+    if !skips.is_empty() {
+        page.figures(
+            "Skips",
+            "Each line is the mean over the elements of one skip, from the first skip of the \
+             network (blue) to the last (orange); its band goes from the least element to the \
+             greatest.",
+            &skips,
+        );
+    }
+    curves.append(&mut skips);
+    page.section("To repeat it", repeat(dir, config.as_ref()));
+    Ok((page, curves))
+}
+
+fn facts(dir: &Path, place: &Place, epochs: &[Epoch], last: &Epoch) -> Vec<(&'static str, String)> {
+    let shown = escape(&dir.display().to_string());
+    let folder = match link_between(&place.parent, dir) {
+        Some(link) => format!("<a href=\"{}\">{shown}</a>", escape(&link)),
+        None => shown,
+    };
+    let mut facts = vec![
+        ("folder", folder),
+        (
+            "trained",
+            format!(
+                "{} epochs, {} steps, {}",
+                last.epoch,
+                last.step,
+                duration(last.seconds)
+            ),
+        ),
+    ];
+    if let Some(test) = last.test {
+        let text = format!("{}, loss {}", percent(test.accuracy), decimal(test.loss));
+        facts.push(("test accuracy", text));
+    }
+    if let Some((epoch, score)) = history::best(epochs) {
+        facts.push((
+            "best",
+            format!("{} in epoch {epoch}", percent(score.accuracy)),
+        ));
+    }
+    if let Some(residual) = last.residual {
+        facts.push(("α residual", decimal(residual)));
+    }
+    facts
+}
+
+fn titled(chart: Chart) -> Figure {
+    Figure {
+        name: slug(&chart.title),
+        chart,
+    }
+}
+
+fn losses(look: &Look, epochs: &[Epoch]) -> Chart {
+    let loss = |value: &dyn Fn(&Epoch) -> Option<f64>| by_epoch([epochs], ANY, value);
+    let line = |name: &str, look: Look, points| Line {
+        name: name.into(),
+        look,
+        right: false,
+        points,
+    };
+    let bare = Look {
+        marker: None,
+        ..look.clone()
+    };
+    Chart {
+        title: "Training and test loss".into(),
+        x: figure::epoch_axis(),
+        left: Axis::new("mean loss / nat", Span::Within([0.0, f64::INFINITY])),
+        right: None,
+        lines: vec![
+            line(
+                "training loss",
+                bare.dashed(figure::TRAINING),
+                loss(&|epoch| epoch.train.map(|score| score.loss)),
+            ),
+            line(
+                "test loss",
+                look.clone(),
+                loss(&|epoch| epoch.test.map(|score| score.loss)),
+            ),
+        ],
+    }
+}
+
+/// α and λ of every skip.
+fn skips(epochs: &[Epoch]) -> Vec<Figure> {
+    let paths: Vec<&str> = match epochs.iter().rev().find(|epoch| !epoch.skips.is_empty()) {
+        Some(epoch) => epoch.skips.iter().map(|skip| skip.path.as_str()).collect(),
+        None => return Vec::new(),
+    };
+    let chart = |title: &str, label: &str, span, value: &Value| Chart {
+        title: title.into(),
+        x: figure::epoch_axis(),
+        left: Axis::new(label, span),
+        right: None,
+        lines: (0..paths.len())
+            .map(|i| line(&paths, i, epochs, value))
+            .collect(),
+    };
+    vec![
+        titled(chart(
+            "α of each skip",
+            "α",
+            Span::Fixed([0.0, 1.0]),
+            &|skip| (skip.alpha_mean, skip.alpha_range),
+        )),
+        titled(chart("λ of each skip", "λ", Span::Within(ANY), &|skip| {
+            (skip.lambda_mean, skip.lambda_range)
+        })),
+    ]
+}
+
+/// The mean of a skip, and the ends of its band.
+type Value<'a> = dyn Fn(&SkipLine) -> (f64, Option<[f64; 2]>) + 'a;
+
+fn line(paths: &[&str], index: usize, epochs: &[Epoch], value: &Value) -> Line {
+    let count = paths.len();
+    let points = epochs.iter().filter_map(|epoch| {
+        let (y, band) = value(epoch.skips.get(index)?);
+        Some(Point {
+            x: epoch.epoch as f64,
+            y,
+            // Many bands hide each other.
+            band: band.filter(|_| count <= NAMED),
+        })
+    });
+    let ends = index == 0 || index + 1 == count;
+    Line {
+        name: match count <= NAMED || ends {
+            true => paths[index].to_string(),
+            false => String::new(),
+        },
+        look: Look::ranked(index, count),
+        right: false,
+        points: points.collect(),
+    }
+}
+
+/// The command, the file and every setting.
+fn repeat(dir: &Path, config: Option<&Config>) -> String {
+    let mut out = String::new();
+    if let Some(command) = config.and_then(Config::command) {
+        out.push_str(&code(command));
+    }
+    let folded = |name: &str, text: &str| {
+        format!(
+            "<details><summary>{name}</summary>{}</details>\n",
+            code(text)
+        )
+    };
+    if let Ok(source) = std::fs::read_to_string(run_folder::source(dir)) {
+        out.push_str(&folded("model.van", &source));
+    }
+    if let Some(config) = config {
+        out.push_str(&folded("config.json", &config.to_text()));
+    }
+    out
+}

@@ -1,0 +1,64 @@
+//! Mean and standard deviation.
+
+/// Several values of one quantity, as those of runs that differ in their seed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spread {
+    /// How many there are, at least one.
+    pub count: usize,
+    /// Their mean.
+    pub mean: f64,
+    /// Their standard deviation, √(Σ(x − mean)² / (count − 1)); nothing of one value.
+    pub deviation: Option<f64>,
+}
+
+impl Spread {
+    /// The spread of the finite `values`; nothing where there are none.
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Spread> {
+        let values: Vec<f64> = values
+            .into_iter()
+            .filter(|value| value.is_finite())
+            .collect();
+        let count = values.len();
+        if count == 0 {
+            return None;
+        }
+        let mean = values.iter().sum::<f64>() / count as f64;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        let deviation = (count > 1).then(|| (squares / (count - 1) as f64).sqrt());
+        Some(Spread {
+            count,
+            mean,
+            deviation,
+        })
+    }
+
+    /// One standard deviation to both sides of the mean, within `limits`.
+    pub fn band(&self, [least, most]: [f64; 2]) -> Option<[f64; 2]> {
+        let deviation = self.deviation?;
+        Some([
+            (self.mean - deviation).max(least),
+            (self.mean + deviation).min(most),
+        ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deviation_is_that_of_a_sample() {
+        let spread = Spread::of([2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]).expect("values");
+        assert_eq!((spread.count, spread.mean), (8, 5.0));
+        let deviation = spread.deviation.expect("several values");
+        assert!((deviation - (32.0f64 / 7.0).sqrt()).abs() < 1e-12);
+        assert_eq!(spread.band([0.0, 6.0]).map(|band| band[1]), Some(6.0));
+    }
+
+    #[test]
+    fn one_value_has_no_deviation() {
+        let spread = Spread::of([3.0, f64::NAN]).expect("a value");
+        assert_eq!((spread.count, spread.deviation), (1, None));
+        assert_eq!(Spread::of([]), None);
+    }
+}

@@ -1,0 +1,153 @@
+//! What a sweep left behind: its settings, its results, the logs of its runs.
+
+use super::history::{self, Epoch};
+use crate::error::{Error, Result};
+use crate::sweep::settings::Settings;
+use crate::sweep::{folder, results};
+use crate::train::config::Config;
+use crate::train::run_folder;
+use rayon::prelude::*;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A sweep.
+#[derive(Clone, Debug)]
+pub struct Sweep {
+    /// Its folder.
+    pub dir: PathBuf,
+    /// What was varied, and how.
+    pub settings: Settings,
+    /// Its runs, in the order of the grid.
+    pub runs: Vec<Run>,
+    /// The `.van` file.
+    pub source: Option<String>,
+}
+
+/// A run of a sweep.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Its line of `results.jsonl`.
+    pub row: Row,
+    /// Its folder.
+    pub dir: PathBuf,
+    /// Its epochs, as far as it has come.
+    pub history: Vec<Epoch>,
+    /// Its settings.
+    pub config: Option<Config>,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It came to its end.
+    Done,
+    /// It ended in an error.
+    Failed,
+    /// It has not come to its end yet.
+    Missing,
+}
+
+/// A line of `results.jsonl`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Row {
+    /// Its folder, within that of the sweep.
+    pub run: String,
+    /// The value of each axis.
+    pub axes: BTreeMap<String, String>,
+    /// Its seed.
+    pub seed: u64,
+    /// How it ended.
+    pub status: Status,
+    /// Epochs that it was trained for.
+    pub epochs: Option<f64>,
+    /// Over the training images in the last epoch.
+    pub train_accuracy: Option<f64>,
+    /// Over the test images at the end.
+    pub test_accuracy: Option<f64>,
+    /// The best over the epochs.
+    pub best_test_accuracy: Option<f64>,
+    /// Mean (1−α)² at the end.
+    pub alpha_residual: Option<f64>,
+    /// What a failed run said.
+    pub error: Option<String>,
+    /// Seconds trained.
+    pub seconds: Option<f64>,
+}
+
+impl Sweep {
+    /// Reads the sweep in `dir`. A run whose log cannot be read has no epochs.
+    pub fn read(dir: &Path) -> Result<Sweep> {
+        let settings = Settings::read(&folder::settings(dir))?;
+        let rows = rows(&results::jsonl(dir))?;
+        let runs: Vec<Run> = rows
+            .into_par_iter()
+            .map(|row| Run::read(dir, row))
+            .collect();
+        let beside = Path::new(&settings.file)
+            .file_name()
+            .map(|name| dir.join(name));
+        let copies = runs.iter().map(|run| run_folder::source(&run.dir));
+        let source = beside
+            .into_iter()
+            .chain(copies)
+            .find_map(|path| std::fs::read_to_string(path).ok());
+        Ok(Sweep {
+            dir: dir.to_owned(),
+            settings,
+            runs,
+            source,
+        })
+    }
+
+    /// The runs that ended so.
+    pub fn with(&self, status: Status) -> impl Iterator<Item = &Run> {
+        self.runs.iter().filter(move |run| run.row.status == status)
+    }
+}
+
+impl Run {
+    fn read(dir: &Path, row: Row) -> Run {
+        let dir = dir.join(&row.run);
+        let mut history = history::read(&dir).unwrap_or_default();
+        // Their means are in the traces; a large sweep has millions of them.
+        history
+            .iter_mut()
+            .for_each(|epoch| epoch.skips = Vec::new());
+        Run {
+            history,
+            config: Config::read(&run_folder::config(&dir)).ok(),
+            dir,
+            row,
+        }
+    }
+}
+
+/// The lines of `results.jsonl`; a last one that is cut off is left out.
+fn rows(path: &Path) -> Result<Vec<Row>> {
+    let text = match std::fs::read(path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Error::new(format!("{} is not there yet", path.display()))
+                .help("the sweep has no results; start it, or go on with it, by its own command"));
+        }
+        Err(e) => return Err(Error::io("read", path, e)),
+    };
+    let mut rows = Vec::new();
+    for (i, line) in text.split_inclusive(|&b| b == b'\n').enumerate() {
+        match serde_json::from_slice(line) {
+            Ok(row) => rows.push(row),
+            Err(_) if !line.ends_with(b"\n") || line.trim_ascii().is_empty() => {}
+            Err(e) => {
+                return Err(Error::new(format!(
+                    "{} is damaged in line {}: {e}",
+                    path.display(),
+                    i + 1
+                ))
+                .help("give the sweep's command again: it writes the results anew"));
+            }
+        }
+    }
+    Ok(rows)
+}

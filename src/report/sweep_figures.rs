@@ -1,0 +1,346 @@
+//! The figures of a sweep.
+
+use super::chart::palette::{BLACK, Look};
+use super::chart::{Axis, Chart, Line, Point, Span};
+use super::figure::{self, Figure, PERCENT, by_epoch, slug};
+use super::history::Epoch;
+use super::spread::Spread;
+use super::sweep::{Row, Run};
+use super::view::{self, Along, Cell, Facet, View};
+
+/// Figures of single cells at most; a page of more is no page.
+const CELLS: usize = 60;
+
+/// Figures under one heading.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// The heading.
+    pub title: String,
+    /// What they show, in a sentence or two.
+    pub text: String,
+    /// The figures.
+    pub figures: Vec<Figure>,
+}
+
+/// All figures of a sweep that have something to show.
+pub fn groups(view: &View) -> Vec<Group> {
+    let mut groups = vec![
+        against_depth(view),
+        errors(view),
+        curves(view),
+        fading(view),
+        traces(view),
+    ];
+    for group in &mut groups {
+        let figures = std::mem::take(&mut group.figures);
+        let (mut drawn, more): (Vec<_>, Vec<_>) = figures
+            .into_iter()
+            .filter(|figure| !figure.chart.is_empty())
+            .enumerate()
+            .partition(|(i, _)| *i < CELLS);
+        if !more.is_empty() {
+            group.text.push_str(&format!(
+                " {} more are left out here; <code>vanc report</code> of a run's folder draws \
+                 its own.",
+                more.len()
+            ));
+        }
+        group.figures = drawn.drain(..).map(|(_, figure)| figure).collect();
+    }
+    groups.retain(|group| !group.figures.is_empty());
+    groups
+}
+
+/// Final accuracy along the numeric axis, a line for each policy.
+fn against_depth(view: &View) -> Group {
+    let mut figures = Vec::new();
+    for facet in &view.facets {
+        let Some(along) = view.along.as_ref().filter(|along| along.at.len() > 1) else {
+            break;
+        };
+        let mut add = |what: &str, value: fn(&Row) -> Option<f64>| {
+            let chart = accuracy(view, along, facet, what, value);
+            figures.push(titled(chart, facet, String::new()));
+        };
+        add("Test accuracy", |row| row.test_accuracy);
+        add("Training accuracy", |row| row.train_accuracy);
+    }
+    let by = view
+        .along
+        .as_ref()
+        .map_or("depth", |along| along.label.as_str());
+    Group {
+        title: format!("Accuracy against {by}"),
+        text: format!("Accuracy at the end of training. {}", spread_text(view)),
+        figures,
+    }
+}
+
+fn accuracy(
+    view: &View,
+    along: &Along,
+    facet: &Facet,
+    what: &str,
+    value: fn(&Row) -> Option<f64>,
+) -> Chart {
+    let line = |index: usize| Line {
+        name: view.name(index),
+        look: look(view, facet, index),
+        right: false,
+        points: facet
+            .cells
+            .iter()
+            .filter(|cell| cell.series == index)
+            .filter_map(|cell| {
+                let spread = spread(cell, value)?;
+                Some(Point {
+                    x: along.at[cell.along],
+                    y: spread.mean,
+                    band: spread.band(PERCENT),
+                })
+            })
+            .collect(),
+    };
+    Chart {
+        title: format!("{what} by {}", along.label),
+        x: Axis {
+            ticks: along.at.clone(),
+            ..Axis::new(along.label.clone(), Span::Tight)
+        },
+        left: Axis::new(
+            format!("{} / %", what.to_lowercase()),
+            Span::Within(PERCENT),
+        ),
+        right: None,
+        lines: (0..view.series.len()).map(line).collect(),
+    }
+}
+
+/// The percentages of a cell's runs.
+pub fn spread(cell: &Cell, value: fn(&Row) -> Option<f64>) -> Option<Spread> {
+    Spread::of(
+        cell.runs
+            .iter()
+            .filter_map(|run| value(&run.row))
+            .map(|share| 100.0 * share),
+    )
+}
+
+/// Test and training error by epoch, a figure for each depth, a line for each policy.
+fn errors(view: &View) -> Group {
+    let mut figures = Vec::new();
+    for facet in &view.facets {
+        for along in 0..view.columns().len() {
+            let mut add = |what: &str, value: fn(&Epoch) -> Option<f64>| {
+                let chart = error_chart(view, facet, along, what, value);
+                figures.push(titled(chart, facet, view.at(along)));
+            };
+            add("Test error", |epoch| epoch.test.map(|score| score.error()));
+            add("Training error", |epoch| {
+                epoch.train.map(|score| score.error())
+            });
+        }
+    }
+    // With one line a figure, the curves below say more.
+    figures.retain(|figure: &Figure| figure.chart.lines.len() > 1);
+    Group {
+        title: "Error by epoch".into(),
+        text: format!(
+            "The training error is that of the images as they are trained on, augmented, over \
+             the epoch. {}",
+            spread_text(view)
+        ),
+        figures,
+    }
+}
+
+fn error_chart(
+    view: &View,
+    facet: &Facet,
+    along: usize,
+    what: &str,
+    value: fn(&Epoch) -> Option<f64>,
+) -> Chart {
+    let cells = facet.cells.iter().filter(|cell| cell.along == along);
+    let lines = cells.map(|cell| Line {
+        name: view.name(cell.series),
+        look: look(view, facet, cell.series),
+        right: false,
+        points: by_epoch(histories(cell), PERCENT, value),
+    });
+    Chart {
+        title: format!("{what} by epoch"),
+        x: figure::epoch_axis(),
+        left: figure::error_axis(),
+        right: None,
+        lines: lines.filter(|line| !line.points.is_empty()).collect(),
+    }
+}
+
+/// Both errors with the α residual, a figure for each cell.
+fn curves(view: &View) -> Group {
+    let mut figures = Vec::new();
+    let single = view.series.len() == 1;
+    for facet in &view.facets {
+        for cell in facet.cells.iter().filter(|cell| single || fades(cell)) {
+            let name = view.name(cell.series);
+            let title = match name.is_empty() {
+                true => "Training and test error".to_string(),
+                false => format!("{name}: training and test error"),
+            };
+            let look = look(view, facet, cell.series);
+            let chart = figure::curves(title, &look, histories(cell));
+            figures.push(titled(chart, facet, view.at(cell.along)));
+        }
+    }
+    Group {
+        title: "Training and test error with the α residual".into(),
+        text: format!(
+            "The α residual is the mean of (1 − α)² over all skips: 1 while the skips are whole, \
+             0 when they are gone. {}",
+            spread_text(view)
+        ),
+        figures,
+    }
+}
+
+/// How soon skips fade: the α residual by epoch, a line for each depth.
+fn fading(view: &View) -> Group {
+    let mut figures = Vec::new();
+    let count = view.columns().len();
+    for facet in &view.facets {
+        for series in 0..view.series.len() {
+            let name = view.name(series);
+            let cells = facet
+                .cells
+                .iter()
+                .filter(|cell| cell.series == series && fades(cell));
+            let lines: Vec<Line> = cells
+                .map(|cell| Line {
+                    name: view.at(cell.along),
+                    look: Look::ranked(cell.along, count),
+                    right: false,
+                    points: by_epoch(histories(cell), [0.0, 1.0], |epoch| epoch.residual),
+                })
+                .collect();
+            if lines.len() < 2 {
+                continue;
+            }
+            let title = match name.is_empty() {
+                true => "α residual by epoch".to_string(),
+                false => format!("{name}: α residual by epoch"),
+            };
+            let chart = Chart {
+                title,
+                x: figure::epoch_axis(),
+                left: figure::residual_axis(),
+                right: None,
+                lines,
+            };
+            figures.push(titled(chart, facet, String::new()));
+        }
+    }
+    Group {
+        title: "When the skips fade".into(),
+        text: format!(
+            "The α residual of nets of different depth. {}",
+            spread_text(view)
+        ),
+        figures,
+    }
+}
+
+/// α and λ by epoch, a figure for each cell.
+fn traces(view: &View) -> Group {
+    let mut figures = Vec::new();
+    for facet in &view.facets {
+        for cell in facet.cells.iter().filter(|cell| fades(cell)) {
+            let line = |name: &str, look: Look, right, points| Line {
+                name: name.into(),
+                look,
+                right,
+                points,
+            };
+            let alpha = figure::trace_by_epoch(histories(cell), |epoch| epoch.alpha);
+            let lambda = figure::trace_by_epoch(histories(cell), |epoch| epoch.lambda);
+            let name = view.name(cell.series);
+            let chart = Chart {
+                title: format!("{name}{}α and λ", if name.is_empty() { "" } else { ": " }),
+                x: figure::epoch_axis(),
+                left: Axis::new("α", Span::Fixed([0.0, 1.0])),
+                right: Some(Axis::new("λ", Span::Within(figure::ANY))),
+                lines: vec![
+                    line("α", Look::new("#0072B2"), false, alpha),
+                    line(
+                        "λ (right)",
+                        Look::new("#D55E00").dashed(figure::TRAINING),
+                        true,
+                        lambda,
+                    ),
+                ],
+            };
+            figures.push(titled(chart, facet, view.at(cell.along)));
+        }
+    }
+    Group {
+        title: "α and λ".into(),
+        text: "Mean over all elements of all skips, with a band from the least to the greatest \
+               element; both averaged over the runs."
+            .into(),
+        figures,
+    }
+}
+
+fn fades(cell: &Cell) -> bool {
+    cell.runs
+        .iter()
+        .any(|run| run.history.iter().any(|epoch| epoch.residual.is_some()))
+}
+
+fn histories<'a>(cell: &'a Cell) -> impl Iterator<Item = &'a [Epoch]> + Clone {
+    cell.runs.iter().map(|run| run.history.as_slice())
+}
+
+/// The look of a line: that of its policy, also where the policy is not varied.
+fn look(view: &View, facet: &Facet, series: usize) -> Look {
+    let name = &view.series[series];
+    if !name.is_empty() {
+        return Look::of(name, series);
+    }
+    let first: Option<&&Run> = facet.cells.iter().flat_map(|cell| &cell.runs).next();
+    let policy = first.and_then(|run| view::policy(run.config.as_ref()?));
+    policy.map_or(Look::new(BLACK), |policy| Look::of(&policy, 0))
+}
+
+/// A figure of `chart`, whose title and file name say which facet and depth it is of.
+fn titled(mut chart: Chart, facet: &Facet, at: String) -> Figure {
+    for part in [at, facet.name.clone()] {
+        if !part.is_empty() {
+            chart.title = format!("{}, {part}", chart.title);
+        }
+    }
+    Figure {
+        name: slug(&chart.title),
+        chart,
+    }
+}
+
+/// What lines and bands are.
+fn spread_text(view: &View) -> String {
+    let cells = view.facets.iter().flat_map(|facet| &facet.cells);
+    let counts = cells.map(|cell| cell.runs.len()).filter(|&n| n > 0);
+    let (least, most) = counts.fold((usize::MAX, 0), |(least, most), n| {
+        (least.min(n), most.max(n))
+    });
+    match (least, most) {
+        (_, 0 | 1) => "Each line is one run.".into(),
+        (least, most) if least == most => format!(
+            "Lines are means of {most} runs that differ in their seed, bands one standard \
+             deviation to both sides."
+        ),
+        (least, most) => format!(
+            "Lines are means of {least} to {most} runs that differ in their seed, bands one \
+             standard deviation to both sides."
+        ),
+    }
+}

@@ -1,0 +1,160 @@
+//! The folder of a sweep: whose it is, and what is in it.
+
+use super::settings::Settings;
+use crate::error::{Error, Result};
+use crate::train::files::{write_atomic, write_error};
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+/// The folder of a sweep under way.
+#[derive(Debug)]
+pub struct SweepFolder {
+    dir: PathBuf,
+    file: PathBuf,
+    /// Held for as long as the sweep is.
+    _lock: File,
+}
+
+/// The settings of the sweep in `dir`.
+pub fn settings(dir: &Path) -> PathBuf {
+    dir.join("sweep.json")
+}
+
+/// The folder of the run called `name` of the sweep in `dir`.
+pub fn run(dir: &Path, name: &str) -> PathBuf {
+    dir.join(RUNS).join(name)
+}
+
+const RUNS: &str = "runs";
+
+/// What a sweep's process holds, and the mark of a folder that is ours.
+const LOCK: &str = ".sweep.lock";
+
+/// What is held while files that sweeps have in common are written.
+const WRITING: &str = ".sweep.writing";
+
+impl SweepFolder {
+    /// Takes `dir`, which is made, for a sweep with these settings over the file with
+    /// the text `source`; with `shared`, beside others that share it.
+    ///
+    /// # Errors
+    /// Where another sweep is under way that does not share, and where the folder holds
+    /// a sweep that is no part of this one, or files of something else.
+    pub fn open(dir: &Path, now: &Settings, source: &str, shared: bool) -> Result<SweepFolder> {
+        refuse_foreign(dir, now, source)?;
+        std::fs::create_dir_all(dir).map_err(|e| write_error(dir, e))?;
+        let lock = take(dir, shared)?;
+        let file = dir.join(&now.file);
+        alone(dir, || {
+            let path = settings(dir);
+            let begun = path.exists().then(|| Settings::read(&path)).transpose()?;
+            if let Some(begun) = &begun {
+                refuse_other(dir, begun, now, source)?;
+            }
+            if begun.as_ref() != Some(now) {
+                write_atomic(&file, source.as_bytes())?;
+                write_atomic(&path, now.to_text()?.as_bytes())?;
+            }
+            Ok(())
+        })?;
+        Ok(SweepFolder {
+            dir: dir.to_owned(),
+            file,
+            _lock: lock,
+        })
+    }
+
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The copy of the file that is trained.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// The folder of the run called `name`.
+    pub fn run(&self, name: &str) -> PathBuf {
+        run(&self.dir, name)
+    }
+}
+
+/// The lock of a sweep on its folder.
+fn take(dir: &Path, shared: bool) -> Result<File> {
+    let path = dir.join(LOCK);
+    let file = File::create(&path).map_err(|e| write_error(&path, e))?;
+    let taken = match shared {
+        true => file.try_lock_shared(),
+        false => file.try_lock(),
+    };
+    match taken {
+        // A file system without locks is used without them.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(
+                Error::new(format!("another sweep is under way in {}", dir.display())).help(
+                    "wait for it, end it, or name another folder with --out; \
+             to work together in one folder, start each with its --shard",
+                ),
+            )
+        }
+    }
+}
+
+/// Does `work` while no other sweep does the same in `dir`.
+pub(super) fn alone<T>(dir: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let path = dir.join(WRITING);
+    let file = File::create(&path).map_err(|e| write_error(&path, e))?;
+    // A file system without locks is used without them.
+    let _ = file.lock();
+    work()
+}
+
+/// Refuses a folder that holds no sweep, but something that a sweep would overwrite.
+fn refuse_foreign(dir: &Path, now: &Settings, source: &str) -> Result<()> {
+    if settings(dir).exists() || dir.join(LOCK).exists() {
+        return Ok(());
+    }
+    let copy = dir.join(&now.file);
+    let is_other = std::fs::read(&copy).is_ok_and(|text| text != source.as_bytes());
+    let results = [super::results::csv(dir), super::results::jsonl(dir)];
+    let mut theirs = results
+        .into_iter()
+        .chain([dir.join(RUNS)])
+        .filter(|path| path.exists());
+    match theirs.next().or(is_other.then_some(copy)) {
+        None => Ok(()),
+        Some(path) => Err(Error::new(format!(
+            "{} holds no sweep, but {} is there, which a sweep would write to",
+            dir.display(),
+            path.display()
+        ))
+        .help("name another folder with --out")),
+    }
+}
+
+/// Refuses settings of which those that the sweep in `dir` was `begun` with are no part.
+fn refuse_other(dir: &Path, begun: &Settings, now: &Settings, source: &str) -> Result<()> {
+    let mut differences = now.differences(begun);
+    if begun.file == now.file {
+        let copy = dir.join(&begun.file);
+        let text = std::fs::read(&copy).map_err(|e| Error::io("read", &copy, e))?;
+        if text != source.as_bytes() {
+            differences.insert(0, format!("{} has changed", now.file));
+        }
+    }
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(format!(
+        "{} holds another sweep: {}",
+        dir.display(),
+        differences.join("; ")
+    ))
+    .help(format!(
+        "name another folder with --out, or give the settings in {}; \
+         only values and seeds may be added to a sweep",
+        settings(dir).display()
+    )))
+}

@@ -1,0 +1,90 @@
+//! A part of a grid, for one of several machines.
+
+use crate::error::{Error, Result};
+
+/// The part number `index` + 1 of `count`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// From 0, below `count`.
+    index: usize,
+    count: usize,
+}
+
+/// Parts at most.
+pub const MAX_SHARDS: usize = super::grid::MAX_RUNS;
+
+impl Shard {
+    /// Reads what `--shard` takes: `2/8`.
+    pub fn parse(text: &str) -> Result<Shard> {
+        let numbers = text.split_once('/').and_then(|(index, count)| {
+            let number = |word: &str| word.trim().parse::<usize>().ok();
+            Some((number(index)?, number(count)?))
+        });
+        match numbers {
+            Some((index, count)) if (1..=count).contains(&index) && count <= MAX_SHARDS => {
+                Ok(Shard {
+                    index: index - 1,
+                    count,
+                })
+            }
+            Some(_) | None => Err(Error::new(format!("--shard {text}: there is no such part"))
+                .help("give I/N with I from 1 to N: --shard 2/8 is the second of eight parts")),
+        }
+    }
+
+    /// Whether the run at `place` in the grid's order belongs to this part. Runs are
+    /// dealt round, and each round begins one part further, so that an axis with as many
+    /// values as there are parts is not dealt a value a part.
+    pub fn takes(self, place: usize) -> bool {
+        let (round, dealt) = (place / self.count, place % self.count);
+        (dealt + round) % self.count == self.index
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_disjoint_even_and_whole() {
+        for count in 1..9 {
+            let shards: Vec<Shard> = (1..=count)
+                .map(|i| Shard::parse(&format!("{i}/{count}")).unwrap())
+                .collect();
+            for runs in 0..50 {
+                let owners = |place| shards.iter().filter(|s| s.takes(place)).count();
+                assert!((0..runs).all(|place| owners(place) == 1));
+                let sizes = shards
+                    .iter()
+                    .map(|s| (0..runs).filter(|&p| s.takes(p)).count());
+                let sizes: Vec<usize> = sizes.collect();
+                assert!(sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= 1);
+            }
+        }
+    }
+
+    /// Five depths, the fastest axis, on five machines: none has only the deepest.
+    #[test]
+    fn no_part_is_left_with_the_dear_runs() {
+        let shard = Shard::parse("5/5").unwrap();
+        let depths: Vec<usize> = (0..25).filter(|&p| shard.takes(p)).map(|p| p % 5).collect();
+        assert_eq!(depths, [4, 3, 2, 1, 0]);
+    }
+
+    #[test]
+    fn what_is_no_part_is_refused() {
+        for wrong in [
+            "",
+            "1",
+            "0/3",
+            "4/3",
+            "1/0",
+            "-1/3",
+            "a/b",
+            "1/3/5",
+            "1/99999999999",
+        ] {
+            assert!(Shard::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

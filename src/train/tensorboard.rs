@@ -1,0 +1,279 @@
+//! The log once more, as TensorBoard reads it.
+//!
+//! An event file is a function of the lines of `metrics.jsonl` and of the moment the run
+//! began, so on resuming it is made to agree with the lines that are kept: what a killed
+//! process wrote beyond them is cut off, what is missing is written, and no point is there
+//! twice.
+//!
+//! The file is TFRecords: length (`u64`), its masked CRC-32C, the bytes, their masked
+//! CRC-32C, all little-endian, each record a protobuf `Event`.
+
+use super::files::{remove, write_atomic, write_error};
+use super::metrics::{Line, Split};
+use crate::error::{Error, Result};
+use crc::{CRC_32_ISCSI, Crc};
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// CRC-32C.
+const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
+
+/// Bytes of a record before its event, which begins with the wall time: a field's key
+/// and eight bytes.
+const BEFORE_EVENT: usize = 12;
+
+/// The file, open for appending.
+#[derive(Debug)]
+pub struct Events {
+    path: PathBuf,
+    file: File,
+    /// Seconds since 1970 at which the run began.
+    begun: f64,
+}
+
+/// The event file of the run in `dir`. TensorBoard knows it by the middle of its name.
+pub fn path(dir: &Path) -> PathBuf {
+    dir.join("events.out.tfevents.vanc")
+}
+
+impl Events {
+    /// Opens the file of the run in `dir` with a point for every value of `lines` and no
+    /// other; without `lines` it is begun anew.
+    pub fn open(dir: &Path, lines: &[Line]) -> Result<Events> {
+        let path = path(dir);
+        let there = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == ErrorKind::NotFound => Vec::new(),
+            Err(e) => return Err(Error::io("read", &path, e)),
+        };
+        let begun = match (wall_time(&there), lines.last()) {
+            (Some(begun), Some(_)) => begun,
+            (_, last) => now() - last.map_or(0.0, |line| line.seconds),
+        };
+        let mut wanted = record(&version_event(begun));
+        for line in lines {
+            wanted.extend(records(line, begun));
+        }
+        if there.starts_with(&wanted) {
+            // In place, so that a TensorBoard that reads it goes on reading.
+            let file = OpenOptions::new().write(true).open(&path);
+            file.and_then(|file| file.set_len(wanted.len() as u64))
+                .map_err(|e| write_error(&path, e))?;
+        } else {
+            write_atomic(&path, &wanted)?;
+        }
+        let file = OpenOptions::new().append(true).open(&path);
+        let file = file.map_err(|e| write_error(&path, e))?;
+        Ok(Events { path, file, begun })
+    }
+
+    /// Removes the file of the run in `dir`, if there is one.
+    pub fn remove(dir: &Path) -> Result<()> {
+        remove(&path(dir))
+    }
+
+    /// Appends the points of a line, in one write.
+    pub fn append(&mut self, line: &Line) -> Result<()> {
+        let written = self.file.write_all(&records(line, self.begun));
+        written.map_err(|e| write_error(&self.path, e))
+    }
+}
+
+fn now() -> f64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0.0, |since| since.as_secs_f64())
+}
+
+/// The wall time of the first event of a file.
+fn wall_time(file: &[u8]) -> Option<f64> {
+    let time = file.get(BEFORE_EVENT + 1..)?.first_chunk::<8>()?;
+    Some(f64::from_le_bytes(*time)).filter(|time| time.is_finite() && *time >= 0.0)
+}
+
+/// The names and values of a line's points. The rate and what there is of α and λ stand
+/// in both lines of an epoch's end; they are taken from the training line.
+fn points(line: &Line) -> Vec<(&'static str, f64)> {
+    match line.split {
+        Split::Train => {
+            let mut points = vec![
+                ("loss/train", line.loss),
+                ("accuracy/train", line.accuracy),
+                ("learning_rate", line.rate),
+            ];
+            points.extend(line.alpha_residual.map(|r| ("alpha_residual", r)));
+            points.extend(line.lambda_mean.map(|l| ("lambda_mean", l)));
+            points
+        }
+        Split::Test => vec![("loss/test", line.loss), ("accuracy/test", line.accuracy)],
+    }
+}
+
+/// The record of each point of `line`, in a run that began at `begun`.
+fn records(line: &Line, begun: f64) -> Vec<u8> {
+    let time = begun + line.seconds;
+    let points = points(line).into_iter();
+    points
+        .flat_map(|(tag, value)| record(&scalar_event(time, line.step, tag, value as f32)))
+        .collect()
+}
+
+/// A TFRecord of `data`.
+fn record(data: &[u8]) -> Vec<u8> {
+    let length = (data.len() as u64).to_le_bytes();
+    let mut out = length.to_vec();
+    out.extend(masked_crc(&length).to_le_bytes());
+    out.extend(data);
+    out.extend(masked_crc(data).to_le_bytes());
+    out
+}
+
+/// CRC-32C, rotated and shifted, as it is where the sum itself is in what is summed.
+fn masked_crc(data: &[u8]) -> u32 {
+    CRC.checksum(data)
+        .rotate_right(15)
+        .wrapping_add(0xA282_EAD8)
+}
+
+// What TensorBoard's `event.proto` and `summary.proto` say:
+//
+//     Event    1: double wall_time  2: int64 step  3: string file_version  5: Summary
+//     Summary  1: repeated Value
+//     Value    1: string tag  2: float simple_value
+
+/// The event that a file begins with.
+fn version_event(time: f64) -> Vec<u8> {
+    let mut event = Message::default();
+    event.double(1, time);
+    event.bytes(3, b"brain.Event:2");
+    event.0
+}
+
+/// The event of one point.
+fn scalar_event(time: f64, step: u64, tag: &str, value: f32) -> Vec<u8> {
+    let mut point = Message::default();
+    point.bytes(1, tag.as_bytes());
+    point.float(2, value);
+    let mut summary = Message::default();
+    summary.bytes(1, &point.0);
+    let mut event = Message::default();
+    event.double(1, time);
+    event.integer(2, step);
+    event.bytes(5, &summary.0);
+    event.0
+}
+
+/// A protobuf message under construction.
+#[derive(Default)]
+struct Message(Vec<u8>);
+
+impl Message {
+    /// Seven bits a byte, the lowest first; all but the last byte have their top bit set.
+    fn varint(&mut self, mut n: u64) {
+        while n >= 0x80 {
+            self.0.push(n as u8 | 0x80);
+            n >>= 7;
+        }
+        self.0.push(n as u8);
+    }
+
+    /// The key of a field: its number, and how its value is written.
+    fn key(&mut self, field: u64, wire: u64) {
+        self.varint(field << 3 | wire);
+    }
+
+    fn integer(&mut self, field: u64, value: u64) {
+        self.key(field, 0);
+        self.varint(value);
+    }
+
+    fn double(&mut self, field: u64, value: f64) {
+        self.key(field, 1);
+        self.0.extend(value.to_le_bytes());
+    }
+
+    fn bytes(&mut self, field: u64, value: &[u8]) {
+        self.key(field, 2);
+        self.varint(value.len() as u64);
+        self.0.extend(value);
+    }
+
+    fn float(&mut self, field: u64, value: f32) {
+        self.key(field, 5);
+        self.0.extend(value.to_le_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(split: Split, step: u64) -> Line {
+        Line {
+            split,
+            step,
+            epoch: 1,
+            loss: 0.5,
+            accuracy: 0.25,
+            rate: 0.1,
+            alpha_residual: Some(0.7),
+            lambda_mean: None,
+            seconds: step as f64,
+            epoch_loss: None,
+            epoch_accuracy: None,
+            skips: None,
+        }
+    }
+
+    #[test]
+    fn the_sum_is_crc_32c() {
+        assert_eq!(CRC.checksum(b"123456789"), 0xE306_9283);
+    }
+
+    /// Against bytes that TensorBoard's own writer made.
+    #[test]
+    fn events_are_what_tensorboard_writes() {
+        let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+        let version = record(&version_event(1.7e9));
+        let scalar = record(&scalar_event(1.7e9, 300, "loss/train", 0.5));
+        assert_eq!(
+            hex(&version),
+            "1800000000000000a37f4b220900000040fc54d9411a0d627261696e2e4576656e743a32eced8f9d"
+        );
+        assert_eq!(
+            hex(&scalar),
+            "2100000000000000017becf60900000040fc54d94110ac022a130a110a0a6c6f73732f747261696e150000003ff5c5c91f"
+        );
+    }
+
+    #[test]
+    fn a_file_is_made_to_agree_with_the_lines_wherever_it_was_torn() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = path(dir.path());
+        let lines = [
+            line(Split::Train, 2),
+            line(Split::Train, 4),
+            line(Split::Test, 4),
+        ];
+        let mut events = Events::open(dir.path(), &[]).unwrap();
+        for line in &lines {
+            events.append(line).unwrap();
+        }
+        let all = std::fs::read(&path).unwrap();
+        // From where the moment it began is whole.
+        for torn in 21..=all.len() {
+            std::fs::write(&path, &all[..torn]).unwrap();
+            let mut events = Events::open(dir.path(), &lines[..1]).unwrap();
+            events.append(&lines[1]).unwrap();
+            events.append(&lines[2]).unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), all, "torn at byte {torn}");
+        }
+        // Nothing is left to tell when the run began; its points are there all the same.
+        std::fs::write(&path, &all[..15]).unwrap();
+        Events::open(dir.path(), &lines).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap().len(), all.len());
+        Events::open(dir.path(), &[]).unwrap();
+        assert!(std::fs::read(&path).unwrap().len() < 100);
+    }
+}

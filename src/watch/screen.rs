@@ -1,0 +1,354 @@
+//! What is on the screen.
+
+use super::state::{State, Watched};
+use crate::report::history::{self, Epoch};
+use crate::train::metrics::Split;
+use crate::train::progress::text::{decimal, duration, percent, short};
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Style, Stylize};
+use ratatui::symbols::Marker;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Paragraph, Widget};
+
+/// Columns that a chart needs.
+const CHART_WIDTH: u16 = 38;
+/// Rows that a chart needs.
+const CHART_HEIGHT: u16 = 7;
+/// Columns of the bar.
+const BAR: usize = 24;
+
+/// A quantity by epoch.
+struct Curve {
+    title: &'static str,
+    /// What its values cannot go past.
+    limits: [f64; 2],
+    /// Whether its axis goes from limit to limit, whatever the values.
+    whole: bool,
+    training: Vec<(f64, f64)>,
+    test: Vec<(f64, f64)>,
+}
+
+/// Draws the run into `area`; `hint` is the last line.
+pub fn draw(watched: &Watched, hint: &str, area: Rect, buffer: &mut Buffer) {
+    let head = head(watched);
+    let rows = [
+        Constraint::Length(head.len() as u16),
+        Constraint::Min(0),
+        Constraint::Length(u16::from(!hint.is_empty())),
+    ];
+    let [top, middle, bottom] = Layout::vertical(rows).areas(area);
+    Paragraph::new(head).render(top, buffer);
+    Line::from(hint).dim().render(bottom, buffer);
+    let curves = curves(&watched.history);
+    if curves.is_empty() {
+        let text = match watched.state {
+            State::Waiting => "The run has not begun to write yet.",
+            State::Training => "The curves begin with the end of the first epoch.",
+            State::Finished | State::Stopped => "No epoch has ended, so there are no curves.",
+        };
+        Paragraph::new(["", text].join("\n")).render(middle, buffer);
+        return;
+    }
+    for (curve, area) in curves.iter().zip(places(curves.len(), middle)) {
+        draw_curve(curve, &watched.history, area, buffer);
+    }
+}
+
+/// The same as plain lines, for a pipe.
+pub fn plain(watched: &Watched, width: u16, height: u16) -> String {
+    let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
+    draw(watched, "", buffer.area, &mut buffer);
+    let row = |y: u16| {
+        let cells = (0..width).filter_map(|x| buffer.cell((x, y)));
+        let text: String = cells.map(|cell| cell.symbol()).collect();
+        text.trim_end().to_string()
+    };
+    let rows: Vec<String> = (0..height).map(row).collect();
+    format!("{}\n", rows.join("\n").trim_end())
+}
+
+/// The name of the run, how far it is and how good.
+fn head(watched: &Watched) -> Vec<Line<'static>> {
+    let (state, color) = match watched.state {
+        State::Waiting => ("waiting", Color::Yellow),
+        State::Training => ("training", Color::Green),
+        State::Finished => ("done", Color::Green),
+        State::Stopped => ("stopped", Color::Red),
+    };
+    let mut title = Vec::new();
+    if let Some(model) = &watched.model {
+        title.push(format!("{model}  ").bold());
+    }
+    title.push(Span::raw(format!("{}  ", watched.dir.display())));
+    title.push(Span::styled(state, Style::new().fg(color)));
+    let mut head = vec![Line::from(title)];
+    head.extend(progress(watched));
+    if let Some(line) = &watched.last {
+        let mut facts = Vec::new();
+        if let Some(test) = watched.history.iter().rev().find_map(|epoch| epoch.test) {
+            let best = history::best(&watched.history);
+            let best = best.map(|(epoch, best)| {
+                format!(" (best {} in epoch {epoch})", percent(best.accuracy))
+            });
+            let best = best.unwrap_or_default();
+            facts.push(format!("test accuracy {}{best}", percent(test.accuracy)));
+        }
+        let training = match line.split {
+            Split::Train => Some(line.loss),
+            Split::Test => watched
+                .history
+                .last()
+                .and_then(|epoch| Some(epoch.train?.loss)),
+        };
+        facts.extend(training.map(|loss| format!("training loss {}", decimal(loss))));
+        facts.extend(
+            line.alpha_residual
+                .map(|r| format!("α residual {}", decimal(r))),
+        );
+        facts.push(format!("rate {}", short(line.rate)));
+        head.push(Line::from(facts.join("  ")));
+    }
+    head
+}
+
+/// The bar, the epoch, the time.
+fn progress(watched: &Watched) -> Option<Line<'static>> {
+    let line = watched.last.as_ref()?;
+    let (step, seconds) = watched.position();
+    let mut spans = Vec::new();
+    if let Some(target) = watched.target() {
+        let share = (step as f64 / target.max(1) as f64).clamp(0.0, 1.0);
+        let filled = (share * BAR as f64).round() as usize;
+        spans.push("━".repeat(filled).green());
+        spans.push("─".repeat(BAR - filled).dim());
+        spans.push(Span::raw(format!(" {:.0} %  ", 100.0 * share)));
+    }
+    let of = watched
+        .epochs
+        .map(|epochs| format!("/{epochs}"))
+        .unwrap_or_default();
+    let mut text = format!(
+        "epoch {}{of}  step {step}  {}",
+        line.epoch,
+        duration(seconds)
+    );
+    if let (State::Training, Some(left)) = (watched.state, watched.left()) {
+        text.push_str(&format!(", about {} left", duration(left)));
+    }
+    spans.push(Span::raw(text));
+    Some(Line::from(spans))
+}
+
+/// The quantities that there are.
+fn curves(history: &[Epoch]) -> Vec<Curve> {
+    let of = |value: &dyn Fn(&Epoch) -> Option<f64>| -> Vec<(f64, f64)> {
+        let point = |epoch: &Epoch| Some((epoch.epoch as f64, value(epoch)?));
+        let finite = |point: &(f64, f64)| point.1.is_finite();
+        history.iter().filter_map(point).filter(finite).collect()
+    };
+    let curves = vec![
+        Curve {
+            title: "accuracy / %",
+            limits: [0.0, 100.0],
+            whole: false,
+            training: of(&|epoch| Some(100.0 * epoch.train?.accuracy)),
+            test: of(&|epoch| Some(100.0 * epoch.test?.accuracy)),
+        },
+        Curve {
+            title: "loss",
+            limits: [0.0, f64::INFINITY],
+            whole: false,
+            training: of(&|epoch| Some(epoch.train?.loss)),
+            test: of(&|epoch| Some(epoch.test?.loss)),
+        },
+        Curve {
+            title: "α residual, mean (1 − α)²",
+            limits: [0.0, 1.0],
+            whole: true,
+            training: Vec::new(),
+            test: of(&|epoch| epoch.residual),
+        },
+    ];
+    let drawn = |curve: &Curve| !curve.test.is_empty() || !curve.training.is_empty();
+    curves.into_iter().filter(drawn).collect()
+}
+
+/// Where `count` charts go: side by side and below each other, as many as there is
+/// room for.
+fn places(count: usize, area: Rect) -> Vec<Rect> {
+    let across = usize::from(area.width / CHART_WIDTH).clamp(1, count);
+    let down = count
+        .div_ceil(across)
+        .min(usize::from(area.height / CHART_HEIGHT).max(1));
+    let rows = Layout::vertical(vec![Constraint::Fill(1); down]).split(area);
+    let mut left = count;
+    let mut places = Vec::new();
+    for row in rows.iter() {
+        // A row that is not full is filled by wider charts.
+        let here = left.min(across);
+        left -= here;
+        let columns = Layout::horizontal(vec![Constraint::Fill(1); here]).split(*row);
+        places.extend(columns.iter().copied());
+    }
+    places
+}
+
+fn draw_curve(curve: &Curve, history: &[Epoch], area: Rect, buffer: &mut Buffer) {
+    let last = history.last().map_or(1, |epoch| epoch.epoch).max(2);
+    let first = history.first().map_or(1, |epoch| epoch.epoch).min(last - 1);
+    let values = curve
+        .training
+        .iter()
+        .chain(&curve.test)
+        .map(|point| point.1);
+    let [low, high] = match curve.whole {
+        true => curve.limits,
+        false => span(values, curve.limits),
+    };
+    let mut datasets = Vec::new();
+    let mut title = vec![format!(" {}", curve.title).bold()];
+    if !curve.training.is_empty() {
+        title.push(Span::raw("  training "));
+        title.push("•".yellow());
+        title.push(Span::raw("  test "));
+        title.push("⠤⠒ ".cyan());
+        let dots = Dataset::default()
+            .marker(Marker::Dot)
+            .graph_type(GraphType::Scatter)
+            .style(Style::new().fg(Color::Yellow));
+        datasets.push(dots.data(&curve.training));
+    } else {
+        title.push(Span::raw(" "));
+    }
+    let lined = Dataset::default()
+        .marker(Marker::Braille)
+        .graph_type(GraphType::Line)
+        .style(Style::new().fg(Color::Cyan));
+    datasets.push(lined.data(&curve.test));
+    let middle = (low + high) / 2.0;
+    let labels = [low, middle, high].map(|value| tick(value, high - low));
+    Chart::new(datasets)
+        .block(
+            Block::bordered()
+                .border_style(Style::new().dim())
+                .title(Line::from(title)),
+        )
+        .x_axis(
+            Axis::default()
+                .bounds([first as f64, last as f64])
+                .labels([format!("epoch {first}"), last.to_string()]),
+        )
+        .y_axis(Axis::default().bounds([low, high]).labels(labels))
+        .legend_position(None)
+        .render(area, buffer);
+}
+
+/// The least and greatest value with a little room, within `limits`.
+fn span(values: impl Iterator<Item = f64>, [least, most]: [f64; 2]) -> [f64; 2] {
+    let ends = values.fold(None, |ends: Option<[f64; 2]>, value| {
+        let [low, high] = ends.unwrap_or([value; 2]);
+        Some([low.min(value), high.max(value)])
+    });
+    let [low, high] = ends.unwrap_or([0.0, 1.0]);
+    let room = ((high - low) * 0.05).max(high.abs() * 1e-3).max(1e-6);
+    [
+        (low - room).max(least.min(low)),
+        (high + room).min(most.max(high)),
+    ]
+}
+
+/// A number at an axis whose ends are `range` apart.
+fn tick(value: f64, range: f64) -> String {
+    let decimals = (2.0 - range.log10()).ceil().clamp(0.0, 6.0) as usize;
+    match value.abs() >= 1e6 {
+        true => format!("{value:.1e}"),
+        false => format!("{value:.decimals$}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::history::Score;
+    use crate::train::metrics;
+
+    fn watched(state: State, epochs: u64) -> Watched {
+        let epoch = |epoch: u64| Epoch {
+            epoch,
+            step: epoch * 10,
+            test: Some(Score {
+                loss: 1.0 / epoch as f64,
+                accuracy: 1.0 - 1.0 / (epoch + 1) as f64,
+            }),
+            residual: Some(1.0 / epoch as f64),
+            ..Epoch::default()
+        };
+        let last = (epochs > 0).then(|| metrics::Line {
+            split: Split::Test,
+            step: epochs * 10,
+            epoch: epochs,
+            loss: 0.5,
+            accuracy: 0.75,
+            rate: 0.1,
+            alpha_residual: Some(0.25),
+            lambda_mean: None,
+            seconds: 30.0,
+            epoch_loss: None,
+            epoch_accuracy: None,
+            skips: None,
+        });
+        Watched {
+            dir: "runs/x".into(),
+            model: Some("net".into()),
+            state,
+            epochs: Some(8),
+            max_steps: None,
+            history: (1..=epochs).map(epoch).collect(),
+            last,
+        }
+    }
+
+    #[test]
+    fn a_run_is_shown_with_its_progress() {
+        let text = plain(&watched(State::Training, 4), 100, 30);
+        for part in [
+            "net  runs/x  training",
+            "50 %  epoch 4/8  step 40  30.0 s, about 30.0 s left",
+            "test accuracy 80.00 % (best 80.00 % in epoch 4)",
+            "accuracy / %",
+            "α residual, mean",
+        ] {
+            assert!(text.contains(part), "{part}:\n{text}");
+        }
+        let dots = |c: char| ('\u{2801}'..='\u{28FF}').contains(&c);
+        assert!(text.chars().filter(|&c| dots(c)).count() > 50, "{text}");
+    }
+
+    #[test]
+    fn what_has_no_curves_says_why() {
+        let text = |state| plain(&watched(state, 0), 100, 30);
+        assert!(text(State::Waiting).contains("has not begun"));
+        assert!(text(State::Training).contains("end of the first epoch"));
+        assert!(text(State::Stopped).contains("no curves"));
+    }
+
+    #[test]
+    fn every_size_of_a_terminal_can_be_drawn() {
+        for epochs in [0, 1, 2, 7] {
+            for width in [1, 2, 7, 38, 39, 80, 300] {
+                for height in [1, 2, 5, 8, 24, 100] {
+                    plain(&watched(State::Training, epochs), width, height);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn accuracy_does_not_go_past_100() {
+        assert_eq!(span([90.0, 100.0].into_iter(), [0.0, 100.0])[1], 100.0);
+        assert_eq!(span([0.0, 3.0].into_iter(), [0.0, f64::INFINITY])[0], 0.0);
+        let [low, high] = span([5.0].into_iter(), [0.0, 100.0]);
+        assert!(low < 5.0 && 5.0 < high);
+    }
+}

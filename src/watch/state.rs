@@ -1,0 +1,160 @@
+//! How far a run is, from what is in its folder.
+
+use crate::error::{Error, Result};
+use crate::report::history::{self, Epoch};
+use crate::sweep::folder;
+use crate::train::config::Config;
+use crate::train::metrics::{self, Line};
+use crate::train::run_folder;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// Whether a run is going on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It has not begun to write.
+    Waiting,
+    /// A process is training.
+    Training,
+    /// It came to its end.
+    Finished,
+    /// Its process ended before it did.
+    Stopped,
+}
+
+/// A run at one moment.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// Its folder.
+    pub dir: PathBuf,
+    /// The name of its model.
+    pub model: Option<String>,
+    /// Whether it is going on.
+    pub state: State,
+    /// Epochs that it is to take.
+    pub epochs: Option<u64>,
+    /// Steps that it is to take, if those are limited.
+    pub max_steps: Option<u64>,
+    /// Its epochs so far.
+    pub history: Vec<Epoch>,
+    /// The last line of its log.
+    pub last: Option<Line>,
+}
+
+impl Watched {
+    /// Looks at the run in `dir`. What a writing process has half written is left out.
+    pub fn read(dir: &Path) -> Result<Watched> {
+        refuse(dir)?;
+        // First, for a run may end between this look and those at its files.
+        let live = run_folder::is_training(dir);
+        let config = match run_folder::config(dir) {
+            path if path.exists() => Some(Config::read(&path)?),
+            _ => None,
+        };
+        let lines = match run_folder::metrics(dir) {
+            path if path.exists() => metrics::read(&path)?,
+            _ => Vec::new(),
+        };
+        let number = |value: Option<&Value>| value.and_then(Value::as_u64);
+        let setting = |key: &str| config.as_ref().and_then(|config| config.get(key));
+        let mut watched = Watched {
+            dir: dir.to_owned(),
+            model: setting("model").and_then(Value::as_str).map(String::from),
+            state: State::Waiting,
+            epochs: number(setting("train").and_then(|train| train.get("epochs"))),
+            max_steps: number(setting("max_steps")),
+            history: history::epochs(&lines),
+            last: lines.last().cloned(),
+        };
+        watched.state = match (watched.is_finished(), live, &config) {
+            (true, _, _) => State::Finished,
+            (false, true, _) => State::Training,
+            (false, false, Some(_)) => State::Stopped,
+            (false, false, None) => State::Waiting,
+        };
+        Ok(watched)
+    }
+
+    /// Whether the last test was that of the end.
+    fn is_finished(&self) -> bool {
+        let tested = self.history.last().filter(|epoch| epoch.test.is_some());
+        let Some((end, last)) = tested.zip(self.last.as_ref()) else {
+            return false;
+        };
+        // Steps of a further epoch may have been logged since.
+        let at_end = end.step == last.step;
+        let whole = self
+            .epochs
+            .is_some_and(|epochs| end.step >= self.steps_of(epochs));
+        at_end && (whole || self.max_steps.is_some_and(|most| end.step >= most))
+    }
+
+    /// Steps of `epochs` whole epochs; more than there can be while that is unknown.
+    fn steps_of(&self, epochs: u64) -> u64 {
+        // The end of an epoch tells how many steps one has; the end of a run may be
+        // that of no epoch.
+        let whole = |first: &&Epoch| {
+            self.history.len() > 1 || self.max_steps.is_none_or(|most| first.step < most)
+        };
+        match self.history.first().filter(whole) {
+            Some(first) => (first.step / first.epoch.max(1)).saturating_mul(epochs),
+            None => u64::MAX,
+        }
+    }
+
+    /// Step that the run ends at, once that is known.
+    pub fn target(&self) -> Option<u64> {
+        let of_epochs = self.epochs.map(|epochs| self.steps_of(epochs));
+        of_epochs
+            .into_iter()
+            .chain(self.max_steps)
+            .min()
+            .filter(|&steps| steps < u64::MAX)
+    }
+
+    /// Step of the last line, and seconds trained until then.
+    pub fn position(&self) -> (u64, f64) {
+        self.last
+            .as_ref()
+            .map_or((0, 0.0), |line| (line.step, line.seconds))
+    }
+
+    /// Seconds left, at the speed so far.
+    pub fn left(&self) -> Option<f64> {
+        let (step, seconds) = self.position();
+        let left = self.target()?.saturating_sub(step);
+        (step > 0).then(|| seconds / step as f64 * left as f64)
+    }
+}
+
+/// Refuses what is no run's folder, nor one that a run may begin in.
+fn refuse(dir: &Path) -> Result<()> {
+    let help = "give the folder of a run of vanc train, such as runs/quickstart";
+    if folder::settings(dir).exists() {
+        return Err(
+            Error::new(format!("{} is a sweep, not a run", dir.display())).help(format!(
+                "give one of the folders in {}",
+                dir.join("runs").display()
+            )),
+        );
+    }
+    if !dir.exists() {
+        return Err(Error::new(format!("{} is not there", dir.display())).help(help));
+    }
+    if !dir.is_dir() {
+        return Err(Error::new(format!("{} is no folder", dir.display())).help(help));
+    }
+    let entries = std::fs::read_dir(dir).map_err(|e| Error::io("read", dir, e).help(help))?;
+    let ours = [
+        run_folder::config(dir),
+        run_folder::metrics(dir),
+        run_folder::lock(dir),
+    ];
+    // A sweep makes the folder of a run, and puts its log there, before the run begins.
+    let sweep = dir.parent().and_then(Path::parent);
+    let of_sweep = sweep.is_some_and(|sweep| folder::settings(sweep).exists());
+    if !of_sweep && !ours.iter().any(|path| path.exists()) && entries.count() > 0 {
+        return Err(Error::new(format!("{} holds no run", dir.display())).help(help));
+    }
+    Ok(())
+}

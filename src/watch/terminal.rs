@@ -1,0 +1,164 @@
+//! Keeping a screen on the terminal, and giving the terminal back.
+
+use super::screen;
+use super::state::{State, Watched};
+use crate::error::{Error, Result};
+use ratatui::DefaultTerminal;
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// Time between two looks at the run, at least.
+const LOOK: Duration = Duration::from_millis(500);
+/// Reading takes at most one part of so many of the time.
+const SHARE: u32 = 20;
+/// Longest time until a signal is noticed.
+const BLINK: Duration = Duration::from_millis(200);
+
+/// Why watching ended.
+#[derive(Debug)]
+pub enum Left {
+    /// The run did; this is its last state.
+    Ended(Box<Watched>),
+    /// A key was pressed.
+    Key,
+    /// A signal came, or Ctrl-C.
+    Signal(i32),
+}
+
+/// Shows the run in `dir` until it ends or somebody leaves.
+pub fn watch(dir: &Path) -> Result<Left> {
+    let first = Watched::read(dir)?;
+    if has_ended(first.state) {
+        return Ok(Left::Ended(Box::new(first)));
+    }
+    let signals = signals()?;
+    let mut screen = Screen::open()?;
+    let mut watched = first;
+    loop {
+        let began = Instant::now();
+        screen.draw(&watched)?;
+        let next = began + LOOK.max(began.elapsed() * SHARE);
+        while Instant::now() < next {
+            match signals.load(Ordering::SeqCst) {
+                0 => {}
+                signal => return Ok(Left::Signal(signal as i32)),
+            }
+            match key(BLINK.min(next.saturating_duration_since(Instant::now())))? {
+                Pressed::Nothing => {}
+                Pressed::Redraw => screen.draw(&watched)?,
+                Pressed::Quit => return Ok(Left::Key),
+                Pressed::Interrupt => return Ok(Left::Signal(INTERRUPT)),
+            }
+        }
+        let began = Instant::now();
+        watched = Watched::read(dir)?;
+        if has_ended(watched.state) {
+            return Ok(Left::Ended(Box::new(watched)));
+        }
+        // A log of millions of lines takes long to read.
+        let pause = began.elapsed() * SHARE;
+        if pause > LOOK {
+            key(pause)?;
+        }
+    }
+}
+
+/// The number of SIGINT, which a terminal in raw mode gives as a key.
+const INTERRUPT: i32 = 2;
+
+fn has_ended(state: State) -> bool {
+    match state {
+        State::Waiting | State::Training => false,
+        State::Finished | State::Stopped => true,
+    }
+}
+
+/// The terminal while it is ours. However this ends, the terminal is given back.
+struct Screen(DefaultTerminal);
+
+impl Screen {
+    fn open() -> Result<Screen> {
+        match ratatui::try_init() {
+            Ok(terminal) => Ok(Screen(terminal)),
+            Err(e) => {
+                ratatui::restore();
+                Err(failed(e))
+            }
+        }
+    }
+
+    fn draw(&mut self, watched: &Watched) -> Result<()> {
+        let draw = |frame: &mut ratatui::Frame| {
+            let area = frame.area();
+            screen::draw(
+                watched,
+                "q leaves; the run goes on",
+                area,
+                frame.buffer_mut(),
+            );
+        };
+        self.0.draw(draw).map(|_| ()).map_err(failed)
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        let _ = self.0.show_cursor();
+        ratatui::restore();
+    }
+}
+
+fn failed(error: std::io::Error) -> Error {
+    Error::new(format!("the terminal cannot be used: {error}"))
+        .help("send the output through a pipe for one plain picture: vanc watch RUN | cat")
+}
+
+/// What the keyboard says.
+enum Pressed {
+    Nothing,
+    Redraw,
+    Quit,
+    Interrupt,
+}
+
+/// Waits so long for a key.
+fn key(wait: Duration) -> Result<Pressed> {
+    if !event::poll(wait).map_err(failed)? {
+        return Ok(Pressed::Nothing);
+    }
+    Ok(match event::read().map_err(failed)? {
+        Event::Resize(..) => Pressed::Redraw,
+        Event::Key(key) if key.kind == KeyEventKind::Release => Pressed::Nothing,
+        Event::Key(key) => match key.code {
+            KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => {
+                Pressed::Interrupt
+            }
+            KeyCode::Char('q') | KeyCode::Esc => Pressed::Quit,
+            _ => Pressed::Nothing,
+        },
+        Event::FocusGained | Event::FocusLost | Event::Mouse(_) | Event::Paste(_) => {
+            Pressed::Nothing
+        }
+    })
+}
+
+/// Where signals that end the process are written down instead.
+#[cfg(unix)]
+fn signals() -> Result<Arc<AtomicUsize>> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let came = Arc::new(AtomicUsize::new(0));
+    for signal in [SIGHUP, SIGINT, SIGTERM] {
+        signal_hook::flag::register_usize(signal, came.clone(), signal as usize)
+            .map_err(|e| Error::new(format!("cannot listen for signals: {e}")))?;
+    }
+    Ok(came)
+}
+
+/// Where there are no Unix signals none comes.
+#[cfg(not(unix))]
+fn signals() -> Result<Arc<AtomicUsize>> {
+    Ok(Arc::default())
+}

@@ -1,0 +1,85 @@
+//! A step of the compiled engine takes no memory that it did not have before.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use vanc::engines::cpu::{Cpu, CpuEngine};
+use vanc::engines::{Engine, StepContext, init};
+use vanc::tensor::Batch;
+
+/// Counts what is asked of the system's allocator.
+struct Counting;
+
+static CALLS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: passes everything on.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        CALLS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(start, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The model of an example, made small by `params`.
+fn model(file: &str, params: &[(&str, &str)]) -> vanc::ir::Model {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("examples")
+        .join(file);
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut sources = vanc::diag::Sources::new(file, text.as_str());
+    let overrides: Vec<vanc::check::Override> = params
+        .iter()
+        .map(|(name, value)| vanc::check::Override {
+            target: vanc::check::Target::Param,
+            name: name.to_string(),
+            value: value.to_string(),
+        })
+        .collect();
+    vanc::check::check(&mut sources, &overrides, false)
+        .unwrap_or_else(|mistakes| panic!("{}: {} mistakes", file, mistakes.len()))
+}
+
+#[test]
+fn a_step_allocates_nothing() {
+    let policies = ["plain", "resnet", "highway", "dirac", "variable"];
+    let files = BTreeMap::from([
+        ("cifar_8n2.van", ("width", "4")),
+        ("mnist_mlp.van", ("depth", "3")),
+    ]);
+    for (file, size) in files {
+        for policy in policies {
+            let model = model(file, &[size, ("policy", policy)]);
+            let mut engine =
+                CpuEngine::new(&model, &init::initial(&model, 0), Cpu::here()).unwrap();
+            let batch = Batch {
+                images: vec![0.5; 8 * model.input.elements()],
+                labels: (0..8).collect(),
+            };
+            let mut steps = |range: std::ops::Range<u64>| {
+                for step in range {
+                    let at = StepContext {
+                        rate: 0.01,
+                        seed: 0,
+                        step,
+                    };
+                    engine.step(&batch, at).unwrap();
+                }
+            };
+            steps(0..2);
+            let before = CALLS.load(Ordering::Relaxed);
+            steps(2..4);
+            let calls = CALLS.load(Ordering::Relaxed) - before;
+            assert_eq!(calls, 0, "{file}, {policy}");
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! `vanc report` and `vanc watch`: pages and curves of real runs.
+
+mod browser;
+mod page;
+mod support;
+mod watch;

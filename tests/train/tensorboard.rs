@@ -1,0 +1,123 @@
+//! Event files, read back by TensorBoard.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Output};
+use tempfile::tempdir;
+use vanc::train::metrics::{self, Line, Split};
+use vanc::train::run_folder;
+use vanc::train::tensorboard::path;
+
+const SOURCE: &str = "
+model small {
+    input image(1, 28, 28)
+    linear(8)
+    skip variable { linear(8) relu }
+    linear(10)
+}
+
+train {
+    data: synthetic(train: 60, test: 30)
+    constraint: lagrange(alpha_rate: 1)
+    epochs: 3
+    batch: 16
+}
+";
+
+fn train(dir: &Path, flags: &[&str]) -> Output {
+    std::fs::write(dir.join("small.van"), SOURCE).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_vanc"))
+        .args(["train", "small.van", "--out", "run", "--log-every", "1"])
+        .args(flags)
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+    output
+}
+
+/// A Python that has TensorBoard: `VANC_PYTHON`, else `python3`.
+fn python() -> Option<String> {
+    let python = std::env::var("VANC_PYTHON").unwrap_or("python3".into());
+    let has_it = Command::new(&python)
+        .args(["-c", "import tensorboard"])
+        .output();
+    has_it.is_ok_and(|o| o.status.success()).then_some(python)
+}
+
+type Scalars = BTreeMap<String, Vec<(u64, f32)>>;
+
+fn read(python: &str, run: &Path) -> Scalars {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/train/read_events.py");
+    let output = Command::new(python).arg(script).arg(run).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(json["first"].as_f64().unwrap() > 1.7e9);
+    serde_json::from_value(json["scalars"].clone()).unwrap()
+}
+
+/// What the log says.
+fn expected(lines: &[Line]) -> Scalars {
+    let curve = |split: Split, value: &dyn Fn(&Line) -> Option<f64>| {
+        let lines = lines.iter().filter(|line| line.split == split);
+        let points = lines.map(|line| (line.step, value(line).unwrap() as f32));
+        points.collect::<Vec<_>>()
+    };
+    let (train, test) = (Split::Train, Split::Test);
+    [
+        ("loss/train", curve(train, &|l| Some(l.loss))),
+        ("loss/test", curve(test, &|l| Some(l.loss))),
+        ("accuracy/train", curve(train, &|l| Some(l.accuracy))),
+        ("accuracy/test", curve(test, &|l| Some(l.accuracy))),
+        ("learning_rate", curve(train, &|l| Some(l.rate))),
+        ("alpha_residual", curve(train, &|l| l.alpha_residual)),
+        ("lambda_mean", curve(train, &|l| l.lambda_mean)),
+    ]
+    .map(|(tag, points)| (tag.to_string(), points))
+    .into()
+}
+
+/// The run in one go, in two, in two of which one forgets the flag, and with the flag
+/// only at the end: TensorBoard sees every point of the log once.
+#[test]
+fn tensorboard_reads_what_the_log_says() {
+    let Some(python) = python() else {
+        println!("skipped: no Python with TensorBoard (VANC_PYTHON names one)");
+        return;
+    };
+    let runs: [&[&[&str]]; 4] = [
+        &[&["--tensorboard"]],
+        &[
+            &["--tensorboard", "--max-steps", "6"],
+            &["--tensorboard", "--resume"],
+        ],
+        &[&["--tensorboard", "--max-steps", "6"], &["--resume"]],
+        &[&["--max-steps", "6"], &["--resume", "--tensorboard"]],
+    ];
+    for sittings in runs {
+        let dir = tempdir().unwrap();
+        sittings
+            .iter()
+            .for_each(|flags| drop(train(dir.path(), flags)));
+        let run = dir.path().join("run");
+        let lines = metrics::read(&run_folder::metrics(&run)).unwrap();
+        assert!(lines.len() >= 15, "{sittings:?}");
+        assert_eq!(read(&python, &run), expected(&lines), "{sittings:?}");
+    }
+}
+
+#[test]
+fn a_new_run_drops_the_events_of_the_old_one() {
+    let dir = tempdir().unwrap();
+    let events = path(&dir.path().join("run"));
+    train(dir.path(), &[]);
+    assert!(!events.exists());
+    train(dir.path(), &["--force", "--tensorboard"]);
+    let length = events.metadata().unwrap().len();
+    train(dir.path(), &["--force", "--tensorboard"]);
+    assert_eq!(events.metadata().unwrap().len(), length);
+    train(dir.path(), &["--force"]);
+    assert!(!events.exists());
+}
