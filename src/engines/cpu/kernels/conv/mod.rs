@@ -74,7 +74,7 @@ impl Depth {
 fn rows_of_part(rows: usize, depth: usize) -> usize {
     const STRIP: usize = 14;
     const CACHED: usize = 128 * 1024;
-    let cached = (CACHED / depth.max(1) / STRIP).clamp(1, 4);
+    let cached = (CACHED / depth.max(1) / STRIP).clamp(1, 16);
     let spread = rows.div_ceil(16 * STRIP).max(1);
     STRIP * cached.min(spread)
 }

@@ -26,7 +26,7 @@ const CACHED: usize = 160 * 1024;
 /// Lines of such a chunk: of all tiles, of both operands.
 const GROUP_LINES: usize = 128;
 /// Tiles of a group at least, and groups at most.
-const GROUP: usize = 128;
+const GROUP: usize = 64;
 const GROUPS: usize = 16;
 
 /// How the work is cut up.
