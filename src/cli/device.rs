@@ -80,6 +80,12 @@ fn find(wanted: Wanted) -> Result<Choice> {
     let on = |runner| Choice { runner, note: None };
     match (engine, device) {
         (EngineKind::Compiled, Device::Cpu) => Ok(on(cpu)),
+        (EngineKind::Cpu, Device::Cpu | Device::Auto) => Ok(on(cpu)),
+        (EngineKind::Cpu, Device::Cuda(_)) => Err(Error::new(format!(
+            "--engine cpu --device {}: this is the compiled engine on the CPU",
+            device.name()
+        ))
+        .help("leave --engine out to run the compiled engine on the GPU")),
         (EngineKind::Compiled, Device::Auto) => Ok(match cuda::usable(None) {
             Ok(card) => on(Runner::Cuda(card, precision)),
             Err(cuda::Missing::Hardware(_)) => on(cpu),
@@ -206,6 +212,23 @@ mod tests {
             "{refused}"
         );
         assert!(refused.help.is_some());
+    }
+
+    #[test]
+    fn the_engine_on_the_cpu_stays_there() {
+        let cpu = |device| {
+            let engine = EngineKind::Cpu;
+            choose(Wanted {
+                engine,
+                ..wanted(device, None)
+            })
+        };
+        assert!(matches!(cpu(Device::Auto).unwrap().runner, Runner::Cpu(_)));
+        let refused = cpu(Device::Cuda(None)).unwrap_err();
+        assert!(
+            refused.message.contains("--engine cpu --device cuda"),
+            "{refused}"
+        );
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub enum EngineKind {
     /// The compiled one: a plan of fused steps on one arena, on the CPU or a GPU.
     #[default]
     Compiled,
+    /// The same, on the CPU wherever there is a GPU.
+    Cpu,
     /// The reference: dfdx's tensors, tape and SGD.
     Dfdx,
 }
@@ -43,12 +45,13 @@ pub enum Order {
 
 impl EngineKind {
     /// What `--engine` takes.
-    pub const NAMES: [&str; 2] = ["compiled", "dfdx"];
+    pub const NAMES: [&str; 3] = ["compiled", "cpu", "dfdx"];
 
     /// The engine called `name`.
     pub fn parse(name: &str) -> Result<Self> {
         match name {
             "compiled" => Ok(EngineKind::Compiled),
+            "cpu" => Ok(EngineKind::Cpu),
             "dfdx" => Ok(EngineKind::Dfdx),
             _ => Err(unknown("--engine", name, &Self::NAMES)),
         }
@@ -58,6 +61,7 @@ impl EngineKind {
     pub fn name(self) -> &'static str {
         match self {
             EngineKind::Compiled => "compiled",
+            EngineKind::Cpu => "cpu",
             EngineKind::Dfdx => "dfdx",
         }
     }
