@@ -32,6 +32,11 @@ impl Map {
         }
     }
 
+    /// Whether images are given as rows of this map already: vectors without padding.
+    pub fn is_given(self) -> bool {
+        self.positions == 1 && self.channels == self.stride
+    }
+
     /// Rows of channels.
     pub fn rows(self) -> usize {
         self.images * self.positions

@@ -54,11 +54,12 @@ impl Memory {
         Ok(())
     }
 
-    /// The buffers of `plan`, for its steps.
+    /// The buffers of `plan`, for its steps on a batch's `images`. Where these are rows
+    /// as they are, they are the input.
     ///
     /// # Panics
     /// If the arena is smaller than the plan's: see [`Self::reserve`].
-    pub fn lend<'a>(&'a mut self, plan: &'a Plan) -> Lent<'a> {
+    pub fn lend<'a>(&'a mut self, plan: &'a Plan, images: &'a [f32]) -> Lent<'a> {
         assert!(plan.arena <= self.arena.len() * 16);
         let arena = self.arena.as_mut_ptr().cast::<f32>();
         self.starts.clear();
@@ -70,6 +71,11 @@ impl Memory {
                 // Inside the arena by the assertion.
                 Place::Arena { offset } => arena.wrapping_add(offset),
             });
+        }
+        if Map::of(plan, plan.input).is_given() {
+            // No step writes its input.
+            assert!(images.len() >= plan.buffer(plan.input).elements);
+            self.starts[plan.input.0] = images.as_ptr().cast_mut();
         }
         Lent {
             starts: &self.starts,

@@ -182,7 +182,7 @@ impl CpuEngine {
         if let Some(times) = &mut self.times {
             times.resize(plan.steps().count(), 0.0);
         }
-        let (lent, times) = (self.memory.lend(plan), self.times.as_mut());
+        let (lent, times) = (self.memory.lend(plan, &batch.images), self.times.as_mut());
         let found = match thin {
             Some(thin) => thin.run(&self.pool, lent, &inputs, moves, times),
             None => run::all(&self.pool, lent, &inputs, moves, times),
@@ -268,7 +268,7 @@ impl Engine for CpuEngine {
             step: 0,
         };
         let inputs = Inputs::new(&self.model, batch, at);
-        let lent = self.memory.lend(plan);
+        let lent = self.memory.lend(plan, &batch.images);
         run::all(&self.pool, lent, &inputs, false, None);
         // SAFETY: no step runs any more.
         let logits = unsafe { lent.read(plan.logits) };
@@ -296,7 +296,7 @@ impl Engine for CpuEngine {
         );
         self.memory.reserve(&plan)?;
         let inputs = Inputs::new(&self.model, batch, at);
-        let lent = self.memory.lend(&plan);
+        let lent = self.memory.lend(&plan, &batch.images);
         run::images(&self.pool, &lent, &inputs);
         for step in &plan.forward {
             run::step(&self.pool, step, &lent, &inputs, &mut Found::default());

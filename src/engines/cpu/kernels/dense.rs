@@ -296,7 +296,7 @@ pub fn weight_gradient(
             start: dy[o..].as_ptr(),
             row: outs,
             line: 0,
-            rows: 0,
+            rows: LANES.min(rows - row),
             depth: g.batch,
         };
         let right = Right {

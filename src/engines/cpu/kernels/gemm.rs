@@ -20,8 +20,9 @@ simd! {
 
 simd! {
     /// `out = leftᵀ · right`, or `+=`: a sum over `depth` rows of both. `left` holds
-    /// sixteen columns, its rows [`Left::row`] apart; [`Left::rows`] and [`Left::line`]
-    /// play no part. The rows of `right` are `right_row` apart.
+    /// sixteen columns, its rows [`Left::row`] apart. At least the first [`Left::rows`] rows
+    /// of `out` are made; [`Left::line`] plays no part. The rows of `right` are `right_row`
+    /// apart.
     ///
     /// # Safety
     /// As for [`product`].
@@ -257,7 +258,7 @@ unsafe fn outer_product_generic<S: Simd>(
     }
 }
 
-/// The sixteen columns of `a` by R at a time.
+/// The columns of `a` that are wanted, R at a time.
 #[inline(always)]
 unsafe fn outer_strips<S: Simd, const R: usize, const N: usize>(
     a: Left,
@@ -265,7 +266,7 @@ unsafe fn outer_strips<S: Simd, const R: usize, const N: usize>(
     c: Out,
     accumulate: bool,
 ) {
-    for first in (0..LANES).step_by(R) {
+    for first in (0..a.rows).step_by(R) {
         // SAFETY: within the caller's matrices.
         unsafe {
             let a = Left {

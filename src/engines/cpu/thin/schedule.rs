@@ -12,7 +12,7 @@ const WEIGHT: usize = 1 << 16;
 const SUMMED: usize = 1 << 14;
 /// Images of a part of the batch: no less, unless there are fewer; and the number of
 /// parts, no more.
-const IMAGES: usize = 32;
+const IMAGES: usize = 64;
 const PARTS: usize = 16;
 /// Rows of a tensor that stay together: sixteen outputs.
 pub const LINE: usize = 16;

@@ -174,7 +174,7 @@ impl Pass {
                         start: packed.add(index * line_len(count)),
                         row: LANES,
                         line: 0,
-                        rows: 0,
+                        rows: LANES,
                         depth: count,
                     };
                     let right = Right {

@@ -274,7 +274,7 @@ impl Pass<'_> {
                 start: chunk.inputs.add(inputs),
                 row: LANES,
                 line: 0,
-                rows: 0,
+                rows: LANES,
                 depth: chunk.count,
             };
             let right = Right {
