@@ -1,6 +1,5 @@
 //! Random changes of a training image, on its bytes.
 
-use super::extents;
 use crate::ir::{Augment, Shape};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -54,7 +53,7 @@ pub(super) fn vary<'a>(
     shape: Shape,
     rng: &mut ChaCha8Rng,
 ) -> Cow<'a, [u8]> {
-    let (_, height, width) = extents(shape);
+    let (height, width) = shape.extent();
     draw(changes, rng).fold(Cow::Borrowed(pixels), |pixels, change| match change {
         Change::Crop { pad, down, right } => {
             pad_crop(&pixels, height, width, pad, down, right).into()

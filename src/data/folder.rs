@@ -1,6 +1,6 @@
 //! A folder of image files: `train/CLASS/*.png`, `test/CLASS/*.jpg`.
 
-use super::{Dataset, Progress, Report, Request, Split, extents};
+use super::{Dataset, Progress, Report, Request, Split};
 use crate::error::{Error, Result};
 use crate::ir::Shape;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageReader};
@@ -151,7 +151,7 @@ fn decode(path: &Path, shape: Shape) -> Result<Vec<u8>> {
         .and_then(|reader| reader.with_guessed_format())
         .map_err(|error| Error::io("read", path, error))?;
     let decoder = reader.into_decoder().map_err(unreadable)?;
-    let (channels, height, width) = extents(shape);
+    let (channels, (height, width)) = (shape.channels(), shape.extent());
     let (image_width, image_height) = decoder.dimensions();
     // Before the pixels are unpacked: the header alone must not cost memory.
     if (image_height as usize, image_width as usize) != (height, width) {

@@ -185,15 +185,3 @@ impl<'a> Progress<'a> {
         (self.report)(done, self.total);
     }
 }
-
-/// Channels, height and width of the images of a dataset.
-fn extents(shape: Shape) -> (usize, usize, usize) {
-    match shape {
-        Shape::Image {
-            channels,
-            height,
-            width,
-        } => (channels, height, width),
-        Shape::Flat(features) => (features, 1, 1),
-    }
-}

@@ -7,7 +7,7 @@
 
 use super::random::{Purpose, stream};
 use super::shapes::{SHAPES, Shape as Figure};
-use super::{Dataset, Progress, Report, Request, Split, extents};
+use super::{Dataset, Progress, Report, Request, Split};
 use crate::error::{Error, Result};
 use crate::ir::{Shape, Synthetic};
 use rand::{Rng, RngExt};
@@ -98,7 +98,7 @@ fn draw_split(
 
 /// One image, channels × height × width, with `figure` on it.
 fn draw(image: &mut [u8], shape: Shape, figure: Figure, noise: f32, rng: &mut ChaCha8Rng) {
-    let (channels, _, side) = extents(shape);
+    let (channels, (_, side)) = (shape.channels(), shape.extent());
     let background = Background::random(channels, side as f32, rng);
     let lift: Vec<f32> = (0..channels).map(|_| between(LIFT, rng)).collect();
     let place = Place::random(side as f32, rng);

@@ -43,12 +43,18 @@ impl Shape {
         }
     }
 
+    /// Height and width: rows and columns of positions, one of each for a vector.
+    pub fn extent(self) -> (usize, usize) {
+        match self {
+            Shape::Image { height, width, .. } => (height, width),
+            Shape::Flat(_) => (1, 1),
+        }
+    }
+
     /// Positions each channel has: height × width, or 1 for a vector.
     pub fn positions(self) -> usize {
-        match self {
-            Shape::Image { height, width, .. } => height * width,
-            Shape::Flat(_) => 1,
-        }
+        let (height, width) = self.extent();
+        height * width
     }
 
     /// Elements of one sample.

@@ -94,6 +94,18 @@ impl Plan {
             Kind::Tensor(_) | Kind::Scratch => Shape::Flat(1),
         }
     }
+
+    /// Outputs, inputs, and rows and columns of the windows of a weight.
+    pub fn filters(&self, weight: Id) -> (usize, usize, (usize, usize)) {
+        match &self.buffer(weight).kind {
+            Kind::Tensor(shape) => match shape[..] {
+                [o, i, h, w] => (o, i, (h, w)),
+                [o, i] => (o, i, (1, 1)),
+                _ => (1, shape.iter().product(), (1, 1)),
+            },
+            Kind::Map(_) | Kind::Rows(..) | Kind::Scratch => (0, 0, (1, 1)),
+        }
+    }
 }
 
 /// The steps during which a buffer holds something.

@@ -1,7 +1,7 @@
 //! What a step costs: arithmetic and memory traffic.
 
-use super::step::{Action, Window};
-use super::{Id, Kind, Plan};
+use super::step::{Action, Product};
+use super::{Kind, Plan};
 
 /// The cost of a step, counted from shapes; not measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,36 +16,7 @@ pub struct Cost {
 impl Cost {
     /// The cost of `action` on the buffers of `plan`.
     pub(super) fn of(plan: &Plan, action: &Action) -> Cost {
-        let flops = match action {
-            Action::Convolve(c) => products(plan, c.weight, c.window),
-            Action::ConvolveInput { weight, window, .. } => products(plan, *weight, *window),
-            Action::ConvolveWeight {
-                dweight, window, ..
-            } => products(plan, *dweight, *window),
-            Action::Dirac { .. }
-            | Action::DiracGradient { .. }
-            | Action::Statistics { .. }
-            | Action::Pointwise(_)
-            | Action::PointwiseGradient(_)
-            | Action::Crelu { .. }
-            | Action::CreluGradient { .. }
-            | Action::Concat { .. }
-            | Action::ConcatGradient { .. }
-            | Action::MaxPool { .. }
-            | Action::MaxPoolGradient { .. }
-            | Action::AvgPool { .. }
-            | Action::AvgPoolGradient { .. }
-            | Action::Subsample { .. }
-            | Action::SubsampleGradient { .. }
-            | Action::Flatten { .. }
-            | Action::FlattenGradient { .. }
-            | Action::Mask { .. }
-            | Action::Multiply { .. }
-            | Action::Add { .. }
-            | Action::Loss { .. }
-            | Action::Descend { .. }
-            | Action::MoveStatistics { .. } => 0,
-        };
+        let flops = action.product().map_or(0, |product| flops(plan, product));
         let touched = action.reads().into_iter().chain(action.writes());
         let elements = touched
             .map(|id| plan.buffer(id).elements)
@@ -65,13 +36,13 @@ impl Cost {
     }
 }
 
-/// Every window meets every weight once; `weight` may be its gradient.
-fn products(plan: &Plan, weight: Id, window: Window) -> u64 {
-    let buffer = plan.buffer(weight);
+/// Every window meets every weight once.
+fn flops(plan: &Plan, product: Product) -> u64 {
+    let buffer = plan.buffer(product.weight);
     let weights = match &buffer.kind {
         Kind::Tensor(shape) => shape.iter().product(),
         Kind::Map(_) | Kind::Rows(..) | Kind::Scratch => buffer.elements,
     };
-    let windows = (plan.batch as u64).saturating_mul(window.outputs() as u64);
+    let windows = (plan.batch as u64).saturating_mul(product.window.outputs() as u64);
     windows.saturating_mul(2 * weights as u64)
 }

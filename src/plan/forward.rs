@@ -91,7 +91,7 @@ impl Layout {
                 self.map(layer, |y| Action::AvgPool { x, y, window })
             }
             Op::GlobalAvgPool => {
-                let input = extent(layer.input);
+                let input = layer.input.extent();
                 let window = Window {
                     input,
                     kernel: input,
@@ -321,17 +321,10 @@ impl Layout {
     }
 }
 
-fn extent(shape: Shape) -> (usize, usize) {
-    match shape {
-        Shape::Image { height, width, .. } => (height, width),
-        Shape::Flat(_) => (1, 1),
-    }
-}
-
 fn window(input: Shape, output: Shape, kernel: usize, stride: usize, padding: usize) -> Window {
     Window {
-        input: extent(input),
-        output: extent(output),
+        input: input.extent(),
+        output: output.extent(),
         kernel: (kernel, kernel),
         stride,
         padding,

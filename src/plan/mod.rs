@@ -27,8 +27,8 @@ mod uses;
 pub use buffers::{Buffer, Id, Kind, Place};
 pub use cost::Cost;
 pub use step::{
-    Action, Activation, Convolve, Join, Norm, Pointwise, PointwiseGradients, Sink, Statistics,
-    Step, Window,
+    Action, Activation, Convolve, Join, Norm, Pointwise, PointwiseGradients, Product, Sink,
+    Statistics, Step, Way, Window,
 };
 
 use crate::ir::Model;

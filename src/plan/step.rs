@@ -272,6 +272,32 @@ pub struct Convolve {
     pub statistics: Option<Id>,
 }
 
+/// Which of the three products of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// y from x and w.
+    Forward,
+    /// dx from dy and w.
+    Input,
+    /// dw from x and dy.
+    Weight,
+}
+
+/// One of a convolution's products: see [`Action::product`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Product {
+    /// Which one.
+    pub way: Way,
+    /// What the layer takes, or its gradient.
+    pub x: Id,
+    /// What it makes, or its gradient.
+    pub y: Id,
+    /// Its weight, or its gradient.
+    pub weight: Id,
+    /// Its windows.
+    pub window: Window,
+}
+
 /// Windows that slide over an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Window {

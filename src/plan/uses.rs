@@ -1,7 +1,7 @@
-//! Which buffers an action reads and writes, and what it is called.
+//! Which buffers an action reads and writes, what product it is, what it is called.
 
 use super::buffers::Id;
-use super::step::{Action, Pointwise, Statistics};
+use super::step::{Action, Pointwise, Product, Statistics, Way};
 
 impl Pointwise {
     fn reads(&self) -> Vec<Id> {
@@ -98,6 +98,58 @@ impl Action {
                 weight, velocity, ..
             } => [*weight].into_iter().chain(*velocity).collect(),
             Action::MoveStatistics { mean, variance, .. } => vec![*mean, *variance],
+        }
+    }
+
+    /// The convolution's product that this is, if it is one.
+    pub fn product(&self) -> Option<Product> {
+        let product = |way, x, y, weight, window| {
+            Some(Product {
+                way,
+                x,
+                y,
+                weight,
+                window,
+            })
+        };
+        match *self {
+            Action::Convolve(c) => product(Way::Forward, c.x, c.y, c.weight, c.window),
+            Action::ConvolveInput {
+                dy,
+                weight,
+                dx,
+                window,
+            } => product(Way::Input, dx.to, dy, weight, window),
+            Action::ConvolveWeight {
+                x,
+                dy,
+                dweight,
+                window,
+                ..
+            } => product(Way::Weight, x, dy, dweight, window),
+            Action::Dirac { .. }
+            | Action::DiracGradient { .. }
+            | Action::Statistics { .. }
+            | Action::Pointwise(_)
+            | Action::PointwiseGradient(_)
+            | Action::Crelu { .. }
+            | Action::CreluGradient { .. }
+            | Action::Concat { .. }
+            | Action::ConcatGradient { .. }
+            | Action::MaxPool { .. }
+            | Action::MaxPoolGradient { .. }
+            | Action::AvgPool { .. }
+            | Action::AvgPoolGradient { .. }
+            | Action::Subsample { .. }
+            | Action::SubsampleGradient { .. }
+            | Action::Flatten { .. }
+            | Action::FlattenGradient { .. }
+            | Action::Mask { .. }
+            | Action::Multiply { .. }
+            | Action::Add { .. }
+            | Action::Loss { .. }
+            | Action::Descend { .. }
+            | Action::MoveStatistics { .. } => None,
         }
     }
 

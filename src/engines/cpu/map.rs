@@ -1,7 +1,6 @@
 //! Activations as the kernels see them.
 
 use super::kernels::padded;
-use crate::ir::Shape;
 use crate::plan::{Id, Plan};
 
 /// Images × positions × padded channels.
@@ -23,10 +22,7 @@ impl Map {
         Map {
             images: plan.batch,
             positions: shape.positions(),
-            width: match shape {
-                Shape::Image { width, .. } => width,
-                Shape::Flat(_) => 1,
-            },
+            width: shape.extent().1,
             channels: shape.channels(),
             stride: padded(shape.channels()),
         }

@@ -8,7 +8,7 @@ use super::memory::Lent;
 use super::{Cpu, convolution, dirac, loss, pass, pooling, reshape};
 use crate::engines::{StepContext, batch, dropout};
 use crate::ir::{Model, Sgd};
-use crate::plan::{Action, Convolve, Id, Kind, Plan, Pointwise, PointwiseGradients, Sink};
+use crate::plan::{Action, Convolve, Id, Plan, Pointwise, PointwiseGradients, Sink};
 use crate::plan::{Statistics, Step};
 use crate::tensor::Batch;
 
@@ -261,7 +261,7 @@ pub(super) fn step_in(
             }
             Action::Add { x, y } => pointwise::add(pool, lent.read(*x), lent.write(*y)),
             Action::Dirac { weight, a, b, y } => {
-                let kernel = kernel(plan, *weight);
+                let kernel = plan.filters(*weight);
                 let operands = (lent.read(*weight), lent.read(*a), lent.read(*b));
                 dirac::forward(operands, lent.write(*y), kernel);
             }
@@ -273,7 +273,7 @@ pub(super) fn step_in(
                 da,
                 db,
             } => {
-                let kernel = kernel(plan, *weight);
+                let kernel = plan.filters(*weight);
                 let operands = (lent.read(*weight), lent.read(*b), lent.read(*dy));
                 let (da, db) = (lent.write(*da), lent.write(*db));
                 dirac::gradient(operands, (lent.write(*dweight), da, db), kernel);
@@ -323,18 +323,6 @@ unsafe fn sink<'a>(lent: &Lent<'a>, sink: Sink) -> &'a mut [f32] {
         to.fill(0.0);
     }
     to
-}
-
-/// Outputs, inputs and positions of a weight.
-fn kernel(plan: &Plan, weight: Id) -> (usize, usize, (usize, usize)) {
-    match plan.buffer(weight).kind {
-        Kind::Tensor(ref shape) => match shape[..] {
-            [o, i, h, w] => (o, i, (h, w)),
-            [o, i] => (o, i, (1, 1)),
-            _ => (1, shape.iter().product(), (1, 1)),
-        },
-        Kind::Map(_) | Kind::Rows(..) | Kind::Scratch => (0, 0, (1, 1)),
-    }
 }
 
 pub(super) unsafe fn convolve(pool: &Pool, lent: &Lent, c: &Convolve, scratch: &mut [f32]) {

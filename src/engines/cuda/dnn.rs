@@ -4,6 +4,7 @@ use super::Precision;
 use super::gpu::Gpu;
 use super::libraries::Library;
 use crate::error::{Error, Result};
+use crate::plan::Way;
 use cudarc::cudnn::result::{self, CudnnError};
 use cudarc::cudnn::sys;
 use std::ffi::{CStr, c_int, c_void};
@@ -32,17 +33,6 @@ pub struct Geometry {
     pub stride: i32,
     /// Zeros on each side.
     pub padding: i32,
-}
-
-/// Which of the three products.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// y from x and w.
-    Forward,
-    /// dx from dy and w.
-    Input,
-    /// dw from x and dy.
-    Weight,
 }
 
 /// A convolution that cuDNN has an algorithm for.
@@ -153,10 +143,18 @@ impl Dnn {
     }
 }
 
-/// The first algorithm of `found` that worked, is deterministic and modest.
-macro_rules! pick {
-    ($conv:expr, $exact:expr, $found:expr, $count:expr, $kind:path, $size:expr) => {
-        for perf in $found.iter().take(usize::try_from($count).unwrap_or(0)) {
+/// Takes the first algorithm that `$find` finds which works, is deterministic and modest;
+/// `$size` says how much scratch memory it wants. Both take the descriptors in one order.
+macro_rules! choose {
+    ($conv:expr, $dnn:expr, $kind:path, $perf:ty, $find:path, $size:path, $a:ident $b:ident $c:ident) => {{
+        let conv = $conv;
+        let (handle, windows) = ($dnn.handle, conv.windows);
+        let (a, b, c) = (conv.$a, conv.$b, conv.$c);
+        let mut found: [$perf; ALGORITHMS] = std::mem::zeroed();
+        let (wanted, mut count) = (ALGORITHMS as c_int, 0);
+        let to = found.as_mut_ptr();
+        $find(handle, a, b, windows, c, wanted, &mut count, to)?;
+        for perf in found.iter().take(usize::try_from(count).unwrap_or(0)) {
             let is_good = perf.status == sys::cudnnStatus_t::CUDNN_STATUS_SUCCESS
                 && perf.determinism == sys::cudnnDeterminism_t::CUDNN_DETERMINISTIC
                 && perf.memory <= WORKSPACE;
@@ -164,18 +162,18 @@ macro_rules! pick {
                 continue;
             }
             // Full precision was asked for as such; what it is found in is of no matter.
-            if !$exact {
-                result::set_convolution_math_type($conv.windows, perf.mathType)?;
+            if $dnn.precision != Precision::F32 {
+                result::set_convolution_math_type(windows, perf.mathType)?;
             }
-            if let Ok(size) = $size(perf.algo)
+            if let Ok(size) = $size(handle, a, b, windows, c, perf.algo)
                 && size <= WORKSPACE
             {
-                $conv.algorithm = $kind(perf.algo);
-                $conv.workspace = size;
-                return Ok(());
+                conv.algorithm = $kind(perf.algo);
+                conv.workspace = size;
+                break;
             }
         }
-    };
+    }};
 }
 
 impl Convolution {
@@ -221,74 +219,37 @@ impl Convolution {
     }
 
     fn choose(&mut self, dnn: &Dnn, way: Way) -> Result<(), CudnnError> {
-        let (handle, wanted) = (dnn.handle, ALGORITHMS as c_int);
-        let (x, y, w, windows) = (self.x, self.y, self.w, self.windows);
-        let exact = dnn.precision == Precision::F32;
-        let mut count = 0;
         // SAFETY: descriptors of this convolution; the results are plain data, for which
         // zeros are valid, and as many as are asked for.
         unsafe {
             match way {
-                Way::Forward => {
-                    let mut found: [sys::cudnnConvolutionFwdAlgoPerf_t; ALGORITHMS] =
-                        std::mem::zeroed();
-                    result::get_convolution_forward_algorithm(
-                        handle,
-                        x,
-                        w,
-                        windows,
-                        y,
-                        wanted,
-                        &mut count,
-                        found.as_mut_ptr(),
-                    )?;
-                    let size = |algorithm| {
-                        result::get_convolution_forward_workspace_size(
-                            handle, x, w, windows, y, algorithm,
-                        )
-                    };
-                    pick!(self, exact, found, count, Algorithm::Forward, size);
-                }
-                Way::Input => {
-                    let mut found: [sys::cudnnConvolutionBwdDataAlgoPerf_t; ALGORITHMS] =
-                        std::mem::zeroed();
-                    result::get_convolution_backward_data_algorithm(
-                        handle,
-                        w,
-                        y,
-                        windows,
-                        x,
-                        wanted,
-                        &mut count,
-                        found.as_mut_ptr(),
-                    )?;
-                    let size = |algorithm| {
-                        result::get_convolution_backward_data_workspace_size(
-                            handle, w, y, windows, x, algorithm,
-                        )
-                    };
-                    pick!(self, exact, found, count, Algorithm::Input, size);
-                }
-                Way::Weight => {
-                    let mut found: [sys::cudnnConvolutionBwdFilterAlgoPerf_t; ALGORITHMS] =
-                        std::mem::zeroed();
-                    result::get_convolution_backward_filter_algorithm(
-                        handle,
-                        x,
-                        y,
-                        windows,
-                        w,
-                        wanted,
-                        &mut count,
-                        found.as_mut_ptr(),
-                    )?;
-                    let size = |algorithm| {
-                        result::get_convolution_backward_filter_workspace_size(
-                            handle, x, y, windows, w, algorithm,
-                        )
-                    };
-                    pick!(self, exact, found, count, Algorithm::Weight, size);
-                }
+                Way::Forward => choose!(
+                    self,
+                    dnn,
+                    Algorithm::Forward,
+                    sys::cudnnConvolutionFwdAlgoPerf_t,
+                    result::get_convolution_forward_algorithm,
+                    result::get_convolution_forward_workspace_size,
+                    x w y
+                ),
+                Way::Input => choose!(
+                    self,
+                    dnn,
+                    Algorithm::Input,
+                    sys::cudnnConvolutionBwdDataAlgoPerf_t,
+                    result::get_convolution_backward_data_algorithm,
+                    result::get_convolution_backward_data_workspace_size,
+                    w y x
+                ),
+                Way::Weight => choose!(
+                    self,
+                    dnn,
+                    Algorithm::Weight,
+                    sys::cudnnConvolutionBwdFilterAlgoPerf_t,
+                    result::get_convolution_backward_filter_algorithm,
+                    result::get_convolution_backward_filter_workspace_size,
+                    x y w
+                ),
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use super::gpu::{Args, Buffer, Gpu, Grid};
 use super::memory::Memory;
-use super::products::{extent, int};
+use super::products::int;
 use crate::engines::{Images, Order};
 use crate::error::{Error, Result};
 use crate::ir::{Augment, Shape};
@@ -114,7 +114,7 @@ impl Held {
         if !self.is_ordered || plan.batch != self.len(index) {
             return Err(Error::new("a batch was asked for that is not in the epoch"));
         }
-        let (channels, height, width) = extent(self.shape);
+        let (channels, (height, width)) = (self.shape.channels(), self.shape.extent());
         let count = plan.batch * self.shape.elements();
         let args = Args::default().with(self.pixels.at).with(self.labels.at);
         let args = args

@@ -3,12 +3,11 @@
 
 use super::Precision;
 use super::blas::{Blas, Dense};
-use super::dnn::{Convolution, Dnn, Geometry, Way};
+use super::dnn::{Convolution, Dnn, Geometry};
 use super::gpu::{Args, Gpu, Grid};
 use super::memory::Memory;
 use crate::error::Result;
-use crate::ir::Shape;
-use crate::plan::{Action, Id, Plan, Window};
+use crate::plan::{self, Action, Id, Plan, Window};
 
 /// The libraries that were found.
 pub struct Libraries {
@@ -55,6 +54,11 @@ const BLOCKS: usize = 512;
 const TILE: usize = 64;
 
 impl Extents {
+    /// Those of a product.
+    pub fn of(plan: &Plan, product: plan::Product) -> Self {
+        Extents::new(plan, product.x, product.y, product.window)
+    }
+
     /// Those of a convolution from `x` to `y`.
     pub fn new(plan: &Plan, x: Id, y: Id, window: Window) -> Self {
         Extents {
@@ -126,38 +130,10 @@ pub fn int(size: usize) -> i32 {
 impl Product {
     /// What is to compute `action`, if it is one of those here.
     pub fn of(plan: &Plan, action: &Action, with: &Libraries) -> Result<Option<Product>> {
-        let (extents, way) = match action {
-            Action::Convolve(c) => (Extents::new(plan, c.x, c.y, c.window), Way::Forward),
-            Action::ConvolveInput { dy, dx, window, .. } => {
-                (Extents::new(plan, dx.to, *dy, *window), Way::Input)
-            }
-            Action::ConvolveWeight { x, dy, window, .. } => {
-                (Extents::new(plan, *x, *dy, *window), Way::Weight)
-            }
-            Action::Dirac { .. }
-            | Action::DiracGradient { .. }
-            | Action::Statistics { .. }
-            | Action::Pointwise(_)
-            | Action::PointwiseGradient(_)
-            | Action::Crelu { .. }
-            | Action::CreluGradient { .. }
-            | Action::Concat { .. }
-            | Action::ConcatGradient { .. }
-            | Action::MaxPool { .. }
-            | Action::MaxPoolGradient { .. }
-            | Action::AvgPool { .. }
-            | Action::AvgPoolGradient { .. }
-            | Action::Subsample { .. }
-            | Action::SubsampleGradient { .. }
-            | Action::Flatten { .. }
-            | Action::FlattenGradient { .. }
-            | Action::Mask { .. }
-            | Action::Multiply { .. }
-            | Action::Add { .. }
-            | Action::Loss { .. }
-            | Action::Descend { .. }
-            | Action::MoveStatistics { .. } => return Ok(None),
+        let Some(product) = action.product() else {
+            return Ok(None);
         };
+        let extents = Extents::of(plan, product);
         if extents.window == Window::POINT {
             return Ok(Some(match with.blas {
                 Some(_) => Product::Dense(Dense {
@@ -172,7 +148,7 @@ impl Product {
         let by_library = with
             .dnn
             .as_ref()
-            .map(|dnn| dnn.convolution(extents.geometry(), way));
+            .map(|dnn| dnn.convolution(extents.geometry(), product.way));
         Ok(Some(match by_library {
             Some(Ok(convolution)) => Product::Convolution(convolution),
             Some(Err(_)) | None => Product::Own,
@@ -312,17 +288,5 @@ pub fn cast_room(extents: Extents, precision: Precision) -> usize {
     match precision {
         Precision::F32 | Precision::Tf32 => 0,
         Precision::Bf16 => extents.weights().div_ceil(2),
-    }
-}
-
-/// Channels, rows and columns.
-pub fn extent(shape: Shape) -> (usize, usize, usize) {
-    match shape {
-        Shape::Image {
-            channels,
-            height,
-            width,
-        } => (channels, height, width),
-        Shape::Flat(features) => (features, 1, 1),
     }
 }

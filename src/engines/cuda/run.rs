@@ -4,7 +4,7 @@ use super::Precision;
 use super::gpu::{Args, Gpu, Grid};
 use super::memory::Memory;
 use super::pass;
-use super::products::{Bench, Extents, Product, cast_room, extent, int};
+use super::products::{Bench, Extents, Product, cast_room, int};
 use crate::engines::random::Purpose;
 use crate::error::Result;
 use crate::plan::{self, Action, Convolve, Id, Plan, Step, Window};
@@ -297,8 +297,8 @@ impl Run<'_> {
             .map_or(Ok(()), |found| self.moments(c.y, scratch, self.at(found)))
     }
 
-    /// Mean and variance of the channels of `x`, to `found`.
-    fn moments(&self, x: Id, scratch: u64, found: u64) -> Result<()> {
+    /// Sums over each of the [`chunks`] of the rows of `x`, to `scratch`; how many.
+    fn by_chunks(&self, name: &'static str, x: Id, scratch: u64) -> Result<usize> {
         let (rows, channels) = (self.rows(x), self.channels(x));
         let (chunk, chunks) = chunks(rows, channels);
         let args = Args::default().with(self.at(x)).with(scratch);
@@ -306,8 +306,14 @@ impl Run<'_> {
             .with(rows as u32)
             .with(int(channels))
             .with(chunk as u32);
-        self.gpu
-            .launch("moments", columns(channels, chunks), args)?;
+        self.gpu.launch(name, columns(channels, chunks), args)?;
+        Ok(chunks)
+    }
+
+    /// Mean and variance of the channels of `x`, to `found`.
+    fn moments(&self, x: Id, scratch: u64, found: u64) -> Result<()> {
+        let (rows, channels) = (self.rows(x), self.channels(x));
+        let chunks = self.by_chunks("moments", x, scratch)?;
         let args = Args::default()
             .with(self.at(x))
             .with(scratch)
@@ -318,14 +324,8 @@ impl Run<'_> {
 
     /// The sum of each channel of `x`, to `to`.
     fn sums(&self, x: Id, scratch: u64, to: u64) -> Result<()> {
-        let (rows, channels) = (self.rows(x), self.channels(x));
-        let (chunk, chunks) = chunks(rows, channels);
-        let args = Args::default().with(self.at(x)).with(scratch);
-        let args = args
-            .with(rows as u32)
-            .with(int(channels))
-            .with(chunk as u32);
-        self.gpu.launch("sums", columns(channels, chunks), args)?;
+        let channels = self.channels(x);
+        let chunks = self.by_chunks("sums", x, scratch)?;
         let args = Args::default().with(scratch).with(int(chunks));
         let args = args.with(channels as u32).with(to);
         self.gpu.launch("add_parts", Grid::of(channels), args)
@@ -334,14 +334,7 @@ impl Run<'_> {
     /// A block for each filter of a weight; its inputs, elements and first element in
     /// the middle position.
     fn filters(&self, weight: Id) -> (Grid, i32, i32, i32) {
-        let (outputs, inputs, (h, w)) = match &self.plan.buffer(weight).kind {
-            plan::Kind::Tensor(shape) => match shape[..] {
-                [o, i, h, w] => (o, i, (h, w)),
-                [o, i] => (o, i, (1, 1)),
-                _ => (1, shape.iter().product(), (1, 1)),
-            },
-            plan::Kind::Map(_) | plan::Kind::Rows(..) | plan::Kind::Scratch => (0, 0, (1, 1)),
-        };
+        let (outputs, inputs, (h, w)) = self.plan.filters(weight);
         let grid = Grid {
             blocks: [outputs, 1, 1],
             threads: [128, 1, 1],
@@ -368,7 +361,7 @@ impl Run<'_> {
     /// Rows, columns and channels of two images.
     fn images(&self, args: Args, x: Id, y: Id) -> Args {
         let of = |args: Args, id: Id| {
-            let (channels, height, width) = extent(self.plan.shape(id));
+            let (channels, (height, width)) = (self.channels(id), self.plan.shape(id).extent());
             args.with(int(height)).with(int(width)).with(int(channels))
         };
         of(of(args, x), y)

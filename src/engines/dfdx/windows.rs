@@ -30,13 +30,9 @@ impl Geometry {
         stride: usize,
         padding: usize,
     ) -> Geometry {
-        let extent = |shape| match shape {
-            Shape::Image { height, width, .. } => (height, width),
-            Shape::Flat(_) => (1, 1),
-        };
         Geometry {
-            input: extent(input),
-            output: extent(output),
+            input: input.extent(),
+            output: output.extent(),
             kernel,
             stride,
             padding,

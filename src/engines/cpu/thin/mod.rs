@@ -322,8 +322,6 @@ impl<'a> Worker<'a> {
                     let norm = tensor(g.dweight).zip(tensor(g.dbias));
                     pass::merge(&operands, sums, totals, norm, tensor(g.dalpha));
                 }
-                // Found in parts that need no more.
-                Action::Loss { .. } => {}
                 other => unreachable!("{} has no sums", other.word()),
             }
         }

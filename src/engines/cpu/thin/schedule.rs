@@ -114,16 +114,23 @@ impl Schedule {
     }
 }
 
-/// Whether every activation is a vector, every weight small, and the work one that can
-/// be shared out by images or by rows.
-fn is_thin(plan: &Plan, step: &Step) -> bool {
-    let shared_out = match step.action {
+/// How the threads share out an action.
+enum Sharing {
+    /// By images.
+    Images,
+    /// By images, of which only sums are wanted.
+    Sums,
+    /// By rows of a tensor.
+    Lines,
+    /// One does it.
+    Whole,
+}
+
+/// How they share out `action`, if they can.
+fn sharing(action: &Action) -> Option<Sharing> {
+    match action {
         Action::Convolve(_)
         | Action::ConvolveInput { .. }
-        | Action::ConvolveWeight { .. }
-        | Action::Dirac { .. }
-        | Action::DiracGradient { .. }
-        | Action::Statistics { .. }
         | Action::Pointwise(_)
         | Action::PointwiseGradient(_)
         | Action::Crelu { .. }
@@ -132,9 +139,12 @@ fn is_thin(plan: &Plan, step: &Step) -> bool {
         | Action::ConcatGradient { .. }
         | Action::Multiply { .. }
         | Action::Add { .. }
-        | Action::Loss { .. }
-        | Action::Descend { .. }
-        | Action::MoveStatistics { .. } => true,
+        | Action::Loss { .. } => Some(Sharing::Images),
+        Action::Statistics { .. } => Some(Sharing::Sums),
+        Action::ConvolveWeight { .. } | Action::Descend { .. } => Some(Sharing::Lines),
+        Action::Dirac { .. } | Action::DiracGradient { .. } | Action::MoveStatistics { .. } => {
+            Some(Sharing::Whole)
+        }
         // Of images, not vectors; or one stream of random numbers for the whole batch.
         Action::MaxPool { .. }
         | Action::MaxPoolGradient { .. }
@@ -144,15 +154,20 @@ fn is_thin(plan: &Plan, step: &Step) -> bool {
         | Action::SubsampleGradient { .. }
         | Action::Flatten { .. }
         | Action::FlattenGradient { .. }
-        | Action::Mask { .. } => false,
-    };
-    let ids = step.action.reads().into_iter().chain(step.action.writes());
+        | Action::Mask { .. } => None,
+    }
+}
+
+/// Whether every activation is a vector, every weight small, and the work one that can
+/// be shared out.
+fn is_thin(plan: &Plan, step: &Step) -> bool {
+    let mut ids = step.action.reads().into_iter().chain(step.action.writes());
     let is_small = |id| match plan.buffer(id).kind {
         Kind::Map(shape) => shape.positions() == 1,
         Kind::Tensor(_) => plan.buffer(id).elements <= WEIGHT,
         Kind::Rows(..) | Kind::Scratch => true,
     };
-    shared_out && ids.into_iter().all(is_small)
+    sharing(&step.action).is_some() && ids.all(is_small)
 }
 
 /// Floats of a step's sums over a part.
@@ -286,63 +301,41 @@ impl Maker<'_> {
     fn step(&mut self, step: usize, what: &Step) {
         let sums = sums_len(self.plan, what);
         let task = |work| Task { step, work };
-        match &what.action {
-            Action::Dirac { .. } | Action::DiracGradient { .. } | Action::MoveStatistics { .. } => {
-                self.together(task(Work::Whole), what);
-            }
-            Action::Descend { .. } => self.together(task(Work::Lines(None)), what),
-            Action::ConvolveWeight { .. } if sums == 0 => {
-                self.together(task(Work::Lines(None)), what);
-            }
-            Action::ConvolveWeight { .. } => {
+        match sharing(&what.action) {
+            None => debug_assert!(false, "{} is not thin", what.action.word()),
+            Some(Sharing::Whole) => self.together(task(Work::Whole), what),
+            Some(Sharing::Lines) if sums == 0 => self.together(task(Work::Lines(None)), what),
+            Some(Sharing::Lines) => {
                 let at = self.large.take();
                 self.together(task(Work::Sums(at)), what);
                 let lines = task(Work::Lines(Some(at)));
                 self.deferred.push((lines, self.accesses(lines.work, what)));
             }
-            Action::PointwiseGradient(g) if sums > 0 => {
-                let at = self.small.take();
-                self.together(task(Work::Sums(at)), what);
-                self.alone(task(Work::Merge(at)), what);
-                let totals = g.pass.norm.map(|_| at);
-                self.together(task(Work::Images(totals)), what);
+            Some(Sharing::Sums) => {
+                self.sums(step, what);
             }
-            Action::Statistics { .. } => {
-                let at = self.small.take();
-                self.together(task(Work::Sums(at)), what);
-                self.alone(task(Work::Merge(at)), what);
-            }
-            Action::Loss { .. } => {
-                self.together(task(Work::Images(None)), what);
-                self.alone(task(Work::Merge(0)), what);
-            }
-            Action::Convolve(_)
-            | Action::ConvolveInput { .. }
-            | Action::Pointwise(_)
-            | Action::PointwiseGradient(_)
-            | Action::Crelu { .. }
-            | Action::CreluGradient { .. }
-            | Action::Concat { .. }
-            | Action::ConcatGradient { .. }
-            | Action::Multiply { .. }
-            | Action::Add { .. }
-            | Action::MaxPool { .. }
-            | Action::MaxPoolGradient { .. }
-            | Action::AvgPool { .. }
-            | Action::AvgPoolGradient { .. }
-            | Action::Subsample { .. }
-            | Action::SubsampleGradient { .. }
-            | Action::Flatten { .. }
-            | Action::FlattenGradient { .. }
-            | Action::Mask { .. } => {
-                self.together(task(Work::Images(None)), what);
-                if sums > 0 {
-                    let at = self.small.take();
-                    self.together(task(Work::Sums(at)), what);
-                    self.alone(task(Work::Merge(at)), what);
+            Some(Sharing::Images) => {
+                if let Action::PointwiseGradient(g) = &what.action {
+                    let at = (sums > 0).then(|| self.sums(step, what));
+                    let totals = at.filter(|_| g.pass.norm.is_some());
+                    self.together(task(Work::Images(totals)), what);
+                } else {
+                    self.together(task(Work::Images(None)), what);
+                    if sums > 0 {
+                        self.sums(step, what);
+                    }
                 }
             }
         }
+    }
+
+    /// Sums over the images, put together at the next meeting. Gives their place.
+    fn sums(&mut self, step: usize, what: &Step) -> usize {
+        let at = self.small.take();
+        let [sums, merge] = [Work::Sums(at), Work::Merge(at)].map(|work| Task { step, work });
+        self.together(sums, what);
+        self.alone(merge, what);
+        at
     }
 
     /// Adds a task to the phase, or after a meeting to the next one.
