@@ -2,6 +2,7 @@
 
 use super::history::{self, Epoch};
 use crate::error::{Error, Result};
+use crate::sweep::results::Status;
 use crate::sweep::settings::Settings;
 use crate::sweep::{folder, results};
 use crate::train::config::Config;
@@ -35,18 +36,6 @@ pub struct Run {
     pub history: Vec<Epoch>,
     /// Its settings.
     pub config: Option<Config>,
-}
-
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// It came to its end.
-    Done,
-    /// It ended in an error.
-    Failed,
-    /// It has not come to its end yet.
-    Missing,
 }
 
 /// A line of `results.jsonl`.

@@ -4,10 +4,11 @@ use super::chart::escape;
 use super::figure::{self, Figure};
 use super::page::{Page, code, link_between};
 use super::published::Published;
-use super::sweep::{Run, Status, Sweep};
+use super::sweep::{Run, Sweep};
 use super::view::View;
 use super::{Place, sweep_figures, table};
 use crate::sweep::grid::Axis;
+use crate::sweep::results::Status;
 use crate::train::options::quote;
 use crate::train::progress::text::duration;
 use std::fmt::Write;
@@ -133,7 +134,7 @@ fn unfinished(sweep: &Sweep, place: &Place) -> Option<String> {
             rows,
             "<tr><td class=\"long\">{}</td><td>{}</td><td class=\"long\">{said}</td></tr>",
             link(run, place),
-            status(run.row.status)
+            run.row.status.name()
         );
     }
     (!rows.is_empty()).then(|| {
@@ -143,14 +144,6 @@ fn unfinished(sweep: &Sweep, place: &Place) -> Option<String> {
              </tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n"
         )
     })
-}
-
-fn status(status: Status) -> &'static str {
-    match status {
-        Status::Done => "done",
-        Status::Failed => "failed",
-        Status::Missing => "missing",
-    }
 }
 
 /// The name of a run, which leads to its folder if that is there.
@@ -217,7 +210,7 @@ fn runs(sweep: &Sweep, place: &Place) -> String {
             "<tr><td class=\"long\">{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
              <td>{}</td><td class=\"number\">{}</td></tr>",
             link(run, place),
-            status(row.status),
+            row.status.name(),
             row.epochs.map_or("–".into(), |epochs| format!("{epochs}")),
             percent(row.train_accuracy),
             percent(row.test_accuracy),

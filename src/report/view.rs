@@ -1,8 +1,9 @@
 //! How a sweep is looked at: which axis goes along a figure, which has a line for each
 //! value, and which have figures of their own.
 
-use super::sweep::{Run, Status, Sweep};
+use super::sweep::{Run, Sweep};
 use crate::sweep::grid::Axis;
+use crate::sweep::results::Status;
 use crate::train::config::Config;
 
 /// Axes that go along a figure, the first that there is.

@@ -6,6 +6,7 @@ use super::outcome::{Numbers, Outcome};
 use super::settings::Settings;
 use crate::error::Result;
 use crate::train::files::write_atomic;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,29 @@ pub fn csv(dir: &Path) -> PathBuf {
 /// The same as JSON, an object a line.
 pub fn jsonl(dir: &Path) -> PathBuf {
     dir.join("results.jsonl")
+}
+
+/// How a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It came to its end.
+    Done,
+    /// It ended in an error.
+    Failed,
+    /// It has not come to its end yet.
+    Missing,
+}
+
+impl Status {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Done => "done",
+            Status::Failed => "failed",
+            Status::Missing => "missing",
+        }
+    }
 }
 
 /// Runs, by how they stand.
@@ -95,16 +119,16 @@ fn object(settings: &Settings, run: &Run, outcome: Option<Outcome>) -> Map<Strin
         .map(|(axis, value)| (axis.name.clone(), json!(value)))
         .collect();
     let (status, numbers, error) = match outcome {
-        Some(Outcome::Done(numbers)) => ("done", Some(numbers), None),
-        Some(Outcome::Failed { error }) => ("failed", None, Some(error)),
-        None => ("missing", None, None),
+        Some(Outcome::Done(numbers)) => (Status::Done, Some(numbers), None),
+        Some(Outcome::Failed { error }) => (Status::Failed, None, Some(error)),
+        None => (Status::Missing, None, None),
     };
     let of = |value: fn(&Numbers) -> Value| numbers.as_ref().map_or(Value::Null, value);
     let pairs = [
         (RUN, json!(format!("runs/{}", run.name))),
         ("axes", Value::Object(axes)),
         ("seed", json!(run.seed)),
-        ("status", json!(status)),
+        ("status", json!(status.name())),
         ("epochs", of(|n| json!(n.epochs))),
         ("train_loss", of(|n| json!(n.train_loss))),
         ("train_accuracy", of(|n| json!(n.train_accuracy))),
