@@ -317,12 +317,7 @@ fn eval() -> Command {
             "N",
             "Images at a time [default: the run's]",
         ))
-        .arg(number(
-            "threads",
-            "N",
-            "Threads to use [default: one a core]",
-        ))
-        .args(runner())
+        .args(machine())
         .arg(format(&["text", "json"]))
 }
 

@@ -67,7 +67,7 @@ struct Share {
 pub(super) fn run(model: &Model, options: &Options) -> Result<Report> {
     train::use_threads(options.threads)?;
     let device::Choice { runner, note } = device::choose(options.on)?;
-    runner.check_memory(model, model.train.batch, options.memory)?;
+    runner.check_memory(model, model.train.batch, Purpose::Training, options.memory)?;
     let tensors = init::initial(model, model.train.seed);
     let batch = random_batch(model);
     let plan = Plan::new(
@@ -82,7 +82,7 @@ pub(super) fn run(model: &Model, options: &Options) -> Result<Report> {
         steps: 0,
         seconds_per_step: 0.0,
         flops: plan.steps().map(|step| step.cost.flops).sum(),
-        planned_bytes: runner.needed_memory(model, model.train.batch) as u64,
+        planned_bytes: runner.needed_memory(model, model.train.batch, Purpose::Training) as u64,
         note,
         peak_bytes: None,
         profile: Vec::new(),

@@ -5,6 +5,7 @@ use crate::engines::cuda::{self, Precision};
 use crate::engines::{self, Engine};
 use crate::error::{Error, Result};
 use crate::ir::Model;
+use crate::plan::Purpose;
 use crate::tensor::Tensor;
 use crate::train::memory;
 use crate::train::options::{Device, EngineKind, Options};
@@ -156,11 +157,11 @@ impl Runner {
         }
     }
 
-    /// Bytes that training with batches of `images` takes where the network runs.
-    pub fn needed_memory(&self, model: &Model, images: usize) -> f64 {
+    /// Bytes that steps with batches of `images` take where the network runs.
+    pub fn needed_memory(&self, model: &Model, images: usize, purpose: Purpose) -> f64 {
         match self {
-            Runner::Cpu(cpu) => engines::cpu::memory(model, images, *cpu),
-            Runner::Cuda(_, precision) => cuda::memory(model, *precision, images),
+            Runner::Cpu(cpu) => engines::cpu::memory(model, images, purpose, *cpu),
+            Runner::Cuda(_, precision) => cuda::memory(model, images, purpose, *precision),
             Runner::Dfdx => engines::dfdx::memory(model, images),
             #[cfg(feature = "dfdx-cuda")]
             Runner::DfdxCuda(_) => engines::dfdx::memory(model, images),
@@ -169,8 +170,14 @@ impl Runner {
 
     /// Refuses a batch that the memory there cannot hold, or that takes more than
     /// `limit` bytes.
-    pub fn check_memory(&self, model: &Model, batch: usize, limit: Option<u64>) -> Result<()> {
-        let needed = |images| self.needed_memory(model, images);
+    pub fn check_memory(
+        &self,
+        model: &Model,
+        batch: usize,
+        purpose: Purpose,
+        limit: Option<u64>,
+    ) -> Result<()> {
+        let needed = |images| self.needed_memory(model, images, purpose);
         let limit = match (self.card(), limit) {
             // What others use of a card is found when memory is asked for.
             (Some(card), None) => Some(card.memory as u64),

@@ -6,6 +6,7 @@ use crate::data::{self, Dataset, Request};
 use crate::diag::{Sources, Style};
 use crate::error::{Error, Result};
 use crate::ir::Model;
+use crate::plan::Purpose;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::confusion::Confusion;
 use crate::train::evaluate::evaluate;
@@ -51,6 +52,8 @@ pub struct Options {
     pub batch: Option<usize>,
     /// `--split`.
     pub split: Split,
+    /// `--memory`: bytes to use at most; by default what there are.
+    pub memory: Option<u64>,
     /// What runs the network, and where.
     pub on: Wanted,
 }
@@ -90,11 +93,15 @@ pub fn run(options: &Options) -> Result<Report> {
         (Some(warning), Some(note)) => Some(format!("{warning}; {note}")),
         (warning, note) => warning.or(note),
     };
+    let batch = options.batch.unwrap_or(model.train.batch);
+    let images = batch.min(dataset.test.len());
+    choice
+        .runner
+        .check_memory(&model, images, Purpose::Evaluation, options.memory)?;
     let mut engine = choice
         .runner
         .build(&model, &checkpoint.tensors)
         .map_err(|e| within(e, &path))?;
-    let batch = options.batch.unwrap_or(model.train.batch);
     let mut confusion = Confusion::default();
     let mut done = 0;
     let sums = evaluate(engine.as_mut(), &dataset, batch, &mut |predictions| {

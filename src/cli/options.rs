@@ -92,6 +92,7 @@ pub(super) fn eval(matches: &ArgMatches) -> Result<eval::Options> {
             Some("train") => Split::Train,
             _ => Split::Test,
         },
+        memory: word(matches, "memory").map(memory::parse).transpose()?,
         on: wanted(matches)?,
     })
 }

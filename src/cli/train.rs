@@ -6,6 +6,7 @@ use crate::describe::{count, totals};
 use crate::engines::{self, Engine};
 use crate::error::{Error, Result};
 use crate::ir::{Model, Schedule};
+use crate::plan::Purpose;
 use crate::schedule;
 use crate::train::checkpoint::{Checkpoint, DataMeta, FORMAT, Meta};
 use crate::train::config::Config;
@@ -54,7 +55,9 @@ fn train(
     let dataset = load_data(model, options, progress)?;
     // A batch larger than the dataset is as large as that.
     let batch = model.train.batch.min(dataset.train.len());
-    choice.runner.check_memory(model, batch, options.memory)?;
+    choice
+        .runner
+        .check_memory(model, batch, Purpose::Training, options.memory)?;
     let mut engine = engine(model, options, &choice.runner, &place, &dataset)?;
     let (folder, meta) = match place {
         Place::Resumed { folder, checkpoint } => {

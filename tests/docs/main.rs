@@ -1,6 +1,7 @@
 //! What a reader can copy works: every example file, every block of the README.
 
 mod examples;
+mod paper;
 mod readme;
 
 use std::path::{Path, PathBuf};

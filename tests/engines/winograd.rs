@@ -4,6 +4,7 @@ use crate::support::{AT, batch, cpu, dfdx, model, state};
 use vanc::engines::Engine;
 use vanc::engines::cpu::{Cpu, CpuEngine, memory};
 use vanc::ir::Model;
+use vanc::plan::Purpose;
 
 const LAYERS: &str = "conv(20, kernel: 3, stride: 1) relu \
                       conv(36, kernel: 3, stride: 2) relu conv(20, kernel: 3) linear(3)";
@@ -36,6 +37,9 @@ fn without_winograd_results_are_close_to_those_with_it_and_not_the_same() {
 #[test]
 fn the_plan_knows_which_it_is() {
     let model = model("18, 9, 11", LAYERS, &[]);
-    let needed = |winograd| memory(&model, 8, Cpu::here().with_winograd(winograd));
+    let needed = |winograd| {
+        let target = Cpu::here().with_winograd(winograd);
+        memory(&model, 8, Purpose::Training, target)
+    };
     assert_ne!(needed(true), needed(false));
 }

@@ -75,6 +75,7 @@ fn evaluation(target: PathBuf) -> eval::Options {
         data_dir: None,
         batch: None,
         split: Split::Test,
+        memory: None,
         on: Default::default(),
     }
 }
@@ -145,6 +146,10 @@ fn eval_agrees_with_the_log_from_the_checkpoint_alone() {
         warning.contains("70 training and 30 test images"),
         "{warning}"
     );
+    let mut small = evaluation(out.clone());
+    small.memory = Some(1000);
+    let error = eval::run(&small).unwrap_err();
+    assert!(error.message.contains("with a batch of"), "{error}");
     let mut best = evaluation(out);
     best.which = eval::Which::Best;
     assert!(eval::run(&best).unwrap().path.ends_with("best.safetensors"));

@@ -8,6 +8,7 @@ use crate::data::{self, Request};
 use crate::diag::Sources;
 use crate::error::Result;
 use crate::ir::{DatasetKind, Model, Shape};
+use crate::plan::Purpose;
 use crate::sweep::settings::Settings;
 use crate::train::options::Options;
 use std::path::Path;
@@ -124,7 +125,7 @@ fn checked(model: &Model, options: &Options) -> Result<Checked> {
     let runner = device::choose(Wanted::of(options))?.runner;
     let needed = match runner.card() {
         Some(_) => 0.0,
-        None => runner.needed_memory(model, batch),
+        None => runner.needed_memory(model, batch, Purpose::Training),
     };
     Ok(Checked {
         epochs: model.train.epochs as u64,

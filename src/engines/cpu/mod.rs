@@ -100,9 +100,9 @@ pub fn cpu(model: &Model, tensors: &[Tensor], target: Cpu) -> Result<Box<dyn Eng
     Ok(Box::new(CpuEngine::new(model, tensors, target)?))
 }
 
-/// Bytes that training `model` with batches of `images` takes at its peak.
-pub fn memory(model: &Model, images: usize, target: Cpu) -> f64 {
-    Plan::new(model, images, Purpose::Training, &target).peak_bytes() as f64
+/// Bytes that steps of `model` with batches of `images` take at their peak.
+pub fn memory(model: &Model, images: usize, purpose: Purpose, target: Cpu) -> f64 {
+    Plan::new(model, images, purpose, &target).peak_bytes() as f64
 }
 
 impl CpuEngine {

@@ -91,11 +91,11 @@ pub fn engine(
     Ok(Box::new(CudaEngine::new(card, precision, model, tensors)?))
 }
 
-/// Bytes of the card that training `model` with batches of `images` takes, without
+/// Bytes of the card that steps of `model` with batches of `images` take, without
 /// libraries' scratch memory.
-pub fn memory(model: &Model, precision: Precision, images: usize) -> f64 {
+pub fn memory(model: &Model, images: usize, purpose: Purpose, precision: Precision) -> f64 {
     let target = run::Target { precision };
-    Plan::new(model, images, Purpose::Training, &target).peak_bytes() as f64
+    Plan::new(model, images, purpose, &target).peak_bytes() as f64
 }
 
 impl CudaEngine {
@@ -422,7 +422,7 @@ impl Engine for CudaEngine {
 
     fn hold(&mut self, images: &Images) -> Result<bool> {
         // A tenth stays free for libraries and for what else uses the card.
-        let training = memory(&self.model, self.precision, images.batch);
+        let training = memory(&self.model, images.batch, Purpose::Training, self.precision);
         let needed = training + images::room(images) as f64;
         if needed > 0.9 * self.gpu.free_memory()? as f64 {
             return Ok(false);

@@ -12,8 +12,9 @@ const COPIES_OF_A_WEIGHT: f64 = 4.0;
 /// peaks over networks of all kinds were 1.25 to 1.8 times those values.
 const WITH_GRADIENTS: f64 = 1.5;
 
-/// About how many bytes training `model` with batches of `images` takes at its peak.
-/// dfdx allocates as it goes, so this is an estimate, made before anything is allocated.
+/// About how many bytes training `model` with batches of `images` takes at its peak; of
+/// evaluation it is a bound. dfdx allocates as it goes, so this is an estimate, made before
+/// anything is allocated.
 pub fn memory(model: &Model, images: usize) -> f64 {
     let weights = model.tensors().into_iter().map(|spec| product(&spec.shape));
     let mut kept = 0.0;

@@ -1,0 +1,48 @@
+# What the scripts of the figures share; each reads this file first.
+#
+#     figure2.sh [--quick] [FLAG…]
+#
+# Other flags are handed on to `vanc sweep`: --jobs 4, --device cuda, --emit slurm.
+# VANC names the program, else it is built; SWEEPS the folder for the runs.
+
+cd "$(dirname "$0")/../.."
+sweeps=${SWEEPS:-sweeps}
+
+quick=
+if [ "${1-}" = --quick ]; then
+    quick=yes
+    shift
+fi
+
+if [ -z "${VANC-}" ]; then
+    cargo build --release
+    VANC=target/release/vanc
+fi
+
+# figure NAME FILE FLAG…: trains what is missing of a sweep, and draws it.
+figure() {
+    folder=$sweeps/$1
+    shift
+    failed=0
+    "$VANC" sweep "$@" --out "$folder" || failed=$?
+    case " $* " in
+        *' --emit '* | *' --shard '*) ;; # the runs are still to come
+        *) "$VANC" report "$folder" ;;
+    esac
+    return "$failed" # what failed is in the report too
+}
+
+# Small CNNs on CIFAR images: 8 channels wide, 4 epochs, 10, 18 and 34 layers deep. The
+# rates of α and λ are as much larger as the training is shorter.
+small='--width 8 --epochs 4 --log-every 25'
+small_schedule='cosine(warmup: 1)'
+small_constraint='lagrange(lambda: 0, alpha_rate: 5, lambda_rate: 0.00025, every: step)'
+
+# quick_cnn NAME FILE FLAG…: a sweep of such networks.
+quick_cnn() {
+    name=$1 file=$2
+    shift 2
+    # Unquoted on purpose: `small` is several flags.
+    figure "$name" "$file" $small --schedule "$small_schedule" \
+        --vary n=1,2,4 "$@"
+}
