@@ -94,8 +94,12 @@ pub(super) fn choose_in(world: &World, wanted: Wanted) -> Result<(cuda::Card, Pr
         Ok(_) | Err(_) => world.local,
     };
     let card = cuda::usable(Some(ordinal)).map_err(|missing| {
-        let error = Error::from(missing);
-        refused(&error.message)
+        Error::new(format!(
+            "{} processes (WORLD_SIZE) need a GPU each: {}",
+            world.size,
+            Error::from(missing).message
+        ))
+        .help("start as many processes on a host as it has GPUs")
     })?;
     cuda::Library::Nccl.load()?;
     Ok((card, wanted.precision.unwrap_or_default()))

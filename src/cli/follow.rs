@@ -1,7 +1,7 @@
 //! `vanc train FILE` in a process that is not the first of its world: it trains with rank
 //! 0, prints nothing and writes nothing.
 
-use super::device::{Runner, Wanted, choose_in};
+use super::device::{Wanted, choose_in};
 use crate::engines::cuda;
 use crate::error::{Error, Result};
 use crate::ir::Model;
@@ -20,9 +20,6 @@ pub(super) fn run(source: &str, model: &Model, options: &Options, world: &World)
     stop.on_signals("")?;
     let links = Links::new(world, vec![(0, stream)], &stop)?;
     let beginning = links.telling(follower::begin(&links))?;
-    let runner = Runner::Cuda(card.clone(), precision);
-    let batch = world.part(model.train.batch);
-    links.telling(runner.check_memory(model, batch, options.memory))?;
     let group = &beginning.group;
     let made = cuda::engine_in(group, &card, precision, model, &beginning.tensors);
     let mut engine = links.telling(made)?;

@@ -21,7 +21,7 @@ use crate::train::stop::Stop;
 use crate::train::weights;
 use crate::world::leader::{self, Leader};
 use crate::world::{self, Links, Settings, World};
-use std::sync::Arc;
+use std::rc::Rc;
 
 /// More threads than this are taken for a slip of the hand.
 const MOST_THREADS: usize = 1024;
@@ -233,7 +233,7 @@ fn gather(
     source: &str,
     stop: &Stop,
     progress: &mut Progress,
-) -> Result<Arc<Links>> {
+) -> Result<Rc<Links>> {
     progress.note(&format!(
         "rank 0 of {}: waiting for the others at {}:{}",
         world.size, world.address, world.port
@@ -243,7 +243,7 @@ fn gather(
         source: source.into(),
     };
     let streams = world::lead(world, &settings, world::LIMIT)?;
-    Ok(Arc::new(Links::new(world, streams, stop)?))
+    Ok(Rc::new(Links::new(world, streams, stop)?))
 }
 
 /// The engine, and with `links` those of the other processes, in the state `tensors`.
@@ -251,7 +251,7 @@ fn build(
     runner: &Runner,
     model: &Model,
     tensors: &[Tensor],
-    links: Option<&Arc<Links>>,
+    links: Option<&Rc<Links>>,
 ) -> Result<Box<dyn Engine>> {
     let (Some(links), Runner::Cuda(card, precision)) = (links, runner) else {
         return runner.build(model, tensors);
@@ -267,11 +267,14 @@ fn build(
     Ok(Box::new(Leader::new(engine, links.clone())))
 }
 
+/// Makes an engine in a state.
+type Make<'a> = dyn Fn(&[Tensor]) -> Result<Box<dyn Engine>> + 'a;
+
 /// The engine in the state that the run begins or goes on with.
 fn engine(
     model: &Model,
     options: &Options,
-    make: &dyn Fn(&[Tensor]) -> Result<Box<dyn Engine>>,
+    make: &Make,
     place: &Place,
     dataset: &Dataset,
 ) -> Result<Box<dyn Engine>> {

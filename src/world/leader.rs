@@ -7,7 +7,7 @@ use crate::engines::{Engine, Images, Order, Outcome, SkipState, StepContext};
 use crate::error::Result;
 use crate::tensor::{Batch, Tensor};
 use std::mem::ManuallyDrop;
-use std::sync::Arc;
+use std::rc::Rc;
 
 /// Asks the others to make engines in the state `tensors`, in NCCL's group `id`.
 pub fn begin(links: &Links, id: &GroupId, tensors: &[Tensor]) -> Result<()> {
@@ -23,12 +23,12 @@ pub fn begin(links: &Links, id: &GroupId, tensors: &[Tensor]) -> Result<()> {
 pub struct Leader {
     /// Kept where a run has not ended in order: what it does may wait for the others.
     engine: ManuallyDrop<Box<dyn Engine>>,
-    links: Arc<Links>,
+    links: Rc<Links>,
 }
 
 impl Leader {
     /// Leads those that [`begin`] was sent to.
-    pub fn new(engine: Box<dyn Engine>, links: Arc<Links>) -> Leader {
+    pub fn new(engine: Box<dyn Engine>, links: Rc<Links>) -> Leader {
         let engine = ManuallyDrop::new(engine);
         Leader { engine, links }
     }

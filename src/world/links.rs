@@ -194,7 +194,9 @@ impl Shared {
             Some(help) => format!("\n  help: {help}"),
             None => String::new(),
         };
-        let text = format!("\nerror: {}{help}\n", error.message);
+        // Rank 0 may have a line under way.
+        let first = if self.world.rank == 0 { "\n" } else { "" };
+        let text = format!("{first}error: {}{help}\n", error.message);
         let _ = io::stderr().write_all(text.as_bytes());
         #[cfg(unix)]
         signal_hook::low_level::exit(1);

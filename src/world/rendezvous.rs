@@ -86,14 +86,22 @@ fn take_seat(streams: &mut [Option<TcpStream>], rank: usize, stream: TcpStream) 
 
 fn listen(world: &World) -> Result<TcpListener> {
     // A name may be of an address that only this host knows itself by.
-    let is_here = world.address == "localhost"
-        || (world.address.parse()).is_ok_and(|address: IpAddr| address.is_loopback());
-    let addresses: [IpAddr; 2] = match is_here {
-        true => [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
-        false => [Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()],
+    let here = match world.address.as_str() {
+        "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
+        other => other.parse().ok().filter(IpAddr::is_loopback),
     };
-    let addresses = addresses.map(|address| SocketAddr::new(address, world.port));
-    let listener = TcpListener::bind(addresses.as_slice()).map_err(|e| {
+    let bind = |address: IpAddr| TcpListener::bind(SocketAddr::new(address, world.port));
+    let bound = match here {
+        Some(address) => bind(address),
+        // Not every host has IPv6, but where it has, this is both.
+        None => bind(Ipv6Addr::UNSPECIFIED.into()).or_else(|e| {
+            match e.kind() == io::ErrorKind::AddrInUse {
+                true => Err(e),
+                false => bind(Ipv4Addr::UNSPECIFIED.into()),
+            }
+        }),
+    };
+    let listener = bound.map_err(|e| {
         let error = Error::new(format!("rank 0 cannot listen at port {}: {e}", world.port));
         error.help("give another MASTER_PORT, one that is free")
     })?;
@@ -155,7 +163,7 @@ fn admit(
     };
     match compared() {
         Ok(Message::Failed { why }) => Err(Error::new(why)),
-        Ok(_) => Ok(Some((rank, stream))),
+        Ok(message) => Ok((message == Message::Agreed).then_some((rank, stream))),
         Err(e) => {
             Err(Error::new(format!("rank {rank} came and was lost: {e}"))
                 .help("see what it has said"))
@@ -249,4 +257,123 @@ fn place(world: &World) -> String {
 
 fn failed(world: &World, error: &io::Error) -> Error {
     Error::new(format!("nobody can come to {}: {error}", place(world)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(300);
+
+    fn world(rank: usize, size: usize, port: u16) -> World {
+        World {
+            rank,
+            size,
+            local: rank,
+            address: "127.0.0.1".into(),
+            port,
+        }
+    }
+
+    fn free_port() -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    }
+
+    fn settings() -> Settings {
+        Settings {
+            config: "{}".into(),
+            source: "model m {}".into(),
+        }
+    }
+
+    /// What rank 0 of `size` finds while `others` come.
+    fn led(size: usize, port: u16, others: impl FnOnce() + Send) -> Result<Vec<usize>> {
+        std::thread::scope(|scope| {
+            scope.spawn(others);
+            let streams = lead(&world(0, size, port), &settings(), SHORT * 10)?;
+            Ok(streams.into_iter().map(|(rank, _)| rank).collect())
+        })
+    }
+
+    fn come(rank: usize, size: usize, port: u16) -> Result<()> {
+        follow(&world(rank, size, port), SHORT * 10, |theirs| {
+            assert_eq!(*theirs, settings());
+            Ok(())
+        })
+        .map(|_| ())
+    }
+
+    #[test]
+    fn all_meet_in_the_order_of_their_ranks_and_strangers_are_sent_away() {
+        let port = free_port();
+        let ranks = led(4, port, || {
+            for rank in [3, 1] {
+                come(rank, 4, port).unwrap();
+            }
+            let mut stranger = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            stranger.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+            drop(TcpStream::connect(("127.0.0.1", port)).unwrap());
+            come(2, 4, port).unwrap();
+        });
+        assert_eq!(ranks.unwrap(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn who_does_not_come_is_named_and_so_is_who_is_not_there() {
+        let port = free_port();
+        let waited = lead(&world(0, 3, port), &settings(), SHORT).unwrap_err();
+        assert!(waited.message.contains("rank 1, 2 of 3"), "{waited}");
+        let nobody = follow(&world(1, 2, port), SHORT, |_| Ok(())).unwrap_err();
+        let place = format!("rank 0 is not at 127.0.0.1:{port}");
+        assert!(nobody.message.contains(&place), "{nobody}");
+        let mut nowhere = world(1, 2, port);
+        nowhere.address = "no.such.host.invalid".into();
+        let nobody = follow(&nowhere, SHORT, |_| Ok(())).unwrap_err();
+        assert!(nobody.message.contains("no.such.host.invalid"), "{nobody}");
+        let _taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        let taken = lead(&world(0, 2, port), &settings(), SHORT).unwrap_err();
+        assert!(taken.message.contains("cannot listen"), "{taken}");
+    }
+
+    #[test]
+    fn worlds_that_do_not_fit_are_refused_on_both_sides() {
+        let port = free_port();
+        let other_size = led(2, port, || {
+            let refused = come(1, 3, port).unwrap_err();
+            assert!(refused.message.contains("rank 1 of 3"), "{refused}");
+        });
+        assert!(other_size.unwrap_err().message.contains("rank 1 of 3"));
+        let twice = led(3, port, || {
+            come(1, 3, port).unwrap();
+            let _ = come(1, 3, port);
+        });
+        assert!(twice.unwrap_err().message.contains("are rank 1"));
+        let differs = led(2, port, || {
+            let follower = world(1, 2, port);
+            let compare = |_: &Settings| Err(Error::new("the batch differs"));
+            let refused = follow(&follower, SHORT * 10, compare).unwrap_err();
+            assert_eq!(refused.message, "the batch differs");
+        });
+        let differs = differs.unwrap_err().message;
+        assert_eq!(differs, "rank 1 of 2: the batch differs");
+    }
+
+    #[test]
+    fn what_answers_otherwise_is_no_rank_0() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let (mut stream, _) = listener.accept().unwrap();
+                stream.write_all(b"HTTP/1.1 400 Bad Request\r\n").unwrap();
+            });
+            assert!(
+                come(1, 2, port)
+                    .unwrap_err()
+                    .message
+                    .contains("rank 0 was lost")
+            );
+        });
+    }
 }

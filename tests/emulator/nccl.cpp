@@ -3,7 +3,6 @@
 // shows whether what is summed is right, the same in all processes, and waited for; nothing
 // of speed, of NCCL's threads, or of what it wants of captures on real cards.
 #include <atomic>
-#include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -11,7 +10,6 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <functional>
-#include <string>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -83,8 +81,8 @@ API R ncclGroupStart() { return OK; }
 API R ncclGroupEnd() { return OK; }
 API R ncclGetUniqueId(UniqueId* id) {
     const char* folder = getenv("TMPDIR");
-    snprintf(id->path, sizeof id->path, "%s/vanc-nccl-%d-%ld", folder ? folder : "/tmp", (int)getpid(), (long)time(nullptr));
-    int file = open(id->path, O_RDWR | O_CREAT | O_EXCL, 0600);
+    snprintf(id->path, sizeof id->path, "%s/vanc-nccl-XXXXXX", folder ? folder : "/tmp");
+    int file = mkstemp(id->path);
     if (file < 0) return SYSTEM_ERROR;
     close(file);
     return OK;

@@ -75,6 +75,10 @@ impl Library {
         if self.is_found() {
             return Ok(());
         }
+        let without = match self {
+            Library::Nccl => "WORLD_SIZE=1 and RANK=0 train in one process, which",
+            Library::Driver | Library::Nvrtc | Library::Cublas | Library::Cudnn => "--device cpu",
+        };
         let how = match self {
             Library::Driver => String::new(),
             Library::Nvrtc | Library::Cublas | Library::Cudnn | Library::Nccl => {
@@ -83,7 +87,7 @@ impl Library {
         };
         Err(
             Error::new(format!("{} was not found ({})", self.words(), self.file())).help(format!(
-                "{}{how}; --device cpu needs none of it",
+                "{}{how}; {without} needs none of it",
                 self.package()
             )),
         )

@@ -4,7 +4,8 @@
 //! where they fit; a step on those copies nothing from or to the host. Convolutions are
 //! cuDNN's and dense layers cuBLAS's where the libraries are found, all else (and those,
 //! where they are not) is in `kernels/*.cu`, compiled by NVRTC for the card and kept on
-//! disk. Nothing of CUDA is needed to build this, or to run the program without a GPU.
+//! disk. Several processes can train one network together, a card each ([`engine_in`]).
+//! Nothing of CUDA is needed to build this, or to run the program without a GPU.
 
 mod blas;
 mod card;
