@@ -17,3 +17,6 @@ mod wire;
 pub use environment::World;
 pub use links::Links;
 pub use rendezvous::{LIMIT, Settings, follow, lead};
+
+#[cfg(test)]
+mod tests;
