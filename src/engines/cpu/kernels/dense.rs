@@ -9,6 +9,7 @@ use super::moments::{Moments, merge, partial_len, sum_rows};
 use super::pool::Pool;
 use super::shared::Shared;
 use super::simd::simd;
+use super::tail::{Rows, dots, tail};
 use super::weights::{WeightShape, read_block};
 use super::{LANES, padded};
 
@@ -87,6 +88,8 @@ pub fn forward(
     let isa = pool.isa();
     let (rows, columns) = cut(g.batch, ins, outs);
     let lines = outs / LANES;
+    let few = tail(g.outputs);
+    let full = lines - usize::from(few > 0);
     let (out, sums) = (Shared::new(y), Shared::new(&mut *partials));
     let with_moments = moments.is_some();
     pool.parts(rows * columns, |_, part| {
@@ -104,7 +107,7 @@ pub fn forward(
         let right = Right {
             start: weights[line * ins * LANES..].as_ptr(),
             block: ins * LANES,
-            blocks,
+            blocks: blocks.min(full - line),
         };
         // SAFETY: every part writes its own rows and columns.
         unsafe {
@@ -119,6 +122,20 @@ pub fn forward(
                 block: LANES,
             };
             product(isa, left, right, out, bias.is_some());
+            if line + blocks > full {
+                let x = Rows {
+                    start: left.start,
+                    row: ins,
+                    count,
+                };
+                let w = Rows {
+                    start: weights[full * ins * LANES..].as_ptr(),
+                    row: ins,
+                    count: few,
+                };
+                let to = to.add((full - line) * LANES);
+                dots(isa, x, w, ins / LANES, to, outs, bias.is_some());
+            }
             if with_moments {
                 let sums = sums.start().add(row / ROWS * 4 * outs + line * LANES);
                 sum_rows(isa, to, count, outs, blocks * LANES, sums);
@@ -140,7 +157,7 @@ unsafe fn fill_rows(to: *mut f32, stride: usize, count: usize, width: usize, row
     }
 }
 
-/// Lays the weight out as `[O/16][I][16]`.
+/// Lays the weight out as `[O/16][I][16]`, a tail of outputs as `[tail][padded(I)]`.
 fn block_weights(pool: &Pool, g: &DenseGeometry, w: &[f32], to: &mut [f32], spare: &mut [f32]) {
     let shape = WeightShape {
         out_channels: g.outputs,
@@ -149,10 +166,16 @@ fn block_weights(pool: &Pool, g: &DenseGeometry, w: &[f32], to: &mut [f32], spar
     };
     let in_lines = g.inputs.div_ceil(LANES);
     let isa = pool.isa();
-    let (to, spare) = (Shared::new(to), Shared::new(spare));
     let block = LANES * LANES;
+    let full = g.outputs - tail(g.outputs);
+    let total = in_lines * full.div_ceil(LANES);
+    let rows = to[total * block..].chunks_exact_mut(in_lines * LANES);
+    for (row, w) in rows.zip(w[full * g.inputs..].chunks_exact(g.inputs)) {
+        row[..g.inputs].copy_from_slice(w);
+        row[g.inputs..].fill(0.0);
+    }
+    let (to, spare) = (Shared::new(to), Shared::new(spare));
     // Several blocks a part: one alone is a few dozen instructions.
-    let total = in_lines * g.outputs.div_ceil(LANES);
     pool.parts(total.div_ceil(8), |thread, part| {
         for index in part * 8..total.min(part * 8 + 8) {
             let at = (index / in_lines, index % in_lines);
@@ -205,12 +228,22 @@ pub fn input_gradient(
     let (ins, outs) = (padded(g.inputs), padded(g.outputs));
     let weights = &mut scratch[..ins * outs];
     let lines = ins / LANES;
+    let few = tail(g.inputs);
+    let full = lines - usize::from(few > 0);
     let blocked = Shared::new(weights);
     pool.parts(lines, |_, line| {
         let from = line * LANES;
         let width = LANES.min(g.inputs - from);
         // SAFETY: every part writes its own block of columns.
         let to = unsafe { blocked.range(from * outs, outs * LANES) };
+        if line == full {
+            for (i, row) in to.chunks_exact_mut(outs).take(few).enumerate() {
+                row[g.outputs..].fill(0.0);
+                let column = w[from + i..].iter().step_by(g.inputs);
+                row.iter_mut().zip(column).for_each(|(to, w)| *to = *w);
+            }
+            return;
+        }
         for (o, row) in to.chunks_exact_mut(LANES).enumerate() {
             row.fill(0.0);
             if o < g.outputs {
@@ -226,17 +259,19 @@ pub fn input_gradient(
     pool.parts(rows * columns, |_, part| {
         let (row, column) = (part / columns * ROWS, part % columns);
         let line = column * lines / columns;
+        let end = (column + 1) * lines / columns;
+        let count = ROWS.min(g.batch - row);
         let left = Left {
             start: dy[row * outs..].as_ptr(),
             row: outs,
             line: LANES,
-            rows: ROWS.min(g.batch - row),
+            rows: count,
             depth: g.outputs,
         };
         let right = Right {
             start: weights[line * outs * LANES..].as_ptr(),
             block: outs * LANES,
-            blocks: (column + 1) * lines / columns - line,
+            blocks: end.min(full) - line,
         };
         // SAFETY: every part writes its own rows and columns.
         unsafe {
@@ -252,6 +287,20 @@ pub fn input_gradient(
                 },
                 accumulate,
             );
+            if end > full {
+                let dy = Rows {
+                    start: left.start,
+                    row: outs,
+                    count,
+                };
+                let w = Rows {
+                    start: weights[full * outs * LANES..].as_ptr(),
+                    row: outs,
+                    count: few,
+                };
+                let to = start.add((full - line) * LANES);
+                dots(isa, dy, w, outs / LANES, to, ins, accumulate);
+            }
         }
     });
 }

@@ -20,9 +20,8 @@ simd! {
 
 simd! {
     /// `out = leftᵀ · right`, or `+=`: a sum over `depth` rows of both. `left` holds
-    /// sixteen columns, its rows [`Left::row`] apart. At least the first [`Left::rows`] rows
-    /// of `out` are made; [`Left::line`] plays no part. The rows of `right` are `right_row`
-    /// apart.
+    /// [`Left::rows`] columns, its rows [`Left::row`] apart, and [`Left::line`] plays no
+    /// part. The rows of `right` are `right_row` apart.
     ///
     /// # Safety
     /// As for [`product`].
@@ -242,44 +241,58 @@ unsafe fn outer_product_generic<S: Simd>(
                     start: out.start.add(block * out.block),
                     ..out
                 };
-                if S::PAIR && right.blocks - block > 1 {
-                    outer_strips::<S, 8, 2>(a, b, c, accumulate);
-                    block += 2;
-                } else if S::PAIR {
-                    outer_strips::<S, 16, 1>(a, b, c, accumulate);
-                    block += 1;
-                } else {
-                    outer_strips::<S, 4, 1>(a, b, c, accumulate);
-                    block += 1;
-                }
+                block += match right.blocks - block {
+                    _ if !S::PAIR => outer_rows::<S, 1>(a, b, c, accumulate),
+                    1 => outer_rows::<S, 1>(a, b, c, accumulate),
+                    2 => outer_rows::<S, 2>(a, b, c, accumulate),
+                    4 => outer_rows::<S, 4>(a, b, c, accumulate),
+                    _ => outer_rows::<S, 3>(a, b, c, accumulate),
+                };
             }
         }
         from += depth.max(1);
     }
 }
 
-/// The columns of `a` that are wanted, R at a time.
+/// The columns of `a` that are wanted, in equal chunks of as many as registers hold
+/// sums of beside N of `b`; gives N.
 #[inline(always)]
-unsafe fn outer_strips<S: Simd, const R: usize, const N: usize>(
+unsafe fn outer_rows<S: Simd, const N: usize>(
     a: Left,
     b: (*const f32, usize, usize),
     c: Out,
     accumulate: bool,
-) {
-    for first in (0..a.rows).step_by(R) {
+) -> usize {
+    let most = if S::PAIR { (27 / N).min(9) } else { 4 };
+    let chunks = a.rows.div_ceil(most).max(1);
+    for chunk in 0..chunks {
+        let first = chunk * a.rows / chunks;
+        let rows = (chunk + 1) * a.rows / chunks - first;
         // SAFETY: within the caller's matrices.
         unsafe {
             let a = Left {
                 start: a.start.add(first),
+                rows,
                 ..a
             };
             let c = Out {
                 start: c.start.add(first * c.row),
                 ..c
             };
-            outer::<S, R, N>(a, b, c, accumulate);
+            macro_rules! choose {
+                ($($rows:literal)*) => {
+                    match rows {
+                        $($rows if $rows * N <= 27 && (S::PAIR || $rows <= 4) => {
+                            outer::<S, $rows, N>(a, b, c, accumulate)
+                        })*
+                        _ => debug_assert!(rows == 0),
+                    }
+                };
+            }
+            choose!(1 2 3 4 5 6 7 8 9);
         }
     }
+    N
 }
 
 #[inline(always)]

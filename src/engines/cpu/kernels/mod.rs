@@ -25,8 +25,10 @@ pub mod pointwise;
 mod pool;
 mod shared;
 mod simd;
+mod tail;
 #[cfg(test)]
 mod tests;
+mod weight_sums;
 mod weights;
 pub mod winograd;
 
@@ -37,6 +39,7 @@ pub use moments::Moments;
 pub use pool::{Meeting, Pool};
 pub(super) use shared::Shared;
 pub use simd::Isa;
+pub use weight_sums::WeightSums;
 
 /// Channels are padded to a multiple of this many floats: one AVX-512 register, one
 /// cache line.

@@ -13,10 +13,10 @@ use self::pace::Pace;
 use self::schedule::{LINE, Phase, Schedule, Task, Work, middle, sums_len};
 use super::clock::Clock;
 use super::kernels::dense::{self, DenseGeometry};
-use super::kernels::{Meeting, Moments, Pool, Shared, moments, pointwise};
+use super::kernels::{Meeting, Moments, Pool, Shared, WeightSums, moments, pointwise};
 use super::memory::Lent;
 use super::run::{self, Found, Inputs};
-use super::{Cpu, convolution, pass};
+use super::{Cpu, pass};
 use crate::error::Result;
 use crate::plan::{Action, Convolve, Id, Kind, Plan, Step};
 use std::ops::Range;
@@ -253,21 +253,10 @@ impl<'a> Worker<'a> {
                     let dy = lent.read(g.dy);
                     pass::sums(self.pool, &operands, dy, sums, self.scratch);
                 }
-                Action::ConvolveWeight {
-                    x,
-                    dy,
-                    dweight,
-                    window,
-                    dbias,
-                } => {
-                    let (x, dy) = (
-                        (lent.read(*x), lent.map(*x)),
-                        (lent.read(*dy), lent.map(*dy)),
-                    );
-                    let (dweight, rest) = sums.split_at_mut(lent.plan.buffer(*dweight).elements);
-                    let dbias = dbias.map(|id| &mut rest[..lent.plan.buffer(id).elements]);
-                    let to = (dweight, dbias);
-                    convolution::weight_gradient(self.pool, x, dy, to, *window, self.scratch);
+                Action::ConvolveWeight { x, dy, dbias, .. } => {
+                    let layout = WeightSums::new(lent.map(*x).channels, lent.map(*dy).channels);
+                    let (x, dy) = (lent.read(*x), lent.read(*dy));
+                    layout.fill(self.pool, x, dy, dbias.is_some(), sums);
                 }
                 other => unreachable!("{} has no sums", other.word()),
             }
@@ -376,15 +365,36 @@ impl<'a> Worker<'a> {
                         dense::weight_gradient(self.pool, &g, x, dy, first, dw, db, self.scratch);
                         return;
                     };
-                    let len = sums_len(plan, step);
+                    let layout = WeightSums::new(plan.shape(*x).channels(), outputs);
+                    let len = layout.floats();
                     let sums = &*self.sums.range(at, self.thin.found.len() * len);
-                    self.add_up(sums, len, part.start, dw);
-                    if let Some((db, id)) = db.zip(*dbias) {
-                        let from = plan.buffer(*dweight).elements + share(id).start;
-                        self.add_up(sums, len, from, db);
+                    let width = row(*dweight);
+                    let rows = part.start / width..part.end / width;
+                    self.weight_lines(&layout, sums, rows.clone(), dw);
+                    if let Some(db) = db {
+                        self.add_up(sums, len, layout.bias(rows).start, db);
                     }
                 }
                 other => unreachable!("{} has no lines", other.word()),
+            }
+        }
+    }
+
+    /// To `dw`, these rows of ∂C/∂W.
+    fn weight_lines(&self, layout: &WeightSums, sums: &[f32], rows: Range<usize>, dw: &mut [f32]) {
+        let (len, body) = (layout.floats(), layout.body());
+        let width = dw.len() / rows.len().max(1);
+        for (row, to) in rows.clone().zip(dw.chunks_exact_mut(width.max(1))) {
+            self.add_up(sums, len, layout.row(row).start, &mut to[..body]);
+        }
+        for input in body..width {
+            let mut column = [0.0; CHUNK];
+            for first in rows.clone().step_by(CHUNK) {
+                let some = first..rows.end.min(first + CHUNK);
+                let column = &mut column[..some.len()];
+                self.add_up(sums, len, layout.column(input, some).start, column);
+                let to = dw[(first - rows.start) * width + input..].iter_mut();
+                to.step_by(width).zip(column).for_each(|(to, x)| *to = *x);
             }
         }
     }
@@ -393,32 +403,36 @@ impl<'a> Worker<'a> {
     /// `from` on, from what [`Self::sum_tree`] left.
     fn add_up(&self, sums: &[f32], len: usize, from: usize, to: &mut [f32]) {
         for (chunk, to) in to.chunks_mut(CHUNK).enumerate() {
-            let from = from + chunk * CHUNK;
-            let sum = self.tree(sums, len, from..from + to.len(), 0..self.thin.found.len());
-            to.copy_from_slice(&sum[..to.len()]);
+            self.tree(
+                sums,
+                len,
+                from + chunk * CHUNK,
+                0..self.thin.found.len(),
+                to,
+            );
         }
     }
 
-    fn tree(
-        &self,
-        sums: &[f32],
-        len: usize,
-        at: Range<usize>,
-        parts: Range<usize>,
-    ) -> [f32; CHUNK] {
-        let count = self.thin.found.len();
-        let owner = |part: usize| owner(part, count, self.threads);
-        let mut sum = [0.0; CHUNK];
-        if owner(parts.start) == owner(parts.end - 1) {
-            let there = &sums[parts.start * len..][at.clone()];
-            sum[..at.len()].copy_from_slice(there);
-            return sum;
+    /// To `to`, the sum over some parts of what they have from `from` on.
+    fn tree(&self, sums: &[f32], len: usize, from: usize, parts: Range<usize>, to: &mut [f32]) {
+        let count = to.len();
+        let there = |parts: &Range<usize>| {
+            let [first, last] = [parts.start, parts.end - 1]
+                .map(|part| owner(part, self.thin.found.len(), self.threads));
+            (first == last).then(|| &sums[parts.start * len + from..][..count])
+        };
+        if let Some(there) = there(&parts) {
+            return to.copy_from_slice(there);
         }
         let middle = middle(&parts);
-        sum = self.tree(sums, len, at.clone(), parts.start..middle);
-        let other = self.tree(sums, len, at, middle..parts.end);
-        sum.iter_mut().zip(other).for_each(|(sum, x)| *sum += x);
-        sum
+        let (first, second) = (parts.start..middle, middle..parts.end);
+        self.tree(sums, len, from, first, to);
+        let mut other = [0.0; CHUNK];
+        let other = there(&second).unwrap_or_else(|| {
+            self.tree(sums, len, from, second, &mut other[..count]);
+            &other[..count]
+        });
+        to.iter_mut().zip(other).for_each(|(sum, x)| *sum += x);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which thread does what of a plan's steps, and where threads must meet.
 
-use super::super::kernels::{normalise, padded};
+use super::super::kernels::{WeightSums, normalise, padded};
 use super::super::{Cpu, map::Map, run};
 use crate::plan::{Action, Id, Kind, Place, Plan, Purpose, Step};
 use std::ops::Range;
@@ -179,9 +179,8 @@ pub fn sums_len(plan: &Plan, step: &Step) -> usize {
         Action::PointwiseGradient(g) if g.pass.norm.is_some() || g.dalpha.is_some() => {
             normalise::sums_len(channels(g.dy))
         }
-        Action::ConvolveWeight { dweight, dbias, .. } if is_summed(plan, *dweight) => {
-            let tensor = |id: Id| plan.buffer(id).elements;
-            padded(tensor(*dweight) + dbias.map_or(0, tensor))
+        Action::ConvolveWeight { x, dy, dweight, .. } if is_summed(plan, *dweight) => {
+            WeightSums::new(channels(*x), channels(*dy)).floats()
         }
         _ => 0,
     }

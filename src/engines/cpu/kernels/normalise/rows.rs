@@ -54,6 +54,28 @@ impl View {
         view
     }
 
+    /// Whether it is what most networks are made of, batch norm and ReLU with weights of
+    /// channels: worth loops of its own, in which nothing is decided a row.
+    fn is_usual(&self) -> bool {
+        let fixed = self.gate.is_null() && self.plane == 1;
+        self.normed && fixed && self.activation == Activation::Relu
+    }
+
+    /// The view as the compiler is to know it.
+    #[inline(always)]
+    fn known<const USUAL: bool>(&self) -> View {
+        match USUAL {
+            true => View {
+                normed: true,
+                activation: Activation::Relu,
+                gate: std::ptr::null(),
+                plane: 1,
+                ..*self
+            },
+            false => *self,
+        }
+    }
+
     /// What the channels from `line` on have in common.
     #[inline(always)]
     unsafe fn channels<S: Simd>(&self, line: usize) -> Channels<S> {
@@ -129,18 +151,20 @@ impl<S: Simd> Channels<S> {
     }
 }
 
-/// Runs `$lines::<S, L>(…, line)` for groups of L lines, then of one.
+/// Runs `$lines::<S, L, USUAL>(view, …, line)` for groups of L lines, then of one.
 macro_rules! by_lines {
-    ($stride:expr, $most:literal, $lines:ident :: <$S:ident>($($arg:expr),*)) => {
+    ($most:literal, $lines:ident :: <$S:ident>($view:expr, $($arg:expr),*)) => {
         let mut line = 0;
-        while line < $stride {
-            if $stride - line >= $most * LANES {
-                $lines::<$S, $most>($($arg),*, line);
-                line += $most * LANES;
-            } else {
-                $lines::<$S, 1>($($arg),*, line);
-                line += LANES;
+        let usual = $view.is_usual();
+        while line < $view.stride {
+            let whole = $view.stride - line >= $most * LANES;
+            match (whole, usual) {
+                (true, true) => $lines::<$S, $most, true>($view, $($arg),*, line),
+                (true, false) => $lines::<$S, $most, false>($view, $($arg),*, line),
+                (false, true) => $lines::<$S, 1, true>($view, $($arg),*, line),
+                (false, false) => $lines::<$S, 1, false>($view, $($arg),*, line),
             }
+            line += if whole { $most * LANES } else { LANES };
         }
     };
 }
@@ -164,16 +188,12 @@ unsafe fn forward_rows_generic<S: Simd>(
 ) {
     // SAFETY: passed on to the caller.
     unsafe {
-        by_lines!(
-            view.stride,
-            4,
-            forward_lines::<S>(view, z, out, first, count)
-        );
+        by_lines!(4, forward_lines::<S>(view, z, out, first, count));
     }
 }
 
 #[inline(always)]
-unsafe fn forward_lines<S: Simd, const L: usize>(
+unsafe fn forward_lines<S: Simd, const L: usize, const USUAL: bool>(
     view: &View,
     z: *const f32,
     out: *mut f32,
@@ -181,7 +201,7 @@ unsafe fn forward_lines<S: Simd, const L: usize>(
     count: usize,
     line: usize,
 ) {
-    let view = *view;
+    let view = view.known::<USUAL>();
     // SAFETY: within the caller's rows.
     unsafe {
         let all: [Channels<S>; L] = std::array::from_fn(|l| view.channels(line + l * LANES));
@@ -226,12 +246,12 @@ unsafe fn sum_rows_generic<S: Simd>(
 ) {
     // SAFETY: passed on to the caller.
     unsafe {
-        by_lines!(view.stride, 4, sum_lines::<S>(view, z, d, rows, to));
+        by_lines!(2, sum_lines::<S>(view, z, d, rows, to));
     }
 }
 
 #[inline(always)]
-unsafe fn sum_lines<S: Simd, const L: usize>(
+unsafe fn sum_lines<S: Simd, const L: usize, const USUAL: bool>(
     view: &View,
     z: *const f32,
     d: *const f32,
@@ -239,7 +259,7 @@ unsafe fn sum_lines<S: Simd, const L: usize>(
     to: [*mut f32; SUMS],
     line: usize,
 ) {
-    let view = *view;
+    let view = view.known::<USUAL>();
     // SAFETY: within the caller's rows and sums.
     unsafe {
         let mut sums = [[S::splat(0.0); SUMS]; L];
@@ -298,16 +318,12 @@ unsafe fn backward_rows_generic<S: Simd>(
 ) {
     // SAFETY: passed on to the caller.
     unsafe {
-        by_lines!(
-            view.stride,
-            2,
-            backward_lines::<S>(view, z, d, to, first, count)
-        );
+        by_lines!(2, backward_lines::<S>(view, z, d, to, first, count));
     }
 }
 
 #[inline(always)]
-unsafe fn backward_lines<S: Simd, const L: usize>(
+unsafe fn backward_lines<S: Simd, const L: usize, const USUAL: bool>(
     view: &View,
     z: *const f32,
     d: *const f32,
@@ -316,7 +332,7 @@ unsafe fn backward_lines<S: Simd, const L: usize>(
     count: usize,
     line: usize,
 ) {
-    let view = *view;
+    let view = view.known::<USUAL>();
     // SAFETY: within the caller's rows.
     unsafe {
         let all: [Channels<S>; L] = std::array::from_fn(|l| view.channels(line + l * LANES));
