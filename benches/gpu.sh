@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # What has to be known of the CUDA engine, on a machine with a GPU, from built binaries:
-# the engine suite on the card, step times beside PyTorch's, and a CIFAR-10 run.
+# the engine suite on the card, step times beside PyTorch's, a CIFAR-10 run, and where there
+# are two cards a run on both beside one on one.
 #
 #     cargo build --release && cargo test --release --no-run --test engines
 #     benches/gpu.sh                       everything
-#     benches/gpu.sh suite | table | run   one part
+#     benches/gpu.sh suite | table | run | world   one part
 #     benches/gpu.sh pack FOLDER           builds both here and puts them there, small, to be
 #                                          taken to such a machine with this checkout; there
 #                                          VANC=FOLDER/vanc VANC_TESTS=FOLDER/engines names them
@@ -35,7 +36,7 @@ fi
 vanc=${VANC:-target/release/vanc}
 out=${OUT:-runs/gpu}
 mkdir -p "$out"
-parts=${1:-suite table run}
+parts=${1:-suite table run world}
 
 if [ -z "${VANC_CUDA_PATH:-}" ]; then
     VANC_CUDA_PATH=$(python3 - <<'PY' 2>/dev/null || true
@@ -101,6 +102,45 @@ for line in map(json.loads, open(sys.argv[1])):
     if line["split"] == "test":
         print(line["epoch"], round(line["alpha_residual"], 5), round(line["accuracy"], 4))
 PY
+        ;;
+    world)
+        step 'Two GPUs'
+        if [ "$(nvidia-smi --list-gpus 2>/dev/null | wc -l)" -lt 2 ]; then
+            echo 'skipped: there are no two'
+            continue
+        fi
+        # The same run by one process and by two: their losses differ by the statistics of
+        # batch norms alone, and those of the second network, which has none, by rounding.
+        for name in cifar thin; do
+            case $name in
+            cifar) file=examples/cifar_8n2.van flags=(--n 2 --batch 512) ;;
+            thin)
+                file=$out/plain.van flags=(--precision f32)
+                cat >"$file" <<'VAN'
+model plain {
+    input image(3, 32, 32)
+    conv(32, kernel: 3, stride: 2)
+    relu
+    conv(32, kernel: 3, stride: 2)
+    relu
+    linear(10)
+}
+VAN
+                ;;
+            esac
+            for size in 1 2; do
+                echo "$name, $size:"
+                pids=()
+                for ((rank = size - 1; rank >= 0; rank--)); do
+                    RANK=$rank LOCAL_RANK=$rank WORLD_SIZE=$size MASTER_ADDR=127.0.0.1 \
+                        MASTER_PORT=29517 "$vanc" train "$file" "${flags[@]}" --device cuda \
+                        --data 'synthetic(train: 20000, test: 1000)' --epochs 3 --force \
+                        --rate 0.01 --out "$out/world-$name-$size" &
+                    pids+=($!)
+                done
+                for pid in "${pids[@]}"; do wait "$pid"; done
+            done
+        done | tee "$out/world.txt"
         ;;
     *)
         echo "no such part: $part" >&2

@@ -25,3 +25,4 @@ pub mod tensor;
 pub mod text;
 pub mod train;
 pub mod watch;
+pub mod world;

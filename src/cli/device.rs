@@ -9,6 +9,7 @@ use crate::plan::Purpose;
 use crate::tensor::Tensor;
 use crate::train::memory;
 use crate::train::options::{Device, EngineKind, Options};
+use crate::world::World;
 
 /// An engine on a device.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +32,12 @@ pub(super) struct Choice {
     pub runner: Runner,
     /// Why it is not the GPU that is there.
     pub note: Option<String>,
+}
+
+impl From<Runner> for Choice {
+    fn from(runner: Runner) -> Choice {
+        Choice { runner, note: None }
+    }
 }
 
 /// What the command line says of it.
@@ -57,6 +64,48 @@ impl Default for Wanted {
     }
 }
 
+/// What is `wanted` for one of the processes of a `world`: the GPU of its number on the host.
+pub(super) fn choose_in(world: &World, wanted: Wanted) -> Result<(cuda::Card, Precision)> {
+    let refused = |what: &str| {
+        Error::new(format!(
+            "{what}: {} processes (WORLD_SIZE) train one network on GPUs alone",
+            world.size
+        ))
+        .help("give --device cuda, or set WORLD_SIZE=1 and RANK=0 to train in one process")
+    };
+    match (wanted.engine, wanted.device) {
+        (EngineKind::Compiled, Device::Auto | Device::Cuda(None)) => {}
+        (EngineKind::Compiled, Device::Cuda(Some(_))) => {
+            return Err(Error::new(format!(
+                "--device {}: each of the {} processes (WORLD_SIZE) takes the GPU of its own \
+                 number on the host (LOCAL_RANK)",
+                wanted.device.name(),
+                world.size
+            ))
+            .help("give --device cuda; CUDA_VISIBLE_DEVICES says which GPUs there are"));
+        }
+        (EngineKind::Compiled, Device::Cpu) => return Err(refused("--device cpu")),
+        (EngineKind::Cpu | EngineKind::Dfdx, _) => {
+            return Err(refused(&format!("--engine {}", wanted.engine.name())));
+        }
+    }
+    // Starters may show each process its own GPU alone.
+    let ordinal = match cuda::count() {
+        Ok(1) => 0,
+        Ok(_) | Err(_) => world.local,
+    };
+    let card = cuda::usable(Some(ordinal)).map_err(|missing| {
+        Error::new(format!(
+            "{} processes (WORLD_SIZE) need a GPU each: {}",
+            world.size,
+            Error::from(missing).message
+        ))
+        .help("start as many processes on a host as it has GPUs")
+    })?;
+    cuda::Library::Nccl.load()?;
+    Ok((card, wanted.precision.unwrap_or_default()))
+}
+
 /// Finds what is `wanted`. `auto` takes a GPU where there is one that can be used, and
 /// does not fail where there is none.
 pub(super) fn choose(wanted: Wanted) -> Result<Choice> {
@@ -78,7 +127,7 @@ fn find(wanted: Wanted) -> Result<Choice> {
     let Wanted { engine, device, .. } = wanted;
     let precision = wanted.precision.unwrap_or_default();
     let cpu = Runner::Cpu(Cpu::here().with_winograd(wanted.winograd));
-    let on = |runner| Choice { runner, note: None };
+    let on = Choice::from;
     match (engine, device) {
         (EngineKind::Compiled, Device::Cpu) => Ok(on(cpu)),
         (EngineKind::Cpu, Device::Cpu | Device::Auto) => Ok(on(cpu)),

@@ -81,7 +81,8 @@ fn sweep(
     progress: &mut Progress,
 ) -> Result<(Ended, Option<i32>)> {
     // The runner says what the first signal does.
-    let stop = Stop::on_signals("")?;
+    let stop = Stop::default();
+    stop.on_signals("")?;
     let runs = asked.settings.grid.runs();
     let all = runs.len();
     let (tasks, mine) = tasks(asked, checked, runs, folder);

@@ -1,13 +1,16 @@
 //! `vanc train FILE`: data, engine, run folder and loop, chained.
 
-use super::device::{self, Runner, Wanted};
+use super::device::{self, Choice, Runner, Wanted};
+use super::follow;
 use crate::data::{self, Dataset, Request, Sampler};
 use crate::describe::{count, totals};
+use crate::engines::cuda::{self, Group, GroupId};
 use crate::engines::{self, Engine};
 use crate::error::{Error, Result};
 use crate::ir::{Model, Schedule};
 use crate::plan::Purpose;
 use crate::schedule;
+use crate::tensor::Tensor;
 use crate::train::checkpoint::{Checkpoint, DataMeta, FORMAT, Meta};
 use crate::train::config::Config;
 use crate::train::options::{Options, Order};
@@ -17,6 +20,9 @@ use crate::train::run_folder::{self, Place, RunFolder};
 use crate::train::session::{Ending, Session, Task};
 use crate::train::stop::Stop;
 use crate::train::weights;
+use crate::world::leader::{self, Leader};
+use crate::world::{self, Links, Settings, World};
+use std::rc::Rc;
 
 /// More threads than this are taken for a slip of the hand.
 const MOST_THREADS: usize = 1024;
@@ -29,8 +35,12 @@ const STOPPING: &str = "\nfinishing the step, then saving; once more to leave at
 pub fn run(source: &str, model: &Model, options: &Options) -> Result<Ending> {
     options.check()?;
     use_threads(options.threads)?;
+    let world = World::from_environment()?;
+    if let Some(world) = world.as_ref().filter(|world| world.rank > 0) {
+        return follow::run(source, model, options, world);
+    }
     let mut progress = Progress::new(options.quiet);
-    let ending = train(source, model, options, &mut progress);
+    let ending = train(source, model, options, world.as_ref(), &mut progress);
     progress.clear();
     ending
 }
@@ -39,6 +49,7 @@ fn train(
     source: &str,
     model: &Model,
     options: &Options,
+    world: Option<&World>,
     progress: &mut Progress,
 ) -> Result<Ending> {
     let mut settings = Config::new(model, options)?;
@@ -48,17 +59,27 @@ fn train(
         settings = resumed_settings(settings, folder, checkpoint, source)?;
     }
     // All that can fail for a reason of the user's comes before anything is written.
-    let choice = device::choose(Wanted::of(options))?;
+    let choice = match world {
+        Some(world) => {
+            let (card, precision) = device::choose_in(world, Wanted::of(options))?;
+            Choice::from(Runner::Cuda(card, precision))
+        }
+        None => device::choose(Wanted::of(options))?,
+    };
     if let Some(note) = &choice.note {
         progress.note(note);
     }
+    let stop = Stop::default();
+    let links = world.map(|world| gather(world, &settings, source, &stop, progress));
+    let links = links.transpose()?;
     let dataset = load_data(model, options, progress)?;
     // A batch larger than the dataset is as large as that.
     let batch = model.train.batch.min(dataset.train.len());
-    choice
-        .runner
-        .check_memory(model, batch, Purpose::Training, options.memory)?;
-    let mut engine = engine(model, options, &choice.runner, &place, &dataset)?;
+    let part = world.map_or(batch, |world| world.part(batch));
+    let runner = &choice.runner;
+    runner.check_memory(model, part, Purpose::Training, options.memory)?;
+    let make = |tensors: &[Tensor]| build(runner, model, tensors, links.as_ref());
+    let mut engine = engine(model, options, &make, &place, &dataset)?;
     let (folder, meta) = match place {
         Place::Resumed { folder, checkpoint } => {
             folder.write_settings(&settings.to_text())?;
@@ -80,7 +101,7 @@ fn train(
             (folder, first_meta(source, model, options, &dataset))
         }
     };
-    let stop = Stop::on_signals(STOPPING)?;
+    stop.on_signals(STOPPING)?;
     if options.stop_on_eof {
         stop.when_input_ends()?;
     }
@@ -110,6 +131,12 @@ fn train(
     let mut session = Session::new(task, engine.as_mut(), &folder, meta, &stop, progress)?;
     let ending = session.run()?;
     let (position, history) = session.into_results();
+    if let Some(links) = &links {
+        links.end(match ending {
+            Ending::Finished => None,
+            Ending::Stopped(signal) => Some(signal),
+        });
+    }
     match ending {
         Ending::Finished => progress.summary(&Summary {
             position: &position,
@@ -185,7 +212,7 @@ fn resumed_settings(
 }
 
 /// The number, from 1, of the first line that differs.
-fn different_line(a: &str, b: &str) -> usize {
+pub(super) fn different_line(a: &str, b: &str) -> usize {
     let equal = a.lines().zip(b.lines()).take_while(|(a, b)| a == b);
     equal.count() + 1
 }
@@ -201,11 +228,55 @@ fn load_data(model: &Model, options: &Options, progress: &Progress) -> Result<Da
     data::load(&request, &progress.loader(kind.keyword()))
 }
 
+/// Waits as rank 0 for the other processes.
+fn gather(
+    world: &World,
+    settings: &Config,
+    source: &str,
+    stop: &Stop,
+    progress: &mut Progress,
+) -> Result<Rc<Links>> {
+    progress.note(&format!(
+        "rank 0 of {}: waiting for the others at {}:{}",
+        world.size, world.address, world.port
+    ));
+    let settings = Settings {
+        config: settings.to_text(),
+        source: source.into(),
+    };
+    let streams = world::lead(world, &settings, world::LIMIT)?;
+    Ok(Rc::new(Links::new(world, streams, stop)?))
+}
+
+/// The engine, and with `links` those of the other processes, in the state `tensors`.
+fn build(
+    runner: &Runner,
+    model: &Model,
+    tensors: &[Tensor],
+    links: Option<&Rc<Links>>,
+) -> Result<Box<dyn Engine>> {
+    let (Some(links), Runner::Cuda(card, precision)) = (links, runner) else {
+        return runner.build(model, tensors);
+    };
+    let id = GroupId::new()?;
+    leader::begin(links, &id, tensors)?;
+    let group = Group {
+        id,
+        rank: links.world().rank,
+        size: links.world().size,
+    };
+    let engine = cuda::engine_in(&group, card, *precision, model, tensors)?;
+    Ok(Box::new(Leader::new(engine, links.clone())))
+}
+
+/// Makes an engine in a state.
+type Make<'a> = dyn Fn(&[Tensor]) -> Result<Box<dyn Engine>> + 'a;
+
 /// The engine in the state that the run begins or goes on with.
 fn engine(
     model: &Model,
     options: &Options,
-    runner: &Runner,
+    make: &Make,
     place: &Place,
     dataset: &Dataset,
 ) -> Result<Box<dyn Engine>> {
@@ -215,11 +286,11 @@ fn engine(
             if let Some(path) = &options.weights {
                 weights::load(path, model, &mut initial)?;
             }
-            runner.build(model, &initial)
+            make(&initial)
         }
         Place::Resumed { folder, checkpoint } => {
             checkpoint.meta.data.check(dataset)?;
-            let mut engine = runner.build(model, &initial)?;
+            let mut engine = make(&initial)?;
             engine
                 .load(&checkpoint.tensors)
                 .map_err(|e| in_checkpoint(e, folder))?;

@@ -111,7 +111,7 @@ impl Default for Synthetic {
 }
 
 /// A random change of a training image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Augment {
     /// Black pixels on each side, then a crop of the original size at random.

@@ -195,6 +195,8 @@ impl Runner<'_> {
             .args(["--resume", "--stop-on-eof", "--out"])
             .arg(dir)
             .env("NO_COLOR", "1")
+            // A run is one process, also where the sweep was started as one of several.
+            .envs([("RANK", "0"), ("WORLD_SIZE", "1")])
             .env_remove("CLICOLOR_FORCE")
             .stdin(Stdio::piped())
             .stdout(claim.output()?)

@@ -85,6 +85,14 @@ impl Config {
         })
     }
 
+    /// Reads the text of the file; nothing where it is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        match serde_json::from_str(text) {
+            Ok(Value::Object(config)) => Some(Config(config)),
+            Ok(_) | Err(_) => None,
+        }
+    }
+
     /// Takes over what only mattered at the start of the run `started`.
     pub fn keep_start_of(&mut self, started: &Config) {
         if let Some(weights) = started.0.get("weights") {

@@ -29,12 +29,11 @@ impl Stop {
     /// writes `said` to standard error; after a second one the process ends at once
     /// with 128 + its number. SIGHUP keeps its meaning, so that `nohup` does.
     #[cfg(unix)]
-    pub fn on_signals(said: &'static str) -> Result<Stop> {
+    pub fn on_signals(&self, said: &'static str) -> Result<()> {
         use signal_hook::consts::{SIGINT, SIGTERM};
-        let stop = Stop::default();
         let failed = |e: std::io::Error| Error::new(format!("cannot listen for signals: {e}"));
         let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).map_err(failed)?;
-        let wish = stop.clone();
+        let wish = self.clone();
         let listen = move || {
             for signal in signals.forever() {
                 if wish.requested().is_some() {
@@ -48,13 +47,13 @@ impl Stop {
             .name("signals".into())
             .spawn(listen)
             .map_err(failed)?;
-        Ok(stop)
+        Ok(())
     }
 
     /// Where there are no Unix signals nothing asks.
     #[cfg(not(unix))]
-    pub fn on_signals(_: &'static str) -> Result<Stop> {
-        Ok(Stop::default())
+    pub fn on_signals(&self, _: &'static str) -> Result<()> {
+        Ok(())
     }
 
     /// Asks for the stop, as SIGTERM would, when standard input ends: whoever holds its

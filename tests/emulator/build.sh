@@ -16,4 +16,5 @@ make libnvrtc.so.13 driver.cpp
 [ -n "${2:-}" ] || {
     make libcublas.so.13 libraries.cpp
     make libcudnn.so.9 libraries.cpp
+    make libnccl.so.2 nccl.cpp
 }

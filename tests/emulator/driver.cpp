@@ -134,13 +134,7 @@ API R nvrtcDestroyProgram(Program** p) { delete *p; *p = nullptr; return OK; }
 
 API R nvrtcCompileProgram(Program* p, int count, const char* const* options) {
     const char* include = getenv("VANC_EMULATOR");
-    static int number = 0;
-    std::string base;
-    {
-        LOCK;
-        const char* folder = getenv("TMPDIR");
-        base = std::string(folder ? folder : "/tmp") + "/vanc-emulator-" + std::to_string(getpid()) + "-" + std::to_string(number++);
-    }
+    const char* folder = getenv("TMPDIR");
     std::string flags;
     for (int k = 0; k < count; k++) {
         std::string option = options[k], define = "--define-macro=";
@@ -161,16 +155,23 @@ API R nvrtcCompileProgram(Program* p, int count, const char* const* options) {
             << how << ", p); }\n";
         at = next;
     }
+    // The same text was perhaps compiled before, by another process too.
+    std::ifstream header(std::string(include ? include : ".") + "/kernel.h");
+    std::string all = out.str() + flags + std::string(std::istreambuf_iterator<char>(header), {});
+    std::string name = std::string(folder ? folder : "/tmp") + "/vanc-emulator-" + std::to_string(std::hash<std::string>()(all));
+    p->code = name + ".so";
+    if (!access(p->code.c_str(), R_OK)) return OK;
+    std::string base = name + "-" + std::to_string(getpid());
     std::ofstream(base + ".cpp") << out.str();
-    p->code = base + ".so";
-    std::string command = "g++ -std=c++17 -O1 -shared -fPIC -w -o " + p->code + " " + base + ".cpp" + flags + " 2> " + base + ".log";
+    std::string command = "g++ -std=c++17 -O1 -shared -fPIC -w -o " + base + ".so " + base + ".cpp" + flags + " 2> " + base + ".log";
     int status = system(command.c_str());
     std::stringstream log;
     log << std::ifstream(base + ".log").rdbuf();
     p->log = log.str();
     unlink((base + ".log").c_str());
-    if (!status) unlink((base + ".cpp").c_str());
-    return status ? 6 : OK;
+    if (status) return 6;
+    unlink((base + ".cpp").c_str());
+    return rename((base + ".so").c_str(), p->code.c_str()) ? 6 : OK;
 }
 API R nvrtcGetProgramLogSize(Program* p, size_t* n) { *n = p->log.size() + 1; return OK; }
 API R nvrtcGetProgramLog(Program* p, char* s) { memcpy(s, p->log.c_str(), p->log.size() + 1); return OK; }

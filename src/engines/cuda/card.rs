@@ -40,13 +40,18 @@ impl From<Missing> for Error {
     }
 }
 
-/// The GPU number `ordinal`, or the first.
-pub fn find(ordinal: Option<usize>) -> Result<Card, Missing> {
+/// How many GPUs the driver shows.
+pub fn count() -> Result<usize, Missing> {
     Library::Driver.load().map_err(Missing::Hardware)?;
     check_version()?;
     result::init().map_err(|e| no_start(&e))?;
     let count = result::device::get_count().map_err(|e| no_start(&e))?;
-    let count = usize::try_from(count).unwrap_or(0);
+    Ok(usize::try_from(count).unwrap_or(0))
+}
+
+/// The GPU number `ordinal`, or the first.
+pub fn find(ordinal: Option<usize>) -> Result<Card, Missing> {
+    let count = count()?;
     let ordinal = ordinal.unwrap_or(0);
     if count == 0 {
         return Err(no_card());

@@ -135,6 +135,12 @@ impl Gpu {
         Ok(())
     }
 
+    /// Makes this card the one that libraries use in this thread.
+    pub fn bind(&self) -> Result<()> {
+        let bound = self.context.bind_to_thread();
+        bound.map_err(|e| failed("the GPU cannot be used", &e))
+    }
+
     /// The stream of all work, for libraries.
     pub fn stream(&self) -> &Arc<CudaStream> {
         &self.stream

@@ -1,5 +1,6 @@
 //! Batches: from the host, or made on the card of the images that lie there.
 
+use super::exchange::Part;
 use super::gpu::{Args, Buffer, Gpu, Grid};
 use super::memory::Memory;
 use super::products::int;
@@ -109,12 +110,19 @@ impl Held {
         self.count.saturating_sub(first).min(self.batch)
     }
 
-    /// Queues the making of a batch for `plan`.
-    pub fn place(&self, gpu: &Gpu, memory: &Memory, plan: &Plan, index: usize) -> Result<()> {
-        if !self.is_ordered || plan.batch != self.len(index) {
+    /// Queues the making of `part` of a batch for `plan`.
+    pub fn place(
+        &self,
+        gpu: &Gpu,
+        memory: &Memory,
+        plan: &Plan,
+        (index, part): (usize, Part),
+    ) -> Result<()> {
+        if !self.is_ordered || part.total != self.len(index) || plan.batch != part.images {
             return Err(Error::new("a batch was asked for that is not in the epoch"));
         }
         let (channels, (height, width)) = (self.shape.channels(), self.shape.extent());
+        let first = index * self.batch + part.first;
         let count = plan.batch * self.shape.elements();
         let args = Args::default().with(self.pixels.at).with(self.labels.at);
         let args = args
@@ -125,7 +133,7 @@ impl Held {
         let args = args
             .with(self.deviation.at)
             .with(memory.at(plan, plan.input));
-        let args = args.with(memory.labels()).with((index * self.batch) as u32);
+        let args = args.with(memory.labels()).with(first as u32);
         let args = args.with(int(channels)).with(int(height)).with(int(width));
         let args = args.with(is_vector(plan)).with(count as u32);
         gpu.launch("gather_images", Grid::of(count), args)

@@ -23,6 +23,8 @@ pub enum Library {
     Cublas,
     /// Convolutions.
     Cudnn,
+    /// Sums over several GPUs.
+    Nccl,
 }
 
 impl Library {
@@ -33,6 +35,7 @@ impl Library {
             Library::Nvrtc => "libnvrtc.so.13",
             Library::Cublas => "libcublas.so.13",
             Library::Cudnn => "libcudnn.so.9",
+            Library::Nccl => "libnccl.so.2",
         }
     }
 
@@ -43,6 +46,7 @@ impl Library {
             Library::Nvrtc => "NVRTC, CUDA's compiler of kernels,",
             Library::Cublas => "cuBLAS",
             Library::Cudnn => "cuDNN",
+            Library::Nccl => "NCCL, which sums over GPUs,",
         }
     }
 
@@ -53,6 +57,7 @@ impl Library {
             Library::Nvrtc => "install CUDA 13, or `pip install nvidia-cuda-nvrtc==13.*`",
             Library::Cublas => "install CUDA 13, or `pip install nvidia-cublas==13.*`",
             Library::Cudnn => "install cuDNN 9 for CUDA 13, or `pip install nvidia-cudnn-cu13`",
+            Library::Nccl => "install NCCL 2 for CUDA 13, or `pip install nvidia-nccl-cu13`",
         }
     }
 
@@ -70,15 +75,19 @@ impl Library {
         if self.is_found() {
             return Ok(());
         }
+        let without = match self {
+            Library::Nccl => "WORLD_SIZE=1 and RANK=0 train in one process, which",
+            Library::Driver | Library::Nvrtc | Library::Cublas | Library::Cudnn => "--device cpu",
+        };
         let how = match self {
             Library::Driver => String::new(),
-            Library::Nvrtc | Library::Cublas | Library::Cudnn => {
+            Library::Nvrtc | Library::Cublas | Library::Cudnn | Library::Nccl => {
                 format!(", and name the folder of the libraries in {FOLDERS} or LD_LIBRARY_PATH")
             }
         };
         Err(
             Error::new(format!("{} was not found ({})", self.words(), self.file())).help(format!(
-                "{}{how}; --device cpu needs none of it",
+                "{}{how}; {without} needs none of it",
                 self.package()
             )),
         )
@@ -89,7 +98,7 @@ impl Library {
         let prefix = match self {
             Library::Nvrtc => "libnvrtc-builtins.so.",
             Library::Cublas => "libcublasLt.so.",
-            Library::Driver | Library::Cudnn => return Vec::new(),
+            Library::Driver | Library::Cudnn | Library::Nccl => return Vec::new(),
         };
         let folder = path.parent().map(std::fs::read_dir);
         let entries = folder.into_iter().flatten().flatten().flatten();
@@ -100,7 +109,7 @@ impl Library {
         names.map(|entry| entry.path()).collect()
     }
 
-    /// Whether cudarc will find it.
+    /// Whether it will be found where it is used, by cudarc but for NCCL.
     fn is_found(self) -> bool {
         // SAFETY: looks for the library; what NVIDIA's libraries do when they are
         // loaded is theirs to answer for.
@@ -110,6 +119,7 @@ impl Library {
                 Library::Nvrtc => cudarc::nvrtc::sys::is_culib_present(),
                 Library::Cublas => cudarc::cublas::sys::is_culib_present(),
                 Library::Cudnn => cudarc::cudnn::sys::is_culib_present(),
+                Library::Nccl => libloading::Library::new(self.file()).is_ok(),
             }
         }
     }

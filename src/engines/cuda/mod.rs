@@ -4,40 +4,47 @@
 //! where they fit; a step on those copies nothing from or to the host. Convolutions are
 //! cuDNN's and dense layers cuBLAS's where the libraries are found, all else (and those,
 //! where they are not) is in `kernels/*.cu`, compiled by NVRTC for the card and kept on
-//! disk. Nothing of CUDA is needed to build this, or to run the program without a GPU.
+//! disk. Several processes can train one network together, a card each ([`engine_in`]).
+//! Nothing of CUDA is needed to build this, or to run the program without a GPU.
 
 mod blas;
 mod card;
 mod compile;
 mod dnn;
+mod exchange;
 mod gpu;
 mod images;
 mod libraries;
 mod memory;
+mod nccl;
 mod pass;
 mod precision;
 mod prepare;
 mod products;
 mod run;
+mod step;
 mod thin;
 mod update;
 
-pub use card::{Card, Missing, find};
+pub use card::{Card, Missing, count, find};
+pub use exchange::Part;
 pub use libraries::{FOLDERS, Library};
+pub use nccl::{Group, GroupId};
 pub use precision::Precision;
 
 use self::blas::Blas;
 use self::dnn::Dnn;
-use self::gpu::{Args, Gpu, Grid};
+use self::exchange::Exchange;
+use self::gpu::Gpu;
 use self::images::Held;
-use self::memory::{Memory, OUTCOME, OUTCOMES, from_card, to_card};
+use self::memory::{Memory, OUTCOME, from_card, to_card};
 use self::prepare::{Graph, Here, Prepared};
 use self::products::Libraries;
 use super::skips::Skips;
 use super::state::State;
 use super::{Engine, Images, MOMENTUM_PREFIX, Order, Outcome, SkipState, StepContext, batch};
 use crate::error::{Error, Result};
-use crate::ir::{Every, Model, Role, TensorSpec};
+use crate::ir::{Model, Role, TensorSpec};
 use crate::plan::{Kind, Plan, Purpose};
 use crate::tensor::{Batch, Tensor};
 
@@ -56,6 +63,8 @@ pub struct CudaEngine {
     /// With `every: epoch`, the steps that the sums of ∂C/∂α cover.
     summed: u32,
     held: Option<Held>,
+    /// The other processes that train it, if there are any.
+    exchange: Option<Exchange>,
     /// Steps whose outcomes were not read yet.
     queued: usize,
     with: Libraries,
@@ -89,6 +98,22 @@ pub fn engine(
     tensors: &[Tensor],
 ) -> Result<Box<dyn Engine>> {
     Ok(Box::new(CudaEngine::new(card, precision, model, tensors)?))
+}
+
+/// The same in one process of a `group`, of which each is given `tensors` and from then on
+/// the same calls of [`Engine::step`], [`Engine::queue`] and [`Engine::end_epoch`], with
+/// whole batches; each computes its [`Part`] of them. Returns once all have met.
+pub fn engine_in(
+    group: &Group,
+    card: &Card,
+    precision: Precision,
+    model: &Model,
+    tensors: &[Tensor],
+) -> Result<Box<dyn Engine>> {
+    let mut engine = CudaEngine::new(card, precision, model, tensors)?;
+    let exchange = Exchange::join(&engine.gpu, &engine.memory, &model.train, group)?;
+    engine.exchange = Some(exchange);
+    Ok(Box::new(engine))
 }
 
 /// Bytes of the card that steps of `model` with batches of `images` take, without
@@ -126,6 +151,7 @@ impl CudaEngine {
             plans: Vec::new(),
             summed: 0,
             held: None,
+            exchange: None,
             queued: 0,
             with,
             specs: specs.clone(),
@@ -166,12 +192,12 @@ impl CudaEngine {
     }
 
     /// The index of a plan for this batch, made if need be.
-    fn plan_for(&mut self, images: usize, purpose: Purpose) -> Result<usize> {
-        let fits = |p: &Prepared| p.plan.batch == images && p.plan.purpose == purpose;
+    fn plan_for(&mut self, part: Part, purpose: Purpose) -> Result<usize> {
+        let fits = |p: &Prepared| p.part == part && p.plan.purpose == purpose;
         if let Some(index) = self.plans.iter().position(fits) {
             return Ok(index);
         }
-        let mut prepared = Prepared::new(&self.here(), &self.model, images, purpose)?;
+        let mut prepared = Prepared::new(&self.here(), &self.model, part, purpose)?;
         let workspace = prepared.workspace();
         let moved = self.memory.reserve(&self.gpu, &prepared.plan, workspace)?;
         if moved {
@@ -196,27 +222,18 @@ impl CudaEngine {
         }
     }
 
-    /// Tells the card of a step. The first after outcomes were read lifts a halt.
-    fn begin(&mut self, at: StepContext) -> Result<()> {
-        let args = Args::default().with(self.memory.control.at).with(at.rate);
-        let args = args.with(at.seed).with(at.step).with(self.queued as u32);
-        let restart = i32::from(self.queued == 0);
-        let grid = Grid {
-            blocks: [1; 3],
-            threads: [1; 3],
-        };
-        self.gpu.launch("begin", grid, args.with(restart))?;
-        self.queued += 1;
-        Ok(())
-    }
-
-    /// Puts a batch of the host where a plan wants it.
-    fn place(&mut self, batch: &Batch, purpose: Purpose, work: Work) -> Result<usize> {
-        batch::admit(&self.model, batch)?;
-        let index = self.plan_for(batch.len(), purpose)?;
+    /// Puts the images of a `part` where a plan wants them, for `work`.
+    fn place(&mut self, batch: &Batch, part: Part, purpose: Purpose, work: Work) -> Result<usize> {
+        let index = self.plan_for(part, purpose)?;
         self.capture(index, work)?;
         images::place(&self.gpu, &mut self.memory, &self.plans[index].plan, batch)?;
         Ok(index)
+    }
+
+    /// The same for all of a batch.
+    fn place_all(&mut self, batch: &Batch, purpose: Purpose, work: Work) -> Result<usize> {
+        batch::admit(&self.model, batch)?;
+        self.place(batch, Part::whole(batch.len()), purpose, work)
     }
 
     /// Captures the graph that `work` needs.
@@ -228,27 +245,14 @@ impl CudaEngine {
         };
         match work {
             Work::Alone => Ok(()),
-            Work::Passes => self.plans[index].capture(&here, &self.memory, Graph::Passes),
-            Work::Step => {
+            Work::Step if self.exchange.is_none() => {
                 let graph = Graph::Step(&self.model.train);
                 self.plans[index].capture(&here, &self.memory, graph)
             }
-        }
-    }
-
-    /// The one outcome of a step that was run alone.
-    fn outcome(&mut self) -> Result<Outcome> {
-        let mut found = self.outcomes()?;
-        found
-            .pop()
-            .ok_or_else(|| Error::new("the GPU gave no outcome of the step"))
-    }
-
-    /// Counts a step that moved tensors.
-    fn count(&mut self, steps: usize) {
-        match self.model.train.constraint.every {
-            Every::Step => {}
-            Every::Epoch => self.summed = self.summed.saturating_add(steps as u32),
+            // What moves tensors is in the graph of the exchange.
+            Work::Passes | Work::Step => {
+                self.plans[index].capture(&here, &self.memory, Graph::Passes)
+            }
         }
     }
 
@@ -303,15 +307,7 @@ impl Engine for CudaEngine {
     }
 
     fn step(&mut self, batch: &Batch, at: StepContext) -> Result<Outcome> {
-        self.outcomes()?;
-        let index = self.place(batch, Purpose::Training, Work::Step)?;
-        self.begin(at)?;
-        self.plans[index].launch(Graph::Step(&self.model.train))?;
-        let outcome = self.outcome()?;
-        if outcome.loss.is_finite() {
-            self.count(1);
-        }
-        Ok(outcome)
+        self.train_on(batch, at)
     }
 
     fn end_epoch(&mut self, rate: f64) -> Result<()> {
@@ -324,7 +320,7 @@ impl Engine for CudaEngine {
     }
 
     fn logits(&mut self, batch: &Batch) -> Result<Vec<f32>> {
-        let index = self.place(batch, Purpose::Evaluation, Work::Passes)?;
+        let index = self.place_all(batch, Purpose::Evaluation, Work::Passes)?;
         self.plans[index].launch(Graph::Passes)?;
         let at = self.plans[index].logits_at(&self.memory);
         self.activations(at, batch.len() * self.model.output.elements())
@@ -332,7 +328,7 @@ impl Engine for CudaEngine {
 
     fn gradients(&mut self, batch: &Batch, at: StepContext) -> Result<(Outcome, Vec<Tensor>)> {
         self.outcomes()?;
-        let index = self.place(batch, Purpose::Training, Work::Passes)?;
+        let index = self.place_all(batch, Purpose::Training, Work::Passes)?;
         self.begin(at)?;
         self.plans[index].launch(Graph::Passes)?;
         let outcome = self.outcome()?;
@@ -345,7 +341,7 @@ impl Engine for CudaEngine {
 
     fn first_non_finite(&mut self, batch: &Batch, at: StepContext) -> Result<Option<String>> {
         self.outcomes()?;
-        let index = self.place(batch, Purpose::Inspection, Work::Alone)?;
+        let index = self.place_all(batch, Purpose::Inspection, Work::Alone)?;
         self.begin(at)?;
         self.queued = 0;
         let Prepared { plan, .. } = &self.plans[index];
@@ -422,7 +418,8 @@ impl Engine for CudaEngine {
 
     fn hold(&mut self, images: &Images) -> Result<bool> {
         // A tenth stays free for libraries and for what else uses the card.
-        let training = memory(&self.model, images.batch, Purpose::Training, self.precision);
+        let part = self.part(images.batch).images;
+        let training = memory(&self.model, part, Purpose::Training, self.precision);
         let needed = training + images::room(images) as f64;
         if needed > 0.9 * self.gpu.free_memory()? as f64 {
             return Ok(false);
@@ -439,24 +436,7 @@ impl Engine for CudaEngine {
     }
 
     fn queue(&mut self, index: usize, at: StepContext) -> Result<()> {
-        if self.queued == OUTCOMES {
-            return Err(Error::new("too many steps wait on the GPU"));
-        }
-        let Some(images) = self.held.as_ref().map(|held| held.len(index)) else {
-            return Err(Error::new("the GPU holds no images"));
-        };
-        if images == 0 {
-            return Err(Error::new("a batch was asked for that is not in the epoch"));
-        }
-        let plan = self.plan_for(images, Purpose::Training)?;
-        self.capture(plan, Work::Step)?;
-        self.begin(at)?;
-        if let Some(held) = &self.held {
-            held.place(&self.gpu, &self.memory, &self.plans[plan].plan, index)?;
-        }
-        self.plans[plan].launch(Graph::Step(&self.model.train))?;
-        self.count(1);
-        Ok(())
+        self.queue_step(index, at)
     }
 
     fn outcomes(&mut self) -> Result<Vec<Outcome>> {

@@ -1,6 +1,7 @@
 //! A plan made ready to run: placed in memory, its products chosen, its graphs captured.
 
 use super::Precision;
+use super::exchange::Part;
 use super::gpu::Gpu;
 use super::memory::Memory;
 use super::products::{Bench, Libraries, Product};
@@ -19,6 +20,8 @@ const ELEMENTS: usize = i32::MAX as usize;
 pub struct Prepared {
     /// The plan.
     pub plan: Plan,
+    /// The images that it is for.
+    pub part: Part,
     /// What computes each step, in the order of [`Plan::steps`].
     products: Vec<Option<Product>>,
     statistics: Option<Statistics>,
@@ -50,8 +53,9 @@ pub struct Here<'a> {
 }
 
 impl Prepared {
-    /// A plan for `images` images, without a place yet: see [`Self::place`].
-    pub fn new(here: &Here, model: &Model, images: usize, purpose: Purpose) -> Result<Prepared> {
+    /// A plan for these images, without a place yet: see [`Self::place`].
+    pub fn new(here: &Here, model: &Model, part: Part, purpose: Purpose) -> Result<Prepared> {
+        let images = part.images;
         let target = Target {
             precision: here.precision,
         };
@@ -70,6 +74,7 @@ impl Prepared {
             .collect::<Result<_>>()?;
         Ok(Prepared {
             plan,
+            part,
             products,
             statistics: None,
             thin: None,
@@ -88,7 +93,9 @@ impl Prepared {
     pub fn place(&mut self, here: &Here, memory: &Memory) -> Result<()> {
         let gpu = here.gpu;
         self.thin = match here.precision {
-            Precision::F32 | Precision::Tf32 => Thin::new(gpu, memory, &self.plan)?,
+            Precision::F32 | Precision::Tf32 => {
+                Thin::new(gpu, memory, &self.plan, self.part.total)?
+            }
             Precision::Bf16 => None,
         };
         self.statistics = match self.plan.purpose {
@@ -103,6 +110,7 @@ impl Prepared {
             gpu: here.gpu,
             memory,
             plan: &self.plan,
+            part: self.part,
             bench: Bench {
                 gpu: here.gpu,
                 with: here.with,
@@ -169,17 +177,23 @@ impl Prepared {
         self.warm_up(here, memory)?;
         let captured = here.gpu.capture(|| {
             self.pass(here, memory, true)?;
-            let (Graph::Step(train), Some(statistics)) = (graph, &self.statistics) else {
+            let Graph::Step(train) = graph else {
                 return Ok(());
             };
             update::update(here.gpu, memory, train)?;
-            statistics.update(here.gpu, memory)
+            self.move_statistics(here.gpu, memory)
         })?;
         match graph {
             Graph::Passes => self.passes = Some(captured),
             Graph::Step(_) => self.step = Some(captured),
         }
         Ok(())
+    }
+
+    /// Queues the update of the running statistics.
+    pub fn move_statistics(&self, gpu: &Gpu, memory: &Memory) -> Result<()> {
+        let queue = |statistics: &Statistics| statistics.update(gpu, memory);
+        self.statistics.as_ref().map_or(Ok(()), queue)
     }
 
     /// Queues what was captured.

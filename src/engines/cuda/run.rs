@@ -1,6 +1,7 @@
 //! Runs the steps of a plan: each action as launches of kernels.
 
 use super::Precision;
+use super::exchange::Part;
 use super::gpu::{Args, Gpu, Grid};
 use super::memory::Memory;
 use super::pass;
@@ -118,6 +119,8 @@ pub struct Run<'a> {
     pub memory: &'a Memory,
     /// The plan.
     pub plan: &'a Plan,
+    /// The images that it is for.
+    pub part: Part,
     /// Convolutions and dense layers.
     pub bench: Bench<'a>,
 }
@@ -378,8 +381,11 @@ impl Run<'_> {
         let args = args
             .with(int(self.channels(y)))
             .with(int(self.positions(y)));
-        let grid = Grid::of(count.div_ceil(8));
-        self.gpu.launch("mask", grid, args.with(count as u32))
+        let each = self.channels(y) * self.positions(y);
+        let first = self.part.first * each;
+        let args = args.with(first as u64).with(count as u32);
+        let grid = Grid::of((first % 8 + count).div_ceil(8));
+        self.gpu.launch("mask", grid, args)
     }
 
     fn loss(&self, logits: Id, gradient: Id) -> Result<()> {
@@ -392,7 +398,7 @@ impl Run<'_> {
             threads: [128, 1, 1],
         };
         self.gpu
-            .launch("cross_entropy", grid, args.with(int(images)))?;
+            .launch("cross_entropy", grid, args.with(int(self.part.total)))?;
         self.outcome()
     }
 
@@ -400,7 +406,8 @@ impl Run<'_> {
     pub fn outcome(&self) -> Result<()> {
         let (images, memory) = (self.plan.batch, self.memory);
         let args = Args::default().with(memory.losses()).with(memory.correct());
-        let args = args.with(int(images)).with(memory.control.at);
+        let args = args.with(int(images)).with(int(self.part.total));
+        let args = args.with(memory.control.at);
         self.gpu
             .launch("outcome", Grid::of(1), args.with(memory.outcomes.at))
     }

@@ -68,6 +68,7 @@ struct Network {
     width: i32,
     classes: i32,
     images: i32,
+    total: i32,
 }
 
 /// The end of a plan that one launch does.
@@ -277,7 +278,7 @@ fn layer(
 
 impl Thin {
     /// The end of `plan` as one launch, if it can be.
-    pub fn new(gpu: &Gpu, memory: &Memory, plan: &Plan) -> Result<Option<Thin>> {
+    pub fn new(gpu: &Gpu, memory: &Memory, plan: &Plan, total: usize) -> Result<Option<Thin>> {
         let Some(found) = find(plan) else {
             return Ok(None);
         };
@@ -326,6 +327,7 @@ impl Thin {
             width: int(found.width),
             classes: int(found.classes),
             images: int(plan.batch),
+            total: int(total),
         };
         Ok(Some(Thin {
             network,

@@ -40,19 +40,22 @@ __device__ inline void chacha8(const u64* key, u64 counter, u32* out) {
 }
 
 // The factors of a layer, drawn in N, C, H, W order: 0 with probability p, else `kept`.
-// `purpose` and `name` are the first and third word of the stream's key. A thread takes
-// the eight numbers of one block of ChaCha.
+// `purpose` and `name` are the first and third word of the stream's key; `first` numbers are
+// those of images that other processes have. A thread takes the eight numbers of one block
+// of ChaCha.
 extern "C" __global__ void mask(
     const Control* control, act* y, u64 purpose, u64 name, double p, float kept, int channels,
-    int positions, u32 count) {
-    u32 block = index();
-    if (block >= (count + 7) / 8) return;
+    int positions, u64 first, u32 count) {
+    u64 block = first / 8 + index();
+    if (block * 8 >= first + count) return;
     u64 key[4] = {purpose, control->seed, name, control->step};
     u32 words[16];
     chacha8(key, block, words);
     for (int k = 0; k < 8; k++) {
-        u32 at = block * 8 + k;
-        if (at >= count) return;
+        u64 number = block * 8 + k;
+        if (number < first) continue;
+        if (number >= first + count) return;
+        u32 at = (u32)(number - first);
         u64 word = (u64)words[2 * k + 1] << 32 | words[2 * k];
         double unit = (double)(word >> 11) * (1.0 / 9007199254740992.0);
         u32 n = at / (channels * positions);

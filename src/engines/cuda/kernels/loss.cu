@@ -1,10 +1,11 @@
 // Cross-entropy.
 
 // −log softmax(logits)[label] of a row and its part of the gradient,
-// (softmax(logits) − onehot(label))/N. A block of 128 threads an image.
+// (softmax(logits) − onehot(label))/N, with N the `total` images of the step, of which this
+// process may have a part. A block of 128 threads an image.
 extern "C" __global__ void cross_entropy(
     const act* logits, const u32* labels, act* gradient, double* losses, u32* correct,
-    int classes, int images) {
+    int classes, int total) {
     __shared__ float values[128];
     __shared__ int places[128];
     __shared__ double sums[128];
@@ -42,7 +43,7 @@ extern "C" __global__ void cross_entropy(
     for (int k = 0; k < 128; k++) sum += sums[k];
     for (int c = t; c < classes; c += 128) {
         double share = exp((double)get(x + c) - (double)best) / sum;
-        put(gradient + (u64)row * classes + c, (float)((share - (c == label)) / images));
+        put(gradient + (u64)row * classes + c, (float)((share - (c == label)) / total));
     }
     if (t == 0) {
         losses[row] = log(sum) - ((double)get(x + label) - (double)best);
@@ -50,10 +51,11 @@ extern "C" __global__ void cross_entropy(
     }
 }
 
-// The mean of the losses and the number of correct images, to the step's outcome; a loss
-// that is not finite halts the run. One block of 256.
+// The sum of the losses over the `total` images of the step and the number of correct ones,
+// to the step's outcome; a loss that is not finite halts the run. One block of 256.
 extern "C" __global__ void outcome(
-    const double* losses, const u32* correct, int images, Control* control, Outcome* outcomes) {
+    const double* losses, const u32* correct, int images, int total, Control* control,
+    Outcome* outcomes) {
     __shared__ double sums[256];
     __shared__ u64 counts[256];
     int t = threadIdx.x;
@@ -73,8 +75,22 @@ extern "C" __global__ void outcome(
         sum += sums[k];
         count += counts[k];
     }
-    double loss = sum / images;
+    double loss = sum / total;
     outcomes[control->slot].loss = loss;
     outcomes[control->slot].correct = count;
     if (!isfinite(loss)) control->halted = 1;
+}
+
+// Where several processes have a part of a step each: what this one found, to be summed over
+// all. One thread.
+extern "C" __global__ void tell(const Control* control, const Outcome* outcomes, double* tally) {
+    tally[0] = outcomes[control->slot].loss;
+    tally[1] = (double)outcomes[control->slot].correct;
+}
+
+// And the sum, as the outcome of the step: all of them halt, or none. One thread.
+extern "C" __global__ void settle(Control* control, Outcome* outcomes, const double* tally) {
+    outcomes[control->slot].loss = tally[0];
+    outcomes[control->slot].correct = (u64)tally[1];
+    if (!isfinite(tally[0])) control->halted = 1;
 }

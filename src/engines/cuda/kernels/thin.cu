@@ -63,6 +63,8 @@ struct Thin {
     int width;
     int classes;
     int images;
+    // Those of the step, of which `images` are here.
+    int total;
 };
 
 struct Tiles {
@@ -239,7 +241,7 @@ __device__ void last_layer(const Thin& net, Tiles& t, int rows) {
         for (int o = 0; o < classes; o++) sum += exp((double)t.h[r][o] - best);
         for (int o = 0; o < classes; o++) {
             double share = exp((double)t.h[r][o] - best) / sum;
-            t.df[r][o] = (float)((share - (o == label)) / net.images);
+            t.df[r][o] = (float)((share - (o == label)) / net.total);
         }
         net.losses[image] = log(sum) - ((double)t.h[r][label] - best);
         net.correct[image] = place == label;

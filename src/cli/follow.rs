@@ -1,0 +1,58 @@
+//! `vanc train FILE` in a process that is not the first of its world: it trains with rank
+//! 0, prints nothing and writes nothing.
+
+use super::device::{Wanted, choose_in};
+use crate::engines::cuda;
+use crate::error::{Error, Result};
+use crate::ir::Model;
+use crate::train::config::Config;
+use crate::train::options::Options;
+use crate::train::session::Ending;
+use crate::train::stop::Stop;
+use crate::world::{self, Links, Settings, World, follower};
+
+/// Trains along until rank 0 has ended.
+pub(super) fn run(source: &str, model: &Model, options: &Options, world: &World) -> Result<Ending> {
+    let (card, precision) = choose_in(world, Wanted::of(options))?;
+    let ours = Config::new(model, options)?;
+    let stream = world::follow(world, world::LIMIT, |theirs| compare(&ours, source, theirs))?;
+    let stop = Stop::default();
+    stop.on_signals("")?;
+    let links = Links::new(world, vec![(0, stream)], &stop)?;
+    let beginning = links.telling(follower::begin(&links))?;
+    let group = &beginning.group;
+    let made = cuda::engine_in(group, &card, precision, model, &beginning.tensors);
+    let mut engine = links.telling(made)?;
+    let served = follower::serve(engine.as_mut(), model.input, &links);
+    if served.is_err() {
+        // What it does may wait for the others.
+        std::mem::forget(engine);
+    }
+    Ok(match links.telling(served)? {
+        Some(signal) => Ending::Stopped(signal),
+        None => Ending::Finished,
+    })
+}
+
+/// Refuses settings that rank 0 does not have.
+fn compare(ours: &Config, source: &str, theirs: &Settings) -> Result<()> {
+    let Some(config) = Config::parse(&theirs.config) else {
+        return Err(Error::new("the settings of rank 0 cannot be read"));
+    };
+    let mut differences = ours.differences(&config);
+    if theirs.source != source {
+        let line = super::train::different_line(&theirs.source, source);
+        differences.insert(0, format!("the file differs in line {line}"));
+    }
+    if ours.get("precision") != config.get("precision") {
+        differences.push("--precision is another".into());
+    }
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(format!(
+        "this process and rank 0 (`the run`) were started differently: {}",
+        differences.join("; ")
+    ))
+    .help("start all processes with the same file and flags"))
+}

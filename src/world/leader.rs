@@ -1,0 +1,166 @@
+//! Rank 0: an engine whose training steps are those of all processes.
+
+use super::links::Links;
+use super::wire::{At, Frame, ImagesOutline, Message, pack};
+use crate::engines::cuda::GroupId;
+use crate::engines::{Engine, Images, Order, Outcome, SkipState, StepContext};
+use crate::error::Result;
+use crate::tensor::{Batch, Tensor};
+use std::mem::ManuallyDrop;
+use std::rc::Rc;
+
+/// Asks the others to make engines in the state `tensors`, in NCCL's group `id`.
+pub fn begin(links: &Links, id: &GroupId, tensors: &[Tensor]) -> Result<()> {
+    let (tensors, data) = pack(tensors);
+    let id = id.0.to_vec();
+    links.send(&Frame {
+        message: Message::Begin { id, tensors },
+        data,
+    })
+}
+
+/// The engine of rank 0, and with it those of the others.
+pub struct Leader {
+    /// Kept where a run has not ended in order: what it does may wait for the others.
+    engine: ManuallyDrop<Box<dyn Engine>>,
+    links: Rc<Links>,
+}
+
+impl Leader {
+    /// Leads those that [`begin`] was sent to.
+    pub fn new(engine: Box<dyn Engine>, links: Rc<Links>) -> Leader {
+        let engine = ManuallyDrop::new(engine);
+        Leader { engine, links }
+    }
+
+    fn tell(&self, message: Message) -> Result<()> {
+        self.links.send(&message.into())
+    }
+}
+
+impl Drop for Leader {
+    fn drop(&mut self) {
+        if self.links.has_ended() {
+            // SAFETY: it is not used again.
+            unsafe { ManuallyDrop::drop(&mut self.engine) };
+        }
+    }
+}
+
+impl From<StepContext> for At {
+    fn from(at: StepContext) -> At {
+        let StepContext { rate, seed, step } = at;
+        At { rate, seed, step }
+    }
+}
+
+impl Engine for Leader {
+    fn name(&self) -> String {
+        let size = self.links.world().size;
+        format!("{}, {size} processes", self.engine.name())
+    }
+
+    fn step(&mut self, batch: &Batch, at: StepContext) -> Result<Outcome> {
+        let labels = batch.labels.iter().flat_map(|x| x.to_le_bytes());
+        let pixels = batch.images.iter().flat_map(|x| x.to_le_bytes());
+        self.links.send(&Frame {
+            message: Message::Step {
+                images: batch.len(),
+                at: at.into(),
+            },
+            data: labels.chain(pixels).collect(),
+        })?;
+        self.engine.step(batch, at)
+    }
+
+    fn end_epoch(&mut self, rate: f64) -> Result<()> {
+        self.tell(Message::EndEpoch { rate })?;
+        self.engine.end_epoch(rate)
+    }
+
+    /// Here alone, in batches that are no larger than this process's part of a step.
+    fn logits(&mut self, batch: &Batch) -> Result<Vec<f32>> {
+        let part = self.links.world().part(batch.len()).max(1);
+        let each = batch.images.len() / batch.len().max(1);
+        let mut logits = Vec::new();
+        let images = batch.images.chunks((part * each).max(1));
+        for (images, labels) in images.zip(batch.labels.chunks(part)) {
+            logits.extend(self.engine.logits(&Batch {
+                images: images.to_vec(),
+                labels: labels.to_vec(),
+            })?);
+        }
+        Ok(logits)
+    }
+
+    fn gradients(&mut self, batch: &Batch, at: StepContext) -> Result<(Outcome, Vec<Tensor>)> {
+        self.engine.gradients(batch, at)
+    }
+
+    fn first_non_finite(&mut self, batch: &Batch, at: StepContext) -> Result<Option<String>> {
+        self.engine.first_non_finite(batch, at)
+    }
+
+    fn skips(&self) -> Result<Vec<SkipState>> {
+        self.engine.skips()
+    }
+
+    fn save(&self) -> Result<Vec<Tensor>> {
+        self.engine.save()
+    }
+
+    fn load(&mut self, tensors: &[Tensor]) -> Result<()> {
+        let (outlines, data) = pack(tensors);
+        let message = Message::Load { tensors: outlines };
+        self.links.send(&Frame { message, data })?;
+        self.engine.load(tensors)
+    }
+
+    /// True where all have room.
+    fn hold(&mut self, images: &Images) -> Result<bool> {
+        if !self.engine.hold(images)? {
+            return Ok(false);
+        }
+        let labels = images.labels.iter().flat_map(|x| x.to_le_bytes());
+        let moments = images.mean.iter().chain(images.deviation);
+        let moments = moments.flat_map(|x| x.to_le_bytes());
+        let mut data: Vec<u8> = labels.chain(moments).collect();
+        data.extend(images.pixels);
+        let outline = ImagesOutline {
+            count: images.labels.len(),
+            batch: images.batch,
+            augment: images.augment.to_vec(),
+        };
+        let message = Message::Hold(outline);
+        self.links.send(&Frame { message, data })?;
+        let answers = self.links.receive()?;
+        let has_room = |frame: &Frame| frame.message == Message::Held(true);
+        Ok(answers.iter().all(has_room))
+    }
+
+    fn begin_epoch(&mut self, order: &Order) -> Result<()> {
+        let images = order.images.iter().copied();
+        let changes = order.changes.iter();
+        let changes = changes.flat_map(|&(down, right)| [down as u32, right as u32]);
+        self.links.send(&Frame {
+            message: Message::Epoch {
+                images: order.images.len(),
+            },
+            data: images.chain(changes).flat_map(u32::to_le_bytes).collect(),
+        })?;
+        self.engine.begin_epoch(order)
+    }
+
+    fn queue(&mut self, index: usize, at: StepContext) -> Result<()> {
+        self.tell(Message::Queue {
+            index,
+            at: at.into(),
+        })?;
+        self.engine.queue(index, at)
+    }
+
+    fn outcomes(&mut self) -> Result<Vec<Outcome>> {
+        self.tell(Message::Outcomes)?;
+        self.engine.outcomes()
+    }
+}

@@ -1,0 +1,197 @@
+//! Engines of a group, each in a process of its own: this test's program, started again.
+
+use crate::can_run;
+use std::process::{Child, Command};
+use vanc::check::{Override, Target, check};
+use vanc::diag::Sources;
+use vanc::engines::cuda::{self, Group, GroupId, Precision};
+use vanc::engines::{Engine, Images, Order, Outcome, StepContext, init};
+use vanc::ir::{Model, Shape};
+use vanc::tensor::Batch;
+
+/// Says to the program that it is a rank: its number, how many there are, the group, and
+/// the file for what it ends with.
+const RANK: &str = "VANC_TEST_RANK";
+
+/// Batch norm, whose statistics are of the part, and two whose plans are of other kinds.
+const NETWORKS: [&str; 3] = [
+    "conv(6, kernel: 3) batch_norm relu
+     skip variable { conv(6, kernel: 3) batch_norm relu dropout(0.3) } linear(4)",
+    "linear(10) skip variable { batch_norm relu linear(10) } linear(4)",
+    "linear(12) skip highway { linear(12) tanh } relu linear(4)",
+];
+
+const IMAGES: usize = 13;
+
+fn model(layers: &str) -> Model {
+    let text = format!("model m {{ input image(3, 6, 5)\n{layers} }}");
+    let settings = [("constraint", "lagrange(every: epoch, alpha_rate: 1)")];
+    let settings = settings.map(|(name, value)| Override {
+        target: Target::Setting,
+        name: name.into(),
+        value: value.into(),
+    });
+    check(
+        &mut Sources::new("test.van", text.as_str()),
+        &settings,
+        false,
+    )
+    .unwrap_or_else(|_| panic!("{layers} has mistakes"))
+}
+
+fn at(step: u64) -> StepContext {
+    StepContext {
+        rate: 0.02,
+        seed: 5,
+        step,
+    }
+}
+
+/// Steps on images that are held, the last batch of which has one image, then on one that
+/// is not; what they found.
+fn train(engine: &mut dyn Engine) -> Vec<Outcome> {
+    let pixels: Vec<u8> = (0..IMAGES * 90).map(|k| (k * 37 % 251) as u8).collect();
+    let labels: Vec<u32> = (0..IMAGES as u32).map(|k| k % 4).collect();
+    let held = engine.hold(&Images {
+        shape: Shape::image(3, 6, 5),
+        pixels: &pixels,
+        labels: &labels,
+        mean: &[0.4, 0.5, 0.6],
+        deviation: &[0.2, 0.25, 0.3],
+        batch: 6,
+        augment: &[],
+    });
+    assert!(held.unwrap());
+    let order = Order {
+        images: (0..IMAGES as u32).rev().collect(),
+        changes: Vec::new(),
+    };
+    engine.begin_epoch(&order).unwrap();
+    for index in 0..3 {
+        engine.queue(index, at(index as u64)).unwrap();
+    }
+    let mut found = engine.outcomes().unwrap();
+    engine.end_epoch(0.02).unwrap();
+    let batch = Batch {
+        images: (0..5 * 90).map(|k| (k % 17) as f32 / 17.0).collect(),
+        labels: vec![3, 0, 1, 1, 2],
+    };
+    found.push(engine.step(&batch, at(3)).unwrap());
+    found
+}
+
+/// What an engine ends with, as lines: outcomes and tensors, to the last bit.
+fn written(engine: &dyn Engine, found: &[Outcome]) -> String {
+    let outcome = |found: &Outcome| format!("loss {} {}", found.loss, found.correct);
+    let mut lines: Vec<String> = found.iter().map(outcome).collect();
+    for tensor in engine.save().unwrap() {
+        let bits = tensor.data.iter().map(|x| x.to_bits().to_string());
+        let bits: Vec<String> = bits.collect();
+        lines.push(format!("{} {}", tensor.name, bits.join(" ")));
+    }
+    lines.join("\n")
+}
+
+/// Lines of what is the same in all ranks: all but the statistics of their own images.
+fn shared(text: &str) -> Vec<&str> {
+    let lines = text.lines();
+    lines.filter(|line| !line.contains("running_")).collect()
+}
+
+/// A rank, where this program was started as one.
+#[test]
+fn rank() {
+    let Ok(text) = std::env::var(RANK) else {
+        return;
+    };
+    let words: Vec<&str> = text.splitn(5, ' ').collect();
+    let number = |at: usize| words[at].parse::<usize>().unwrap();
+    let (rank, size) = (number(0), number(1));
+    let bytes: Vec<u8> = words[3].split(',').map(|x| x.parse().unwrap()).collect();
+    let id = GroupId(bytes.try_into().unwrap());
+    let group = Group { id, rank, size };
+    let model = model(NETWORKS[number(2)]);
+    let card = cuda::usable(Some(rank % cuda::count().unwrap())).unwrap();
+    let tensors = init::initial(&model, 4);
+    let engine = cuda::engine_in(&group, &card, Precision::F32, &model, &tensors);
+    let mut engine = engine.unwrap();
+    let found = train(engine.as_mut());
+    std::fs::write(words[4], written(engine.as_ref(), &found)).unwrap();
+}
+
+/// What each rank of a group wrote.
+fn together(size: usize, network: usize) -> Vec<String> {
+    let dir = tempfile::tempdir().unwrap();
+    let id = GroupId::new().unwrap();
+    let id = id.0.map(|x| x.to_string()).join(",");
+    let file = |rank: usize| dir.path().join(rank.to_string());
+    let start = |rank: usize| -> Child {
+        let path = file(rank);
+        let said = format!("{rank} {size} {network} {id} {}", path.display());
+        Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "ranks::rank"])
+            .env(RANK, said)
+            .spawn()
+            .unwrap()
+    };
+    let children: Vec<Child> = (0..size).map(start).collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    let read = |rank| std::fs::read_to_string(file(rank)).unwrap();
+    (0..size).map(read).collect()
+}
+
+fn alone(network: usize) -> (Vec<Outcome>, String) {
+    let model = model(NETWORKS[network]);
+    let card = cuda::usable(None).unwrap();
+    let tensors = init::initial(&model, 4);
+    let mut engine = cuda::engine(&card, Precision::F32, &model, &tensors).unwrap();
+    let found = train(engine.as_mut());
+    let text = written(engine.as_ref(), &found);
+    (found, text)
+}
+
+#[test]
+fn all_ranks_end_with_the_same_weights() {
+    if !can_run() {
+        return;
+    }
+    let cards = cuda::count().unwrap();
+    for network in 0..NETWORKS.len() {
+        for size in [2, 3] {
+            if cards > 1 && cards < size {
+                continue;
+            }
+            let ranks = together(size, network);
+            for other in &ranks[1..] {
+                assert_eq!(shared(other), shared(&ranks[0]), "network {network}");
+            }
+        }
+    }
+}
+
+#[test]
+fn parts_lose_together_what_the_whole_does() {
+    if !can_run() {
+        return;
+    }
+    let (found, _) = alone(2);
+    let ranks = together(2, 2);
+    for (line, expected) in ranks[1].lines().zip(&found) {
+        let words: Vec<&str> = line.split(' ').collect();
+        let loss: f64 = words[1].parse().unwrap();
+        assert!((loss - expected.loss).abs() < 1e-5, "{loss} {expected:?}");
+        assert_eq!(words[2], expected.correct.to_string());
+    }
+}
+
+#[test]
+fn a_group_of_one_is_exact() {
+    if !can_run() {
+        return;
+    }
+    for network in 0..NETWORKS.len() {
+        assert_eq!(together(1, network)[0], alone(network).1);
+    }
+}
