@@ -2,7 +2,7 @@
 
 use super::chart::palette::{BLACK, Look};
 use super::chart::{Axis, Chart, Line, Point, Span};
-use super::history::{Epoch, Trace};
+use super::history::{Epoch, Fade, Trace};
 use super::spread::Spread;
 use std::collections::BTreeMap;
 
@@ -61,13 +61,41 @@ pub fn by_epoch<'a>(
     values.into_iter().filter_map(point).collect()
 }
 
+/// As [`by_epoch`], of all that was logged of the skips, within epochs too.
+pub fn by_step<'a>(
+    runs: impl IntoIterator<Item = &'a [Epoch]>,
+    limits: [f64; 2],
+    value: impl Fn(&Fade) -> Option<f64>,
+) -> Vec<Point> {
+    let mut values: BTreeMap<u64, (f64, Vec<f64>)> = BTreeMap::new();
+    for fade in runs.into_iter().flatten().flat_map(|epoch| &epoch.fades) {
+        let (at, values) = values.entry(fade.step).or_default();
+        *at = fade.epochs;
+        values.extend(value(fade));
+    }
+    let point = |(at, values): (f64, Vec<f64>)| {
+        let spread = Spread::of(values)?;
+        Some(Point {
+            x: at,
+            y: spread.mean,
+            band: spread.band(limits),
+        })
+    };
+    values.into_values().filter_map(point).collect()
+}
+
+/// The α residual of `runs`.
+pub fn residual<'a>(runs: impl IntoIterator<Item = &'a [Epoch]>) -> Vec<Point> {
+    by_step(runs, [0.0, 1.0], |fade| Some(fade.residual))
+}
+
 /// Means over `runs` of a trace's mean, least and greatest value.
-pub fn trace_by_epoch<'a>(
+pub fn trace_by_step<'a>(
     runs: impl IntoIterator<Item = &'a [Epoch]> + Clone,
-    trace: impl Fn(&Epoch) -> Option<Trace>,
+    trace: impl Fn(&Fade) -> Option<Trace>,
 ) -> Vec<Point> {
     let of =
-        |value: &dyn Fn(Trace) -> f64| by_epoch(runs.clone(), ANY, |epoch| trace(epoch).map(value));
+        |value: &dyn Fn(Trace) -> f64| by_step(runs.clone(), ANY, |fade| trace(fade).map(value));
     let (means, lows, highs) = (of(&|t| t.mean), of(&|t| t.range[0]), of(&|t| t.range[1]));
     let banded = means.into_iter().zip(lows).zip(highs);
     banded
@@ -94,7 +122,7 @@ pub fn curves<'a>(
     let error = |value: &dyn Fn(&Epoch) -> Option<f64>| by_epoch(runs.clone(), PERCENT, value);
     let test = error(&|epoch| epoch.test.map(|score| score.error()));
     let train = error(&|epoch| epoch.train.map(|score| score.error()));
-    let residual = by_epoch(runs.clone(), [0.0, 1.0], |epoch| epoch.residual);
+    let residual = residual(runs.clone());
     let bare = Look {
         marker: None,
         ..look.clone()

@@ -24,6 +24,21 @@ pub struct Trace {
     pub range: [f64; 2],
 }
 
+/// How far the skips had faded at a step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fade {
+    /// Steps done.
+    pub step: u64,
+    /// Epochs done, with the share of the one at hand.
+    pub epochs: f64,
+    /// Mean over variable skips of the mean (1−α)².
+    pub residual: f64,
+    /// α of the variable skips.
+    pub alpha: Option<Trace>,
+    /// λ of the variable skips.
+    pub lambda: Option<Trace>,
+}
+
 /// The end of an epoch, or of a run within one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Epoch {
@@ -47,6 +62,8 @@ pub struct Epoch {
     pub lambda: Option<Trace>,
     /// The skips one by one, in forward order.
     pub skips: Vec<SkipLine>,
+    /// Of every line of the epoch, its end among them.
+    pub fades: Vec<Fade>,
 }
 
 /// The epochs of the run in `dir`.
@@ -57,7 +74,9 @@ pub fn read(dir: &Path) -> Result<Vec<Epoch>> {
 /// The epochs that `lines` tell of, in order.
 pub fn epochs(lines: &[Line]) -> Vec<Epoch> {
     let mut epochs: BTreeMap<u64, Epoch> = BTreeMap::new();
+    let mut within: Vec<Fade> = Vec::new();
     for line in lines {
+        within.extend(fade(line));
         let train = line.epoch_loss.zip(line.epoch_accuracy);
         if train.is_none() && line.split == Split::Train {
             continue; // a line within an epoch
@@ -84,8 +103,31 @@ pub fn epochs(lines: &[Line]) -> Vec<Epoch> {
             epoch.lambda = trace(skips, |skip| (skip.lambda_mean, skip.lambda_range));
             epoch.skips.clone_from(skips);
         }
+        epoch.fades.append(&mut within);
+    }
+    let mut begin = 0;
+    for epoch in epochs.values_mut() {
+        epoch.fades.dedup_by_key(|fade| fade.step);
+        let steps = epoch.step.saturating_sub(begin).max(1) as f64;
+        for fade in &mut epoch.fades {
+            let share = fade.step.saturating_sub(begin) as f64 / steps;
+            fade.epochs = epoch.epoch.saturating_sub(1) as f64 + share;
+        }
+        begin = epoch.step;
     }
     epochs.into_values().collect()
+}
+
+/// What a line tells of the skips; its epochs are found when their length is known.
+fn fade(line: &Line) -> Option<Fade> {
+    let skips = line.skips.as_deref().unwrap_or_default();
+    Some(Fade {
+        step: line.step,
+        epochs: 0.0,
+        residual: line.alpha_residual?,
+        alpha: trace(skips, |skip| (skip.alpha_mean, skip.alpha_range)),
+        lambda: trace(skips, |skip| (skip.lambda_mean, skip.lambda_range)),
+    })
 }
 
 fn trace(

@@ -204,50 +204,70 @@ fn curves(view: &View) -> Group {
     }
 }
 
-/// How soon skips fade: the α residual by epoch, a line for each depth.
+/// How soon skips fade: the α residual by epoch, a figure for each depth with a line for
+/// each policy, and the other way round.
 fn fading(view: &View) -> Group {
     let mut figures = Vec::new();
     let count = view.columns().len();
     for facet in &view.facets {
+        for along in 0..count {
+            let cells = facet.cells.iter().filter(|cell| cell.along == along);
+            let lines = residuals(cells, |cell| {
+                (view.name(cell.series), look(view, facet, cell.series))
+            });
+            figures.extend(fading_figure(String::new(), lines, facet, view.at(along)));
+        }
         for series in 0..view.series.len() {
-            let name = view.name(series);
-            let cells = facet
-                .cells
-                .iter()
-                .filter(|cell| cell.series == series && fades(cell));
-            let lines: Vec<Line> = cells
-                .map(|cell| Line {
-                    name: view.at(cell.along),
-                    look: Look::ranked(cell.along, count),
-                    right: false,
-                    points: by_epoch(histories(cell), [0.0, 1.0], |epoch| epoch.residual),
-                })
-                .collect();
-            if lines.len() < 2 {
-                continue;
-            }
-            let title = match name.is_empty() {
-                true => "α residual by epoch".to_string(),
-                false => format!("{name}: α residual by epoch"),
-            };
-            let chart = Chart {
-                title,
-                x: figure::epoch_axis(),
-                left: figure::residual_axis(),
-                right: None,
+            let cells = facet.cells.iter().filter(|cell| cell.series == series);
+            let lines = residuals(cells, |cell| {
+                (view.at(cell.along), Look::ranked(cell.along, count))
+            });
+            figures.extend(fading_figure(
+                view.name(series),
                 lines,
-            };
-            figures.push(titled(chart, facet, String::new()));
+                facet,
+                String::new(),
+            ));
         }
     }
     Group {
         title: "When the skips fade".into(),
-        text: format!(
-            "The α residual of nets of different depth. {}",
-            spread_text(view)
-        ),
+        text: format!("The α residual while training. {}", spread_text(view)),
         figures,
     }
+}
+
+/// The α residuals of cells that have any.
+fn residuals<'a>(
+    cells: impl Iterator<Item = &'a Cell<'a>>,
+    of: impl Fn(&Cell) -> (String, Look),
+) -> Vec<Line> {
+    let line = |cell: &'a Cell| {
+        let (name, look) = of(cell);
+        Line {
+            name,
+            look,
+            right: false,
+            points: figure::residual(histories(cell)),
+        }
+    };
+    cells.filter(|cell| fades(cell)).map(line).collect()
+}
+
+/// The figure of several α residuals: `name` says what all have in common.
+fn fading_figure(name: String, lines: Vec<Line>, facet: &Facet, at: String) -> Option<Figure> {
+    let title = match name.is_empty() {
+        true => "α residual by epoch".to_string(),
+        false => format!("{name}: α residual by epoch"),
+    };
+    let chart = Chart {
+        title,
+        x: figure::epoch_axis(),
+        left: figure::residual_axis(),
+        right: None,
+        lines,
+    };
+    (chart.lines.len() > 1).then(|| titled(chart, facet, at))
 }
 
 /// α and λ by epoch, a figure for each cell.
@@ -261,8 +281,8 @@ fn traces(view: &View) -> Group {
                 right,
                 points,
             };
-            let alpha = figure::trace_by_epoch(histories(cell), |epoch| epoch.alpha);
-            let lambda = figure::trace_by_epoch(histories(cell), |epoch| epoch.lambda);
+            let alpha = figure::trace_by_step(histories(cell), |fade| fade.alpha);
+            let lambda = figure::trace_by_step(histories(cell), |fade| fade.lambda);
             let name = view.name(cell.series);
             let chart = Chart {
                 title: format!("{name}{}α and λ", if name.is_empty() { "" } else { ": " }),

@@ -44,7 +44,7 @@ pub(super) fn svg(chart: &Chart) -> String {
     let frame = frame(chart, top);
     let bottom = top + PLOT;
     let rows = legend_rows(&chart.lines);
-    let height = bottom + 48.0 + rows.len() as f64 * ROW;
+    let height = bottom + 48.0 + rows.iter().map(|row| row_height(row)).sum::<f64>();
     let mut out = String::new();
     let _ = write!(
         out,
@@ -338,34 +338,51 @@ fn text(out: &mut String, x: f64, y: f64, anchor: &str, size: f64, text: &str) {
     );
 }
 
+/// A line of the chart in the legend.
+struct Entry<'a> {
+    line: &'a Line,
+    /// Its name, in lines that fit the picture.
+    name: Vec<String>,
+}
+
+impl Entry<'_> {
+    fn width(&self) -> f64 {
+        let widths = self.name.iter().map(|name| width(name, LETTER));
+        SAMPLE + 6.0 + widths.fold(0.0, f64::max) + 14.0
+    }
+}
+
 /// The named lines in rows that fit the width.
-fn legend_rows(lines: &[Line]) -> Vec<Vec<&Line>> {
-    let named: Vec<&Line> = lines.iter().filter(|line| !line.name.is_empty()).collect();
-    let mut rows: Vec<Vec<&Line>> = Vec::new();
+fn legend_rows(lines: &[Line]) -> Vec<Vec<Entry<'_>>> {
+    let named = lines.iter().filter(|line| !line.name.is_empty());
+    let mut rows: Vec<Vec<Entry>> = Vec::new();
     let mut used = f64::INFINITY;
     for line in named {
-        let wide = entry_width(line);
-        if used + wide > WIDTH - 8.0 {
+        let name = wrap(&line.name, WIDTH - 8.0 - SAMPLE - 20.0, LETTER);
+        let entry = Entry { line, name };
+        if used + entry.width() > WIDTH - 8.0 {
             rows.push(Vec::new());
             used = 0.0;
         }
-        used += wide;
+        used += entry.width();
         if let Some(row) = rows.last_mut() {
-            row.push(line);
+            row.push(entry);
         }
     }
     rows
 }
 
-fn entry_width(line: &Line) -> f64 {
-    SAMPLE + 6.0 + width(&line.name, LETTER) + 14.0
+fn row_height(row: &[Entry]) -> f64 {
+    let lines = row.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
+    ROW + lines.saturating_sub(1) as f64 * (LETTER + 3.0)
 }
 
-fn draw_legend(out: &mut String, rows: &[Vec<&Line>], top: f64) {
-    for (i, row) in rows.iter().enumerate() {
-        let y = top + i as f64 * ROW + 4.0;
+fn draw_legend(out: &mut String, rows: &[Vec<Entry>], top: f64) {
+    let mut y = top + 4.0;
+    for row in rows {
         let mut x = 8.0;
-        for line in row {
+        for entry in row {
+            let line = entry.line;
             let color = &line.look.color;
             let _ = write!(
                 out,
@@ -377,9 +394,13 @@ fn draw_legend(out: &mut String, rows: &[Vec<&Line>], top: f64) {
             if let Some(marker) = line.look.marker {
                 draw_marker(out, marker, color, x + SAMPLE / 2.0, y);
             }
-            text(out, x + SAMPLE + 6.0, y + 4.0, "start", LETTER, &line.name);
-            x += entry_width(line);
+            for (i, name) in entry.name.iter().enumerate() {
+                let below = y + 4.0 + i as f64 * (LETTER + 3.0);
+                text(out, x + SAMPLE + 6.0, below, "start", LETTER, name);
+            }
+            x += entry.width();
         }
+        y += row_height(row);
     }
 }
 
