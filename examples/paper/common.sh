@@ -33,7 +33,7 @@ figure() {
 }
 
 # Small CNNs on CIFAR images: 8 channels wide, 4 epochs, 10, 18 and 34 layers deep. The
-# rates of α and λ are as much larger as the training is shorter.
+# skips fade in the first two, so that half of the training is that of a plain network.
 small='--width 8 --epochs 4 --log-every 25'
 small_schedule='cosine(warmup: 1)'
 small_constraint='lagrange(lambda: 0, alpha_rate: 5, lambda_rate: 0.00025, every: step)'
