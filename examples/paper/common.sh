@@ -27,7 +27,7 @@ figure() {
     "$VANC" sweep "$@" --out "$folder" || failed=$?
     case " $* " in
         *' --emit '* | *' --shard '*) ;; # the runs are still to come
-        *) "$VANC" report "$folder" ;;
+        *) if [ -f "$folder/results.csv" ]; then "$VANC" report "$folder"; fi ;;
     esac
     return "$failed" # what failed is in the report too
 }
