@@ -38,6 +38,19 @@ small='--width 8 --epochs 4 --log-every 25'
 small_schedule='cosine(warmup: 1)'
 small_constraint='lagrange(lambda: 0, alpha_rate: 5, lambda_rate: 0.00025, every: step)'
 
+# cnns NAME FILE N POLICIES FLAG…: CNNs of so many units a stage, five seeds; quick, small ones.
+cnns() {
+    cnns_name=$1 cnns_file=$2 cnns_n=$3 cnns_policies=$4
+    shift 4
+    if [ "$quick" ]; then
+        quick_cnn "$cnns_name-quick" "$cnns_file" --vary "policy=$cnns_policies" \
+            --constraint "$small_constraint" "$@"
+    else
+        figure "$cnns_name" "$cnns_file" --vary "n=$cnns_n" --vary "policy=$cnns_policies" \
+            --seeds 5 "$@"
+    fi
+}
+
 # quick_cnn NAME FILE FLAG…: a sweep of such networks.
 quick_cnn() {
     name=$1 file=$2

@@ -6,11 +6,4 @@
 set -eu
 . "$(dirname "$0")/common.sh"
 
-policies=policy=plain,resnet,variable
-if [ "$quick" ]; then
-    quick_cnn figure2-quick examples/cifar_8n2.van --vary "$policies" \
-        --constraint "$small_constraint" "$@"
-else
-    figure figure2 examples/cifar_8n2.van --vary n=1,2,3,4,5,6,7,8,9,10 --vary "$policies" \
-        --seeds 5 "$@"
-fi
+cnns figure2 examples/cifar_8n2.van 1,2,3,4,5,6,7,8,9,10 plain,resnet,variable "$@"

@@ -5,10 +5,4 @@
 set -eu
 . "$(dirname "$0")/common.sh"
 
-policies=policy=plain,resnet,variable
-if [ "$quick" ]; then
-    quick_cnn figure3-quick examples/cifar100_8n2.van --vary "$policies" \
-        --constraint "$small_constraint" "$@"
-else
-    figure figure3 examples/cifar100_8n2.van --vary n=1,2,3,4 --vary "$policies" --seeds 5 "$@"
-fi
+cnns figure3 examples/cifar100_8n2.van 1,2,3,4 plain,resnet,variable "$@"

@@ -46,32 +46,21 @@ pub fn by_epoch<'a>(
     limits: [f64; 2],
     value: impl Fn(&Epoch) -> Option<f64>,
 ) -> Vec<Point> {
-    let mut values: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
-    for epoch in runs.into_iter().flatten() {
-        values.entry(epoch.epoch).or_default().extend(value(epoch));
-    }
-    let point = |(epoch, values): (u64, Vec<f64>)| {
-        let spread = Spread::of(values)?;
-        Some(Point {
-            x: epoch as f64,
-            y: spread.mean,
-            band: spread.band(limits),
-        })
-    };
-    values.into_iter().filter_map(point).collect()
+    let epochs = runs.into_iter().flatten();
+    averaged(
+        epochs.map(|epoch| (epoch.epoch, epoch.epoch as f64, value(epoch))),
+        limits,
+    )
 }
 
-/// As [`by_epoch`], of all that was logged of the skips, within epochs too.
-pub fn by_step<'a>(
-    runs: impl IntoIterator<Item = &'a [Epoch]>,
-    limits: [f64; 2],
-    value: impl Fn(&Fade) -> Option<f64>,
-) -> Vec<Point> {
+/// Points at the epochs, the second of each, where values of the same step or epoch, the
+/// first, are averaged.
+fn averaged(all: impl Iterator<Item = (u64, f64, Option<f64>)>, limits: [f64; 2]) -> Vec<Point> {
     let mut values: BTreeMap<u64, (f64, Vec<f64>)> = BTreeMap::new();
-    for fade in runs.into_iter().flatten().flat_map(|epoch| &epoch.fades) {
-        let (at, values) = values.entry(fade.step).or_default();
-        *at = fade.epochs;
-        values.extend(value(fade));
+    for (key, at, value) in all {
+        let (place, values) = values.entry(key).or_default();
+        *place = at;
+        values.extend(value);
     }
     let point = |(at, values): (f64, Vec<f64>)| {
         let spread = Spread::of(values)?;
@@ -82,6 +71,19 @@ pub fn by_step<'a>(
         })
     };
     values.into_values().filter_map(point).collect()
+}
+
+/// As [`by_epoch`], of all that was logged of the skips, within epochs too.
+pub fn by_step<'a>(
+    runs: impl IntoIterator<Item = &'a [Epoch]>,
+    limits: [f64; 2],
+    value: impl Fn(&Fade) -> Option<f64>,
+) -> Vec<Point> {
+    let fades = runs.into_iter().flatten().flat_map(|epoch| &epoch.fades);
+    averaged(
+        fades.map(|fade| (fade.step, fade.epochs, value(fade))),
+        limits,
+    )
 }
 
 /// The α residual of `runs`.

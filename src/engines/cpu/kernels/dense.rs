@@ -8,7 +8,7 @@ use super::gemm::{Left, Out, Right, outer_product, product};
 use super::moments::{Moments, merge, partial_len, sum_rows};
 use super::pool::Pool;
 use super::shared::Shared;
-use super::simd::simd;
+use super::simd::{Isa, simd};
 use super::tail::{Rows, dots, tail};
 use super::weights::{WeightShape, read_block};
 use super::{LANES, padded};
@@ -123,18 +123,9 @@ pub fn forward(
             };
             product(isa, left, right, out, bias.is_some());
             if line + blocks > full {
-                let x = Rows {
-                    start: left.start,
-                    row: ins,
-                    count,
-                };
-                let w = Rows {
-                    start: weights[full * ins * LANES..].as_ptr(),
-                    row: ins,
-                    count: few,
-                };
+                let w = &weights[full * ins * LANES..];
                 let to = to.add((full - line) * LANES);
-                dots(isa, x, w, ins / LANES, to, outs, bias.is_some());
+                tail_product(isa, left, (w, few), to, outs, bias.is_some());
             }
             if with_moments {
                 let sums = sums.start().add(row / ROWS * 4 * outs + line * LANES);
@@ -145,6 +136,26 @@ pub fn forward(
     if let Some(moments) = moments {
         merge(partials, moments);
     }
+}
+
+/// The columns of a product that are a tail: `left` by the `few` rows of `weights`, each
+/// as long as a row of `left`, to the sixteen from `to` on, rows `out_row` apart.
+unsafe fn tail_product(
+    isa: Isa,
+    left: Left,
+    (weights, few): (&[f32], usize),
+    to: *mut f32,
+    out_row: usize,
+    accumulate: bool,
+) {
+    let rows = |start: *const f32, count: usize| Rows {
+        start,
+        row: left.row,
+        count,
+    };
+    let (left, right) = (rows(left.start, left.rows), rows(weights.as_ptr(), few));
+    // SAFETY: the caller's matrices.
+    unsafe { dots(isa, left, right, left.row / LANES, to, out_row, accumulate) };
 }
 
 /// Sets `count` rows of `width` floats, `stride` apart, to `row` and zeros.
@@ -260,12 +271,11 @@ pub fn input_gradient(
         let (row, column) = (part / columns * ROWS, part % columns);
         let line = column * lines / columns;
         let end = (column + 1) * lines / columns;
-        let count = ROWS.min(g.batch - row);
         let left = Left {
             start: dy[row * outs..].as_ptr(),
             row: outs,
             line: LANES,
-            rows: count,
+            rows: ROWS.min(g.batch - row),
             depth: g.outputs,
         };
         let right = Right {
@@ -288,18 +298,9 @@ pub fn input_gradient(
                 accumulate,
             );
             if end > full {
-                let dy = Rows {
-                    start: left.start,
-                    row: outs,
-                    count,
-                };
-                let w = Rows {
-                    start: weights[full * outs * LANES..].as_ptr(),
-                    row: outs,
-                    count: few,
-                };
+                let w = &weights[full * outs * LANES..];
                 let to = start.add((full - line) * LANES);
-                dots(isa, dy, w, outs / LANES, to, ins, accumulate);
+                tail_product(isa, left, (w, few), to, ins, accumulate);
             }
         }
     });
