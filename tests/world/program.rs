@@ -244,7 +244,8 @@ fn without_the_library_it_is_named() {
     if vanc::engines::cuda::usable(None).is_err() || Library::Nccl.load().is_ok() {
         return;
     }
-    let child = Place::new().rank((0, 2, free_port()), "run", &[]);
+    let place = Place::new();
+    let child = place.rank((0, 2, free_port()), "run", &[]);
     let output = child.wait_with_output().unwrap();
     assert!(said(&output).contains("libnccl.so.2"), "{}", said(&output));
     assert!(
