@@ -64,8 +64,27 @@ pub trait Simd: Copy {
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The larger; `b` where either is NaN.
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
+    /// The smaller; `b` where either is NaN.
+    unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
+    /// `1/x` of finite numbers, to a unit in the last place.
+    unsafe fn reciprocal(x: Self::V) -> Self::V;
     /// `a` where `x > 0`, else `b`.
     unsafe fn if_positive(x: Self::V, a: Self::V, b: Self::V) -> Self::V;
+    /// The sum of each row.
+    #[inline(always)]
+    unsafe fn sums(rows: [Self::V; 16]) -> Self::V {
+        let mut square = [[0.0f32; 16]; 16];
+        // SAFETY: rows and columns of the square.
+        unsafe {
+            for (to, row) in square.iter_mut().zip(rows) {
+                Self::store(to.as_mut_ptr(), row);
+            }
+            let from = square;
+            Self::transpose(from.as_ptr().cast(), 16, square.as_mut_ptr().cast(), 16);
+            let add = |sum, lane: &[f32; 16]| Self::add(sum, Self::load(lane.as_ptr()));
+            square.iter().fold(Self::splat(0.0), add)
+        }
+    }
     /// Transposes sixteen rows of sixteen floats, whose starts are `stride` apart.
     unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
         for row in 0..16 {
@@ -170,6 +189,14 @@ impl Simd for Portable {
         Self::map2(a, b, |a, b| if a > b { a } else { b })
     }
     #[inline(always)]
+    unsafe fn min(a: Floats, b: Floats) -> Floats {
+        Self::map2(a, b, |a, b| if a < b { a } else { b })
+    }
+    #[inline(always)]
+    unsafe fn reciprocal(x: Floats) -> Floats {
+        Floats(x.0.map(|x| 1.0 / x))
+    }
+    #[inline(always)]
     unsafe fn if_positive(x: Floats, a: Floats, b: Floats) -> Floats {
         Floats(std::array::from_fn(|i| {
             if x.0[i] > 0.0 { a.0[i] } else { b.0[i] }
@@ -228,10 +255,51 @@ mod x86 {
             unsafe { _mm512_max_ps(a, b) }
         }
         #[inline(always)]
+        unsafe fn min(a: __m512, b: __m512) -> __m512 {
+            unsafe { _mm512_min_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn reciprocal(x: __m512) -> __m512 {
+            unsafe {
+                // Fourteen bits, and a step of Newton's method: less than a division.
+                let y = _mm512_rcp14_ps(x);
+                let error = _mm512_fnmadd_ps(x, y, _mm512_set1_ps(1.0));
+                _mm512_fmadd_ps(y, error, y)
+            }
+        }
+        #[inline(always)]
         unsafe fn if_positive(x: __m512, a: __m512, b: __m512) -> __m512 {
             unsafe {
                 let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, _mm512_setzero_ps());
                 _mm512_mask_blend_ps(positive, b, a)
+            }
+        }
+        #[inline(always)]
+        unsafe fn sums(rows: [__m512; 16]) -> __m512 {
+            unsafe {
+                // Of a row eight lanes are left, then four, two and one.
+                let mut halves = [_mm512_setzero_ps(); 8];
+                for j in 0..8 {
+                    let (a, b) = (rows[j / 2 + j % 2 * 8], rows[j / 2 + j % 2 * 8 + 4]);
+                    let low = _mm512_shuffle_f32x4::<0x44>(a, b);
+                    halves[j] = _mm512_add_ps(low, _mm512_shuffle_f32x4::<0xee>(a, b));
+                }
+                let mut quarters = [_mm512_setzero_pd(); 4];
+                for j in 0..4 {
+                    let (a, b) = (halves[2 * j], halves[2 * j + 1]);
+                    let even = _mm512_shuffle_f32x4::<0x88>(a, b);
+                    let odd = _mm512_shuffle_f32x4::<0xdd>(a, b);
+                    quarters[j] = _mm512_castps_pd(_mm512_add_ps(even, odd));
+                }
+                let mut pairs = [_mm512_setzero_ps(); 2];
+                for j in 0..2 {
+                    let (a, b) = (quarters[2 * j], quarters[2 * j + 1]);
+                    let low = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+                    let high = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+                    pairs[j] = _mm512_add_ps(low, high);
+                }
+                let even = _mm512_shuffle_ps::<0x88>(pairs[0], pairs[1]);
+                _mm512_add_ps(even, _mm512_shuffle_ps::<0xdd>(pairs[0], pairs[1]))
             }
         }
         #[inline(always)]
@@ -325,6 +393,17 @@ mod x86 {
         #[inline(always)]
         unsafe fn max(a: Pair, b: Pair) -> Pair {
             unsafe { (_mm256_max_ps(a.0, b.0), _mm256_max_ps(a.1, b.1)) }
+        }
+        #[inline(always)]
+        unsafe fn min(a: Pair, b: Pair) -> Pair {
+            unsafe { (_mm256_min_ps(a.0, b.0), _mm256_min_ps(a.1, b.1)) }
+        }
+        #[inline(always)]
+        unsafe fn reciprocal(x: Pair) -> Pair {
+            unsafe {
+                let one = _mm256_set1_ps(1.0);
+                (_mm256_div_ps(one, x.0), _mm256_div_ps(one, x.1))
+            }
         }
         #[inline(always)]
         unsafe fn if_positive(x: Pair, a: Pair, b: Pair) -> Pair {
