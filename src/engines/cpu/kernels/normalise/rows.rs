@@ -6,6 +6,15 @@ use super::super::padded;
 use super::super::simd::{Simd, simd};
 use super::{Fused, SUMS, Weights};
 
+/// What most networks are made of has loops of its own, in which nothing is decided a
+/// row: batch norm and ReLU, and sums with a skip connection by weights of channels or by
+/// a gate.
+const NORMED: u8 = 1;
+const JOINED: u8 = 2;
+const GATED: u8 = 3;
+/// All else.
+const ANY: u8 = 0;
+
 /// What the row loops read beside z.
 #[derive(Clone, Copy)]
 pub struct View {
@@ -16,7 +25,8 @@ pub struct View {
     activation: Activation,
     /// Null without a blend.
     skip: *const f32,
-    /// Null without a gate.
+    gated: bool,
+    /// g, where there is a gate.
     gate: *const f32,
     body_weight: *const f32,
     skip_weight: *const f32,
@@ -34,6 +44,7 @@ impl View {
             normed: fused.norm.is_some(),
             activation: fused.activation,
             skip: std::ptr::null(),
+            gated: false,
             gate: std::ptr::null(),
             // Ones in the channels and zeros past them, which keeps padding zero.
             body_weight: tables[4 * stride..].as_ptr(),
@@ -48,31 +59,40 @@ impl View {
                     view.skip_weight = skip.as_ptr();
                     view.plane = plane;
                 }
-                Weights::Gate(gate) => view.gate = gate.as_ptr(),
+                Weights::Gate(gate) => {
+                    view.gated = true;
+                    view.gate = gate.as_ptr();
+                }
             }
         }
         view
     }
 
-    /// Whether it is what most networks are made of, batch norm and ReLU with weights of
-    /// channels: worth loops of its own, in which nothing is decided a row.
-    fn is_usual(&self) -> bool {
-        let fixed = self.gate.is_null() && self.plane == 1;
-        self.normed && fixed && self.activation == Activation::Relu
+    /// Which loops are for it.
+    fn usual(&self) -> u8 {
+        match (self.normed, self.activation, self.gated, self.plane) {
+            (true, Activation::Relu, false, 1) => NORMED,
+            (false, Activation::Identity, false, 1) => JOINED,
+            (false, Activation::Identity, true, _) => GATED,
+            _ => ANY,
+        }
     }
 
     /// The view as the compiler is to know it.
     #[inline(always)]
-    fn known<const USUAL: bool>(&self) -> View {
-        match USUAL {
-            true => View {
-                normed: true,
-                activation: Activation::Relu,
-                gate: std::ptr::null(),
-                plane: 1,
-                ..*self
-            },
-            false => *self,
+    fn known<const USUAL: u8>(&self) -> View {
+        let (normed, activation, gated) = match USUAL {
+            NORMED => (true, Activation::Relu, false),
+            JOINED => (false, Activation::Identity, false),
+            GATED => (false, Activation::Identity, true),
+            _ => return *self,
+        };
+        View {
+            normed,
+            activation,
+            gated,
+            plane: 1,
+            ..*self
         }
     }
 
@@ -101,12 +121,12 @@ impl View {
     /// a and b of a row's channels from `line` on.
     #[inline(always)]
     unsafe fn weights<S: Simd>(&self, of: &Channels<S>, row: usize, line: usize) -> (S::V, S::V) {
-        if self.gate.is_null() && self.plane == 1 {
+        if !self.gated && self.plane == 1 {
             return of.weights;
         }
         // SAFETY: within the weights, the gate and the tables.
         unsafe {
-            if self.gate.is_null() {
+            if !self.gated {
                 let at = row % self.plane * self.stride + line;
                 let [a, b] = [self.body_weight, self.skip_weight].map(|from| from.add(at));
                 return (S::load(a), S::load(b));
@@ -155,14 +175,22 @@ impl<S: Simd> Channels<S> {
 macro_rules! by_lines {
     ($most:literal, $lines:ident :: <$S:ident>($view:expr, $($arg:expr),*)) => {
         let mut line = 0;
-        let usual = $view.is_usual();
+        let usual = $view.usual();
         while line < $view.stride {
             let whole = $view.stride - line >= $most * LANES;
-            match (whole, usual) {
-                (true, true) => $lines::<$S, $most, true>($view, $($arg),*, line),
-                (true, false) => $lines::<$S, $most, false>($view, $($arg),*, line),
-                (false, true) => $lines::<$S, 1, true>($view, $($arg),*, line),
-                (false, false) => $lines::<$S, 1, false>($view, $($arg),*, line),
+            macro_rules! of {
+                ($usual:ident) => {
+                    match whole {
+                        true => $lines::<$S, $most, $usual>($view, $($arg),*, line),
+                        false => $lines::<$S, 1, $usual>($view, $($arg),*, line),
+                    }
+                };
+            }
+            match usual {
+                NORMED => of!(NORMED),
+                JOINED => of!(JOINED),
+                GATED => of!(GATED),
+                _ => of!(ANY),
             }
             line += if whole { $most * LANES } else { LANES };
         }
@@ -193,7 +221,7 @@ unsafe fn forward_rows_generic<S: Simd>(
 }
 
 #[inline(always)]
-unsafe fn forward_lines<S: Simd, const L: usize, const USUAL: bool>(
+unsafe fn forward_lines<S: Simd, const L: usize, const USUAL: u8>(
     view: &View,
     z: *const f32,
     out: *mut f32,
@@ -251,7 +279,7 @@ unsafe fn sum_rows_generic<S: Simd>(
 }
 
 #[inline(always)]
-unsafe fn sum_lines<S: Simd, const L: usize, const USUAL: bool>(
+unsafe fn sum_lines<S: Simd, const L: usize, const USUAL: u8>(
     view: &View,
     z: *const f32,
     d: *const f32,
@@ -323,7 +351,7 @@ unsafe fn backward_rows_generic<S: Simd>(
 }
 
 #[inline(always)]
-unsafe fn backward_lines<S: Simd, const L: usize, const USUAL: bool>(
+unsafe fn backward_lines<S: Simd, const L: usize, const USUAL: u8>(
     view: &View,
     z: *const f32,
     d: *const f32,
