@@ -210,7 +210,7 @@ impl Bench {
             data(g.batch * outs),
         );
         let (mut y, mut dx, mut dw) = (dy.clone(), x.clone(), w.clone());
-        let len = dense::forward_scratch_len(g, pool.threads())
+        let len = dense::forward_scratch_len(g)
             .max(dense::input_gradient_scratch_len(g))
             .max(dense::weight_gradient_scratch_len(pool.threads()));
         let mut scratch = vec![0.0; len];

@@ -48,7 +48,7 @@ impl Method {
 /// Scratch of [`forward`].
 pub fn forward_scratch(from: Map, to: Map, window: Window, cpu: Cpu) -> usize {
     match Method::new(from, to, window, cpu.winograd) {
-        Method::Dense(g) => dense::forward_scratch_len(&g, cpu.threads),
+        Method::Dense(g) => dense::forward_scratch_len(&g),
         Method::Winograd(g) => winograd::forward_scratch_len(&g, cpu.threads),
         Method::Patches(g) => conv::forward_scratch_len(&g, cpu.threads),
     }

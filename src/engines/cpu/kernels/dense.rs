@@ -4,7 +4,7 @@
 //! starting and joining threads; so the work is cut by rows of the batch, and by outputs
 //! as well only where there is enough of it.
 
-use super::gemm::{Left, Out, Right, outer_product, product};
+use super::gemm::{Left, Onto, Out, Right, outer_product, product};
 use super::moments::{Moments, merge, partial_len, sum_rows};
 use super::pool::Pool;
 use super::shared::Shared;
@@ -59,10 +59,10 @@ fn cut(batch: usize, depth: usize, columns: usize) -> (usize, usize) {
 }
 
 /// Scratch of [`forward`].
-pub fn forward_scratch_len(g: &DenseGeometry, threads: usize) -> usize {
+pub fn forward_scratch_len(g: &DenseGeometry) -> usize {
     let weights = padded(g.inputs) * padded(g.outputs);
     let partials = g.batch.div_ceil(ROWS) * partial_len(g.outputs);
-    weights + partials + threads * LANES * LANES
+    weights + partials + padded(g.outputs)
 }
 
 /// `y = x Wᵀ + b`: `x` `[N][I]`, `w` `O×I`, `bias` `[O]`, `y` `[N][O]`, rows of `x` and
@@ -81,10 +81,15 @@ pub fn forward(
     g.check(x.len(), w.len(), y.len());
     let (ins, outs) = (padded(g.inputs), padded(g.outputs));
     let (weights, rest) = scratch.split_at_mut(ins * outs);
-    let (partials, spare) = rest.split_at_mut(g.batch.div_ceil(ROWS) * partial_len(g.outputs));
-    block_weights(pool, g, w, weights, spare);
+    let (partials, rest) = rest.split_at_mut(g.batch.div_ceil(ROWS) * partial_len(g.outputs));
+    let biases = &mut rest[..outs];
+    if let Some(bias) = bias {
+        biases[..g.outputs].copy_from_slice(bias);
+        biases[g.outputs..].fill(0.0);
+    }
+    block_weights(pool, g, w, weights);
 
-    let weights = &*weights;
+    let (weights, biases) = (&*weights, &*biases);
     let isa = pool.isa();
     let (rows, columns) = cut(g.batch, ins, outs);
     let lines = outs / LANES;
@@ -112,20 +117,20 @@ pub fn forward(
         // SAFETY: every part writes its own rows and columns.
         unsafe {
             let to = out.start().add(row * outs + line * LANES);
-            if let Some(bias) = bias {
-                let end = g.outputs.min((line + blocks) * LANES);
-                fill_rows(to, outs, count, blocks * LANES, &bias[line * LANES..end]);
-            }
+            let onto = |line: usize| match bias {
+                Some(_) => Onto::Row(biases[line * LANES..].as_ptr()),
+                None => Onto::Nothing,
+            };
             let out = Out {
                 start: to,
                 row: outs,
                 block: LANES,
             };
-            product(isa, left, right, out, bias.is_some());
+            product(isa, left, right, out, onto(line));
             if line + blocks > full {
                 let w = &weights[full * ins * LANES..];
                 let to = to.add((full - line) * LANES);
-                tail_product(isa, left, (w, few), to, outs, bias.is_some());
+                tail_product(isa, left, (w, few), to, outs, onto(full));
             }
             if with_moments {
                 let sums = sums.start().add(row / ROWS * 4 * outs + line * LANES);
@@ -146,7 +151,7 @@ unsafe fn tail_product(
     (weights, few): (&[f32], usize),
     to: *mut f32,
     out_row: usize,
-    accumulate: bool,
+    onto: Onto,
 ) {
     let rows = |start: *const f32, count: usize| Rows {
         start,
@@ -155,21 +160,11 @@ unsafe fn tail_product(
     };
     let (left, right) = (rows(left.start, left.rows), rows(weights.as_ptr(), few));
     // SAFETY: the caller's matrices.
-    unsafe { dots(isa, left, right, left.row / LANES, to, out_row, accumulate) };
-}
-
-/// Sets `count` rows of `width` floats, `stride` apart, to `row` and zeros.
-unsafe fn fill_rows(to: *mut f32, stride: usize, count: usize, width: usize, row: &[f32]) {
-    for i in 0..count {
-        // SAFETY: the caller's rows.
-        let to = unsafe { std::slice::from_raw_parts_mut(to.add(i * stride), width) };
-        to[..row.len()].copy_from_slice(row);
-        to[row.len()..].fill(0.0);
-    }
+    unsafe { dots(isa, left, right, left.row / LANES, to, out_row, onto) };
 }
 
 /// Lays the weight out as `[O/16][I][16]`, a tail of outputs as `[tail][padded(I)]`.
-fn block_weights(pool: &Pool, g: &DenseGeometry, w: &[f32], to: &mut [f32], spare: &mut [f32]) {
+fn block_weights(pool: &Pool, g: &DenseGeometry, w: &[f32], to: &mut [f32]) {
     let shape = WeightShape {
         out_channels: g.outputs,
         in_channels: g.inputs,
@@ -185,23 +180,13 @@ fn block_weights(pool: &Pool, g: &DenseGeometry, w: &[f32], to: &mut [f32], spar
         row[..g.inputs].copy_from_slice(w);
         row[g.inputs..].fill(0.0);
     }
-    let (to, spare) = (Shared::new(to), Shared::new(spare));
+    let to = Shared::new(to);
     // Several blocks a part: one alone is a few dozen instructions.
-    pool.parts(total.div_ceil(8), |thread, part| {
+    pool.parts(total.div_ceil(8), |_, part| {
         for index in part * 8..total.min(part * 8 + 8) {
             let at = (index / in_lines, index % in_lines);
-            // SAFETY: own spare block; every part writes its own blocks.
-            unsafe {
-                let spare = spare.range(thread * block, block).as_mut_ptr();
-                dense_block(
-                    isa,
-                    w.as_ptr(),
-                    shape,
-                    at,
-                    to.start().add(index * block),
-                    spare,
-                );
-            }
+            // SAFETY: every part writes its own blocks.
+            unsafe { dense_block(isa, w.as_ptr(), shape, at, to.start().add(index * block)) };
         }
     });
 }
@@ -211,13 +196,8 @@ simd! {
     ///
     /// # Safety
     /// As there.
-    fn dense_block(
-        w: *const f32,
-        shape: WeightShape,
-        at: (usize, usize),
-        to: *mut f32,
-        spare: *mut f32,
-    ) = read_block
+    fn dense_block(w: *const f32, shape: WeightShape, at: (usize, usize), to: *mut f32)
+        = read_block
 }
 
 /// Scratch of [`input_gradient`].
@@ -255,11 +235,17 @@ pub fn input_gradient(
             }
             return;
         }
-        for (o, row) in to.chunks_exact_mut(LANES).enumerate() {
-            row.fill(0.0);
-            if o < g.outputs {
-                let at = o * g.inputs + from;
-                row[..width].copy_from_slice(&w[at..at + width]);
+        let (rows, _) = to.as_chunks_mut::<LANES>();
+        let (rows, past) = rows.split_at_mut(g.outputs);
+        past.fill([0.0; LANES]);
+        for (row, w) in rows.iter_mut().zip(w.chunks_exact(g.inputs)) {
+            match w[from..].first_chunk::<LANES>() {
+                // A copy of known size, no call.
+                Some(w) => *row = *w,
+                None => {
+                    row[..width].copy_from_slice(&w[from..]);
+                    row[width..].fill(0.0);
+                }
             }
         }
     });
@@ -283,6 +269,7 @@ pub fn input_gradient(
             block: outs * LANES,
             blocks: end.min(full) - line,
         };
+        let onto = accumulate.into();
         // SAFETY: every part writes its own rows and columns.
         unsafe {
             let start = out.start().add(row * ins + line * LANES);
@@ -295,12 +282,12 @@ pub fn input_gradient(
                     row: ins,
                     block: LANES,
                 },
-                accumulate,
+                onto,
             );
             if end > full {
                 let w = &weights[full * outs * LANES..];
                 let to = start.add((full - line) * LANES);
-                tail_product(isa, left, (w, few), to, ins, accumulate);
+                tail_product(isa, left, (w, few), to, ins, onto);
             }
         }
     });
@@ -315,7 +302,7 @@ pub fn weight_gradient_scratch_len(threads: usize) -> usize {
 }
 
 /// `∂C/∂W = dyᵀ x`, `O×I`, and `∂C/∂b = Σ dy`, `[O]`, both overwritten: of the outputs
-/// from `first`·16 on, as many as `dw` has rows.
+/// from `first` on, as many as `dw` has rows.
 #[allow(clippy::too_many_arguments)]
 pub fn weight_gradient(
     pool: &Pool,
@@ -330,7 +317,7 @@ pub fn weight_gradient(
     let (ins, outs) = (padded(g.inputs), padded(g.outputs));
     let rows = dw.len() / g.inputs.max(1);
     assert!(
-        x.len() >= g.batch * ins && dy.len() >= g.batch * outs && first * LANES + rows <= g.outputs,
+        x.len() >= g.batch * ins && dy.len() >= g.batch * outs && first + rows <= g.outputs,
         "operands too short for {g:?}"
     );
     let in_lines = ins / LANES;
@@ -341,7 +328,7 @@ pub fn weight_gradient(
     let db = db.map(Shared::new);
     pool.parts(rows.div_ceil(LANES) * pieces, |thread, part| {
         let (row, piece) = (part / pieces * LANES, part % pieces);
-        let (o, from) = (first * LANES + row, piece * PIECE * LANES);
+        let (o, from) = (first + row, piece * PIECE * LANES);
         let left = Left {
             start: dy[o..].as_ptr(),
             row: outs,
@@ -373,7 +360,7 @@ pub fn weight_gradient(
                 let mut sums = [0.0f32; LANES];
                 for row in dy[..g.batch * outs].chunks_exact(outs) {
                     sums.iter_mut()
-                        .zip(&row[o..o + LANES])
+                        .zip(&row[o..o + count])
                         .for_each(|(s, d)| *s += d);
                 }
                 db.range(row, count).copy_from_slice(&sums[..count]);

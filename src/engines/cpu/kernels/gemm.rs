@@ -10,12 +10,44 @@ use super::LANES;
 use super::pool::Pool;
 use super::simd::{Simd, simd};
 
+/// What a product is added to.
+#[derive(Clone, Copy, Debug)]
+pub enum Onto {
+    Nothing,
+    /// What is there.
+    Itself,
+    /// This row, each row of it: as many floats as there are columns, by sixteen.
+    Row(*const f32),
+}
+
+impl From<bool> for Onto {
+    /// Whether it is added to what is there.
+    fn from(accumulate: bool) -> Onto {
+        match accumulate {
+            true => Onto::Itself,
+            false => Onto::Nothing,
+        }
+    }
+}
+
+impl Onto {
+    /// From a column on.
+    #[inline(always)]
+    unsafe fn at_column(self, column: usize) -> Onto {
+        match self {
+            // SAFETY: within the caller's row.
+            Onto::Row(row) => Onto::Row(unsafe { row.add(column) }),
+            other => other,
+        }
+    }
+}
+
 simd! {
-    /// `out = left · right`, or `out += left · right`.
+    /// `out = left · right`, added to what `onto` says.
     ///
     /// # Safety
     /// The matrices are readable, `out` writable and apart from them.
-    pub fn product(left: Left, right: Right, out: Out, accumulate: bool) = product_generic
+    pub fn product(left: Left, right: Right, out: Out, onto: Onto) = product_generic
 }
 
 simd! {
@@ -72,26 +104,26 @@ pub struct Out {
 const DEPTH: usize = 192;
 
 #[inline(always)]
-unsafe fn product_generic<S: Simd>(left: Left, right: Right, out: Out, accumulate: bool) {
+unsafe fn product_generic<S: Simd>(left: Left, right: Right, out: Out, onto: Onto) {
     // SAFETY: passed on to the caller.
     unsafe {
         if left.row == LANES {
             // The usual distance as a constant, so that it goes into the addresses.
-            product_of::<S>(Left { row: LANES, ..left }, right, out, accumulate);
+            product_of::<S>(Left { row: LANES, ..left }, right, out, onto);
         } else {
-            product_of::<S>(left, right, out, accumulate);
+            product_of::<S>(left, right, out, onto);
         }
     }
 }
 
 #[inline(always)]
-unsafe fn product_of<S: Simd>(left: Left, right: Right, out: Out, accumulate: bool) {
+unsafe fn product_of<S: Simd>(left: Left, right: Right, out: Out, onto: Onto) {
     // Rows in equal chunks: a tail of few rows would run at a fraction of the speed.
     let chunks = left.rows.div_ceil(S::ROWS).max(1);
     let mut from = 0;
     loop {
         let depth = (left.depth - from).min(DEPTH);
-        let accumulate = accumulate || from > 0;
+        let onto = if from > 0 { Onto::Itself } else { onto };
         let mut block = 0;
         while block < right.blocks {
             let width = if S::PAIR && right.blocks - block > 1 {
@@ -113,10 +145,11 @@ unsafe fn product_of<S: Simd>(left: Left, right: Right, out: Out, accumulate: bo
                     let b = right.start.add(block * right.block + from * LANES);
                     let c = out.start.add(first * out.row + block * out.block);
                     let c = Out { start: c, ..out };
+                    let onto = onto.at_column(block * LANES);
                     if width == 2 {
-                        rows_by::<S, 2>(a, b, right.block, c, accumulate);
+                        rows_by::<S, 2>(a, b, right.block, c, onto);
                     } else {
-                        rows_by::<S, 1>(a, b, right.block, c, accumulate);
+                        rows_by::<S, 1>(a, b, right.block, c, onto);
                     }
                 }
             }
@@ -136,14 +169,14 @@ unsafe fn rows_by<S: Simd, const N: usize>(
     b: *const f32,
     b_block: usize,
     c: Out,
-    accumulate: bool,
+    onto: Onto,
 ) {
     macro_rules! choose {
         ($($rows:literal)*) => {
             match a.rows {
                 $($rows if $rows <= S::ROWS => {
                     // SAFETY: passed on to the caller.
-                    unsafe { micro::<S, $rows, N>(a, b, b_block, c, accumulate) }
+                    unsafe { micro::<S, $rows, N>(a, b, b_block, c, onto) }
                 })*
                 _ => debug_assert!(a.rows == 0),
             }
@@ -159,7 +192,7 @@ unsafe fn micro<S: Simd, const R: usize, const N: usize>(
     b: *const f32,
     b_block: usize,
     c: Out,
-    accumulate: bool,
+    onto: Onto,
 ) {
     // SAFETY: within the caller's matrices.
     unsafe {
@@ -185,26 +218,27 @@ unsafe fn micro<S: Simd, const R: usize, const N: usize>(
             line = line.add(a.line);
             left -= steps;
         }
-        write::<S, R, N>(sums, c, accumulate);
+        write::<S, R, N>(sums, c, onto);
     }
 }
 
 #[inline(always)]
-unsafe fn write<S: Simd, const R: usize, const N: usize>(
-    sums: [[S::V; N]; R],
-    c: Out,
-    accumulate: bool,
-) {
+unsafe fn write<S: Simd, const R: usize, const N: usize>(sums: [[S::V; N]; R], c: Out, onto: Onto) {
+    // Decided here: a decision in the loops would drive the sums out of the registers.
+    let (from, row, block) = match onto {
+        Onto::Nothing => (None, 0, 0),
+        Onto::Itself => (Some(c.start.cast_const()), c.row, c.block),
+        Onto::Row(from) => (Some(from), 0, LANES),
+    };
     for r in 0..R {
         for n in 0..N {
-            // SAFETY: within the caller's matrix.
+            // SAFETY: within the caller's matrix and row.
             unsafe {
-                let to = c.start.add(r * c.row + n * c.block);
                 let mut sum = sums[r][n];
-                if accumulate {
-                    sum = S::add(S::load(to), sum);
+                if let Some(from) = from {
+                    sum = S::add(S::load(from.add(r * row + n * block)), sum);
                 }
-                S::store(to, sum);
+                S::store(c.start.add(r * c.row + n * c.block), sum);
             }
         }
     }
@@ -317,7 +351,7 @@ unsafe fn outer<S: Simd, const R: usize, const N: usize>(
                 }
             }
         }
-        write::<S, R, N>(sums, c, accumulate);
+        write::<S, R, N>(sums, c, accumulate.into());
     }
 }
 
@@ -354,7 +388,7 @@ pub fn peak_gflops(pool: &Pool) -> f64 {
                     block: ROWS * LANES,
                 };
                 // SAFETY: the arrays have the sizes said.
-                unsafe { product(isa, left, right, out, false) };
+                unsafe { product(isa, left, right, out, Onto::Nothing) };
             }
             std::hint::black_box(&c);
         });

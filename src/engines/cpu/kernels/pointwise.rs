@@ -1,8 +1,9 @@
 //! Passes over plain arrays: sums, and the optimizer's update.
 
-use super::padded;
 use super::pool::Pool;
 use super::shared::Shared;
+use super::simd::{Simd, simd};
+use super::{LANES, padded};
 
 /// Floats of a part: 64 kB.
 const PART: usize = 16 * 1024;
@@ -67,12 +68,12 @@ pub fn bias_gradient(pool: &Pool, dy: &[f32], db: &mut [f32]) {
     let channels = db.len();
     let stride = padded(channels);
     let db = Shared::new(db);
-    pool.parts(stride / super::LANES, |_, line| {
-        let from = line * super::LANES;
-        let count = super::LANES.min(channels - from);
-        let mut sums = [0.0f64; super::LANES];
+    pool.parts(stride / LANES, |_, line| {
+        let from = line * LANES;
+        let count = LANES.min(channels - from);
+        let mut sums = [0.0f64; LANES];
         for row in dy.chunks_exact(stride) {
-            let values = &row[from..from + super::LANES];
+            let values = &row[from..from + LANES];
             sums.iter_mut()
                 .zip(values)
                 .for_each(|(s, v)| *s += f64::from(*v));
@@ -99,31 +100,76 @@ pub struct Sgd {
 /// With `g' = g + weight_decay·w`: `v ← momentum·v + g'`, `w ← w − rate·v`, or with
 /// Nesterov `w ← w − rate·(g' + momentum·v)`. Without a velocity, `w ← w − rate·g'`.
 pub fn sgd(pool: &Pool, settings: Sgd, w: &mut [f32], g: &[f32], velocity: Option<&mut [f32]>) {
-    let Sgd {
-        rate,
-        momentum,
-        nesterov,
-        weight_decay,
-    } = settings;
-    let Some(velocity) = velocity else {
-        pieces(pool, w, g, |_, w, g| {
-            w.iter_mut()
-                .zip(g)
-                .for_each(|(w, g)| *w -= rate * (g + weight_decay * *w));
-        });
-        return;
-    };
-    assert_eq!(velocity.len(), w.len(), "operands differ in length");
-    let velocity = Shared::new(velocity);
+    if let Some(velocity) = &velocity {
+        assert_eq!(velocity.len(), w.len(), "operands differ in length");
+    }
+    let isa = pool.isa();
+    let velocity = velocity.map(Shared::new);
     pieces(pool, w, g, |first, w, g| {
         // SAFETY: every part writes its own piece.
-        let v = unsafe { velocity.range(first, w.len()) };
-        for ((w, g), v) in w.iter_mut().zip(g).zip(v) {
-            let g = g + weight_decay * *w;
-            *v = momentum * *v + g;
-            *w -= rate * if nesterov { g + momentum * *v } else { *v };
+        unsafe {
+            let v = velocity.map(|v| v.start().add(first));
+            descend(isa, settings, w.as_mut_ptr(), g.as_ptr(), v, w.len());
         }
     });
+}
+
+simd! {
+    /// See [`sgd`].
+    ///
+    /// # Safety
+    /// The operands are as long as said, and those that are written apart.
+    fn descend(settings: Sgd, w: *mut f32, g: *const f32, v: Option<*mut f32>, len: usize)
+        = descend_generic
+}
+
+#[inline(always)]
+unsafe fn descend_generic<S: Simd>(
+    settings: Sgd,
+    w: *mut f32,
+    g: *const f32,
+    v: Option<*mut f32>,
+    len: usize,
+) {
+    let whole = len - len % LANES;
+    // SAFETY: within the operands, or sixteen floats here.
+    unsafe {
+        for at in (0..whole).step_by(LANES) {
+            descend_lanes::<S>(settings, w.add(at), g.add(at), v.map(|v| v.add(at)));
+        }
+        let (past, mut lanes) = (len - whole, [[0.0f32; LANES]; 3]);
+        let [w_lanes, g_lanes, v_lanes] = lanes.each_mut().map(|lanes| lanes.as_mut_ptr());
+        let rest = [(w.cast_const(), w_lanes), (g, g_lanes)];
+        let velocity = v.map(|v| (v.cast_const(), v_lanes));
+        for (from, to) in rest.into_iter().chain(velocity) {
+            from.add(whole).copy_to_nonoverlapping(to, past);
+        }
+        descend_lanes::<S>(settings, w_lanes, g_lanes, v.map(|_| v_lanes));
+        w_lanes.copy_to_nonoverlapping(w.add(whole), past);
+        if let Some(v) = v {
+            v_lanes.copy_to_nonoverlapping(v.add(whole), past);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn descend_lanes<S: Simd>(settings: Sgd, to: *mut f32, g: *const f32, v: Option<*mut f32>) {
+    // SAFETY: sixteen floats each.
+    unsafe {
+        let [rate, momentum, decay] =
+            [settings.rate, settings.momentum, settings.weight_decay].map(|x| S::splat(x));
+        let w = S::load(to);
+        let mut along = S::add(S::load(g), S::mul(decay, w));
+        if let Some(place) = v {
+            let v = S::add(S::mul(momentum, S::load(place)), along);
+            S::store(place, v);
+            along = match settings.nesterov {
+                true => S::add(along, S::mul(momentum, v)),
+                false => v,
+            };
+        }
+        S::store(to, S::sub(w, S::mul(rate, along)));
+    }
 }
 
 #[cfg(test)]

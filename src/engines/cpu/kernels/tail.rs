@@ -4,10 +4,14 @@
 //! the last two as what they are, sums over rows.
 
 use super::LANES;
+use super::gemm::Onto;
 use super::simd::{Simd, simd};
 
 /// Channels past the last sixteen that are a tail; more of them fill sixteen.
 const MOST: usize = 4;
+
+/// Rows that share what is loaded.
+const TOGETHER: usize = 4;
 
 /// How many of `channels` are a tail.
 pub fn tail(channels: usize) -> usize {
@@ -27,9 +31,9 @@ pub struct Rows {
 }
 
 simd! {
-    /// `out[r][c] = Σ_k left[r][k]·right[c][k]`, or `+=`, for the few rows c of a tail
-    /// and `lines`·16 columns k; the other lanes of the sixteen from `out` on become 0,
-    /// or stay. The rows of `out` are `out_row` apart.
+    /// `out[r][c] = Σ_k left[r][k]·right[c][k]`, added to what `onto` says, for the few
+    /// rows c of a tail and `lines`·16 columns k; of the other lanes of the sixteen from
+    /// `out` on, the sum is 0. The rows of `out` are `out_row` apart.
     ///
     /// # Safety
     /// The matrices are readable, `out` writable and apart from them; `right` has no
@@ -40,7 +44,7 @@ simd! {
         lines: usize,
         out: *mut f32,
         out_row: usize,
-        accumulate: bool,
+        onto: Onto,
     ) = dots_generic
 }
 
@@ -51,15 +55,15 @@ unsafe fn dots_generic<S: Simd>(
     lines: usize,
     out: *mut f32,
     out_row: usize,
-    accumulate: bool,
+    onto: Onto,
 ) {
     // SAFETY: passed on to the caller.
     unsafe {
         match right.count {
-            1 => dots_of::<S, 1>(left, right, lines, out, out_row, accumulate),
-            2 => dots_of::<S, 2>(left, right, lines, out, out_row, accumulate),
-            3 => dots_of::<S, 3>(left, right, lines, out, out_row, accumulate),
-            MOST => dots_of::<S, MOST>(left, right, lines, out, out_row, accumulate),
+            1 => dots_of::<S, 1>(left, right, lines, out, out_row, onto),
+            2 => dots_of::<S, 2>(left, right, lines, out, out_row, onto),
+            3 => dots_of::<S, 3>(left, right, lines, out, out_row, onto),
+            MOST => dots_of::<S, MOST>(left, right, lines, out, out_row, onto),
             _ => debug_assert!(right.count == 0),
         }
     }
@@ -72,46 +76,44 @@ unsafe fn dots_of<S: Simd, const T: usize>(
     lines: usize,
     out: *mut f32,
     out_row: usize,
-    accumulate: bool,
+    onto: Onto,
 ) {
-    // Sixteen rows at a time: lanes are added up by turning the square of their sums.
-    let mut lanes = [[0.0f32; LANES * LANES]; T];
-    let mut turned = [0.0f32; LANES * LANES];
     let mut sums = [[0.0f32; LANES]; T];
     for first in (0..left.count).step_by(LANES) {
         let count = LANES.min(left.count - first);
-        // SAFETY: within the caller's matrices and the arrays.
+        // SAFETY: within the caller's matrices.
         unsafe {
-            for r in 0..count {
-                let from = left.start.add((first + r) * left.row);
-                let mut row = [S::splat(0.0); T];
-                for line in 0..lines {
-                    let x = S::load(from.add(line * LANES));
-                    for (c, sum) in row.iter_mut().enumerate() {
-                        let w = right.start.add(c * right.row + line * LANES);
-                        *sum = S::fma(x, S::load(w), *sum);
+            let mut lanes = [[S::splat(0.0); LANES]; T];
+            for r in (0..count).step_by(TOGETHER) {
+                // The last ones may come twice.
+                let rows: [usize; TOGETHER] = std::array::from_fn(|i| (r + i).min(count - 1));
+                let mut sums = [[S::splat(0.0); T]; TOGETHER];
+                for k in (0..lines * LANES).step_by(LANES) {
+                    let right: [S::V; T] =
+                        std::array::from_fn(|c| S::load(right.start.add(c * right.row + k)));
+                    for (row, sums) in rows.iter().zip(&mut sums) {
+                        let x = S::load(left.start.add((first + row) * left.row + k));
+                        for (sum, w) in sums.iter_mut().zip(right) {
+                            *sum = S::fma(x, w, *sum);
+                        }
                     }
                 }
-                for (lanes, sum) in lanes.iter_mut().zip(row) {
-                    S::store(lanes.as_mut_ptr().add(r * LANES), sum);
+                for (row, sums) in rows.into_iter().zip(sums) {
+                    lanes
+                        .iter_mut()
+                        .zip(sums)
+                        .for_each(|(lanes, sum)| lanes[row] = sum);
                 }
             }
-            for (lanes, sums) in lanes.iter().zip(&mut sums) {
-                S::transpose(lanes.as_ptr(), LANES, turned.as_mut_ptr(), LANES);
-                let lane = |k: usize| S::load(turned.as_ptr().add(k * LANES));
-                let mut pairs: [S::V; LANES / 2] = std::array::from_fn(lane);
-                for (k, pair) in pairs.iter_mut().enumerate() {
-                    *pair = S::add(*pair, lane(k + LANES / 2));
-                }
-                let [a, b, c, d, e, f, g, h] = pairs;
-                let [a, b, c, d] = [S::add(a, b), S::add(c, d), S::add(e, f), S::add(g, h)];
-                let sum = S::add(S::add(a, b), S::add(c, d));
-                S::store(sums.as_mut_ptr(), sum);
+            for (lanes, sums) in lanes.into_iter().zip(&mut sums) {
+                S::store(sums.as_mut_ptr(), S::sums(lanes));
             }
             for r in 0..count {
                 let to = out.add((first + r) * out_row);
-                if !accumulate {
-                    S::store(to, S::splat(0.0));
+                match onto {
+                    Onto::Nothing => S::store(to, S::splat(0.0)),
+                    Onto::Itself => {}
+                    Onto::Row(row) => S::store(to, S::load(row)),
                 }
                 for (c, sums) in sums.iter().enumerate() {
                     *to.add(c) += sums[r];

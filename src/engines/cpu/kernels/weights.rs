@@ -32,43 +32,42 @@ impl WeightShape {
     }
 }
 
-/// Reads the block of output line `o` and input line `i`; `spare` is another block.
+/// Reads the block of output line `o` and input line `i`.
 ///
 /// # Safety
-/// `weight` has the shape, `block` and `spare` a block's length, and S is present.
+/// `weight` has the shape, `block` a block's length, and S is present.
 #[inline(always)]
 pub unsafe fn read_block<S: Simd>(
     weight: *const f32,
     shape: WeightShape,
     (o, i): (usize, usize),
     block: *mut f32,
-    spare: *mut f32,
 ) {
     let (outputs, inputs) = shape.extent(o, i);
-    let width = LANES * shape.taps;
-    // SAFETY: rows of the weight inside its extent, or of the spare block.
+    let stride = shape.in_channels * shape.taps;
+    // SAFETY: rows of the weight inside its extent, and the block.
     unsafe {
-        let mut from = weight.add(shape.start(o, i));
-        let mut stride = shape.in_channels * shape.taps;
-        if (outputs, inputs) != (LANES, LANES) {
-            std::ptr::write_bytes(spare, 0, shape.block_len());
-            for row in 0..outputs {
-                let source = from.add(row * stride);
-                std::ptr::copy_nonoverlapping(source, spare.add(row * width), inputs * shape.taps);
+        let from = weight.add(shape.start(o, i));
+        if (outputs, inputs) == (LANES, LANES) {
+            for part in 0..shape.taps {
+                let to = block.add(part * LANES * LANES);
+                S::transpose(from.add(part * LANES), stride, to, LANES);
             }
-            (from, stride) = (spare, width);
+            return;
         }
-        for part in 0..shape.taps {
-            let to = block.add(part * LANES * LANES);
-            S::transpose(from.add(part * LANES), stride, to, LANES);
+        std::ptr::write_bytes(block, 0, shape.block_len());
+        for k in 0..inputs * shape.taps {
+            for row in 0..outputs {
+                *block.add(k * LANES + row) = *from.add(row * stride + k);
+            }
         }
     }
 }
 
-/// Writes a block back: the inverse of [`read_block`].
+/// Writes a block back: the inverse of [`read_block`]; `spare` is another block.
 ///
 /// # Safety
-/// As there, `weight` being written in this block only.
+/// As there, `weight` being written in this block only; `spare` has a block's length.
 #[inline(always)]
 pub unsafe fn write_block<S: Simd>(
     weight: *mut f32,

@@ -361,7 +361,7 @@ impl<'a> Worker<'a> {
                             outputs,
                         };
                         let (x, dy) = (self.lent.read(*x), self.lent.read(*dy));
-                        let first = part.start / row(*dweight) / LINE;
+                        let first = part.start / row(*dweight);
                         dense::weight_gradient(self.pool, &g, x, dy, first, dw, db, self.scratch);
                         return;
                     };

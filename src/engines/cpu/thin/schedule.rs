@@ -14,8 +14,8 @@ const SUMMED: usize = 1 << 14;
 /// parts, no more.
 const IMAGES: usize = 64;
 const PARTS: usize = 16;
-/// Rows of a tensor that stay together: sixteen outputs.
-pub const LINE: usize = 16;
+/// Rows of a tensor that stay together: few, so that threads have equal shares of fifty.
+pub const LINE: usize = 4;
 /// Places for sums that wait for a meeting: small ones, and those of weights.
 const SMALL: usize = 8;
 const LARGE: usize = 2;

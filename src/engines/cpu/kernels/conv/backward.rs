@@ -5,7 +5,7 @@
 //! the (at most) s² remainders is a convolution of stride 1 over `dy` with its own taps:
 //! nothing is multiplied by the zeros between windows, and nothing is scattered.
 
-use super::super::gemm::{Left, Out, Right, product};
+use super::super::gemm::{Left, Onto, Out, Right, product};
 use super::super::pool::Pool;
 use super::super::shared::Shared;
 use super::super::simd::{Simd, simd};
@@ -183,14 +183,14 @@ impl Pass<'_> {
                         row: stride,
                         block: LANES,
                     };
-                    product(isa, left, right, out, self.accumulate);
+                    product(isa, left, right, out, self.accumulate.into());
                 } else {
                     let out = Out {
                         start: sums,
                         row: stride,
                         block: LANES,
                     };
-                    product(isa, left, right, out, false);
+                    product(isa, left, right, out, Onto::Nothing);
                     self.place_rows(sums, first, count, stride);
                 }
             }
@@ -278,8 +278,7 @@ unsafe fn swapped_block_generic<S: Simd>(
 ) {
     // SAFETY: within the caller's operands.
     unsafe {
-        let other = spare.add(shape.block_len());
-        read_block::<S>(w, shape, at, spare, other);
-        swap_channels::<S>(spare, shape.taps, other);
+        read_block::<S>(w, shape, at, spare);
+        swap_channels::<S>(spare, shape.taps, spare.add(shape.block_len()));
     }
 }

@@ -1,6 +1,6 @@
 //! The convolution.
 
-use super::super::gemm::{Left, Out, Right, product};
+use super::super::gemm::{Left, Onto, Out, Right, product};
 use super::super::moments::{Moments, merge, partial_len, sum_rows};
 use super::super::pool::Pool;
 use super::super::shared::Shared;
@@ -10,12 +10,12 @@ use super::super::{ConvGeometry, LANES, padded};
 use super::patches::{Patches, line_len, pack, pack_compact};
 use super::{Depth, check, rows_of_part};
 
-/// Blocked weights, sums for moments, and a thread's patches or spare blocks.
+/// Blocked weights, sums for moments, and a thread's patches or spare block.
 fn lens(g: &ConvGeometry) -> [usize; 3] {
     let depth = Depth::new(g);
     let rows = g.output_len() / padded(g.out_channels);
     let part = rows_of_part(rows, depth.len());
-    let spare = 2 * depth.weight_shape(g).block_len();
+    let spare = depth.weight_shape(g).block_len();
     [
         depth.len() * padded(g.out_channels),
         rows.div_ceil(part) * partial_len(g.out_channels),
@@ -94,7 +94,7 @@ pub fn forward(
                     row: stride,
                     block: LANES,
                 },
-                false,
+                Onto::Nothing,
             );
             if with_moments {
                 let sums = sums.start().add(part * partial_len(g.out_channels));
@@ -148,7 +148,7 @@ simd! {
     /// A block of the weight to its rows of one block of columns.
     ///
     /// # Safety
-    /// The operands have the shape's sizes, `spare` two blocks.
+    /// The operands have the shape's sizes, `spare` a block.
     fn block_columns(
         w: *const f32,
         shape: WeightShape,
@@ -170,7 +170,7 @@ unsafe fn block_columns_generic<S: Simd>(
 ) {
     // SAFETY: within the caller's operands.
     unsafe {
-        read_block::<S>(w, shape, (o, i), spare, spare.add(shape.block_len()));
+        read_block::<S>(w, shape, (o, i), spare);
         for tap in 0..shape.taps {
             for input in 0..LANES {
                 let row = S::load(spare.add((input * shape.taps + tap) * LANES));

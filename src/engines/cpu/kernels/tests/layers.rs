@@ -40,7 +40,7 @@ fn check_dense(g: DenseGeometry) {
             unreachable!()
         };
         let moments = Some(Moments { mean, variance });
-        let mut spare = scratch(dense::forward_scratch_len(&g, pool.threads()));
+        let mut spare = scratch(dense::forward_scratch_len(&g));
         dense::forward(pool, &g, &x, &w, Some(&bias), gy, moments, &mut spare);
         let mut spare = scratch(dense::input_gradient_scratch_len(&g));
         dense::input_gradient(pool, &g, &dy, &w, gdx, false, &mut spare);

@@ -1,7 +1,7 @@
 //! The pass from input to output, of the convolution and of its input gradient.
 
 use super::super::LANES;
-use super::super::gemm::{Left, Out, Right, product};
+use super::super::gemm::{Left, Onto, Out, Right, product};
 use super::super::moments::{Moments, merge, partial_len};
 use super::super::pool::Pool;
 use super::super::shared::Shared;
@@ -285,7 +285,7 @@ impl Pass<'_> {
                     row: LANES,
                     block: line,
                 };
-                product(self.isa, left, right, out, false);
+                product(self.isa, left, right, out, Onto::Nothing);
             }
         }
     }
@@ -396,7 +396,7 @@ impl Pass<'_> {
                             block: line_len,
                         };
                         let accumulate = piece > 0 || in_phase > ins.start;
-                        product(self.isa, left, right, to, accumulate);
+                        product(self.isa, left, right, to, accumulate.into());
                     }
                 }
             }

@@ -52,11 +52,11 @@ unsafe fn transform_block_generic<S: Simd>(
         // Where the filters of a row are, and their taps.
         let (from, row, tap) = match direction {
             Direction::Forward => {
-                read_block::<S>(weight, shape, (column_line, row_line), block, other);
+                read_block::<S>(weight, shape, (column_line, row_line), block);
                 (block, 9 * LANES, LANES)
             }
             Direction::Backward => {
-                read_block::<S>(weight, shape, (row_line, column_line), block, other);
+                read_block::<S>(weight, shape, (row_line, column_line), block);
                 swap_channels::<S>(block, 9, other);
                 (other, LANES, LANES * LANES)
             }
