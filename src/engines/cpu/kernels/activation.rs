@@ -83,8 +83,11 @@ pub unsafe fn derivative<S: Simd>(activation: Activation, x: S::V, d: S::V) -> S
 unsafe fn polynomial<S: Simd>(x: S::V, coefficients: &[f32]) -> S::V {
     // SAFETY: S is present.
     unsafe {
-        let add = |sum, c: &f32| S::fma(sum, x, S::splat(*c));
-        coefficients.iter().fold(S::splat(0.0), add)
+        let mut sum = S::splat(0.0);
+        for c in coefficients {
+            sum = S::fma(sum, x, S::splat(*c));
+        }
+        sum
     }
 }
 

@@ -156,8 +156,9 @@ unsafe fn descend_generic<S: Simd>(
 unsafe fn descend_lanes<S: Simd>(settings: Sgd, to: *mut f32, g: *const f32, v: Option<*mut f32>) {
     // SAFETY: sixteen floats each.
     unsafe {
-        let [rate, momentum, decay] =
-            [settings.rate, settings.momentum, settings.weight_decay].map(|x| S::splat(x));
+        let rate = S::splat(settings.rate);
+        let momentum = S::splat(settings.momentum);
+        let decay = S::splat(settings.weight_decay);
         let w = S::load(to);
         let mut along = S::add(S::load(g), S::mul(decay, w));
         if let Some(place) = v {

@@ -81,8 +81,11 @@ pub trait Simd: Copy {
             }
             let from = square;
             Self::transpose(from.as_ptr().cast(), 16, square.as_mut_ptr().cast(), 16);
-            let add = |sum, lane: &[f32; 16]| Self::add(sum, Self::load(lane.as_ptr()));
-            square.iter().fold(Self::splat(0.0), add)
+            let mut sum = Self::splat(0.0);
+            for lane in &square {
+                sum = Self::add(sum, Self::load(lane.as_ptr()));
+            }
+            sum
         }
     }
     /// Transposes sixteen rows of sixteen floats, whose starts are `stride` apart.
