@@ -64,38 +64,32 @@ pub unsafe fn read_block<S: Simd>(
     }
 }
 
-/// Writes a block back: the inverse of [`read_block`]; `spare` is another block.
+/// Writes a block back: the inverse of [`read_block`].
 ///
 /// # Safety
-/// As there, `weight` being written in this block only; `spare` has a block's length.
+/// As there, `weight` being written in this block only.
 #[inline(always)]
 pub unsafe fn write_block<S: Simd>(
     weight: *mut f32,
     shape: WeightShape,
     (o, i): (usize, usize),
     block: *const f32,
-    spare: *mut f32,
 ) {
     let (outputs, inputs) = shape.extent(o, i);
-    let width = LANES * shape.taps;
     let stride = shape.in_channels * shape.taps;
     // SAFETY: as above.
     unsafe {
-        let start = weight.add(shape.start(o, i));
-        let whole = (outputs, inputs) == (LANES, LANES);
-        let (to, to_stride) = if whole {
-            (start, stride)
-        } else {
-            (spare, width)
-        };
-        for part in 0..shape.taps {
-            let from = block.add(part * LANES * LANES);
-            S::transpose(from, LANES, to.add(part * LANES), to_stride);
+        let to = weight.add(shape.start(o, i));
+        if (outputs, inputs) == (LANES, LANES) {
+            for part in 0..shape.taps {
+                let from = block.add(part * LANES * LANES);
+                S::transpose(from, LANES, to.add(part * LANES), stride);
+            }
+            return;
         }
-        if !whole {
-            for row in 0..outputs {
-                let to = start.add(row * stride);
-                std::ptr::copy_nonoverlapping(spare.add(row * width), to, inputs * shape.taps);
+        for row in 0..outputs {
+            for k in 0..inputs * shape.taps {
+                *to.add(row * stride + k) = *block.add(k * LANES + row);
             }
         }
     }

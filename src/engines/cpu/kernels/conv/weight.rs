@@ -26,14 +26,14 @@ fn pieces(g: &ConvGeometry) -> usize {
         .clamp(1, rows.div_ceil(ROWS).max(1))
 }
 
-/// Sums, and a thread's patches with output gradients or spare blocks.
+/// Sums, and a thread's patches with output gradients or a spare block.
 fn lens(g: &ConvGeometry) -> [usize; 2] {
     let depth = Depth::new(g);
     let out = padded(g.out_channels);
     let packed = (ROWS + 1) * (depth.taps * GROUP * LANES + out);
     [
         pieces(g) * depth.len() * out,
-        packed.max(2 * depth.weight_shape(g).block_len()),
+        packed.max(depth.weight_shape(g).block_len()),
     ]
 }
 
@@ -199,7 +199,7 @@ simd! {
     /// Adds the pieces of a block, in order, and writes it to the weight.
     ///
     /// # Safety
-    /// The operands have the shape's sizes, `spare` two blocks.
+    /// The operands have the shape's sizes, `spare` a block.
     fn merge_block(
         from: *const f32,
         pieces: (usize, usize),
@@ -231,6 +231,6 @@ unsafe fn merge_block_generic<S: Simd>(
                 S::store(spare.add((input * shape.taps + tap) * LANES), sum);
             }
         }
-        write_block::<S>(dw, shape, at, spare, spare.add(shape.block_len()));
+        write_block::<S>(dw, shape, at, spare);
     }
 }

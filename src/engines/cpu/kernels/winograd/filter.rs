@@ -114,12 +114,11 @@ unsafe fn gradient_block_generic<S: Simd>(
 ) {
     // SAFETY: within the caller's operands.
     unsafe {
-        let (block, other) = (spare, spare.add(shape.block_len()));
         for (p, &phase) in phases.iter().enumerate() {
             let start = from.start.add(p * from.phase).cast_const();
-            in_phase!(phase, gradient_phase::<S>(start, from.plane, block));
+            in_phase!(phase, gradient_phase::<S>(start, from.plane, spare));
         }
-        write_block::<S>(weight, shape, at, block, other);
+        write_block::<S>(weight, shape, at, spare);
     }
 }
 
