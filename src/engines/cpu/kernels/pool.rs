@@ -69,9 +69,9 @@ const BUSY: usize = 2;
 const QUIT: usize = 3;
 
 impl Pool {
-    /// A pool of `threads` (at least one) that uses the best instructions there are.
+    /// A pool of `threads` (at least one) that uses the instructions of [`Isa::chosen`].
     pub fn new(threads: usize) -> Result<Pool> {
-        Pool::with_isa(threads, Isa::best())
+        Pool::with_isa(threads, Isa::chosen()?)
     }
 
     /// As [`Pool::new`], with chosen instructions; lowered to the best the machine has.

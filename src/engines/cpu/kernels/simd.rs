@@ -5,6 +5,12 @@
 //! time. The copies are the functions that carry `#[target_feature]`, so closures belong
 //! outside of them: a closure made inside would not inherit the features.
 
+use crate::error::{Error, Result};
+
+/// Environment variable that names the instruction set to use: `portable`, `avx2` or
+/// `avx512`.
+const VARIABLE: &str = "VANC_ISA";
+
 /// An instruction set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Isa {
@@ -33,11 +39,43 @@ impl Isa {
         Isa::Portable
     }
 
+    /// The set that `VANC_ISA` names, or the best one where it is not set.
+    ///
+    /// # Errors
+    /// When the variable names no instruction set, or one that this processor lacks.
+    pub fn chosen() -> Result<Isa> {
+        let Some(name) = std::env::var_os(VARIABLE) else {
+            return Ok(Isa::best());
+        };
+        let name = name.to_string_lossy();
+        let help = || {
+            let names: Vec<String> = Isa::all().map(|isa| isa.to_string()).collect();
+            format!("set it to one of {}, or not at all", names.join(", "))
+        };
+        match Isa::all().find(|isa| isa.to_string() == name) {
+            Some(isa) => Ok(isa),
+            None => Err(Error::new(format!(
+                "{VARIABLE}={name}: this processor has no such instruction set"
+            ))
+            .help(help())),
+        }
+    }
+
     /// Every instruction set that this processor has.
     pub fn all() -> impl Iterator<Item = Isa> {
         [Isa::Portable, Isa::Avx2, Isa::Avx512]
             .into_iter()
             .filter(|isa| *isa <= Isa::best())
+    }
+}
+
+impl std::fmt::Display for Isa {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Isa::Portable => "portable",
+            Isa::Avx2 => "avx2",
+            Isa::Avx512 => "avx512",
+        })
     }
 }
 

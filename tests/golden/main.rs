@@ -1,0 +1,239 @@
+//! Training gives the bits that it gave when `hashes.txt` was written.
+//!
+//! Each line of `hashes.txt` is one training of twenty steps: a file, a policy, an engine
+//! with its instruction set, and the hash of all losses and of the tensors at the end. A
+//! line changes only with a deliberate change of the arithmetic, in a commit of its own:
+//! `VANC_GOLDEN=write cargo test --release --test golden` writes the file anew.
+//! Instruction sets that the processor lacks are left out, and named.
+
+use safetensors::SafeTensors;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use vanc::engines::cpu::kernels::Isa;
+
+const POLICIES: &[&str] = &[
+    "plain",
+    "resnet",
+    "resnet(scale: 0.5)",
+    "highway",
+    "dirac",
+    "variable",
+    "variable(lambda: 0)",
+    "variable(form: convex)",
+];
+
+/// A file, the flags that make it small, and whether `--policy` is a flag of it.
+struct Subject {
+    file: &'static str,
+    flags: &'static [&'static str],
+    has_policy: bool,
+}
+
+const fn subject(file: &'static str, flags: &'static [&'static str], has_policy: bool) -> Subject {
+    Subject {
+        file,
+        flags,
+        has_policy,
+    }
+}
+
+const SUBJECTS: &[Subject] = &[
+    subject(
+        "examples/cifar_8n2.van",
+        &["--n", "1", "--width", "4"],
+        true,
+    ),
+    subject(
+        "examples/cifar100_8n2.van",
+        &["--n", "1", "--width", "4", "--classes", "10"],
+        true,
+    ),
+    subject("examples/deep_mlp.van", &["--depth", "3"], true),
+    subject(
+        "examples/densenet.van",
+        &["--depth", "7", "--growth", "4"],
+        false,
+    ),
+    subject(
+        "examples/diracnet.van",
+        &["--n", "1", "--width", "4"],
+        false,
+    ),
+    subject("examples/fashion_mlp.van", &["--depth", "3"], true),
+    subject("examples/highway.van", &["--depth", "3"], true),
+    subject("examples/mnist_mlp.van", &["--depth", "3"], true),
+    subject("examples/quickstart.van", &["--width", "4"], true),
+    subject("examples/wide_resnet.van", &["--n", "1", "--k", "1"], true),
+    subject("tests/golden/layers.van", &[], true),
+    subject("tests/golden/units.van", &[], true),
+    subject("tests/golden/vectors.van", &[], true),
+];
+
+/// An engine, and the instruction set it is held to.
+const ENGINES: &[(&str, &str)] = &[
+    ("cpu", "avx512"),
+    ("cpu", "avx2"),
+    ("cpu", "portable"),
+    // Its products are those of the processor's own instruction set.
+    ("dfdx", "avx512"),
+];
+
+/// One training.
+struct Case {
+    subject: &'static Subject,
+    policy: Option<&'static str>,
+    engine: &'static str,
+    isa: &'static str,
+}
+
+impl Case {
+    fn name(&self) -> String {
+        let stem = Path::new(self.subject.file).file_stem().expect("a name");
+        let policy = self.policy.unwrap_or("-").replace(' ', "");
+        let stem = stem.to_string_lossy();
+        format!("{stem} {policy} {} {}", self.engine, self.isa)
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let present: Vec<String> = Isa::all().map(|isa| isa.to_string()).collect();
+    let mut cases = Vec::new();
+    for subject in SUBJECTS {
+        let policies: Vec<Option<&str>> = match subject.has_policy {
+            true => POLICIES.iter().copied().map(Some).collect(),
+            false => vec![None],
+        };
+        for policy in policies {
+            for &(engine, isa) in ENGINES {
+                if present.iter().any(|name| name == isa) {
+                    cases.push(Case {
+                        subject,
+                        policy,
+                        engine,
+                        isa,
+                    });
+                }
+            }
+        }
+    }
+    cases
+}
+
+/// Trains twenty steps in `folder` and hashes what came out.
+fn train(case: &Case, folder: &Path) -> String {
+    let run = folder.join(case.name().replace([' ', '(', ')', ':'], "_"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vanc"));
+    command
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("VANC_ISA", case.isa)
+        .args(["train", case.subject.file, "--engine", case.engine])
+        .args(["--device", "cpu", "--threads", "1", "--quiet"])
+        .args(["--data", "synthetic(train: 48, test: 8)", "--batch", "7"])
+        .args(["--epochs", "3", "--max-steps", "20", "--log-every", "1"])
+        .args(case.subject.flags)
+        .arg("--out")
+        .arg(&run);
+    if let Some(policy) = case.policy {
+        command.args(["--policy", policy]);
+    }
+    let output = command.output().expect("the program starts");
+    let error = String::from_utf8_lossy(&output.stderr);
+    if error.contains("not finite") {
+        // A policy that diverges at the file's rate is bits, too.
+        return format!("diverges {}", &digest(error.as_bytes())[..16]);
+    }
+    assert!(output.status.success(), "{}: {error}", case.name());
+    let mut hash = Sha256::new();
+    let log = std::fs::read_to_string(run.join("metrics.jsonl")).expect("a log");
+    for line in log.lines() {
+        let record: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        for key in ["step", "loss", "test_loss", "alpha_residual"] {
+            hash.update(format!("{key}={} ", record[key]));
+        }
+    }
+    let bytes = std::fs::read(run.join("checkpoints/last.safetensors")).expect("a checkpoint");
+    let file = SafeTensors::deserialize(&bytes).expect("a checkpoint");
+    let mut tensors = file.tensors();
+    tensors.sort_by(|a, b| a.0.cmp(&b.0));
+    // The optimizer's own tensors may be renamed; what they do is in the losses.
+    for (name, tensor) in tensors.iter().filter(|(name, _)| !name.contains('/')) {
+        hash.update(format!("{name} {:?}", tensor.shape()));
+        hash.update(tensor.data());
+    }
+    hex(&hash.finalize())[..16].to_string()
+}
+
+fn digest(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn hashes_file() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/hashes.txt")
+}
+
+/// The lines of `hashes.txt`, by the name of the case.
+fn committed() -> BTreeMap<String, String> {
+    let text = std::fs::read_to_string(hashes_file()).unwrap_or_default();
+    let lines = text.lines().filter_map(|line| line.split_once(": "));
+    lines
+        .map(|(name, hash)| (name.into(), hash.into()))
+        .collect()
+}
+
+/// The hash of every case, computed on as many threads as there are processors.
+fn computed(cases: Vec<Case>) -> BTreeMap<String, String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let cases = Mutex::new(cases.into_iter());
+    let found = Mutex::new(BTreeMap::new());
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let next = cases.lock().expect("no panic").next();
+                    let Some(case) = next else { break };
+                    let hash = train(&case, folder.path());
+                    found.lock().expect("no panic").insert(case.name(), hash);
+                }
+            });
+        }
+    });
+    found.into_inner().expect("no panic")
+}
+
+#[test]
+fn training_gives_the_same_bits() {
+    let found = computed(cases());
+    let mut hashes = committed();
+    if std::env::var("VANC_GOLDEN").is_ok_and(|value| value == "write") {
+        hashes.extend(found);
+        let lines = hashes
+            .iter()
+            .map(|(name, hash)| format!("{name}: {hash}\n"));
+        std::fs::write(hashes_file(), lines.collect::<String>()).expect("a file to write");
+        return;
+    }
+    let missing = hashes.keys().filter(|name| !found.contains_key(*name));
+    let missing = missing.count();
+    if missing > 0 {
+        println!("{missing} trainings need instructions that this processor lacks");
+    }
+    let other = found
+        .iter()
+        .filter(|(name, hash)| hashes.get(*name) != Some(hash));
+    let other: Vec<_> = other.map(|(name, _)| name.as_str()).collect();
+    assert!(
+        other.is_empty(),
+        "{} of {} trainings give other bits: {}",
+        other.len(),
+        found.len(),
+        other.join(", ")
+    );
+}
