@@ -4,6 +4,7 @@
 mod checkpoint;
 mod command;
 mod divergence;
+mod old_runs;
 mod program;
 mod resume;
 mod run_folder;
