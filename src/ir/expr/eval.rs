@@ -1,0 +1,117 @@
+//! The value of an equation at numbers.
+
+use super::{Binary, Compare, Expr, Unary, Variable};
+
+/// A floating-point type that equations can be evaluated in.
+pub trait Real: Copy + PartialOrd {
+    /// The nearest number to `x`.
+    fn from_f64(x: f64) -> Self;
+
+    /// `function` of `x`.
+    fn unary(function: Unary, x: Self) -> Self;
+
+    /// `operation` on `a` and `b`.
+    fn binary(operation: Binary, a: Self, b: Self) -> Self;
+}
+
+macro_rules! real {
+    ($float:ident, $erf:path) => {
+        impl Real for $float {
+            fn from_f64(x: f64) -> Self {
+                x as $float
+            }
+
+            fn unary(function: Unary, x: Self) -> Self {
+                match function {
+                    Unary::Neg => -x,
+                    Unary::Abs => x.abs(),
+                    Unary::Exp => x.exp(),
+                    Unary::ExpM1 => x.exp_m1(),
+                    Unary::Ln => x.ln(),
+                    Unary::Sqrt => x.sqrt(),
+                    Unary::Tanh => x.tanh(),
+                    Unary::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+                    // NaN stays NaN.
+                    Unary::Softplus => (if x < 0.0 { 0.0 } else { x }) + (-x.abs()).exp().ln_1p(),
+                    Unary::Erf => $erf(x),
+                    Unary::Sin => x.sin(),
+                    Unary::Cos => x.cos(),
+                }
+            }
+
+            fn binary(operation: Binary, a: Self, b: Self) -> Self {
+                match operation {
+                    Binary::Add => a + b,
+                    Binary::Sub => a - b,
+                    Binary::Mul => a * b,
+                    Binary::Div => a / b,
+                    Binary::Min => {
+                        if a > b {
+                            b
+                        } else {
+                            a
+                        }
+                    }
+                    Binary::Max => {
+                        if a < b {
+                            b
+                        } else {
+                            a
+                        }
+                    }
+                    Binary::Pow => a.powf(b),
+                }
+            }
+        }
+    };
+}
+
+real!(f32, libm::erff);
+real!(f64, libm::erf);
+
+impl Unary {
+    /// The value at `x`.
+    pub fn value<T: Real>(self, x: T) -> T {
+        T::unary(self, x)
+    }
+}
+
+impl Binary {
+    /// The value at `a` and `b`.
+    pub fn value<T: Real>(self, a: T, b: T) -> T {
+        T::binary(self, a, b)
+    }
+}
+
+impl Compare {
+    /// Whether it holds for `a` and `b`.
+    pub fn holds<T: PartialOrd>(self, a: T, b: T) -> bool {
+        match self {
+            Compare::Less => a < b,
+            Compare::LessEqual => a <= b,
+            Compare::Greater => a > b,
+            Compare::GreaterEqual => a >= b,
+            Compare::Equal => a == b,
+            Compare::NotEqual => a != b,
+        }
+    }
+}
+
+impl Expr {
+    /// The value where each variable has the value that `variable` gives for it.
+    pub fn value<T: Real>(&self, variable: &dyn Fn(Variable) -> T) -> T {
+        match self {
+            Expr::Number(number) => T::from_f64(*number),
+            Expr::Variable(name) => variable(*name),
+            Expr::Unary(function, x) => function.value(x.value(variable)),
+            Expr::Binary(operation, a, b) => operation.value(a.value(variable), b.value(variable)),
+            Expr::Select(select) => {
+                let left: T = select.left.value(variable);
+                match select.compare.holds(left, select.right.value(variable)) {
+                    true => select.then.value(variable),
+                    false => select.otherwise.value(variable),
+                }
+            }
+        }
+    }
+}
