@@ -8,7 +8,7 @@ mod describe;
 mod device;
 pub mod eval;
 mod fmt;
-mod follow;
+mod worker;
 mod options;
 pub mod report;
 mod source;

@@ -1,7 +1,7 @@
 //! `vanc train FILE`: data, engine, run folder and loop, chained.
 
 use super::device::{self, Choice, Runner, Wanted};
-use super::follow;
+use super::worker;
 use crate::data::{self, Dataset, Request, Sampler};
 use crate::describe::{count, totals};
 use crate::engines::cuda::{self, Group, GroupId};
@@ -37,7 +37,7 @@ pub fn run(source: &str, model: &Model, options: &Options) -> Result<Ending> {
     use_threads(options.threads)?;
     let world = World::from_environment()?;
     if let Some(world) = world.as_ref().filter(|world| world.rank > 0) {
-        return follow::run(source, model, options, world);
+        return worker::run(source, model, options, world);
     }
     let mut progress = Progress::new(options.quiet);
     let ending = train(source, model, options, world.as_ref(), &mut progress);

@@ -5,7 +5,7 @@
 //! [`run_folder`]. A run that is killed at any moment and resumed gives the numbers of one
 //! that was not, bit for bit.
 
-mod ahead;
+mod prefetch;
 pub mod checkpoint;
 pub mod config;
 pub mod confusion;

@@ -1,6 +1,6 @@
 //! The loop: steps, evaluations, log lines and checkpoints, from any position.
 
-use super::ahead::ahead;
+use super::prefetch::prefetch;
 use super::checkpoint::{Checkpoint, Meta};
 use super::evaluate::evaluate;
 use super::files::write_atomic;
@@ -202,7 +202,7 @@ impl<'a> Session<'a> {
             return self.train_held(&epoch, indices);
         }
         let make = |index| epoch.batch(dataset, index);
-        ahead(indices, make, |batches| {
+        prefetch(indices, make, |batches| {
             let mut begun = Instant::now();
             for batch in batches {
                 self.step(&batch, begun)?;
