@@ -19,6 +19,7 @@ mod random;
 pub mod report;
 pub mod schedule;
 pub mod span;
+mod suggest;
 pub mod sweep;
 pub mod syntax;
 pub mod tensor;

@@ -111,7 +111,7 @@ fn advice(fault: &Fault) -> String {
     match fault.rule {
         Rule::item if fault.at_start() => {
             let sections = ["param", "block", "model", "train"];
-            match crate::check::nearest(token, sections) {
+            match crate::suggest::nearest(token, sections) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "layers go into `model NAME { … }`, settings into `train { … }`".into(),
             }

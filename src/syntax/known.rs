@@ -379,7 +379,7 @@ fn misspelt(fault: &Fault) -> Option<Known> {
     let line = fault.text[..fault.at].rfind('\n').map_or(0, |i| i + 1);
     let words = &fault.text[line..fault.at];
     let word = words.split_whitespace().next()?;
-    let near = crate::check::nearest(word, ["repeat", "skip", "concat", "input"])?;
+    let near = crate::suggest::nearest(word, ["repeat", "skip", "concat", "input"])?;
     let short = words.split_whitespace().count() <= 2 && !words.contains([':', '(']);
     if !short || word == near {
         return None;

@@ -5,7 +5,6 @@
 //! [`run_folder`]. A run that is killed at any moment and resumed gives the numbers of one
 //! that was not, bit for bit.
 
-mod prefetch;
 pub mod checkpoint;
 pub mod config;
 pub mod confusion;
@@ -15,6 +14,7 @@ pub mod memory;
 pub mod metrics;
 pub mod options;
 pub mod position;
+mod prefetch;
 pub mod progress;
 pub mod run_folder;
 pub mod session;

@@ -1,11 +1,11 @@
 //! The loop: steps, evaluations, log lines and checkpoints, from any position.
 
-use super::prefetch::prefetch;
 use super::checkpoint::{Checkpoint, Meta};
 use super::evaluate::evaluate;
 use super::files::write_atomic;
 use super::metrics::{Line, Metrics, SkipLine, Split, mean_over};
 use super::position::{Position, Sums, Tested};
+use super::prefetch::prefetch;
 use super::progress::{Progress, StepReport};
 use super::run_folder::{self, RunFolder};
 use super::stop::Stop;

@@ -8,11 +8,11 @@
 //! (`engines::cuda`'s exchange). Numbers of the network go over TCP at the beginning alone.
 
 mod environment;
-pub mod worker;
 pub mod leader;
 mod links;
 mod rendezvous;
 mod wire;
+pub mod worker;
 
 pub use environment::World;
 pub use links::Links;

@@ -1,7 +1,7 @@
 //! Rank 0 and another over loopback, with engines that write down what they are called.
 
-use super::worker::{begin, serve};
 use super::leader::{self, Leader};
+use super::worker::{begin, serve};
 use super::{Links, World};
 use crate::engines::cuda::GroupId;
 use crate::engines::{Engine, Images, Order, Outcome, SkipState, StepContext};
