@@ -111,7 +111,7 @@ impl<'a> Session<'a> {
         let now = Instant::now();
         let mut session = Session {
             task,
-            held: engine.hold(&Images {
+            held: engine.make_resident(&Images {
                 shape: task.dataset.shape,
                 pixels: &task.dataset.train.pixels,
                 labels: &task.dataset.train.labels,

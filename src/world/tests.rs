@@ -76,8 +76,8 @@ impl Engine for Recorder {
         Ok(())
     }
 
-    fn hold(&mut self, images: &Images) -> Result<bool> {
-        self.note(format!("hold {images:?}"));
+    fn make_resident(&mut self, images: &Images) -> Result<bool> {
+        self.note(format!("make_resident {images:?}"));
         Ok(self.has_room)
     }
 
@@ -137,7 +137,7 @@ fn lead(links: &Rc<Links>, calls: Calls, tensors: &[Tensor], room: bool) {
         batch: 2,
         augment: &[Augment::PadCrop(2), Augment::FlipHorizontal],
     };
-    assert_eq!(leader.hold(&images).unwrap(), room);
+    assert_eq!(leader.make_resident(&images).unwrap(), room);
     let order = Order {
         images: vec![1, 0],
         changes: vec![(-2, 1), (0, 1), (2, -1), (0, 0)],

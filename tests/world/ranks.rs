@@ -52,7 +52,7 @@ fn context(step: u64) -> StepContext {
 fn train(engine: &mut dyn Engine) -> Vec<Outcome> {
     let pixels: Vec<u8> = (0..IMAGES * 90).map(|k| (k * 37 % 251) as u8).collect();
     let labels: Vec<u32> = (0..IMAGES as u32).map(|k| k % 4).collect();
-    let resident = engine.hold(&Images {
+    let resident = engine.make_resident(&Images {
         shape: Shape::image(3, 6, 5),
         pixels: &pixels,
         labels: &labels,
