@@ -6,16 +6,16 @@ use crate::data::{self, Dataset, Request};
 use crate::diag::{Sources, Style};
 use crate::error::{Error, Result};
 use crate::ir::Model;
-
+use crate::paint::Paint;
 use crate::plan::Purpose;
+use crate::text::{decimal, percent};
 use crate::train::checkpoint::Checkpoint;
 use crate::train::confusion::Confusion;
 use crate::train::evaluate::evaluate;
 use crate::train::metrics::Split;
-use crate::train::position::Sums;
 use crate::train::progress::Progress;
-use crate::train::progress::text::{Paint, decimal, percent};
 use crate::train::run_folder;
+use crate::train::run_progress::Sums;
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -115,7 +115,7 @@ pub fn run(options: &Options) -> Result<Report> {
     Ok(Report {
         path,
         model: model.name,
-        step: checkpoint.meta.position.step,
+        step: checkpoint.meta.progress.step,
         data: dataset.name,
         warning,
         split: options.split,

@@ -8,7 +8,7 @@ use super::source::Source;
 use super::{FAILED, Failure, stopped, train};
 use crate::check::ParamInfo;
 use crate::error::{Error, Result};
-use crate::sweep::emit::{Script, Target};
+use crate::sweep::emit::{Script, ScriptTarget};
 use crate::sweep::folder::SweepFolder;
 use crate::sweep::grid::Run;
 use crate::sweep::outcome::Outcome;
@@ -16,8 +16,8 @@ use crate::sweep::progress::Progress;
 use crate::sweep::results::{self, Tally};
 use crate::sweep::runner::{self, Ended, Task, Work};
 use crate::sweep::shard::MAX_SHARDS;
+use crate::text::quote;
 use crate::train::memory;
-use crate::train::options::quote;
 use crate::train::stop::Stop;
 use check::{Checked, check, read_data};
 use clap::ArgMatches;
@@ -245,11 +245,11 @@ fn summary(request: &SweepRequest, tally: &Tally) -> String {
 }
 
 /// What `--emit` asks for.
-fn target(matches: &ArgMatches) -> Result<Option<Target>> {
+fn target(matches: &ArgMatches) -> Result<Option<ScriptTarget>> {
     let target = match matches.get_one::<String>("emit").map(String::as_str) {
         None => None,
-        Some("slurm") => Some(Target::Slurm),
-        Some(_) => Some(Target::Shell),
+        Some("slurm") => Some(ScriptTarget::Slurm),
+        Some(_) => Some(ScriptTarget::Shell),
     };
     let given = |name: &str| matches.contains_id(name);
     if target.is_some() && given("shard") {

@@ -13,7 +13,7 @@ use crate::world::{self, Links, Settings, World, worker};
 
 /// Trains along until rank 0 has ended.
 pub(super) fn run(source: &str, model: &Model, options: &Options, world: &World) -> Result<Ending> {
-    let (card, precision) = choose_in(world, Wanted::of(options))?;
+    let (card, precision) = choose_in(world, Wanted::from_options(options))?;
     let ours = Config::new(model, options)?;
     let stream = world::join(world, world::LIMIT, |theirs| compare(&ours, source, theirs))?;
     let stop = Stop::default();

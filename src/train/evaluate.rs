@@ -1,7 +1,7 @@
 //! Loss and accuracy over the whole test split, from logits on the host.
 
-use super::position::Sums;
 use super::prefetch::prefetch;
+use super::run_progress::Sums;
 use crate::data::Dataset;
 use crate::engines::Engine;
 use crate::error::{Error, Result};

@@ -122,7 +122,7 @@ fn checked(model: &Model, options: &Options) -> Result<Checked> {
         | DatasetKind::Folder => (0, model.train.batch),
     };
     let images = images as f64 * model.input.elements() as f64;
-    let runner = device::choose(Wanted::of(options))?.runner;
+    let runner = device::choose(Wanted::from_options(options))?.runner;
     let needed = match runner.card() {
         Some(_) => 0.0,
         None => runner.needed_memory(model, batch, Purpose::Training),
