@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Step times of vanc on a GPU beside PyTorch's, in one sitting: `benches/gpu.sh` runs it.
+"""Step times of vanc on a GPU beside PyTorch's, in one session: `benches/gpu.sh` runs it.
 
 Both train on data that lies on the card, with momentum and the α/λ rule; times are
 medians of steps between synchronisations, after a warm-up.

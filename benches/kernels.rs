@@ -1,4 +1,4 @@
-//! Times the CPU kernels on the shapes of the CIFAR networks and of the thin MLP:
+//! Times the CPU kernels on the shapes of the CIFAR networks and of the narrow MLP:
 //! `cargo bench --bench kernels [-- THREADS [NAME]]`, where only kernels whose names hold
 //! NAME run.
 //!
@@ -9,7 +9,9 @@
 use std::hint::black_box;
 use std::time::Instant;
 use vanc::engines::cpu::kernels::dense::{self, DenseGeometry};
-use vanc::engines::cpu::kernels::normalise::{self, Blend, Fused, Gradients, Norm, Sink, Weights};
+use vanc::engines::cpu::kernels::normalise::{
+    self, Blend, Fused, GradientSlice, Gradients, Norm, Weights,
+};
 use vanc::engines::cpu::kernels::{
     Activation, ConvGeometry, Moments, Pool, conv, padded, peak_gflops, winograd,
 };
@@ -276,12 +278,12 @@ impl Bench {
         let [mut dweight, mut dbias, mut da, mut db] = [(); 4].map(|()| vec![0.0; channels]);
         let time = shortest(|| {
             let gradients = Gradients {
-                input: Some(Sink {
+                input: Some(GradientSlice {
                     to: &mut dz,
                     add: false,
                 }),
                 norm: Some((&mut dweight, &mut dbias)),
-                skip: Some(Sink {
+                skip: Some(GradientSlice {
                     to: &mut ds,
                     add: false,
                 }),

@@ -27,7 +27,7 @@ impl Span {
     }
 
     /// The smallest span that covers both; both are in the same text.
-    pub fn to(self, other: Span) -> Span {
+    pub fn cover(self, other: Span) -> Span {
         Span {
             source: self.source,
             start: self.start.min(other.start),

@@ -35,6 +35,53 @@ pub fn bytes(n: u64) -> String {
     }
 }
 
+/// `6.2 s`, `1 min 12 s`, `2 h 03 min`.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.max(0.0).round() as u64;
+    match whole {
+        0..60 if seconds < 59.95 => format!("{:.1} s", seconds.max(0.0)),
+        0..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
+        _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+/// `97.30 %`.
+pub fn percent(share: f64) -> String {
+    format!("{:.2} %", share * 100.0)
+}
+
+/// Four decimals, or two digits of a number that they would not show.
+pub fn decimal(x: f64) -> String {
+    if x != 0.0 && x.abs() < 0.0005 || x.abs() >= 1e6 {
+        format!("{x:.1e}")
+    } else {
+        format!("{x:.4}")
+    }
+}
+
+/// A number as short as it can be without loss past six digits: `0.1`, `0.00125`.
+pub fn short(x: f64) -> String {
+    if x != 0.0 && x.abs() < 1e-4 {
+        return format!("{x:.2e}");
+    }
+    let text = format!("{x:.6}");
+    text.trim_end_matches('0').trim_end_matches('.').to_string()
+}
+
+/// A row of bars from 0 up to the values, at most `width` of them, the last always there.
+pub fn sparkline(values: &[f64], width: usize) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let most = values.iter().copied().fold(0.0, f64::max);
+    let shown = values.len().min(width);
+    let at = |i: usize| (i + 1) * values.len() / shown - 1;
+    let bar = |value: f64| {
+        let height = value / most;
+        // NaN, where all values are 0, is cast to 0.
+        BARS[((height * BARS.len() as f64) as usize).min(BARS.len() - 1)]
+    };
+    (0..shown).map(|i| bar(values[at(i)])).collect()
+}
+
 /// `word` as a POSIX shell reads it back.
 pub fn quote(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./=+,:@%".contains(c);
@@ -71,5 +118,28 @@ mod tests {
         ];
         assert_eq!(counts.map(count), shown);
         assert_eq!([999, 28_881].map(bytes), ["999 B", "28.9 kB"]);
+    }
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(duration(6.21), "6.2 s");
+        assert_eq!(duration(59.97), "1 min 00 s");
+        assert_eq!(duration(72.0), "1 min 12 s");
+        assert_eq!(duration(7380.0), "2 h 03 min");
+        assert_eq!(decimal(0.00012), "1.2e-4");
+        assert_eq!(decimal(1.23456), "1.2346");
+        assert_eq!(short(0.1), "0.1");
+        assert_eq!(short(3e-5), "3.00e-5");
+    }
+
+    #[test]
+    fn sparklines_end_with_the_last_value() {
+        assert_eq!(sparkline(&[0.0, 0.5, 1.0], 10), "▁▅█");
+        assert_eq!(sparkline(&[0.0, 0.0], 10), "▁▁");
+        assert_eq!(sparkline(&[], 10), "");
+        let many: Vec<f64> = (0..1000).map(f64::from).collect();
+        let line = sparkline(&many, 30);
+        assert_eq!(line.chars().count(), 30);
+        assert!(line.ends_with('█'));
     }
 }

@@ -40,7 +40,7 @@ fn model(file: &str, params: &[(&str, &str)]) -> vanc::ir::Model {
     let overrides: Vec<vanc::check::Override> = params
         .iter()
         .map(|(name, value)| vanc::check::Override {
-            target: vanc::check::Target::Param,
+            target: vanc::check::OverrideTarget::Param,
             name: name.to_string(),
             value: value.to_string(),
         })

@@ -1,7 +1,7 @@
 //! What the checker makes of a file: shapes, names, scopes, settings and limits.
 
 use std::time::{Duration, Instant};
-use vanc::check::{Override, Target, check};
+use vanc::check::{Override, OverrideTarget, check};
 use vanc::diag::{Code, Diagnostic, Sources};
 use vanc::ir::{
     Augment, DatasetKind, Every, Form, Granularity, Layer, Model, Op, Policy, Role, Schedule,
@@ -20,8 +20,8 @@ fn run(text: &str, flags: &[(&str, &str)]) -> Result<Model, Vec<Diagnostic>> {
     ];
     let flags = flags.iter().map(|(name, value)| Override {
         target: match settings.contains(name) {
-            true => Target::Setting,
-            false => Target::Param,
+            true => OverrideTarget::Setting,
+            false => OverrideTarget::Param,
         },
         name: name.to_string(),
         value: value.to_string(),

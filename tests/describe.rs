@@ -2,14 +2,14 @@
 
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use vanc::check::{Override, Target, check};
+use vanc::check::{Override, OverrideTarget, check};
 use vanc::describe::{dot, json, table, totals};
 use vanc::diag::Sources;
 use vanc::ir::Model;
 
 fn made(text: &str, flags: &[(&str, &str)]) -> Model {
     let flags = flags.iter().map(|(name, value)| Override {
-        target: Target::Param,
+        target: OverrideTarget::Param,
         name: name.to_string(),
         value: value.to_string(),
     });

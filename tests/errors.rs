@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use vanc::check::{Override, Target, check};
+use vanc::check::{Override, OverrideTarget, check};
 use vanc::diag::{Code, Sources, Style};
 
 const SETTINGS: [&str; 10] = [
@@ -35,8 +35,8 @@ fn flags(text: &str) -> Vec<Override> {
         let (name, value) = flag.split_once(' ').expect("a flag has a value");
         flags.push(Override {
             target: match SETTINGS.contains(&name) {
-                true => Target::Setting,
-                false => Target::Param,
+                true => OverrideTarget::Setting,
+                false => OverrideTarget::Param,
             },
             name: name.to_string(),
             value: value.trim_matches('\'').to_string(),

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use vanc::check::{self, Override, Target};
+use vanc::check::{self, Override, OverrideTarget};
 use vanc::diag::Sources;
 use vanc::ir::{Role, TensorSpec};
 
@@ -242,8 +242,8 @@ fn specs(case: &Figures) -> Vec<TensorSpec> {
         .iter()
         .map(|(name, value)| Override {
             target: match name.as_str() {
-                "policy" => Target::Param,
-                _ => Target::Setting,
+                "policy" => OverrideTarget::Param,
+                _ => OverrideTarget::Setting,
             },
             name: name.clone(),
             value: value.clone(),

@@ -3,8 +3,8 @@
 use super::call::{INPUTS, LAYERS, bind};
 use super::declarations::Declarations;
 use super::eval::{Binding, Params, Scope, eval};
-use super::infer::{self, Misfit, described};
-use super::place::Place;
+use super::infer::{self, ShapeError, described};
+use super::layer_scope::LayerScope;
 use super::policy::PolicyValue;
 use super::report::Reports;
 use super::types::block_slots;
@@ -40,7 +40,7 @@ pub(super) fn elaborate(
         shape: input.map(|(shape, _)| shape),
         from: input.map_or(model.name.span, |(_, span)| span),
     };
-    let mut place = Place::root();
+    let mut place = LayerScope::root();
     let end = elaborator.body(&model.body, &scope, &mut place, flow);
     if elaborator.stopped {
         return None;
@@ -105,7 +105,7 @@ impl<'a> Elaborator<'a, '_> {
         &mut self,
         body: &'a Body,
         scope: &Scope<'a>,
-        place: &mut Place,
+        place: &mut LayerScope,
         mut flow: Flow,
     ) -> Flow {
         for statement in &body.statements {
@@ -121,7 +121,7 @@ impl<'a> Elaborator<'a, '_> {
         &mut self,
         statement: &'a Statement,
         scope: &Scope<'a>,
-        place: &mut Place,
+        place: &mut LayerScope,
         flow: Flow,
     ) -> Flow {
         let label = statement.label.as_ref();
@@ -194,7 +194,7 @@ impl<'a> Elaborator<'a, '_> {
         &mut self,
         body: &'a Body,
         scope: &Scope<'a>,
-        inner: &mut Place,
+        inner: &mut LayerScope,
         flow: Flow,
         span: Span,
     ) -> Flow {
@@ -215,7 +215,7 @@ impl<'a> Elaborator<'a, '_> {
         &mut self,
         statement: &'a Statement,
         scope: &Scope<'a>,
-        place: &mut Place,
+        place: &mut LayerScope,
         mut flow: Flow,
     ) -> Flow {
         let StatementKind::Repeat {
@@ -272,7 +272,7 @@ impl<'a> Elaborator<'a, '_> {
         call: &'a Call,
         label: Option<&Ident>,
         scope: &Scope<'a>,
-        place: &mut Place,
+        place: &mut LayerScope,
         flow: Flow,
     ) -> Flow {
         let slots = block_slots(block);
@@ -315,7 +315,7 @@ impl<'a> Elaborator<'a, '_> {
     fn push(
         &mut self,
         made: Option<(Option<Op>, Shape)>,
-        place: &mut Place,
+        place: &mut LayerScope,
         name: String,
         span: Span,
         flow: Flow,
@@ -347,7 +347,7 @@ impl<'a> Elaborator<'a, '_> {
     /// The name of a statement in its scope; the path to it is not too long.
     fn name(
         &mut self,
-        place: &mut Place,
+        place: &mut LayerScope,
         label: Option<&Ident>,
         kind: &'static str,
         span: Span,
@@ -367,20 +367,25 @@ impl<'a> Elaborator<'a, '_> {
         name
     }
 
-    /// The shape or part that fits; reports a misfit of the statement at `span` and
+    /// The shape or part that fits; reports a shape error of the statement at `span` and
     /// what flows into or out of its body.
-    pub fn fitted<T>(&mut self, fit: Result<T, Misfit>, span: Span, flow: Flow) -> Option<T> {
-        match fit {
+    pub fn fitted<T>(
+        &mut self,
+        result: Result<T, ShapeError>,
+        span: Span,
+        flow: Flow,
+    ) -> Option<T> {
+        match result {
             Ok(value) => Some(value),
-            Err(misfit) => {
-                let report = Diagnostic::new(Code::Shape, misfit.message, span, misfit.label);
+            Err(error) => {
+                let report = Diagnostic::new(Code::Shape, error.message, span, error.label);
                 let report = match flow.shape {
                     Some(shape) if flow.from != span => {
                         report.also(flow.from, format!("gives {}", described(shape)))
                     }
                     _ => report,
                 };
-                self.reports.add(report.help(misfit.help));
+                self.reports.add(report.help(error.help));
                 None
             }
         }

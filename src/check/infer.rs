@@ -4,16 +4,16 @@ use crate::ir::{Conv, ConvGate, Layer, Op, Pool, Shape, Shortcut};
 
 /// Why a layer cannot take a shape, and what to do.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Misfit {
+pub(super) struct ShapeError {
     pub message: String,
     /// Said under the layer.
     pub label: String,
     pub help: String,
 }
 
-impl Misfit {
+impl ShapeError {
     fn new(message: impl Into<String>, label: impl Into<String>, help: impl Into<String>) -> Self {
-        Misfit {
+        ShapeError {
             message: message.into(),
             label: label.into(),
             help: help.into(),
@@ -42,9 +42,9 @@ fn windowed(
     stride: usize,
     padding: usize,
     channels: usize,
-) -> Result<Shape, Misfit> {
+) -> Result<Shape, ShapeError> {
     let Shape::Image { height, width, .. } = input else {
-        return Err(Misfit::new(
+        return Err(ShapeError::new(
             format!("`{layer}` takes an image, but gets {}", described(input)),
             "takes channels × height × width",
             format!("move `{layer}` before the layer that makes a vector"),
@@ -57,7 +57,7 @@ fn windowed(
         (Some(h), Some(w)) => Ok(Shape::image(channels, h, w)),
         _ => {
             let fits = height.min(width) + 2 * padding;
-            Err(Misfit::new(
+            Err(ShapeError::new(
                 format!(
                     "the {kernel}×{kernel} kernel of `{layer}` is larger than its image of \
                      {height}×{width}"
@@ -75,7 +75,7 @@ fn windowed(
     }
 }
 
-pub(super) fn conv(input: Shape, conv: &Conv) -> Result<Shape, Misfit> {
+pub(super) fn conv(input: Shape, conv: &Conv) -> Result<Shape, ShapeError> {
     windowed(
         "conv",
         input,
@@ -86,14 +86,14 @@ pub(super) fn conv(input: Shape, conv: &Conv) -> Result<Shape, Misfit> {
     )
 }
 
-pub(super) fn pool(layer: &str, input: Shape, pool: &Pool) -> Result<Shape, Misfit> {
+pub(super) fn pool(layer: &str, input: Shape, pool: &Pool) -> Result<Shape, ShapeError> {
     windowed(layer, input, pool.kernel, pool.stride, 0, input.channels())
 }
 
-pub(super) fn global_avg_pool(input: Shape) -> Result<Shape, Misfit> {
+pub(super) fn global_avg_pool(input: Shape) -> Result<Shape, ShapeError> {
     match input {
         Shape::Image { channels, .. } => Ok(Shape::Flat(channels)),
-        Shape::Flat(_) => Err(Misfit::new(
+        Shape::Flat(_) => Err(ShapeError::new(
             format!(
                 "`global_avg_pool` takes an image, but gets {}",
                 described(input)
@@ -105,12 +105,12 @@ pub(super) fn global_avg_pool(input: Shape) -> Result<Shape, Misfit> {
 }
 
 /// x and the body's output joined along channels.
-pub(super) fn concat(input: Shape, body: Shape) -> Result<Shape, Misfit> {
+pub(super) fn concat(input: Shape, body: Shape) -> Result<Shape, ShapeError> {
     let joined = input.channels() + body.channels();
     if input.with_channels(1) == body.with_channels(1) {
         return Ok(input.with_channels(joined));
     }
-    Err(Misfit::new(
+    Err(ShapeError::new(
         format!("`concat` cannot join {input} and {body}: only their channels may differ"),
         format!("takes {input} and joins it to what its body gives"),
         "keep height and width in the body (stride 1, `padding: same`), and pool after it",
@@ -167,34 +167,34 @@ pub(super) fn shortcut(
     output: Shape,
     body: &[Layer],
     project: Option<&str>,
-) -> Result<Shortcut, Misfit> {
+) -> Result<Shortcut, ShapeError> {
     if input == output {
         return Ok(Shortcut::Identity);
     }
     let takes = format!("takes {}", described(input));
     if project == Some("none") {
-        return Err(Misfit::new(
+        return Err(ShapeError::new(
             format!("the body changes {input} to {output}, which `project: none` forbids"),
             takes,
             "write `project: conv1x1` or `project: pad`, or keep the shape in the body",
         ));
     }
     if input.is_image() != output.is_image() {
-        return Err(Misfit::new(
+        return Err(ShapeError::new(
             "the body of a `skip` changes an image to a vector, so x cannot be added",
             takes,
             "move the layer that makes a vector out of the `skip`, after it",
         ));
     }
     let Some(stride) = shortcut_stride(input, output, body) else {
-        return Err(Misfit::new(
+        return Err(ShapeError::new(
             format!("the body changes {input} to {output}, and no stride takes x to that size"),
             takes,
             "use `padding: same` in the body, so that only strides change the size",
         ));
     };
     match project {
-        Some("pad") if output.channels() < input.channels() => Err(Misfit::new(
+        Some("pad") if output.channels() < input.channels() => Err(ShapeError::new(
             format!("`project: pad` only adds channels, but the body changes {input} to {output}"),
             takes,
             "write `project: conv1x1`",
@@ -213,7 +213,7 @@ fn first_weighted(body: &[Layer]) -> Option<&Op> {
 }
 
 /// The geometry of a highway's gate, which must make the positions of `output`.
-pub(super) fn gate(input: Shape, output: Shape, body: &[Layer]) -> Result<ConvGate, Misfit> {
+pub(super) fn gate(input: Shape, output: Shape, body: &[Layer]) -> Result<ConvGate, ShapeError> {
     let gate = match first_weighted(body) {
         Some(Op::Conv(conv)) => ConvGate {
             kernel: conv.kernel,
@@ -242,7 +242,7 @@ pub(super) fn gate(input: Shape, output: Shape, body: &[Layer]) -> Result<ConvGa
         Ok(made) => format!("the gate of a `highway` gives {made}, but its body gives {output}"),
         Err(_) => format!("the gate of a `highway` does not fit on {input}"),
     };
-    Err(Misfit::new(
+    Err(ShapeError::new(
         made,
         format!(
             "its gate is one conv like its body's first: kernel {}, stride {}",

@@ -3,7 +3,7 @@
 use super::call::{Args, Callee, bind};
 use super::elaborate::{Elaborator, Flow};
 use super::eval::{Scope, eval};
-use super::infer::{self, Misfit};
+use super::infer::{self, ShapeError};
 use super::policy::PolicyValue;
 use super::typing::word;
 use crate::diag::{Code, Diagnostic};
@@ -159,7 +159,7 @@ impl Elaborator<'_, '_> {
         input: Shape,
         output: Shape,
         body: Vec<Layer>,
-    ) -> Result<Skip, Misfit> {
+    ) -> Result<Skip, ShapeError> {
         let shortcut = match policy.has_shortcut() {
             true => infer::shortcut(input, output, &body, project)?,
             false => Shortcut::Identity,

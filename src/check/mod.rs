@@ -8,31 +8,29 @@
 //! 2. `types`, `typing`: names and types of all expressions and arguments, also in blocks that
 //!    are never called (`van::name`, `van::type`);
 //! 3. `params`: values of params, from defaults and flags, in their ranges (`van::value`);
-//! 4. `rules`: the training settings (`van::value`, `van::train`);
+//! 4. `train_settings`: the training settings (`van::value`, `van::train`);
 //! 5. `elaborate` and `infer`: the expansion of blocks and repeats, and the shape of
 //!    every layer (`van::value`, `van::shape`, `van::limit`);
-//! 6. `fit`: whether network and dataset fit each other (`van::train`).
+//! 6. `dataset_check`: whether network and dataset fit each other (`van::train`).
 
 mod call;
+mod dataset_check;
 mod declarations;
 mod elaborate;
-mod elsewhere;
 mod eval;
-mod fit;
 mod infer;
+mod layer_scope;
 mod layers;
 mod params;
-mod place;
 mod policy;
 mod report;
-mod rules;
+mod train_settings;
 mod types;
 mod typing;
 mod value;
 
 pub use declarations::RESERVED;
-pub use params::{Knob, knobs};
-pub use report::nearest;
+pub use params::{ParamInfo, param_infos};
 
 use crate::diag::{Diagnostic, Sources};
 use crate::ir::Model;
@@ -56,7 +54,7 @@ pub const MAX_ELEMENTS: u128 = 1 << 31;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Override {
     /// What is replaced.
-    pub target: Target,
+    pub target: OverrideTarget,
     /// The name of the param or setting; the flag without its dashes.
     pub name: String,
     /// The value as it was typed.
@@ -65,7 +63,7 @@ pub struct Override {
 
 /// What an [`Override`] replaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum OverrideTarget {
     /// A `param` of the file.
     Param,
     /// A setting of `train { … }`; besides those, `rate` sets the optimizer's.
@@ -91,13 +89,13 @@ pub fn check(
     let declared = Declarations::collect(&file, &mut reports);
     types::check(&declared, &mut reports);
     let params = params::resolve(&declared, &flags, &mut reports);
-    let settings = rules::resolve(&declared, &params, &flags, &mut reports);
+    let settings = train_settings::resolve(&declared, &params, &flags, &mut reports);
     let data = settings.data;
     let network = elaborate::elaborate(&declared, &params, settings.train, &mut reports);
     if let Some((model, last)) = &network
         && (trains || declared.train.is_some())
     {
-        fit::check(model, &declared, *last, data, &mut reports);
+        dataset_check::check(model, &declared, *last, data, &mut reports);
     }
     match network {
         Some((model, _)) if reports.is_empty() => Ok(model),
@@ -107,7 +105,7 @@ pub fn check(
 
 /// A flag with its value parsed.
 struct Flag<'a> {
-    target: Target,
+    target: OverrideTarget,
     name: &'a str,
     value: ast::Expr,
 }

@@ -5,7 +5,7 @@ use super::eval::{Binding, Params, Scope, eval};
 use super::report::Reports;
 use super::typing::{expect, type_of};
 use super::value::{Type, Value};
-use super::{Flag, MAX_DEPTH, Target};
+use super::{Flag, MAX_DEPTH, OverrideTarget};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 use crate::syntax::ast::{self, Call, Expr, ExprKind, Item};
@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 
 /// A param as a command's help shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Knob {
+pub struct ParamInfo {
     /// Its name, and its flag's.
     pub name: String,
     /// Its type.
@@ -31,7 +31,7 @@ pub struct Knob {
 
 /// The params of a file, for the flags and the help of a command that takes it. Those
 /// whose names are wrong, which the check reports, have none.
-pub fn knobs(file: &ast::File) -> Vec<Knob> {
+pub fn param_infos(file: &ast::File) -> Vec<ParamInfo> {
     let params = file.items.iter().filter_map(|item| match item {
         Item::Param(param) => Some(param),
         Item::Block(_) | Item::Model(_) | Item::Train(_) => None,
@@ -39,7 +39,7 @@ pub fn knobs(file: &ast::File) -> Vec<Knob> {
     let mut seen = HashSet::new();
     let named =
         params.filter(|param| !is_reserved(&param.name.node) && seen.insert(&param.name.node));
-    let knobs = named.map(|param| Knob {
+    let infos = named.map(|param| ParamInfo {
         name: param.name.node.clone(),
         kind: param.kind.node.clone(),
         default: print_expr(&param.default),
@@ -47,7 +47,7 @@ pub fn knobs(file: &ast::File) -> Vec<Knob> {
         doc: param.doc.clone(),
         span: param.name.span,
     });
-    knobs.collect()
+    infos.collect()
 }
 
 fn print_range(range: &ast::Range) -> String {
@@ -132,7 +132,7 @@ impl<'a> Resolver<'a, '_> {
         self.open.push(name);
         let flag = self.flags.iter().rev();
         let flag = flag
-            .filter(|f| f.target == Target::Param)
+            .filter(|f| f.target == OverrideTarget::Param)
             .find(|f| f.name == name);
         let expr = flag.map_or(&param.default, |flag| &flag.value);
         let bounds = param.range.iter().flat_map(|r| r.lo.iter().chain(&r.hi));

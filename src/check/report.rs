@@ -1,8 +1,8 @@
-//! Collecting reports, and finding what was meant.
+//! Collecting reports.
 
-use super::elsewhere::ELSEWHERE;
 use crate::diag::{Code, Diagnostic, MAX_REPORTS};
 use crate::span::Span;
+use crate::suggest::nearest;
 use std::collections::HashSet;
 
 /// Reports so far, one a code and place: a mistake inside a repeat is said once.
@@ -52,34 +52,8 @@ impl Reports {
 
 /// Labels of a report that [`Reports::label_from`] still adds to.
 const MAX_LABELS: usize = 4;
-/// Bytes of a name that is still compared with others.
-const MAX_COMPARED: usize = 64;
 /// Names that are still listed in a help line.
 const MAX_LISTED: usize = 16;
-
-/// The name in `known` that `word` may have been meant to be: the nearest in letters, or
-/// what the thing it names elsewhere is called here.
-pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    if word.len() > MAX_COMPARED {
-        return None;
-    }
-    let plain = word.replace('_', "").to_lowercase();
-    let here = |name: &str| ELSEWHERE.contains(&(plain.as_str(), name));
-    let near = known.into_iter().filter_map(|name| {
-        let longer = name.len().max(word.len());
-        let most = 1 + longer / 4;
-        if here(name) {
-            return Some((0, name));
-        }
-        if longer > MAX_COMPARED || name.len().abs_diff(word.len()) > most {
-            return None;
-        }
-        let distance = strsim::damerau_levenshtein(&plain, &name.replace('_', "").to_lowercase());
-        (distance <= most && distance < longer).then_some((distance, name))
-    });
-    near.min_by_key(|&(distance, _)| distance)
-        .map(|(_, name)| name)
-}
 
 /// A help line for an unknown name: the nearest one, or all there are.
 pub(super) fn suggest(word: &str, known: &[&str], kind: &str) -> String {
@@ -119,20 +93,6 @@ pub(super) fn unknown(kind: &str, name: &str, span: Span, known: &[&str]) -> Dia
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn finds_what_was_meant() {
-        let layers = ["conv", "linear", "batch_norm", "relu", "max_pool", "crelu"];
-        let near = |word| nearest(word, layers);
-        assert_eq!(near("Conv2d"), Some("conv"));
-        assert_eq!(near("ReLU"), Some("relu"));
-        assert_eq!(near("BatchNorm2d"), Some("batch_norm"));
-        assert_eq!(near("maxpool"), Some("max_pool"));
-        assert_eq!(near("liner"), Some("linear"));
-        assert_eq!(near("softmax"), None);
-        assert_eq!(near("q"), None);
-        assert_eq!(nearest(&"x".repeat(1 << 20), layers), None);
-    }
 
     #[test]
     fn lists_names() {

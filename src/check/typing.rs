@@ -7,6 +7,7 @@ use super::report::{Reports, quoted, suggest, unknown};
 use super::value::Type;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
+use crate::suggest::nearest;
 use crate::syntax::ast::{BinaryOp, Call, Expr, ExprKind, Ident, UnaryOp};
 use crate::syntax::print_expr;
 
@@ -192,10 +193,7 @@ fn unknown_name(call: &Call, want: Option<Type>, scope: &Scope) -> Diagnostic {
         return Diagnostic::new(Code::Name, message, *span, "names mean nothing here").help(help);
     }
     let report = unknown("name", name, *span, &known);
-    match (
-        super::nearest(name, known.iter().copied()),
-        known.as_slice(),
-    ) {
+    match (nearest(name, known.iter().copied()), known.as_slice()) {
         (Some(_), _) => report,
         (None, []) => report.help(format!("declare it: `param {name}: {kind} = {example}`")),
         (None, known) => report.help(format!(

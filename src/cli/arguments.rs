@@ -1,6 +1,6 @@
 //! The flags of every command, the params of the file among them.
 
-use crate::check::{Knob, Override, Target};
+use crate::check::{Override, OverrideTarget, ParamInfo};
 use crate::engines::cuda::Precision;
 use crate::error::Error;
 use crate::train::options::{EngineKind, Order};
@@ -11,34 +11,34 @@ use std::ffi::OsString;
 const EXAMPLE: &str = "Example: vanc train examples/quickstart.van";
 
 /// The whole command line, for a file with these params.
-pub(super) fn command(knobs: &[Knob]) -> Command {
+pub(super) fn command(params: &[ParamInfo]) -> Command {
     Command::new("vanc")
         .version(env!("CARGO_PKG_VERSION"))
         .about("A small language for neural networks, and the compiler that trains them")
         .after_help(EXAMPLE)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(check(knobs))
-        .subcommand(describe(knobs))
+        .subcommand(check(params))
+        .subcommand(describe(params))
         .subcommand(fmt())
-        .subcommand(train(knobs))
-        .subcommand(sweep(knobs))
+        .subcommand(train(params))
+        .subcommand(sweep(params))
         .subcommand(eval())
         .subcommand(report())
         .subcommand(watch())
-        .subcommand(bench(knobs))
+        .subcommand(bench(params))
         .subcommand(data())
 }
 
-fn check(knobs: &[Knob]) -> Command {
+fn check(params: &[ParamInfo]) -> Command {
     Command::new("check")
         .about("Report every mistake in a file")
         .arg(file())
         .arg(format(&["text", "json"]))
-        .args(params(knobs))
+        .args(param_args(params))
 }
 
-fn describe(knobs: &[Knob]) -> Command {
+fn describe(params: &[ParamInfo]) -> Command {
     Command::new("describe")
         .about("Show the network of a file")
         .arg(file())
@@ -47,7 +47,7 @@ fn describe(knobs: &[Knob]) -> Command {
         .arg(switch("plan", "Show the steps and buffers of training"))
         .arg(number("batch", "N", "Images in a step of the plan"))
         .arg(no_winograd())
-        .args(params(knobs))
+        .args(param_args(params))
 }
 
 fn fmt() -> Command {
@@ -60,11 +60,11 @@ fn fmt() -> Command {
         ))
 }
 
-fn train(knobs: &[Knob]) -> Command {
+fn train(params: &[ParamInfo]) -> Command {
     Command::new("train")
         .about("Train the network of a file")
         .arg(file())
-        .args(params(knobs))
+        .args(param_args(params))
         .args(settings())
         .next_help_heading("Data")
         .args(images())
@@ -87,7 +87,7 @@ fn train(knobs: &[Knob]) -> Command {
         .arg(switch("quiet", "Print nothing but errors"))
 }
 
-fn sweep(knobs: &[Knob]) -> Command {
+fn sweep(params: &[ParamInfo]) -> Command {
     Command::new("sweep")
         .about("Train the network of a file for each combination of values and seeds")
         .arg(file())
@@ -106,7 +106,7 @@ fn sweep(knobs: &[Knob]) -> Command {
             "N",
             "Seeds 0 to N−1, or a list like 3,5,8 [default: the file's seed]",
         ))
-        .args(params(knobs))
+        .args(param_args(params))
         .args(settings())
         .next_help_heading("Data")
         .args(images())
@@ -184,11 +184,11 @@ fn length() -> [Arg; 5] {
     ]
 }
 
-fn bench(knobs: &[Knob]) -> Command {
+fn bench(params: &[ParamInfo]) -> Command {
     Command::new("bench")
         .about("Measure how long a step of training takes")
         .arg(file())
-        .args(params(knobs))
+        .args(param_args(params))
         .args(settings())
         .next_help_heading("Run")
         .arg(number(
@@ -402,11 +402,11 @@ const DECISIVE: [&str; 6] = [
 const FREE: [&str; 3] = ["data-dir", "log-every", "save-every"];
 
 /// The flags of `train` on which a run's numbers depend, each as its name and its id.
-pub(super) fn decisive(knobs: &[Knob]) -> Vec<(String, String)> {
-    let params = knobs.iter().map(|knob| (knob.name.clone(), id(knob)));
+pub(super) fn decisive(params: &[ParamInfo]) -> Vec<(String, String)> {
+    let param_ids = params.iter().map(|param| (param.name.clone(), id(param)));
     let settings = SETTINGS.iter().map(|(name, ..)| *name);
     let others = settings.chain(DECISIVE).map(|n| (n.into(), n.into()));
-    params.chain(others).collect()
+    param_ids.chain(others).collect()
 }
 
 /// The flags that were given of those that a sweep hands on to each run and that
@@ -424,7 +424,7 @@ pub(super) fn setting_overrides(matches: &ArgMatches) -> Vec<Override> {
     let set = SETTINGS.iter().filter_map(|(name, ..)| {
         let value = matches.get_one::<String>(name)?;
         Some(Override {
-            target: Target::Setting,
+            target: OverrideTarget::Setting,
             name: name.to_string(),
             value: value.clone(),
         })
@@ -488,26 +488,26 @@ fn format(formats: &[&'static str]) -> Arg {
 }
 
 /// What the flag of a param is known by: flags of commands have their names.
-fn id(knob: &Knob) -> String {
-    format!("param:{}", knob.name)
+fn id(param: &ParamInfo) -> String {
+    format!("param:{}", param.name)
 }
 
 /// A flag for each param of the file.
-fn params(knobs: &[Knob]) -> Vec<Arg> {
-    let args = knobs.iter().map(|knob| {
-        let range = knob
+fn param_args(params: &[ParamInfo]) -> Vec<Arg> {
+    let args = params.iter().map(|param| {
+        let range = param
             .range
             .as_ref()
             .map(|range| format!(" in {range}"))
             .unwrap_or_default();
-        let doc = knob.doc.clone().unwrap_or_default();
-        Arg::new(id(knob))
-            .long(knob.name.clone())
-            .value_name(knob.kind.to_uppercase())
+        let doc = param.doc.clone().unwrap_or_default();
+        Arg::new(id(param))
+            .long(param.name.clone())
+            .value_name(param.kind.to_uppercase())
             .allow_hyphen_values(true)
             .help_heading("Params of the file")
             .help(
-                format!("{doc} [default: {}{range}]", knob.default)
+                format!("{doc} [default: {}{range}]", param.default)
                     .trim()
                     .to_string(),
             )
@@ -516,12 +516,12 @@ fn params(knobs: &[Knob]) -> Vec<Arg> {
 }
 
 /// The params that the command line sets.
-pub(super) fn param_overrides(knobs: &[Knob], matches: &ArgMatches) -> Vec<Override> {
-    let set = knobs.iter().filter_map(|knob| {
-        let value = matches.get_one::<String>(&id(knob))?;
+pub(super) fn param_overrides(params: &[ParamInfo], matches: &ArgMatches) -> Vec<Override> {
+    let set = params.iter().filter_map(|param| {
+        let value = matches.get_one::<String>(&id(param))?;
         Some(Override {
-            target: Target::Param,
-            name: knob.name.clone(),
+            target: OverrideTarget::Param,
+            name: param.name.clone(),
             value: value.clone(),
         })
     });

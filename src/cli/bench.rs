@@ -57,7 +57,7 @@ pub(super) struct Report {
 /// Time that one kind of step takes in one layer.
 struct Share {
     path: String,
-    word: &'static str,
+    name: &'static str,
     /// Mean of the timed steps.
     seconds: f64,
     flops: u64,
@@ -103,7 +103,7 @@ pub(super) fn run(model: &Model, options: &Options) -> Result<Report> {
             report.profile = times
                 .map(|(step, &seconds)| Share {
                     path: step.path.clone(),
-                    word: step.action.word(),
+                    name: step.action.name(),
                     seconds: seconds / runs,
                     flops: step.cost.flops,
                 })
@@ -145,18 +145,18 @@ fn time(
         .iter()
         .map(|x| (x * 127.0 + 128.0) as u8)
         .collect();
-    let holds = hold(engine, &pixels, batch, shape)?;
-    let (mut step, together) = (0, if holds { TOGETHER } else { 1 });
+    let resident = make_resident(engine, &pixels, batch, shape)?;
+    let (mut step, together) = (0, if resident { TOGETHER } else { 1 });
     let mut some = || -> Result<f64> {
         let start = Instant::now();
         for _ in 0..together {
-            match holds {
+            match resident {
                 true => engine.queue(0, at(step))?,
                 false => drop(engine.step(batch, at(step))?),
             }
             step += 1;
         }
-        if holds {
+        if resident {
             engine.outcomes()?;
         }
         Ok(start.elapsed().as_secs_f64() / together as f64)
@@ -183,7 +183,12 @@ fn time(
 }
 
 /// Gives the batch's images to the engine to keep; whether it does.
-fn hold(engine: &mut dyn Engine, pixels: &[u8], batch: &Batch, shape: Shape) -> Result<bool> {
+fn make_resident(
+    engine: &mut dyn Engine,
+    pixels: &[u8],
+    batch: &Batch,
+    shape: Shape,
+) -> Result<bool> {
     let each = vec![0.5; shape.channels()];
     let images = Images {
         shape,
@@ -194,14 +199,14 @@ fn hold(engine: &mut dyn Engine, pixels: &[u8], batch: &Batch, shape: Shape) -> 
         batch: batch.len(),
         augment: &[],
     };
-    let holds = engine.hold(&images)?;
-    if holds {
+    let resident = engine.make_resident(&images)?;
+    if resident {
         engine.begin_epoch(&Order {
             images: (0..batch.len() as u32).collect(),
             changes: Vec::new(),
         })?;
     }
-    Ok(holds)
+    Ok(resident)
 }
 
 fn random_batch(model: &Model) -> Batch {
@@ -244,7 +249,7 @@ impl Report {
             let share = |share: &Share| {
                 json!({
                     "path": share.path,
-                    "step": share.word,
+                    "step": share.name,
                     "seconds": share.seconds,
                     "flops": share.flops,
                 })
@@ -300,7 +305,7 @@ impl Report {
         let total: f64 = self.profile.iter().map(|share| share.seconds).sum();
         let mut kinds: Vec<Share> = Vec::new();
         for share in &self.profile {
-            match kinds.iter_mut().find(|kind| kind.word == share.word) {
+            match kinds.iter_mut().find(|kind| kind.name == share.name) {
                 Some(kind) => {
                     kind.seconds += share.seconds;
                     kind.flops += share.flops;
@@ -327,7 +332,7 @@ impl Report {
                     "{:>10.3}  {:>5.1}%  {speed:>8}  {:<26}  {}",
                     share.seconds * 1e3,
                     100.0 * share.seconds / total,
-                    share.word,
+                    share.name,
                     share.path
                 );
                 out.push_str(line.trim_end());

@@ -4,20 +4,20 @@ use super::arguments::param_overrides;
 use super::describe::print;
 use super::source::Source;
 use super::{FAILED, Failure, report};
-use crate::check::Knob;
+use crate::check::ParamInfo;
 use crate::describe::{count, totals};
 use clap::ArgMatches;
 use std::process::ExitCode;
 
 pub(super) fn run(
     source: &mut Source,
-    knobs: &[Knob],
+    params: &[ParamInfo],
     matches: &ArgMatches,
 ) -> Result<(), Failure> {
     let json = matches
         .get_one::<String>("format")
         .is_some_and(|f| f == "json");
-    match source.model(&param_overrides(knobs, matches), false) {
+    match source.model(&param_overrides(params, matches), false) {
         Ok(model) => {
             if !json {
                 let totals = totals(&model);

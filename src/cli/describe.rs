@@ -4,7 +4,7 @@ use super::Failure;
 use super::arguments::param_overrides;
 use super::options;
 use super::source::Source;
-use crate::check::Knob;
+use crate::check::ParamInfo;
 use crate::describe::{dot, json, plan_json, plan_table, table};
 use crate::engines::cpu::Cpu;
 use crate::error::Error;
@@ -14,10 +14,10 @@ use std::io::{ErrorKind, Write};
 
 pub(super) fn run(
     source: &mut Source,
-    knobs: &[Knob],
+    params: &[ParamInfo],
     matches: &ArgMatches,
 ) -> Result<(), Failure> {
-    let model = source.model(&param_overrides(knobs, matches), false)?;
+    let model = source.model(&param_overrides(params, matches), false)?;
     let format = matches.get_one::<String>("format").map(String::as_str);
     if matches.get_flag("plan") {
         let batch = matches.get_one::<u64>("batch").copied();

@@ -174,7 +174,7 @@ fn find(wanted: Wanted) -> Result<Choice> {
 
 impl Wanted {
     /// What a training is to run on.
-    pub fn of(options: &Options) -> Wanted {
+    pub fn from_options(options: &Options) -> Wanted {
         Wanted {
             engine: options.engine,
             device: options.device,

@@ -1,20 +1,21 @@
 //! `vanc eval RUN_OR_CHECKPOINT`: how well a network does, class by class.
 
 use super::device::{self, Wanted};
-use crate::check::{self, Override, Target};
+use crate::check::{self, Override, OverrideTarget};
 use crate::data::{self, Dataset, Request};
 use crate::diag::{Sources, Style};
 use crate::error::{Error, Result};
 use crate::ir::Model;
+use crate::paint::Paint;
 use crate::plan::Purpose;
+use crate::text::{decimal, percent};
 use crate::train::checkpoint::Checkpoint;
 use crate::train::confusion::Confusion;
 use crate::train::evaluate::evaluate;
 use crate::train::metrics::Split;
-use crate::train::position::Sums;
 use crate::train::progress::Progress;
-use crate::train::progress::text::{Paint, decimal, percent};
 use crate::train::run_folder;
+use crate::train::run_progress::Sums;
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -114,7 +115,7 @@ pub fn run(options: &Options) -> Result<Report> {
     Ok(Report {
         path,
         model: model.name,
-        step: checkpoint.meta.position.step,
+        step: checkpoint.meta.progress.step,
         data: dataset.name,
         warning,
         split: options.split,
@@ -157,12 +158,18 @@ fn model(checkpoint: &Checkpoint, options: &Options, path: &Path) -> Result<Mode
         value: value.clone(),
     };
     let made = &checkpoint.meta.overrides;
-    let params = made.params.iter().map(|flag| of(Target::Param, flag));
-    let settings = made.settings.iter().map(|flag| of(Target::Setting, flag));
+    let params = made
+        .params
+        .iter()
+        .map(|flag| of(OverrideTarget::Param, flag));
+    let settings = made
+        .settings
+        .iter()
+        .map(|flag| of(OverrideTarget::Setting, flag));
     let mut overrides: Vec<Override> = params.chain(settings).collect();
     if let Some(data) = &options.data {
-        overrides.retain(|flag| flag.target != Target::Setting || flag.name != "data");
-        overrides.push(of(Target::Setting, &("data".into(), data.clone())));
+        overrides.retain(|flag| flag.target != OverrideTarget::Setting || flag.name != "data");
+        overrides.push(of(OverrideTarget::Setting, &("data".into(), data.clone())));
     }
     let name = format!("the model in {}", path.display());
     let mut sources = Sources::new(name, checkpoint.meta.source.as_str());

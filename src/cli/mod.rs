@@ -8,15 +8,15 @@ mod describe;
 mod device;
 pub mod eval;
 mod fmt;
-mod follow;
 mod options;
 pub mod report;
 mod source;
 mod sweep;
 pub mod train;
 pub mod watch;
+mod worker;
 
-use crate::check::Knob;
+use crate::check::ParamInfo;
 use crate::diag::{Code, Diagnostic, MAX_REPORTS, Style};
 use crate::error::Error;
 use crate::train::session::Ending;
@@ -55,9 +55,9 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Ok(source) => source,
         Err(error) => return fail(&error, FAILED),
     };
-    let knobs = match &mut source {
-        Some(source) => match source.knobs() {
-            Ok(knobs) => knobs,
+    let params = match &mut source {
+        Some(source) => match source.params() {
+            Ok(params) => params,
             Err(mistakes) => {
                 let json = args
                     .windows(2)
@@ -72,25 +72,25 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         },
         None => Vec::new(),
     };
-    let command = arguments::command(&knobs);
+    let command = arguments::command(&params);
     let matches = match command.try_get_matches_from(&args) {
         Ok(matches) => matches,
-        Err(error) => return refuse(error, &knobs, source.as_ref()),
+        Err(error) => return refuse(error, &params, source.as_ref()),
     };
     let Some((name, matches)) = matches.subcommand() else {
         return ExitCode::from(MISUSED);
     };
     let result = match (name, &mut source) {
-        ("check", Some(source)) => check::run(source, &knobs, matches),
-        ("describe", Some(source)) => describe::run(source, &knobs, matches),
+        ("check", Some(source)) => check::run(source, &params, matches),
+        ("describe", Some(source)) => describe::run(source, &params, matches),
         ("fmt", _) => fmt::run(matches),
-        ("train", Some(source)) => train_file(source, &knobs, matches),
-        ("sweep", Some(source)) => sweep::run(&args, source, &knobs, matches),
+        ("train", Some(source)) => train_file(source, &params, matches),
+        ("sweep", Some(source)) => sweep::run(&args, source, &params, matches),
         ("eval", _) => evaluate(matches),
         ("data", _) => data::run(matches),
         ("report", _) => write_report(matches),
         ("watch", _) => watch_run(matches),
-        ("bench", Some(source)) => bench_file(source, &knobs, matches),
+        ("bench", Some(source)) => bench_file(source, &params, matches),
         _ => Err(Failure::Error(arguments::missing_file(matches))),
     };
     match result {
@@ -106,9 +106,13 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     }
 }
 
-fn train_file(source: &mut Source, knobs: &[Knob], matches: &ArgMatches) -> Result<(), Failure> {
-    let options = options::train(&source.path, knobs, matches)?;
-    let mut overrides = arguments::param_overrides(knobs, matches);
+fn train_file(
+    source: &mut Source,
+    params: &[ParamInfo],
+    matches: &ArgMatches,
+) -> Result<(), Failure> {
+    let options = options::train(&source.path, params, matches)?;
+    let mut overrides = arguments::param_overrides(params, matches);
     overrides.extend(arguments::setting_overrides(matches));
     let model = source.model(&overrides, true)?;
     match train::run(source.text(), &model, &options)? {
@@ -122,9 +126,13 @@ fn stopped(signal: i32) -> ExitCode {
     ExitCode::from(128u8.wrapping_add(signal as u8))
 }
 
-fn bench_file(source: &mut Source, knobs: &[Knob], matches: &ArgMatches) -> Result<(), Failure> {
+fn bench_file(
+    source: &mut Source,
+    params: &[ParamInfo],
+    matches: &ArgMatches,
+) -> Result<(), Failure> {
     let options = options::bench(matches)?;
-    let mut overrides = arguments::param_overrides(knobs, matches);
+    let mut overrides = arguments::param_overrides(params, matches);
     overrides.extend(arguments::setting_overrides(matches));
     let report = bench::run(&source.model(&overrides, true)?, &options)?;
     describe::print(
@@ -213,21 +221,24 @@ fn style() -> Style {
 
 /// Answers a command line that clap does not take. A flag that no command has may be
 /// meant for a param of the file: then the nearest is shown where it is declared.
-fn refuse(error: clap::Error, knobs: &[Knob], source: Option<&Source>) -> ExitCode {
+fn refuse(error: clap::Error, params: &[ParamInfo], source: Option<&Source>) -> ExitCode {
     let unknown = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(flag)) => flag.trim_start_matches('-').to_string(),
         _ => String::new(),
     };
     let flag = unknown.split('=').next().unwrap_or_default();
-    let near = crate::check::nearest(flag, knobs.iter().map(|knob| knob.name.as_str()));
-    let declared = knobs.iter().find(|knob| Some(knob.name.as_str()) == near);
-    if let (ErrorKind::UnknownArgument, Some(knob), Some(source)) = (error.kind(), declared, source)
+    let near = crate::suggest::nearest(flag, params.iter().map(|param| param.name.as_str()));
+    let declared = params
+        .iter()
+        .find(|param| Some(param.name.as_str()) == near);
+    if let (ErrorKind::UnknownArgument, Some(param), Some(source)) =
+        (error.kind(), declared, source)
     {
         let message = format!("the file has no param `{flag}`, and no command a flag `--{flag}`");
-        let label = format!("did you mean `--{}`?", knob.name);
-        let report = Diagnostic::new(Code::Name, message, knob.span, label).help(format!(
+        let label = format!("did you mean `--{}`?", param.name);
+        let report = Diagnostic::new(Code::Name, message, param.span, label).help(format!(
             "write `--{}`; `--help` shows every param and flag",
-            knob.name
+            param.name
         ));
         complain(&report.render(&source.sources, style()));
         return ExitCode::from(MISUSED);

@@ -4,7 +4,7 @@ use super::arguments::{param_overrides, setting_overrides};
 use super::bench;
 use super::device::Wanted;
 use super::eval::{self, Which};
-use crate::check::{Knob, Override};
+use crate::check::{Override, ParamInfo};
 use crate::engines::cuda::Precision;
 use crate::error::{Error, Result};
 use crate::train::memory;
@@ -15,13 +15,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What `train` is asked to do with the file at `path`.
-pub(super) fn train(path: &Path, knobs: &[Knob], matches: &ArgMatches) -> Result<Options> {
+pub(super) fn train(path: &Path, params: &[ParamInfo], matches: &ArgMatches) -> Result<Options> {
     let pairs = |overrides: Vec<Override>| -> Vec<(String, String)> {
         overrides.into_iter().map(|o| (o.name, o.value)).collect()
     };
     let mut options = Options::new(path);
     options.overrides = Overrides {
-        params: pairs(param_overrides(knobs, matches)),
+        params: pairs(param_overrides(params, matches)),
         settings: pairs(setting_overrides(matches)),
     };
     options.data_dir = path_of(matches, "data-dir");

@@ -1,6 +1,6 @@
 //! `vanc report DIR`: figures and tables of a sweep or a run.
 
-use crate::check::{self, Override, Target};
+use crate::check::{self, Override, OverrideTarget};
 use crate::describe::totals;
 use crate::diag::Sources;
 use crate::error::Result;
@@ -26,7 +26,7 @@ fn layers(run: &Run) -> Option<usize> {
     let params = run.config.as_ref()?.params().into_iter();
     let overrides: Vec<Override> = params
         .map(|(name, value)| Override {
-            target: Target::Param,
+            target: OverrideTarget::Param,
             name,
             value,
         })

@@ -1,7 +1,7 @@
 //! The `.van` file that a command takes.
 
 use super::Failure;
-use crate::check::{self, Knob, Override};
+use crate::check::{self, Override, ParamInfo};
 use crate::diag::{Diagnostic, Sources};
 use crate::error::{Error, Result};
 use crate::ir::Model;
@@ -53,8 +53,8 @@ impl Source {
     }
 
     /// The params that the file declares.
-    pub fn knobs(&self) -> Result<Vec<Knob>, Vec<Diagnostic>> {
-        Ok(check::knobs(&syntax::parse(self.text(), 0)?))
+    pub fn params(&self) -> Result<Vec<ParamInfo>, Vec<Diagnostic>> {
+        Ok(check::param_infos(&syntax::parse(self.text(), 0)?))
     }
 
     pub fn text(&self) -> &str {

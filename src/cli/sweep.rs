@@ -1,14 +1,14 @@
 //! `vanc sweep FILE`: a grid of runs of `vanc train`, several at once.
 
-mod ask;
 mod check;
+mod request;
 
 use super::describe::print;
 use super::source::Source;
 use super::{FAILED, Failure, stopped, train};
-use crate::check::Knob;
+use crate::check::ParamInfo;
 use crate::error::{Error, Result};
-use crate::sweep::emit::{Script, Target};
+use crate::sweep::emit::{Script, ScriptTarget};
 use crate::sweep::folder::SweepFolder;
 use crate::sweep::grid::Run;
 use crate::sweep::outcome::Outcome;
@@ -16,12 +16,12 @@ use crate::sweep::progress::Progress;
 use crate::sweep::results::{self, Tally};
 use crate::sweep::runner::{self, Ended, Task, Work};
 use crate::sweep::shard::MAX_SHARDS;
+use crate::text::quote;
 use crate::train::memory;
-use crate::train::options::quote;
 use crate::train::stop::Stop;
-use ask::Asked;
 use check::{Checked, check, read_data};
 use clap::ArgMatches;
+use request::SweepRequest;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
@@ -35,22 +35,22 @@ const PROCESS: f64 = 64e6;
 pub(super) fn run(
     args: &[OsString],
     source: &Source,
-    knobs: &[Knob],
+    params: &[ParamInfo],
     matches: &ArgMatches,
 ) -> Result<(), Failure> {
-    let asked = Asked::read(source, knobs, matches)?;
+    let request = SweepRequest::read(source, params, matches)?;
     if let Some(target) = target(matches)? {
-        check(source, knobs, &asked.settings)?;
-        return print(&script(args, &asked, matches)?.text(target));
+        check(source, params, &request.settings)?;
+        return print(&script(args, &request, matches)?.text(target));
     }
     train::use_threads(super::options::threads(matches))?;
-    let checked = check(source, knobs, &asked.settings)?;
+    let checked = check(source, params, &request.settings)?;
     let data_dir = matches.get_one::<std::path::PathBuf>("data-dir");
     let images = read_data(&checked, data_dir.map(|dir| dir.as_path()))?;
-    let shared = asked.shard.is_some();
-    let folder = SweepFolder::open(&asked.out, &asked.settings, source.text(), shared)?;
-    let mut progress = Progress::new(asked.quiet);
-    let ended = sweep(&asked, &checked, images, &folder, &mut progress);
+    let shared = request.shard.is_some();
+    let folder = SweepFolder::open(&request.out, &request.settings, source.text(), shared)?;
+    let mut progress = Progress::new(request.quiet);
+    let ended = sweep(&request, &checked, images, &folder, &mut progress);
     progress.clear();
     let (ended, signal) = ended?;
     let tally = results::write(folder.dir())?;
@@ -65,7 +65,7 @@ pub(super) fn run(
         ));
         return Err(Failure::Said(stopped(signal)));
     }
-    progress.note(&summary(&asked, &tally));
+    progress.note(&summary(&request, &tally));
     match ended.failed + ended.stopped {
         0 => Ok(()),
         _ => Err(Failure::Said(ExitCode::from(FAILED))),
@@ -74,7 +74,7 @@ pub(super) fn run(
 
 /// Does what is missing of the sweep, or of its shard, until a signal comes.
 fn sweep(
-    asked: &Asked,
+    request: &SweepRequest,
     checked: &[Checked],
     images: usize,
     folder: &SweepFolder,
@@ -83,20 +83,25 @@ fn sweep(
     // The runner says what the first signal does.
     let stop = Stop::default();
     stop.on_signals("")?;
-    let runs = asked.settings.grid.runs();
+    let runs = request.settings.grid.runs();
     let all = runs.len();
-    let (tasks, mine) = tasks(asked, checked, runs, folder);
-    let jobs = jobs(asked, checked, images).min(tasks.len().max(1));
-    let threads = (asked.threads / jobs).max(1);
+    let (tasks, mine) = tasks(request, checked, runs, folder);
+    let jobs = jobs(request, checked, images).min(tasks.len().max(1));
+    let threads = (request.threads / jobs).max(1);
     let work = Work {
         folder,
         jobs,
         threads,
-        flags: flags(asked, jobs),
+        flags: flags(request, jobs),
     };
     let runs: Vec<&Run> = tasks.iter().map(|task| &task.run).collect();
-    let facts = facts(asked, all, mine, tasks.len(), &work);
-    progress.heading(&asked.settings.file, &facts, &asked.settings.grid, &runs);
+    let facts = facts(request, all, mine, tasks.len(), &work);
+    progress.heading(
+        &request.settings.file,
+        &facts,
+        &request.settings.grid,
+        &runs,
+    );
     // So that they are there to be looked at from the start.
     results::write(folder.dir())?;
     let ended = runner::run(&work, tasks, &stop, progress)?;
@@ -106,14 +111,14 @@ fn sweep(
 /// The runs to do, the first seed of every combination first, and how many of the grid
 /// are this shard's.
 fn tasks(
-    asked: &Asked,
+    request: &SweepRequest,
     checked: &[Checked],
     runs: Vec<Run>,
     folder: &SweepFolder,
 ) -> (Vec<Task>, usize) {
-    let Asked {
+    let SweepRequest {
         settings, shard, ..
-    } = asked;
+    } = request;
     let seeds = settings.grid.seeds.len().max(1);
     let mine = runs
         .into_iter()
@@ -141,12 +146,12 @@ fn tasks(
 
 /// Runs at a time: as was said, or one a thread as far as memory goes. Small networks use
 /// one core better than several, and a run's numbers do not depend on its threads.
-fn jobs(asked: &Asked, checked: &[Checked], images: usize) -> usize {
-    if let Some(jobs) = asked.jobs {
+fn jobs(request: &SweepRequest, checked: &[Checked], images: usize) -> usize {
+    if let Some(jobs) = request.jobs {
         return jobs;
     }
     let most = checked.iter().map(|c| c.memory).fold(0.0, f64::max) + images as f64 + PROCESS;
-    let limit = asked
+    let limit = request
         .memory
         .map(|bytes| bytes as f64)
         .or_else(memory::available);
@@ -154,31 +159,31 @@ fn jobs(asked: &Asked, checked: &[Checked], images: usize) -> usize {
     let side_by_side = checked.iter().map(|checked| match checked.runner.card() {
         // They would share it, and each would take longer.
         Some(_) => 1,
-        None => asked.threads,
+        None => request.threads,
     });
     side_by_side.min().unwrap_or(1).min(fit).max(1)
 }
 
 /// A run's share of the memory, and the flags handed on as they are.
-fn flags(asked: &Asked, jobs: usize) -> Vec<OsString> {
+fn flags(request: &SweepRequest, jobs: usize) -> Vec<OsString> {
     let mut flags = Vec::new();
-    if let Some(bytes) = asked.memory {
+    if let Some(bytes) = request.memory {
         flags.push(format!("--memory={}", (bytes / jobs as u64).max(1)).into());
     }
-    for (name, value) in &asked.free {
+    for (name, value) in &request.free {
         let mut flag = OsString::from(format!("--{name}="));
         flag.push(value);
         flags.push(flag);
     }
-    if asked.tensorboard {
+    if request.tensorboard {
         flags.push("--tensorboard".into());
     }
     flags
 }
 
 /// What is shown above the runs.
-fn facts(asked: &Asked, all: usize, mine: usize, left: usize, work: &Work) -> Vec<Fact> {
-    let grid = &asked.settings.grid;
+fn facts(request: &SweepRequest, all: usize, mine: usize, left: usize, work: &Work) -> Vec<Fact> {
+    let grid = &request.settings.grid;
     let axes = grid
         .axes
         .iter()
@@ -212,13 +217,13 @@ fn counted(n: usize, what: &str) -> String {
 }
 
 /// How the whole grid stands at the end, and where the results are.
-fn summary(asked: &Asked, tally: &Tally) -> String {
+fn summary(request: &SweepRequest, tally: &Tally) -> String {
     let Tally {
         done,
         failed,
         missing,
     } = *tally;
-    let dir = asked.out.display().to_string();
+    let dir = request.out.display().to_string();
     let mut text = format!(
         "\n  {}: {done} done",
         counted(done + failed + missing, "run")
@@ -240,11 +245,11 @@ fn summary(asked: &Asked, tally: &Tally) -> String {
 }
 
 /// What `--emit` asks for.
-fn target(matches: &ArgMatches) -> Result<Option<Target>> {
+fn target(matches: &ArgMatches) -> Result<Option<ScriptTarget>> {
     let target = match matches.get_one::<String>("emit").map(String::as_str) {
         None => None,
-        Some("slurm") => Some(Target::Slurm),
-        Some(_) => Some(Target::Shell),
+        Some("slurm") => Some(ScriptTarget::Slurm),
+        Some(_) => Some(ScriptTarget::Shell),
     };
     let given = |name: &str| matches.contains_id(name);
     if target.is_some() && given("shard") {
@@ -263,8 +268,8 @@ fn target(matches: &ArgMatches) -> Result<Option<Target>> {
 }
 
 /// The script that does what `args` say in parts.
-fn script(args: &[OsString], asked: &Asked, matches: &ArgMatches) -> Result<Script> {
-    let runs = asked.settings.grid.runs().len();
+fn script(args: &[OsString], request: &SweepRequest, matches: &ArgMatches) -> Result<Script> {
+    let runs = request.settings.grid.runs().len();
     let shards = match matches.get_one::<u64>("shards") {
         None => runs.min(SHARDS),
         Some(&n) => usize::try_from(n)
@@ -292,7 +297,7 @@ fn script(args: &[OsString], asked: &Asked, matches: &ArgMatches) -> Result<Scri
             _ => command.push(word),
         }
     }
-    let stem = Path::new(&asked.settings.file).with_extension("");
+    let stem = Path::new(&request.settings.file).with_extension("");
     Ok(Script {
         name: format!("sweep-{}", stem.display()),
         cwd: std::env::current_dir().map_err(here)?,

@@ -1,7 +1,7 @@
 //! `vanc train FILE`: data, engine, run folder and loop, chained.
 
 use super::device::{self, Choice, Runner, Wanted};
-use super::follow;
+use super::worker;
 use crate::data::{self, Dataset, Request, Sampler};
 use crate::describe::{count, totals};
 use crate::engines::cuda::{self, Group, GroupId};
@@ -14,9 +14,9 @@ use crate::tensor::Tensor;
 use crate::train::checkpoint::{Checkpoint, DataMeta, FORMAT, Meta};
 use crate::train::config::Config;
 use crate::train::options::{Options, Order};
-use crate::train::position::Position;
 use crate::train::progress::{Progress, Summary};
-use crate::train::run_folder::{self, Place, RunFolder};
+use crate::train::run_folder::{self, RunFolder, RunStart};
+use crate::train::run_progress::RunProgress;
 use crate::train::session::{Ending, Session, Task};
 use crate::train::stop::Stop;
 use crate::train::weights;
@@ -37,7 +37,7 @@ pub fn run(source: &str, model: &Model, options: &Options) -> Result<Ending> {
     use_threads(options.threads)?;
     let world = World::from_environment()?;
     if let Some(world) = world.as_ref().filter(|world| world.rank > 0) {
-        return follow::run(source, model, options, world);
+        return worker::run(source, model, options, world);
     }
     let mut progress = Progress::new(options.quiet);
     let ending = train(source, model, options, world.as_ref(), &mut progress);
@@ -54,17 +54,17 @@ fn train(
 ) -> Result<Ending> {
     let mut settings = Config::new(model, options)?;
     let out = options.out.as_deref();
-    let place = run_folder::choose(&model.name, out, options.resume, options.force)?;
-    if let Place::Resumed { folder, checkpoint } = &place {
+    let start = run_folder::choose(&model.name, out, options.resume, options.force)?;
+    if let RunStart::Resumed { folder, checkpoint } = &start {
         settings = resumed_settings(settings, folder, checkpoint, source)?;
     }
     // All that can fail for a reason of the user's comes before anything is written.
     let choice = match world {
         Some(world) => {
-            let (card, precision) = device::choose_in(world, Wanted::of(options))?;
+            let (card, precision) = device::choose_in(world, Wanted::from_options(options))?;
             Choice::from(Runner::Cuda(card, precision))
         }
-        None => device::choose(Wanted::of(options))?,
+        None => device::choose(Wanted::from_options(options))?,
     };
     if let Some(note) = &choice.note {
         progress.note(note);
@@ -79,13 +79,13 @@ fn train(
     let runner = &choice.runner;
     runner.check_memory(model, part, Purpose::Training, options.memory)?;
     let make = |tensors: &[Tensor]| build(runner, model, tensors, links.as_ref());
-    let mut engine = engine(model, options, &make, &place, &dataset)?;
-    let (folder, meta) = match place {
-        Place::Resumed { folder, checkpoint } => {
+    let mut engine = engine(model, options, &make, &start, &dataset)?;
+    let (folder, meta) = match start {
+        RunStart::Resumed { folder, checkpoint } => {
             folder.write_settings(&settings.to_text())?;
             (folder, checkpoint.meta)
         }
-        Place::New {
+        RunStart::New {
             dir,
             numbered,
             force,
@@ -130,7 +130,7 @@ fn train(
     };
     let mut session = Session::new(task, engine.as_mut(), &folder, meta, &stop, progress)?;
     let ending = session.run()?;
-    let (position, history) = session.into_results();
+    let (reached, history) = session.into_results();
     if let Some(links) = &links {
         links.end(match ending {
             Ending::Finished => None,
@@ -139,13 +139,13 @@ fn train(
     }
     match ending {
         Ending::Finished => progress.summary(&Summary {
-            position: &position,
+            progress: &reached,
             history: &history,
             dir: folder.dir(),
         }),
         Ending::Stopped(_) => progress.note(&format!(
             "stopped after step {} and saved {}; to go on:\n\n    {}\n",
-            position.step,
+            reached.step,
             run_folder::last(folder.dir()).display(),
             options.command(Some(folder.dir())),
         )),
@@ -277,18 +277,18 @@ fn engine(
     model: &Model,
     options: &Options,
     make: &Make,
-    place: &Place,
+    start: &RunStart,
     dataset: &Dataset,
 ) -> Result<Box<dyn Engine>> {
     let mut initial = engines::init::initial(model, model.train.seed);
-    match place {
-        Place::New { .. } => {
+    match start {
+        RunStart::New { .. } => {
             if let Some(path) = &options.weights {
                 weights::load(path, model, &mut initial)?;
             }
             make(&initial)
         }
-        Place::Resumed { folder, checkpoint } => {
+        RunStart::Resumed { folder, checkpoint } => {
             checkpoint.meta.data.check(dataset)?;
             let mut engine = make(&initial)?;
             engine
@@ -328,7 +328,7 @@ fn first_meta(source: &str, model: &Model, options: &Options, dataset: &Dataset)
         overrides: options.overrides.clone(),
         data: DataMeta::new(dataset, options.data_dir.as_deref()),
         seed: model.train.seed,
-        position: Position::default(),
+        progress: RunProgress::default(),
     }
 }
 
@@ -387,12 +387,9 @@ fn show_heading(
         ),
         ("run", folder.dir().display().to_string()),
     ];
-    if meta.position.step > 0 {
-        let position = &meta.position;
-        let at = format!(
-            "after step {}, {} epochs done",
-            position.step, position.epoch
-        );
+    if meta.progress.step > 0 {
+        let reached = &meta.progress;
+        let at = format!("after step {}, {} epochs done", reached.step, reached.epoch);
         facts.push(("resumed", at));
     }
     progress.heading(&model.name, &facts);

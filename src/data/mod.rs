@@ -9,17 +9,17 @@ mod augment;
 mod cifar;
 mod folder;
 mod idx;
+mod inventory;
 mod locate;
 mod random;
 mod sampler;
 mod shapes;
 mod standardize;
-mod stock;
 mod synthetic;
 
+pub use inventory::{Inventory, inventory};
 pub use locate::folder;
 pub use sampler::{Epoch, Sampler};
-pub use stock::{Stock, stock};
 
 use crate::error::{Error, Result};
 use crate::ir::{DatasetKind, Shape};

@@ -101,13 +101,13 @@ fn draw(image: &mut [u8], shape: Shape, figure: Figure, noise: f32, rng: &mut Ch
     let (channels, (_, side)) = (shape.channels(), shape.extent());
     let background = Background::random(channels, side as f32, rng);
     let lift: Vec<f32> = (0..channels).map(|_| between(LIFT, rng)).collect();
-    let place = Place::random(side as f32, rng);
+    let place = ShapePlacement::random(side as f32, rng);
     let cover: Vec<f32> = (0..side * side)
         .map(|position| place.cover(figure, position % side, position / side))
         .collect();
     for (channel, plane) in image.chunks_exact_mut(side * side).enumerate() {
         for (position, (pixel, &cover)) in plane.iter_mut().zip(&cover).enumerate() {
-            let below = background.at(channel, position % side, position / side);
+            let below = background.value_at(channel, position % side, position / side);
             let ink = background.colour[channel] + lift[channel];
             let value = below + cover * (ink - below) + noise * normal(rng);
             // A cast from float saturates at 0 and 255.
@@ -161,7 +161,7 @@ impl Background {
     }
 
     /// Value of a channel at the pixel of column `x` and row `y`.
-    fn at(&self, channel: usize, x: usize, y: usize) -> f32 {
+    fn value_at(&self, channel: usize, x: usize, y: usize) -> f32 {
         let point = [x as f32 + 0.5, y as f32 + 0.5];
         let [right, down] = self.slope[channel];
         let half = self.side / 2.0;
@@ -186,14 +186,14 @@ impl Stroke {
 }
 
 /// Where a shape is, how large, and how tilted.
-struct Place {
+struct ShapePlacement {
     centre: [f32; 2],
     radius: f32,
     cos: f32,
     sin: f32,
 }
 
-impl Place {
+impl ShapePlacement {
     /// A shape that lies inside the image, but for the corners of tilted ones.
     fn random(side: f32, rng: &mut ChaCha8Rng) -> Self {
         let centre = point((0.5 - MAX_SHIFT, 0.5 + MAX_SHIFT), rng).map(|share| share * side);
@@ -201,7 +201,7 @@ impl Place {
         // From the tangent by a square root, which every machine rounds alike.
         let tangent = between((-MAX_TILT, MAX_TILT), rng);
         let cos = 1.0 / (1.0 + tangent * tangent).sqrt();
-        Place {
+        ShapePlacement {
             centre,
             radius,
             cos,

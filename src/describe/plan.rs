@@ -1,6 +1,6 @@
 //! The plan of a network: steps, buffers, arithmetic, memory.
 
-use crate::plan::{Cost, Id, Kind, Place, Plan, Step};
+use crate::plan::{Cost, Id, Kind, Plan, Step, Storage};
 use crate::text::count;
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
@@ -43,7 +43,7 @@ pub fn plan_json(plan: &Plan) -> Value {
         let names = |ids: Vec<Id>| -> Vec<usize> { ids.into_iter().map(|id| id.0).collect() };
         json!({
             "path": step.path,
-            "step": step.action.word(),
+            "step": step.action.name(),
             "reads": names(step.action.reads()),
             "writes": names(step.action.writes()),
             "workspace": step.workspace.map(|id| id.0),
@@ -52,7 +52,7 @@ pub fn plan_json(plan: &Plan) -> Value {
         })
     });
     let buffers = plan.buffers.iter().map(|buffer| {
-        let (place, offset) = where_it_is(buffer.place);
+        let (place, offset) = where_it_is(buffer.storage);
         json!({
             "name": buffer.name,
             "elements": buffer.elements,
@@ -85,7 +85,7 @@ fn row(plan: &Plan, step: &Step) -> Vec<String> {
     };
     vec![
         step.path.clone(),
-        step.action.word().to_string(),
+        step.action.name().to_string(),
         makes.unwrap_or_default(),
         flops,
         count(step.cost.bytes.into()),
@@ -94,7 +94,7 @@ fn row(plan: &Plan, step: &Step) -> Vec<String> {
 
 fn buffer_row(plan: &Plan, id: Id) -> Vec<String> {
     let buffer = plan.buffer(id);
-    let place = match where_it_is(buffer.place) {
+    let place = match where_it_is(buffer.storage) {
         (place, Some(offset)) => format!("{place} + {offset}"),
         (place, None) => place.to_string(),
     };
@@ -108,12 +108,12 @@ fn buffer_row(plan: &Plan, id: Id) -> Vec<String> {
 }
 
 /// The region, and in the arena the bytes before it.
-fn where_it_is(place: Place) -> (&'static str, Option<usize>) {
-    match place {
-        Place::Tensor(_) => ("network", None),
-        Place::Gradient(_) => ("gradients", None),
-        Place::Velocity(_) => ("velocities", None),
-        Place::Arena { offset } => ("arena", Some(offset.saturating_mul(size_of::<f32>()))),
+fn where_it_is(storage: Storage) -> (&'static str, Option<usize>) {
+    match storage {
+        Storage::Tensor(_) => ("network", None),
+        Storage::Gradient(_) => ("gradients", None),
+        Storage::Velocity(_) => ("velocities", None),
+        Storage::Arena { offset } => ("arena", Some(offset.saturating_mul(size_of::<f32>()))),
     }
 }
 

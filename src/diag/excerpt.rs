@@ -20,9 +20,9 @@ impl Excerpt {
     /// The excerpt of `source` that shows the byte ranges `labels`, with at most `widest`
     /// characters of a line.
     pub fn new(source: &str, labels: &[Range<usize>], widest: usize) -> Self {
-        let places: Vec<Place> = labels
+        let places: Vec<LabelSpan> = labels
             .iter()
-            .map(|label| Place::new(source, label))
+            .map(|label| LabelSpan::new(source, label))
             .collect();
         let near = |line: usize| places.iter().any(|p| p.line.abs_diff(line) <= 1);
         let first = places
@@ -47,7 +47,7 @@ impl Excerpt {
     }
 
     /// Adds a line, cut around the labels on it.
-    fn line(&mut self, line: &str, number: usize, places: &[Place], widest: usize) {
+    fn line(&mut self, line: &str, number: usize, places: &[LabelSpan], widest: usize) {
         let line = line.strip_suffix('\r').unwrap_or(line);
         let here = || places.iter().enumerate().filter(|(_, p)| p.line == number);
         let long = line.chars().nth(widest).is_some();
@@ -117,18 +117,18 @@ impl Excerpt {
 }
 
 /// Where a label is in the source.
-struct Place {
+struct LabelSpan {
     /// Index of its line.
     line: usize,
     /// Its bytes in that line.
     columns: Range<usize>,
 }
 
-impl Place {
+impl LabelSpan {
     fn new(source: &str, label: &Range<usize>) -> Self {
         let start = source[..label.start].rfind('\n').map_or(0, |i| i + 1);
         let length = source[start..].find('\n').unwrap_or(source.len() - start);
-        Place {
+        LabelSpan {
             line: source[..label.start].matches('\n').count(),
             columns: label.start - start..(label.end - start).min(length),
         }

@@ -5,7 +5,7 @@ use crate::ir::Model;
 use crate::tensor::Batch;
 
 /// Refuses a batch that does not fit `model`.
-pub(crate) fn admit(model: &Model, batch: &Batch) -> Result<()> {
+pub(crate) fn validate(model: &Model, batch: &Batch) -> Result<()> {
     let elements = model.input.elements();
     let classes = model.output.elements();
     if batch.is_empty() || batch.images.len() != batch.len() * elements {

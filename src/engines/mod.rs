@@ -98,11 +98,11 @@ pub trait Engine {
 
     /// Takes the training images to where steps run, to make batches of them there;
     /// false where the engine does not, or has no room for them.
-    fn hold(&mut self, _images: &Images) -> Result<bool> {
+    fn make_resident(&mut self, _images: &Images) -> Result<bool> {
         Ok(false)
     }
 
-    /// The order of the images held in the epoch that begins.
+    /// The order of the resident images in the epoch that begins.
     fn begin_epoch(&mut self, _order: &Order) -> Result<()> {
         Err(no_images())
     }
@@ -128,7 +128,7 @@ fn no_images() -> Error {
 /// Steps that may wait for [`Engine::outcomes`].
 pub const MOST_QUEUED: usize = 256;
 
-/// The training images, as [`Engine::hold`] takes them.
+/// The training images, as [`Engine::make_resident`] takes them.
 #[derive(Clone, Copy, Debug)]
 pub struct Images<'a> {
     /// Of each.

@@ -198,9 +198,9 @@ mod tests {
                     file.set_len(bytes).unwrap();
                 }
             }
-            let stock = crate::data::stock(kind, Some(root.path())).unwrap();
-            assert_eq!(stock.dir, Some(dir), "{}", dataset.name);
-            assert_eq!(stock.faults, Vec::<String>::new(), "{}", dataset.name);
+            let inventory = crate::data::inventory(kind, Some(root.path())).unwrap();
+            assert_eq!(inventory.dir, Some(dir), "{}", dataset.name);
+            assert_eq!(inventory.faults, Vec::<String>::new(), "{}", dataset.name);
         }
     }
 }

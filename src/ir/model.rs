@@ -8,7 +8,7 @@ use crate::span::Span;
 pub struct Model {
     /// Name after `model`.
     pub name: String,
-    /// The file's knobs with the values they have here, in the file's order.
+    /// The file's params with the values they have here, in the file's order.
     pub params: Vec<ModelParam>,
     /// The `///` text before `model`.
     pub doc: Option<String>,

@@ -5,8 +5,8 @@
 //! [`super::step`]. A value that several steps read collects a contribution from each:
 //! the first replaces what is in its gradient's buffer, the others add to it.
 
-use super::buffers::{Id, Kind, Place};
-use super::step::{Action, Convolve, Join, Pointwise, PointwiseGradients, Sink, Step};
+use super::buffers::{Id, Kind, Storage};
+use super::step::{Action, Convolve, GradientTarget, Join, Pointwise, PointwiseGradients, Step};
 use super::{Cost, Plan};
 use crate::ir::{Model, TensorSpec};
 use std::collections::HashMap;
@@ -27,19 +27,19 @@ pub(super) fn differentiate(plan: &mut Plan, model: &Model) {
         tape.path.clone_from(&step.path);
         tape.step(&step.action);
     }
-    tape.descend(model, &specs);
+    tape.add_updates(model, &specs);
 }
 
 /// For each buffer whether the loss reaches a parameter through it.
 fn needed(plan: &Plan, specs: &[TensorSpec]) -> Vec<bool> {
-    let is_parameter = |place| match place {
-        Place::Tensor(index) => specs[index].role.is_parameter(),
-        Place::Gradient(_) | Place::Velocity(_) | Place::Arena { .. } => false,
+    let is_parameter = |storage| match storage {
+        Storage::Tensor(index) => specs[index].role.is_parameter(),
+        Storage::Gradient(_) | Storage::Velocity(_) | Storage::Arena { .. } => false,
     };
     let mut needed: Vec<bool> = plan
         .buffers
         .iter()
-        .map(|buffer| is_parameter(buffer.place))
+        .map(|buffer| is_parameter(buffer.storage))
         .collect();
     for step in &plan.forward {
         if step.action.reads().iter().any(|id| needed[id.0]) {
@@ -64,7 +64,7 @@ impl Tape<'_> {
     fn made(&self, action: Action) -> Step {
         Step {
             path: self.path.clone(),
-            cost: Cost::of(self.plan, &action),
+            cost: Cost::of_action(self.plan, &action),
             action,
             workspace: None,
         }
@@ -87,8 +87,8 @@ impl Tape<'_> {
         let buffer = self.plan.buffer(of);
         let name = format!("∂{}", buffer.name);
         let kind = buffer.kind.clone();
-        let id = if let (Place::Tensor(index), Kind::Tensor(shape)) = (buffer.place, &kind) {
-            self.plan.add_kept(&name, shape, Place::Gradient(index))
+        let id = if let (Storage::Tensor(index), Kind::Tensor(shape)) = (buffer.storage, &kind) {
+            self.plan.add_kept(&name, shape, Storage::Gradient(index))
         } else {
             self.plan.add_buffer(&name, kind)
         };
@@ -97,14 +97,14 @@ impl Tape<'_> {
     }
 
     /// Where a contribution to the gradient of `of` goes; None where nobody asks.
-    fn sink(&mut self, of: Id) -> Option<Sink> {
+    fn gradient_target(&mut self, of: Id) -> Option<GradientTarget> {
         if !self.is_needed[of.0] {
             return None;
         }
         let there = self.gradients.get(&of).copied();
         Some(match there {
-            Some(to) => Sink { to, add: true },
-            None => Sink {
+            Some(to) => GradientTarget { to, add: true },
+            None => GradientTarget {
                 to: self.new_gradient(of),
                 add: false,
             },
@@ -169,15 +169,15 @@ impl Tape<'_> {
             | Action::FlattenGradient { .. }
             | Action::Add { .. }
             | Action::Loss { .. }
-            | Action::Descend { .. }
+            | Action::Sgd { .. }
             | Action::MoveStatistics { .. } => {}
         }
     }
 
     /// The rule of a step that makes y of x alone.
-    fn unary(&mut self, x: Id, y: Id, rule: impl FnOnce(Id, Sink) -> Action) {
+    fn unary(&mut self, x: Id, y: Id, rule: impl FnOnce(Id, GradientTarget) -> Action) {
         if let Some(&dy) = self.gradients.get(&y)
-            && let Some(dx) = self.sink(x)
+            && let Some(dx) = self.gradient_target(x)
         {
             self.push(rule(dy, dx));
         }
@@ -204,7 +204,7 @@ impl Tape<'_> {
             dbias,
             window,
         });
-        if let Some(dx) = self.sink(x) {
+        if let Some(dx) = self.gradient_target(x) {
             self.push(Action::ConvolveInput {
                 dy,
                 weight,
@@ -218,7 +218,7 @@ impl Tape<'_> {
         let Some(&dy) = self.gradients.get(&pass.y) else {
             return;
         };
-        let dx = self.sink(pass.x);
+        let dx = self.gradient_target(pass.x);
         let (mut ds, mut dgate, mut dalpha) = (None, None, None);
         let mut also = None;
         if let Some(join) = pass.join {
@@ -230,13 +230,13 @@ impl Tape<'_> {
                     .plan
                     .add_buffer(&format!("∂{} (shortcut)", self.path), kind);
                 also = dx.map(|dx| Action::Add { x: to, y: dx.to });
-                Some(Sink { to, add: false })
+                Some(GradientTarget { to, add: false })
             } else {
-                self.sink(s)
+                self.gradient_target(s)
             };
             match join {
                 Join::Residual { .. } => {}
-                Join::Gated { gate, .. } => dgate = self.sink(gate),
+                Join::Gated { gate, .. } => dgate = self.gradient_target(gate),
                 Join::Fading { alpha, .. } => dalpha = Some(self.new_gradient(alpha)),
             }
         }
@@ -261,7 +261,7 @@ impl Tape<'_> {
     }
 
     /// SGD on every tensor that it moves.
-    fn descend(&mut self, model: &Model, specs: &[TensorSpec]) {
+    fn add_updates(&mut self, model: &Model, specs: &[TensorSpec]) {
         let has_momentum = model.train.optimizer.momentum != 0.0;
         let mut updates = Vec::new();
         for (index, spec) in specs.iter().enumerate() {
@@ -276,11 +276,11 @@ impl Tape<'_> {
             };
             let velocity = has_momentum.then(|| {
                 let name = format!("{} (velocity)", spec.name);
-                let place = Place::Velocity(index);
-                self.plan.add_kept(&name, &spec.shape, place)
+                let storage = Storage::Velocity(index);
+                self.plan.add_kept(&name, &spec.shape, storage)
             });
             self.path.clone_from(&spec.name);
-            updates.push(self.made(Action::Descend {
+            updates.push(self.made(Action::Sgd {
                 weight,
                 gradient,
                 velocity,

@@ -18,7 +18,7 @@ pub struct Buffer {
     /// How many floats.
     pub elements: usize,
     /// Where they are.
-    pub place: Place,
+    pub storage: Storage,
 }
 
 /// What a buffer holds.
@@ -36,7 +36,7 @@ pub enum Kind {
 
 /// Where a buffer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Storage {
     /// The tensor of the network with this index.
     Tensor(usize),
     /// Its gradient.
@@ -66,22 +66,22 @@ impl Plan {
             Kind::Rows(rows, channels) => rows * self.padded(*channels),
             Kind::Scratch => 0,
         };
-        let place = Place::Arena { offset: 0 };
-        self.push_buffer(name, kind, elements, place)
+        let storage = Storage::Arena { offset: 0 };
+        self.push_buffer(name, kind, elements, storage)
     }
 
     /// A new buffer that is kept between steps.
-    pub(super) fn add_kept(&mut self, name: &str, shape: &[usize], place: Place) -> Id {
+    pub(super) fn add_kept(&mut self, name: &str, shape: &[usize], storage: Storage) -> Id {
         let elements = shape.iter().product();
-        self.push_buffer(name, Kind::Tensor(shape.to_vec()), elements, place)
+        self.push_buffer(name, Kind::Tensor(shape.to_vec()), elements, storage)
     }
 
-    fn push_buffer(&mut self, name: &str, kind: Kind, elements: usize, place: Place) -> Id {
+    fn push_buffer(&mut self, name: &str, kind: Kind, elements: usize, storage: Storage) -> Id {
         self.buffers.push(Buffer {
             name: name.to_string(),
             kind,
             elements,
-            place,
+            storage,
         });
         Id(self.buffers.len() - 1)
     }
@@ -144,7 +144,7 @@ pub(super) fn place(plan: &mut Plan, target: &dyn Target) {
         }
         let at = placed.partition_point(|&(start, ..)| start < offset);
         placed.insert(at, (offset, offset.saturating_add(size), life));
-        plan.buffers[index].place = Place::Arena { offset };
+        plan.buffers[index].storage = Storage::Arena { offset };
         plan.arena = plan.arena.max(offset.saturating_add(size));
     }
     add_scratch(plan, target);
@@ -154,8 +154,8 @@ pub(super) fn place(plan: &mut Plan, target: &dyn Target) {
 fn add_scratch(plan: &mut Plan, target: &dyn Target) {
     let elements = target.scratch(plan);
     if elements > 0 {
-        let place = Place::Arena { offset: plan.arena };
-        let id = plan.push_buffer("scratch", Kind::Scratch, elements, place);
+        let storage = Storage::Arena { offset: plan.arena };
+        let id = plan.push_buffer("scratch", Kind::Scratch, elements, storage);
         plan.scratch = Some(id);
         let size = elements.next_multiple_of(ALIGNMENT);
         plan.arena = plan.arena.saturating_add(size);
@@ -176,7 +176,7 @@ fn add_workspaces(plan: &mut Plan, target: &dyn Target) {
                     name: format!("{} (scratch)", step.path),
                     kind: Kind::Scratch,
                     elements,
-                    place: Place::Arena { offset: 0 },
+                    storage: Storage::Arena { offset: 0 },
                 });
             }
         }
@@ -191,7 +191,7 @@ fn add_workspaces(plan: &mut Plan, target: &dyn Target) {
 fn lives(plan: &Plan) -> Vec<Option<Life>> {
     let mut lives: Vec<Option<Life>> = vec![None; plan.buffers.len()];
     let mut note = |id: Id, at: usize| {
-        if let Place::Arena { .. } = plan.buffer(id).place {
+        if let Storage::Arena { .. } = plan.buffer(id).storage {
             let life = lives[id.0].get_or_insert(Life {
                 first: at,
                 last: at,

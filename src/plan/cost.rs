@@ -15,7 +15,7 @@ pub struct Cost {
 
 impl Cost {
     /// The cost of `action` on the buffers of `plan`.
-    pub(super) fn of(plan: &Plan, action: &Action) -> Cost {
+    pub(super) fn of_action(plan: &Plan, action: &Action) -> Cost {
         let flops = action.product().map_or(0, |product| flops(plan, product));
         let touched = action.reads().into_iter().chain(action.writes());
         let elements = touched

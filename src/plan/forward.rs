@@ -1,8 +1,8 @@
 //! The layers of a model, one step an operation.
 
-use super::buffers::{Id, Kind, Place};
+use super::buffers::{Id, Kind, Storage};
 use super::step::{
-    Action, Activation, Convolve, Join, Norm, Pointwise, Sink, Statistics, Step, Window,
+    Action, Activation, Convolve, GradientTarget, Join, Norm, Pointwise, Statistics, Step, Window,
 };
 use super::{Cost, Plan, Purpose};
 use crate::ir::{Gate, Layer, Model, Op, Policy, Pool, Role, Shape, Shortcut, Skip};
@@ -25,7 +25,7 @@ pub(super) fn lay_out(model: &Model, batch: usize, purpose: Purpose, lanes: usiz
     };
     let mut tensors = HashMap::new();
     for (index, spec) in model.tensors().into_iter().enumerate() {
-        let id = plan.add_kept(&spec.name, &spec.shape, Place::Tensor(index));
+        let id = plan.add_kept(&spec.name, &spec.shape, Storage::Tensor(index));
         tensors.insert(spec.name, (id, spec.role));
     }
     // Images come in C, H, W order, which is that of a vector already.
@@ -112,7 +112,7 @@ impl Layout {
     fn push(&mut self, path: &str, action: Action) {
         self.plan.forward.push(Step {
             path: path.to_string(),
-            cost: Cost::of(&self.plan, &action),
+            cost: Cost::of_action(&self.plan, &action),
             action,
             workspace: None,
         });
@@ -217,7 +217,7 @@ impl Layout {
                 };
                 self.plan.update.push(Step {
                     path: path.clone(),
-                    cost: Cost::of(&self.plan, &move_statistics),
+                    cost: Cost::of_action(&self.plan, &move_statistics),
                     action: move_statistics,
                     workspace: None,
                 });
@@ -259,7 +259,7 @@ impl Layout {
                 self.map(layer, |y| Action::Multiply {
                     x,
                     m,
-                    y: Sink { to: y, add: false },
+                    y: GradientTarget { to: y, add: false },
                 })
             }
         }

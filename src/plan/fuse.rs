@@ -19,7 +19,7 @@ pub(super) fn fuse(plan: &mut Plan) {
     let costs: Vec<Cost> = plan
         .forward
         .iter()
-        .map(|step| Cost::of(plan, &step.action))
+        .map(|step| Cost::of_action(plan, &step.action))
         .collect();
     for (step, cost) in plan.forward.iter_mut().zip(costs) {
         step.cost = cost;

@@ -24,11 +24,11 @@ mod fuse;
 mod step;
 mod uses;
 
-pub use buffers::{Buffer, Id, Kind, Place};
+pub use buffers::{Buffer, Id, Kind, Storage};
 pub use cost::Cost;
 pub use step::{
-    Action, Activation, Convolve, Join, Norm, Pointwise, PointwiseGradients, Product, Sink,
-    Statistics, Step, Way, Window,
+    Action, Activation, ConvPass, Convolve, GradientTarget, Join, Norm, Pointwise,
+    PointwiseGradients, Product, Statistics, Step, Window,
 };
 
 use crate::ir::Model;
@@ -128,9 +128,9 @@ impl Plan {
     /// Bytes of everything: the arena, and with them what is kept between steps: the
     /// network's tensors, their gradients and velocities.
     pub fn peak_bytes(&self) -> usize {
-        let kept = |buffer: &Buffer| match buffer.place {
-            Place::Tensor(_) | Place::Gradient(_) | Place::Velocity(_) => buffer.elements,
-            Place::Arena { .. } => 0,
+        let kept = |buffer: &Buffer| match buffer.storage {
+            Storage::Tensor(_) | Storage::Gradient(_) | Storage::Velocity(_) => buffer.elements,
+            Storage::Arena { .. } => 0,
         };
         let kept: usize = self.buffers.iter().map(kept).sum();
         self.arena_bytes()

@@ -20,7 +20,7 @@ pub struct Step {
 /// Where a gradient goes: a buffer that may already hold what other uses of the same
 /// value have contributed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sink {
+pub struct GradientTarget {
     /// The gradient's buffer.
     pub to: Id,
     /// Whether to add to what is there, instead of replacing it.
@@ -40,7 +40,7 @@ pub enum Action {
         /// The weight, outputs × channels × rows × columns.
         weight: Id,
         /// ∂C/∂x.
-        dx: Sink,
+        dx: GradientTarget,
         /// The windows of the forward step.
         window: Window,
     },
@@ -109,7 +109,7 @@ pub enum Action {
         /// ∂C/∂y.
         dy: Id,
         /// ∂C/∂x.
-        dx: Sink,
+        dx: GradientTarget,
     },
     /// a and b joined along channels.
     Concat {
@@ -127,7 +127,7 @@ pub enum Action {
         /// First channel.
         from: usize,
         /// ∂C/∂a or ∂C/∂b.
-        dx: Sink,
+        dx: GradientTarget,
     },
     /// The largest value of each window.
     MaxPool {
@@ -145,7 +145,7 @@ pub enum Action {
         /// ∂C/∂y.
         dy: Id,
         /// ∂C/∂x.
-        dx: Sink,
+        dx: GradientTarget,
         /// The windows.
         window: Window,
     },
@@ -163,7 +163,7 @@ pub enum Action {
         /// ∂C/∂y.
         dy: Id,
         /// ∂C/∂x.
-        dx: Sink,
+        dx: GradientTarget,
         /// The windows.
         window: Window,
     },
@@ -181,7 +181,7 @@ pub enum Action {
         /// ∂C/∂y.
         dy: Id,
         /// ∂C/∂x.
-        dx: Sink,
+        dx: GradientTarget,
         /// Step between positions.
         stride: usize,
     },
@@ -197,7 +197,7 @@ pub enum Action {
         /// ∂C/∂y, a vector.
         dy: Id,
         /// ∂C/∂x, an image.
-        dx: Sink,
+        dx: GradientTarget,
     },
     /// The dropout mask of this layer in this step.
     Mask {
@@ -213,7 +213,7 @@ pub enum Action {
         /// By what.
         m: Id,
         /// The product.
-        y: Sink,
+        y: GradientTarget,
     },
     /// `y += x`.
     Add {
@@ -231,7 +231,7 @@ pub enum Action {
         gradient: Id,
     },
     /// `v ← momentum·v + g`, `w ← w − rate·v`: see [`crate::ir::Sgd`].
-    Descend {
+    Sgd {
         /// w.
         weight: Id,
         /// ∂C/∂w.
@@ -274,7 +274,7 @@ pub struct Convolve {
 
 /// Which of the three products of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum ConvPass {
     /// y from x and w.
     Forward,
     /// dx from dy and w.
@@ -287,7 +287,7 @@ pub enum Way {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Product {
     /// Which one.
-    pub way: Way,
+    pub pass: ConvPass,
     /// What the layer takes, or its gradient.
     pub x: Id,
     /// What it makes, or its gradient.
@@ -443,11 +443,11 @@ pub struct PointwiseGradients {
     /// δ.
     pub dy: Id,
     /// ∂C/∂x.
-    pub dx: Option<Sink>,
+    pub dx: Option<GradientTarget>,
     /// ∂C/∂s.
-    pub ds: Option<Sink>,
+    pub ds: Option<GradientTarget>,
     /// ∂C/∂gate.
-    pub dgate: Option<Sink>,
+    pub dgate: Option<GradientTarget>,
     /// ∂C/∂α.
     pub dalpha: Option<Id>,
     /// ∂C/∂weight of the norm.

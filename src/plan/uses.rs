@@ -1,7 +1,7 @@
 //! Which buffers an action reads and writes, what product it is, what it is called.
 
 use super::buffers::Id;
-use super::step::{Action, Pointwise, Product, Statistics, Way};
+use super::step::{Action, ConvPass, Pointwise, Product, Statistics};
 
 impl Pointwise {
     fn reads(&self) -> Vec<Id> {
@@ -54,7 +54,7 @@ impl Action {
             Action::Mask { .. } => vec![],
             Action::Multiply { x, m, .. } => vec![*x, *m],
             Action::Loss { logits, .. } => vec![*logits],
-            Action::Descend { gradient, .. } => vec![*gradient],
+            Action::Sgd { gradient, .. } => vec![*gradient],
             Action::MoveStatistics { found, .. } => vec![*found],
         }
     }
@@ -70,9 +70,9 @@ impl Action {
                 dweight, da, db, ..
             } => vec![*dweight, *da, *db],
             Action::PointwiseGradient(g) => {
-                let sinks = [g.dx, g.ds, g.dgate].into_iter().flatten();
+                let targets = [g.dx, g.ds, g.dgate].into_iter().flatten();
                 let tensors = [g.dalpha, g.dweight, g.dbias].into_iter().flatten();
-                sinks.map(|sink| sink.to).chain(tensors).collect()
+                targets.map(|target| target.to).chain(tensors).collect()
             }
             Action::ConvolveInput { dx, .. }
             | Action::CreluGradient { dx, .. }
@@ -94,7 +94,7 @@ impl Action {
             | Action::Mask { y, .. }
             | Action::Add { y, .. } => vec![*y],
             Action::Loss { gradient, .. } => vec![*gradient],
-            Action::Descend {
+            Action::Sgd {
                 weight, velocity, ..
             } => [*weight].into_iter().chain(*velocity).collect(),
             Action::MoveStatistics { mean, variance, .. } => vec![*mean, *variance],
@@ -103,9 +103,9 @@ impl Action {
 
     /// The convolution's product that this is, if it is one.
     pub fn product(&self) -> Option<Product> {
-        let product = |way, x, y, weight, window| {
+        let product = |pass, x, y, weight, window| {
             Some(Product {
-                way,
+                pass,
                 x,
                 y,
                 weight,
@@ -113,20 +113,20 @@ impl Action {
             })
         };
         match *self {
-            Action::Convolve(c) => product(Way::Forward, c.x, c.y, c.weight, c.window),
+            Action::Convolve(c) => product(ConvPass::Forward, c.x, c.y, c.weight, c.window),
             Action::ConvolveInput {
                 dy,
                 weight,
                 dx,
                 window,
-            } => product(Way::Input, dx.to, dy, weight, window),
+            } => product(ConvPass::Input, dx.to, dy, weight, window),
             Action::ConvolveWeight {
                 x,
                 dy,
                 dweight,
                 window,
                 ..
-            } => product(Way::Weight, x, dy, dweight, window),
+            } => product(ConvPass::Weight, x, dy, dweight, window),
             Action::Dirac { .. }
             | Action::DiracGradient { .. }
             | Action::Statistics { .. }
@@ -148,13 +148,13 @@ impl Action {
             | Action::Multiply { .. }
             | Action::Add { .. }
             | Action::Loss { .. }
-            | Action::Descend { .. }
+            | Action::Sgd { .. }
             | Action::MoveStatistics { .. } => None,
         }
     }
 
     /// A word for tables and profiles.
-    pub fn word(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Action::Convolve(_) => "convolve",
             Action::ConvolveInput { .. } => "convolve: input gradient",
@@ -180,7 +180,7 @@ impl Action {
             Action::Multiply { .. } => "multiply",
             Action::Add { .. } => "add",
             Action::Loss { .. } => "loss",
-            Action::Descend { .. } => "sgd",
+            Action::Sgd { .. } => "sgd",
             Action::MoveStatistics { .. } => "running statistics",
         }
     }

@@ -63,7 +63,7 @@ fn averaged(all: impl Iterator<Item = (u64, f64, Option<f64>)>, limits: [f64; 2]
         values.extend(value);
     }
     let point = |(at, values): (f64, Vec<f64>)| {
-        let spread = Spread::of(values)?;
+        let spread = Spread::from_values(values)?;
         Some(Point {
             x: at,
             y: spread.mean,

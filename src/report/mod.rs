@@ -18,8 +18,8 @@ mod table;
 mod view;
 
 use crate::error::{Error, Result};
+use crate::files::write_atomic;
 use crate::sweep::folder;
-use crate::train::files::write_atomic;
 use crate::train::run_folder;
 use figure::Figure;
 use page::Page;
@@ -66,15 +66,15 @@ pub fn write(request: &Request) -> Result<Written> {
         );
     }
     let default = dir.join("report.html");
-    let place = Place::new(request.out.unwrap_or(&default))?;
+    let paths = PagePaths::new(request.out.unwrap_or(&default))?;
     let (page, figures) = match kind {
         Kind::Sweep => {
             let sweep = Sweep::read(dir)?;
-            sweep_page::page(&sweep, published.as_ref(), request.layers, &place)
+            sweep_page::page(&sweep, published.as_ref(), request.layers, &paths)
         }
-        Kind::Run => run_page::page(dir, &place)?,
+        Kind::Run => run_page::page(dir, &paths)?,
     };
-    place.write(&page, &figures)
+    paths.write(&page, &figures)
 }
 
 /// What a folder is.
@@ -101,7 +101,7 @@ fn kind(dir: &Path) -> Result<Kind> {
 }
 
 /// Where the page and its figures go.
-pub(crate) struct Place {
+pub(crate) struct PagePaths {
     page: PathBuf,
     /// The folder that the page is in.
     parent: PathBuf,
@@ -109,8 +109,8 @@ pub(crate) struct Place {
     figures: PathBuf,
 }
 
-impl Place {
-    fn new(page: &Path) -> Result<Place> {
+impl PagePaths {
+    fn new(page: &Path) -> Result<PagePaths> {
         let stem = page.file_stem().filter(|_| !page.is_dir());
         let Some(stem) = stem else {
             return Err(Error::new(format!("{} names no file", page.display()))
@@ -124,7 +124,7 @@ impl Place {
         };
         // Links from the page need its folder.
         std::fs::create_dir_all(parent).map_err(|e| told(Error::io("make", parent, e)))?;
-        Ok(Place {
+        Ok(PagePaths {
             page: page.to_owned(),
             parent: parent.to_owned(),
             figures: figures.into(),

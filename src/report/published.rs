@@ -45,7 +45,7 @@ impl Published {
     }
 
     /// The result of `policy` at `depth`, as it is written in a table.
-    pub fn of(&self, policy: &str, depth: Option<f64>) -> Option<String> {
+    pub fn find(&self, policy: &str, depth: Option<f64>) -> Option<String> {
         let plain = |name: &str| name.split_whitespace().collect::<String>();
         let same = |entry: &&Entry| {
             plain(&entry.policy) == plain(policy) && depth.is_none_or(|d| d == entry.depth)

@@ -1,6 +1,6 @@
 //! The page of a single run.
 
-use super::Place;
+use super::PagePaths;
 use super::chart::palette::{BLACK, Look};
 use super::chart::{Axis, Chart, Line, Point, Span, escape};
 use super::figure::{self, ANY, Figure, by_epoch, slug};
@@ -8,16 +8,16 @@ use super::history::{self, Epoch};
 use super::page::{Page, code, link_between};
 use super::view;
 use crate::error::{Error, Result};
+use crate::text::{decimal, duration, percent};
 use crate::train::config::Config;
 use crate::train::metrics::SkipLine;
-use crate::train::progress::text::{decimal, duration, percent};
 use crate::train::run_folder;
 use std::path::Path;
 
 /// Skips that the legend can name.
 const NAMED: usize = 12;
 
-pub(super) fn page(dir: &Path, place: &Place) -> Result<(Page, Vec<Figure>)> {
+pub(super) fn page(dir: &Path, paths: &PagePaths) -> Result<(Page, Vec<Figure>)> {
     let epochs = history::read(dir)?;
     let Some(last) = epochs.last() else {
         return Err(Error::new(format!(
@@ -36,9 +36,9 @@ pub(super) fn page(dir: &Path, place: &Place) -> Result<(Page, Vec<Figure>)> {
         (Some(model), None) => format!("Run of {model}"),
         (None, _) => "Run".into(),
     };
-    let mut page = Page::new(&title, &place.figures);
-    page.facts(&facts(dir, place, &epochs, last));
-    let look = policy.map_or(Look::new(BLACK), |policy| Look::of(&policy, 0));
+    let mut page = Page::new(&title, &paths.figures);
+    page.facts(&facts(dir, paths, &epochs, last));
+    let look = policy.map_or(Look::new(BLACK), |policy| Look::named(&policy, 0));
     let mut curves = vec![titled(figure::curves(
         "Training and test error".into(),
         &look,
@@ -68,9 +68,14 @@ pub(super) fn page(dir: &Path, place: &Place) -> Result<(Page, Vec<Figure>)> {
     Ok((page, curves))
 }
 
-fn facts(dir: &Path, place: &Place, epochs: &[Epoch], last: &Epoch) -> Vec<(&'static str, String)> {
+fn facts(
+    dir: &Path,
+    paths: &PagePaths,
+    epochs: &[Epoch],
+    last: &Epoch,
+) -> Vec<(&'static str, String)> {
     let shown = escape(&dir.display().to_string());
-    let folder = match link_between(&place.parent, dir) {
+    let folder = match link_between(&paths.parent, dir) {
         Some(link) => format!("<a href=\"{}\">{shown}</a>", escape(&link)),
         None => shown,
     };

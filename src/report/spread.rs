@@ -13,7 +13,7 @@ pub struct Spread {
 
 impl Spread {
     /// The spread of the finite `values`; nothing where there are none.
-    pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Spread> {
+    pub fn from_values(values: impl IntoIterator<Item = f64>) -> Option<Spread> {
         let values: Vec<f64> = values
             .into_iter()
             .filter(|value| value.is_finite())
@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn the_deviation_is_that_of_a_sample() {
-        let spread = Spread::of([2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]).expect("values");
+        let spread = Spread::from_values([2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]).expect("values");
         assert_eq!((spread.count, spread.mean), (8, 5.0));
         let deviation = spread.deviation.expect("several values");
         assert!((deviation - (32.0f64 / 7.0).sqrt()).abs() < 1e-12);
@@ -57,8 +57,8 @@ mod tests {
 
     #[test]
     fn one_value_has_no_deviation() {
-        let spread = Spread::of([3.0, f64::NAN]).expect("a value");
+        let spread = Spread::from_values([3.0, f64::NAN]).expect("a value");
         assert_eq!((spread.count, spread.deviation), (1, None));
-        assert_eq!(Spread::of([]), None);
+        assert_eq!(Spread::from_values([]), None);
     }
 }

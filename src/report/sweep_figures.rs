@@ -118,7 +118,7 @@ fn accuracy(
 
 /// The percentages of a cell's runs.
 pub fn spread(cell: &Cell, value: fn(&Row) -> Option<f64>) -> Option<Spread> {
-    Spread::of(
+    Spread::from_values(
         cell.runs
             .iter()
             .filter_map(|run| value(&run.row))
@@ -133,7 +133,7 @@ fn errors(view: &View) -> Group {
         for along in 0..view.columns().len() {
             let mut add = |what: &str, value: fn(&Epoch) -> Option<f64>| {
                 let chart = error_chart(view, facet, along, what, value);
-                figures.push(titled(chart, facet, view.at(along)));
+                figures.push(titled(chart, facet, view.label_along(along)));
             };
             add("Test error", |epoch| epoch.test.map(|score| score.error()));
             add("Training error", |epoch| {
@@ -190,7 +190,7 @@ fn curves(view: &View) -> Group {
             };
             let look = look(view, facet, cell.series);
             let chart = figure::curves(title, &look, histories(cell));
-            figures.push(titled(chart, facet, view.at(cell.along)));
+            figures.push(titled(chart, facet, view.label_along(cell.along)));
         }
     }
     Group {
@@ -215,12 +215,20 @@ fn fading(view: &View) -> Group {
             let lines = residuals(cells, |cell| {
                 (view.name(cell.series), look(view, facet, cell.series))
             });
-            figures.extend(fading_figure(String::new(), lines, facet, view.at(along)));
+            figures.extend(fading_figure(
+                String::new(),
+                lines,
+                facet,
+                view.label_along(along),
+            ));
         }
         for series in 0..view.series.len() {
             let cells = facet.cells.iter().filter(|cell| cell.series == series);
             let lines = residuals(cells, |cell| {
-                (view.at(cell.along), Look::ranked(cell.along, count))
+                (
+                    view.label_along(cell.along),
+                    Look::ranked(cell.along, count),
+                )
             });
             figures.extend(fading_figure(
                 view.name(series),
@@ -299,7 +307,7 @@ fn traces(view: &View) -> Group {
                     ),
                 ],
             };
-            figures.push(titled(chart, facet, view.at(cell.along)));
+            figures.push(titled(chart, facet, view.label_along(cell.along)));
         }
     }
     Group {
@@ -325,11 +333,11 @@ fn histories<'a>(cell: &'a Cell) -> impl Iterator<Item = &'a [Epoch]> + Clone {
 fn look(view: &View, facet: &Facet, series: usize) -> Look {
     let name = &view.series[series];
     if !name.is_empty() {
-        return Look::of(name, series);
+        return Look::named(name, series);
     }
     let first: Option<&&Run> = facet.cells.iter().flat_map(|cell| &cell.runs).next();
     let policy = first.and_then(|run| view::policy(run.config.as_ref()?));
-    policy.map_or(Look::new(BLACK), |policy| Look::of(&policy, 0))
+    policy.map_or(Look::new(BLACK), |policy| Look::named(&policy, 0))
 }
 
 /// A figure of `chart`, whose title and file name say which facet and depth it is of.

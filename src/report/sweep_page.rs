@@ -6,11 +6,11 @@ use super::page::{Page, code, link_between};
 use super::published::Published;
 use super::sweep::{Run, Sweep};
 use super::view::View;
-use super::{Place, sweep_figures, table};
+use super::{PagePaths, sweep_figures, table};
 use crate::sweep::grid::Axis;
 use crate::sweep::results::Status;
-use crate::train::options::quote;
-use crate::train::progress::text::duration;
+use crate::text::duration;
+use crate::text::quote;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -18,7 +18,7 @@ pub(super) fn page(
     sweep: &Sweep,
     published: Option<&Published>,
     layers: &dyn Fn(&Run) -> Option<usize>,
-    place: &Place,
+    paths: &PagePaths,
 ) -> (Page, Vec<Figure>) {
     let view = View::new(sweep, layers);
     let mut groups = sweep_figures::groups(&view);
@@ -32,7 +32,7 @@ pub(super) fn page(
     }
     let file = Path::new(&sweep.settings.file);
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-    let mut page = Page::new(&format!("Sweep of {stem}"), &place.figures);
+    let mut page = Page::new(&format!("Sweep of {stem}"), &paths.figures);
     page.facts(&facts(sweep));
     if sweep.with(Status::Done).next().is_none() {
         let text = "<p>No run has come to its end yet, so there is nothing to draw.</p>\n";
@@ -49,11 +49,11 @@ pub(super) fn page(
     for group in groups {
         page.figures(&group.title, &group.text, &group.figures);
     }
-    if let Some(unfinished) = unfinished(sweep, place) {
+    if let Some(unfinished) = unfinished(sweep, paths) {
         page.section("Runs that failed or are missing", unfinished);
     }
     page.section("To repeat it", repeat(sweep));
-    page.section("All runs", runs(sweep, place));
+    page.section("All runs", runs(sweep, paths));
     (page, all)
 }
 
@@ -118,7 +118,7 @@ fn tables(view: &View, published: Option<&Published>) -> String {
 }
 
 /// The runs without a result, if there are any.
-fn unfinished(sweep: &Sweep, place: &Place) -> Option<String> {
+fn unfinished(sweep: &Sweep, paths: &PagePaths) -> Option<String> {
     let mut rows = String::new();
     for run in sweep
         .runs
@@ -133,7 +133,7 @@ fn unfinished(sweep: &Sweep, place: &Place) -> Option<String> {
         let _ = writeln!(
             rows,
             "<tr><td class=\"long\">{}</td><td>{}</td><td class=\"long\">{said}</td></tr>",
-            link(run, place),
+            link(run, paths),
             run.row.status.name()
         );
     }
@@ -147,9 +147,9 @@ fn unfinished(sweep: &Sweep, place: &Place) -> Option<String> {
 }
 
 /// The name of a run, which leads to its folder if that is there.
-fn link(run: &Run, place: &Place) -> String {
+fn link(run: &Run, paths: &PagePaths) -> String {
     let name = run.row.run.trim_start_matches("runs/");
-    match link_between(&place.parent, &run.dir) {
+    match link_between(&paths.parent, &run.dir) {
         Some(to) => format!("<a href=\"{}\">{}</a>", escape(&to), escape(name)),
         None => escape(name),
     }
@@ -200,7 +200,7 @@ fn command(sweep: &Sweep) -> String {
     words.join(" ")
 }
 
-fn runs(sweep: &Sweep, place: &Place) -> String {
+fn runs(sweep: &Sweep, paths: &PagePaths) -> String {
     let mut rows = String::new();
     let percent = |share: Option<f64>| share.map_or("–".into(), |s| format!("{:.2}", 100.0 * s));
     for run in &sweep.runs {
@@ -209,7 +209,7 @@ fn runs(sweep: &Sweep, place: &Place) -> String {
             rows,
             "<tr><td class=\"long\">{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
              <td>{}</td><td class=\"number\">{}</td></tr>",
-            link(run, place),
+            link(run, paths),
             row.status.name(),
             row.epochs.map_or("–".into(), |epochs| format!("{epochs}")),
             percent(row.train_accuracy),

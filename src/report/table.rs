@@ -78,12 +78,12 @@ pub fn table(
                     .runs
                     .iter()
                     .filter_map(|run| (quantity.value)(&run.row));
-                Spread::of(values.map(|value| value * quantity.scale))
+                Spread::from_values(values.map(|value| value * quantity.scale))
             });
             any |= spread.is_some();
             let _ = write!(row, "<td>{}", number(spread, quantity.decimals, most));
             let other = published.and_then(|published| {
-                published.of(name, view.along.as_ref().map(|axis| axis.at[along]))
+                published.find(name, view.along.as_ref().map(|axis| axis.at[along]))
             });
             if let Some(other) = other {
                 let _ = write!(row, "<br><i>{}</i>", escape(&other));

@@ -132,7 +132,7 @@ impl<'a> View<'a> {
     }
 
     /// The values along the figures as a person says them: `depth = 30`, `34 layers`.
-    pub fn at(&self, along: usize) -> String {
+    pub fn label_along(&self, along: usize) -> String {
         match &self.along {
             None => String::new(),
             Some(axis) => match axis.values.get(along) {
@@ -157,7 +157,9 @@ impl<'a> View<'a> {
     pub fn columns(&self) -> Vec<String> {
         match &self.along {
             None => vec!["all".into()],
-            Some(axis) => (0..axis.values.len()).map(|i| self.at(i)).collect(),
+            Some(axis) => (0..axis.values.len())
+                .map(|i| self.label_along(i))
+                .collect(),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Scripts that do a sweep in parts.
 
-use crate::train::options::quote;
+use crate::text::quote;
 use std::path::PathBuf;
 
 /// For whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum ScriptTarget {
     /// A job array of Slurm.
     Slurm,
     /// Any shell; an argument says which part.
@@ -29,10 +29,10 @@ pub struct Script {
 
 impl Script {
     /// Its text.
-    pub fn text(&self, target: Target) -> String {
+    pub fn text(&self, target: ScriptTarget) -> String {
         match target {
-            Target::Slurm => self.slurm(),
-            Target::Shell => self.shell(),
+            ScriptTarget::Slurm => self.slurm(),
+            ScriptTarget::Shell => self.shell(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::settings::Settings;
 use crate::error::{Error, Result};
-use crate::train::files::{write_atomic, write_error};
+use crate::files::{write_atomic, write_error};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 

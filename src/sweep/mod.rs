@@ -4,7 +4,7 @@
 //! DIR/sweep.json          the grid and the settings          (settings)
 //! DIR/FILE.van            a copy of the file that is trained (folder)
 //! DIR/runs/NAME/          a run's own folder                 (run_folder of train)
-//! DIR/runs/NAME/log.txt   what the run printed; its lock     (claim)
+//! DIR/runs/NAME/log.txt   what the run printed; its lock     (run_lock)
 //! DIR/runs/NAME/outcome.json  how the run ended              (outcome)
 //! DIR/results.csv, .jsonl a row a run, in the grid's order   (results)
 //! ```
@@ -15,13 +15,13 @@
 //! sweeps may work in one folder, on one machine or on many that share it: a run belongs
 //! to whoever holds the lock on its log.
 
-mod claim;
 pub mod emit;
 pub mod folder;
 pub mod grid;
 pub mod outcome;
 pub mod progress;
 pub mod results;
+mod run_lock;
 pub mod runner;
 pub mod settings;
 pub mod shard;

@@ -1,7 +1,7 @@
 //! `outcome.json`: how a run of a sweep ended.
 
 use crate::error::{Error, Result};
-use crate::train::files::write_atomic;
+use crate::files::write_atomic;
 use crate::train::metrics::{self, Line, Split};
 use crate::train::run_folder;
 use serde::{Deserialize, Serialize};
@@ -46,10 +46,10 @@ pub struct Numbers {
 impl Numbers {
     /// Those of the log in the run folder `dir`; `None` where it has no evaluation.
     pub fn read(dir: &Path) -> Result<Option<Numbers>> {
-        Ok(Self::of(&metrics::read(&run_folder::metrics(dir))?))
+        Ok(Self::from_lines(&metrics::read(&run_folder::metrics(dir))?))
     }
 
-    fn of(lines: &[Line]) -> Option<Numbers> {
+    fn from_lines(lines: &[Line]) -> Option<Numbers> {
         let tests = || lines.iter().filter(|line| line.split == Split::Test);
         let last = tests().next_back()?;
         // The earliest of equals.
@@ -125,12 +125,12 @@ mod tests {
                 line(Split::Test, epoch, accuracy),
             ]
         });
-        let numbers = Numbers::of(&lines.collect::<Vec<_>>()).unwrap();
+        let numbers = Numbers::from_lines(&lines.collect::<Vec<_>>()).unwrap();
         assert_eq!((numbers.best_test_accuracy, numbers.best_epoch), (0.75, 2));
         assert_eq!((numbers.epochs, numbers.test_accuracy), (4, 0.625));
         assert_eq!((numbers.test_loss, numbers.train_loss), (0.25, Some(0.25)));
         assert_eq!(numbers.alpha_residual, Some(0.125));
-        assert_eq!(Numbers::of(&[line(Split::Train, 1, 0.5)]), None);
+        assert_eq!(Numbers::from_lines(&[line(Split::Train, 1, 0.5)]), None);
     }
 
     #[test]

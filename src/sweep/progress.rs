@@ -3,8 +3,9 @@
 
 use super::grid::{Grid, Run};
 use super::outcome::Outcome;
+use crate::paint::Paint;
+use crate::text::{decimal, duration, percent};
 use crate::train::metrics::Line;
-use crate::train::progress::text::{Paint, decimal, duration, percent};
 use crate::train::run_folder;
 use console::{Term, measure_text_width};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};

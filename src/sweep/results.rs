@@ -5,7 +5,7 @@ use super::grid::Run;
 use super::outcome::{Numbers, Outcome};
 use super::settings::Settings;
 use crate::error::Result;
-use crate::train::files::write_atomic;
+use crate::files::write_atomic;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};

@@ -4,11 +4,11 @@
 //! other end of that pipe and never writes to it: to stop a child it closes the pipe, and
 //! where the sweep is killed the system does.
 
-use super::claim::{Claim, log};
 use super::folder::SweepFolder;
 use super::grid::Run;
 use super::outcome::{Numbers, Outcome};
 use super::progress::{Progress, Tag};
+use super::run_lock::{RunLock, log};
 use crate::error::{Error, Result};
 use crate::train::stop::Stop;
 use std::collections::VecDeque;
@@ -62,7 +62,7 @@ pub struct Ended {
 /// A run under way.
 struct Job {
     task: Task,
-    claim: Claim,
+    lock: RunLock,
     child: Child,
     tag: Tag,
 }
@@ -160,7 +160,7 @@ impl Runner<'_> {
 
     fn begin(&mut self, task: Task) -> Result<()> {
         let dir = self.work.folder.run(&task.run.name);
-        let Some(claim) = Claim::take(&dir)? else {
+        let Some(lock) = RunLock::take(&dir)? else {
             self.progress.taken(&task.run);
             self.taken.push_back(task);
             return Ok(());
@@ -170,21 +170,21 @@ impl Runner<'_> {
             self.progress.ended(&task.run, Some(&done));
             return Ok(());
         }
-        let child = self.command(&task, &dir, &claim)?.spawn().map_err(|e| {
+        let child = self.command(&task, &dir, &lock)?.spawn().map_err(|e| {
             Error::new(format!("cannot start {}: {e}", self.program.display()))
                 .help("give fewer --jobs, if the system has too many processes")
         })?;
         let tag = self.progress.begun(&task.run, &dir, task.epochs);
         self.jobs.push(Job {
             task,
-            claim,
+            lock,
             child,
             tag,
         });
         Ok(())
     }
 
-    fn command(&self, task: &Task, dir: &Path, claim: &Claim) -> Result<Command> {
+    fn command(&self, task: &Task, dir: &Path, lock: &RunLock) -> Result<Command> {
         let mut command = Command::new(&self.program);
         command
             .arg("train")
@@ -199,8 +199,8 @@ impl Runner<'_> {
             .envs([("RANK", "0"), ("WORLD_SIZE", "1")])
             .env_remove("CLICOLOR_FORCE")
             .stdin(Stdio::piped())
-            .stdout(claim.output()?)
-            .stderr(claim.output()?);
+            .stdout(lock.output()?)
+            .stderr(lock.output()?);
         #[cfg(unix)]
         std::os::unix::process::CommandExt::arg0(&mut command, "vanc");
         Ok(command)
@@ -248,7 +248,7 @@ impl Runner<'_> {
                     status,
                 ),
             },
-            false => failed(job.claim.error(), status),
+            false => failed(job.lock.error(), status),
         };
         if let Outcome::Failed { .. } = outcome {
             self.ended.failed += 1;

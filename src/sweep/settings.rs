@@ -2,7 +2,7 @@
 
 use super::grid::Grid;
 use crate::error::{Error, Result};
-use crate::train::options::quote;
+use crate::text::quote;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -42,7 +42,7 @@ pub enum Item {
     Train(Train),
 }
 
-/// A knob of the file.
+/// A param of the file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Param {
     /// The whole declaration.

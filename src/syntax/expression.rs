@@ -31,7 +31,7 @@ impl<'t> Builder<'t> {
                 args: None,
             };
         };
-        let span = name.span.to(self.span(&args));
+        let span = name.span.cover(self.span(&args));
         let inner = args.into_inner().filter(|p| p.as_rule() == Rule::arg);
         let args = inner
             .map(|arg| {
@@ -85,7 +85,7 @@ impl<'t> Builder<'t> {
             Some(op) => {
                 let operand = self.climb(parts, op.precedence());
                 Expr {
-                    span: self.span(&first).to(operand.span),
+                    span: self.span(&first).cover(operand.span),
                     kind: ExprKind::Unary(op, Box::new(operand)),
                 }
             }
@@ -100,7 +100,7 @@ impl<'t> Builder<'t> {
             let tighter = u8::from(op != BinaryOp::Power);
             let right = self.climb(parts, op.precedence() + tighter);
             left = Expr {
-                span: left.span.to(right.span),
+                span: left.span.cover(right.span),
                 kind: ExprKind::Binary(op, Box::new(left), Box::new(right)),
             };
         }

@@ -1,14 +1,14 @@
 //! Text to syntax tree and back. pest stays inside.
 
 pub mod ast;
-mod explain;
 mod expression;
-mod fault;
-mod known;
+mod mistakes;
 mod parse;
+mod parse_error;
+mod parse_failure;
 mod print;
+mod punctuation;
 mod scan;
-mod signs;
 
 pub use parse::{parse, parse_value};
 pub use print::{print, print_expr, print_operand};

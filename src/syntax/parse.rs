@@ -1,7 +1,7 @@
 //! Text to syntax tree.
 
 use super::ast::*;
-use super::explain::explain;
+use super::parse_error::parse_error;
 use super::scan::scan;
 use crate::diag::{Diagnostic, MAX_REPORTS};
 use crate::span::{Span, Spanned};
@@ -21,7 +21,7 @@ pub fn parse(text: &str, source: u16) -> Result<File, Vec<Diagnostic>> {
     let items = match Grammar::parse(Rule::file, text) {
         Ok(mut pairs) => builder.file(next(&mut pairs), &comments),
         Err(_) => {
-            builder.report(explain(Rule::file, text, 0, source));
+            builder.report(parse_error(Rule::file, text, 0, source));
             Vec::new()
         }
     };
@@ -41,7 +41,7 @@ pub fn parse_value(text: &str, source: u16) -> Result<Expr, Vec<Diagnostic>> {
             let mut inner = next(&mut pairs).into_inner();
             builder.whole_expr(next(&mut inner))
         }
-        Err(_) => return Err(vec![explain(Rule::lone_expr, text, 0, source)]),
+        Err(_) => return Err(vec![parse_error(Rule::lone_expr, text, 0, source)]),
     };
     if builder.reports.is_empty() {
         Ok(expr)
@@ -88,7 +88,7 @@ impl<'t> Builder<'t> {
     fn bad(&mut self, rule: Rule, pair: &Pair<'t, Rule>) {
         if self.reports.len() < MAX_REPORTS {
             let start = pair.as_span().start();
-            self.report(explain(rule, self.text, start, self.source));
+            self.report(parse_error(rule, self.text, start, self.source));
         }
     }
 
@@ -173,7 +173,7 @@ impl<'t> Builder<'t> {
         let first = lo.as_ref().map_or(dots, |e| e.span);
         let last = hi.as_ref().map_or(dots, |e| e.span);
         Range {
-            span: first.to(last),
+            span: first.cover(last),
             lo,
             inclusive: op.as_str() == "..=",
             hi,

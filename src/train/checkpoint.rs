@@ -5,11 +5,11 @@
 //! a check sum over it and the tensors, so that a flipped bit is found and not trained
 //! on. It holds the source too: `vanc eval CHECKPOINT.safetensors` needs no other file.
 
-use super::files::write_atomic;
 use super::options::Overrides;
-use super::position::Position;
+use super::run_progress::RunProgress;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
+use crate::files::write_atomic;
 use crate::tensor::Tensor;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
@@ -37,10 +37,11 @@ pub struct Meta {
     pub overrides: Overrides,
     /// The images it was trained on.
     pub data: DataMeta,
-    /// Seed of every random stream; their positions are [`Meta::position`]'s.
+    /// Seed of every random stream; their positions are [`Meta::progress`]'s.
     pub seed: u64,
     /// How far the run has come.
-    pub position: Position,
+    #[serde(rename = "position")]
+    pub progress: RunProgress,
 }
 
 /// The images that a network was trained on.

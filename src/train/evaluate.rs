@@ -1,7 +1,7 @@
 //! Loss and accuracy over the whole test split, from logits on the host.
 
-use super::ahead::ahead;
-use super::position::Sums;
+use super::prefetch::prefetch;
+use super::run_progress::Sums;
 use crate::data::Dataset;
 use crate::engines::Engine;
 use crate::error::{Error, Result};
@@ -34,7 +34,7 @@ pub fn evaluate(
     }
     let batch = batch.clamp(1, images);
     let make = |start| dataset.test_batch(start, batch.min(images - start));
-    ahead((0..images).step_by(batch), make, |batches| {
+    prefetch((0..images).step_by(batch), make, |batches| {
         let mut sums = Sums::default();
         for batch in batches {
             let logits = engine.logits(&batch)?;

@@ -1,8 +1,8 @@
 //! `metrics.jsonl`: the numbers of a run, one JSON object a line.
 
-use super::files::write_error;
 use crate::engines::SkipState;
 use crate::error::{Error, Result};
+use crate::files::write_error;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::Write;

@@ -1,6 +1,6 @@
 //! What the command line says of a run beside the model.
 
-pub use crate::text::quote;
+use crate::text::quote;
 
 use crate::engines::cpu::Cpu;
 use crate::engines::cuda::Precision;

@@ -10,9 +10,9 @@
 //! - `--force` removes `best`, then `last`, before it writes anything.
 
 use super::checkpoint::Checkpoint;
-use super::files::{remove, write_atomic, write_error};
-use super::options::quote;
 use crate::error::{Error, Result};
+use crate::files::{remove, write_atomic, write_error};
+use crate::text::quote;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -30,7 +30,7 @@ pub struct RunFolder {
 
 /// Where a run goes and what it begins with.
 #[derive(Debug)]
-pub enum Place {
+pub enum RunStart {
     /// At the beginning, in the first of these that [`begin`] can make.
     New {
         /// `--out`, or the model's name under `runs`.
@@ -127,9 +127,9 @@ impl RunFolder {
     }
 }
 
-/// Finds the place of a run of model `name` by `--out`, `--resume` and `--force`.
+/// Finds where a run of model `name` starts, by `--out`, `--resume` and `--force`.
 /// Makes nothing yet.
-pub fn choose(name: &str, out: Option<&Path>, resume: bool, force: bool) -> Result<Place> {
+pub fn choose(name: &str, out: Option<&Path>, resume: bool, force: bool) -> Result<RunStart> {
     let default = || Path::new(RUNS).join(name);
     let dir = match out {
         Some(dir) => dir.to_owned(),
@@ -139,13 +139,13 @@ pub fn choose(name: &str, out: Option<&Path>, resume: bool, force: bool) -> Resu
     if resume && dir.is_dir() && has_run(&dir) {
         let folder = RunFolder::take(&dir)?;
         let checkpoint = Box::new(read_last(&dir)?);
-        return Ok(Place::Resumed { folder, checkpoint });
+        return Ok(RunStart::Resumed { folder, checkpoint });
     }
     if out.is_some() && !force {
         refuse(&dir)?;
     }
     let numbered = out.is_none() && !force && !resume;
-    Ok(Place::New {
+    Ok(RunStart::New {
         dir,
         numbered,
         force,
@@ -275,7 +275,7 @@ fn read_last(dir: &Path) -> Result<Checkpoint> {
     let help = match Checkpoint::read(&best(dir)) {
         Ok(best_one) => format!(
             "the best checkpoint, of epoch {}, is whole; to go on from it:\n    cp {} {}",
-            best_one.meta.position.epoch,
+            best_one.meta.progress.epoch,
             quote(&best(dir).display().to_string()),
             quote(&last(dir).display().to_string()),
         ),

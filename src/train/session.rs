@@ -1,18 +1,18 @@
-//! The loop: steps, evaluations, log lines and checkpoints, from any position.
+//! The loop: steps, evaluations, log lines and checkpoints, from wherever a run is.
 
-use super::ahead::ahead;
 use super::checkpoint::{Checkpoint, Meta};
 use super::evaluate::evaluate;
-use super::files::write_atomic;
 use super::metrics::{Line, Metrics, SkipLine, Split, mean_over};
-use super::position::{Position, Sums, Tested};
+use super::prefetch::prefetch;
 use super::progress::{Progress, StepReport};
 use super::run_folder::{self, RunFolder};
+use super::run_progress::{RunProgress, Sums, Tested};
 use super::stop::Stop;
 use super::tensorboard::{self, Events};
 use crate::data::{Dataset, Epoch, Sampler};
 use crate::engines::{Engine, Images, MOST_QUEUED, Order, Outcome, StepContext};
 use crate::error::{Error, Result};
+use crate::files::write_atomic;
 use crate::tensor::Batch;
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
@@ -56,14 +56,14 @@ pub struct Session<'a> {
     task: Task<'a>,
     engine: &'a mut dyn Engine,
     /// Whether it makes the batches.
-    held: bool,
+    resident: bool,
     dir: &'a Path,
     metrics: Metrics,
     events: Option<Events>,
     meta: Meta,
     stop: &'a Stop,
     progress: &'a mut Progress,
-    /// Lines at the ends of epochs and of the run, those of earlier sittings included.
+    /// Lines at the ends of epochs and of the run, those of earlier sessions included.
     history: Vec<Line>,
     /// Steps in an epoch.
     epoch_steps: u64,
@@ -74,7 +74,7 @@ pub struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Takes up a run in `folder` at `meta`'s position, which `engine` already has.
+    /// Takes up a run in `folder` at `meta`'s progress, which `engine` already has.
     /// At step 0 the first checkpoint is written.
     pub fn new(
         task: Task<'a>,
@@ -86,24 +86,24 @@ impl<'a> Session<'a> {
     ) -> Result<Self> {
         let dir = folder.dir();
         let epoch_steps = task.sampler.steps(task.dataset.train.len()) as u64;
-        let position = &meta.position;
-        let in_epoch = position
+        let done = &meta.progress;
+        let in_epoch = done
             .step
-            .checked_sub(position.epoch.saturating_mul(epoch_steps));
+            .checked_sub(done.epoch.saturating_mul(epoch_steps));
         if epoch_steps == 0 || in_epoch.is_none_or(|steps| steps > epoch_steps) {
             return Err(Error::new(format!(
                 "{}: step {} is not in epoch {} of {epoch_steps} steps",
                 run_folder::last(dir).display(),
-                position.step,
-                position.epoch + 1
+                done.step,
+                done.epoch + 1
             )));
         }
-        let (metrics, lines) = Metrics::open(&run_folder::metrics(dir), position.logged)?;
-        if lines.last().map(|line| line.step) != position.logged {
+        let (metrics, lines) = Metrics::open(&run_folder::metrics(dir), done.logged)?;
+        if lines.last().map(|line| line.step) != done.logged {
             progress.note("metrics.jsonl has lost lines from before the checkpoint");
         }
         // Once begun, it goes on with the run.
-        let goes_on = position.step > 0 && tensorboard::path(dir).exists();
+        let goes_on = done.step > 0 && tensorboard::path(dir).exists();
         let events = match task.tensorboard || goes_on {
             true => Some(Events::open(dir, &lines)?),
             false => Events::remove(dir).map(|()| None)?,
@@ -111,7 +111,7 @@ impl<'a> Session<'a> {
         let now = Instant::now();
         let mut session = Session {
             task,
-            held: engine.hold(&Images {
+            resident: engine.make_resident(&Images {
                 shape: task.dataset.shape,
                 pixels: &task.dataset.train.pixels,
                 labels: &task.dataset.train.labels,
@@ -128,14 +128,14 @@ impl<'a> Session<'a> {
             progress,
             history: lines.into_iter().filter(ends_an_epoch).collect(),
             epoch_steps,
-            saved: meta.position.step,
+            saved: meta.progress.step,
             saved_at: now,
             ticked_at: now,
             meta,
         };
-        if session.meta.position.step == 0 {
+        if session.meta.progress.step == 0 {
             let skips = session.skips()?;
-            session.meta.position.first_residual = mean_over(&skips, |s| s.alpha_residual);
+            session.meta.progress.first_residual = mean_over(&skips, |s| s.alpha_residual);
             session.save(false)?;
         }
         Ok(session)
@@ -158,9 +158,9 @@ impl<'a> Session<'a> {
     }
 
     /// How far the run has come, and the lines at the ends of epochs and of the run,
-    /// those of earlier sittings included.
-    pub fn into_results(self) -> (Position, Vec<Line>) {
-        (self.meta.position, self.history)
+    /// those of earlier sessions included.
+    pub fn into_results(self) -> (RunProgress, Vec<Line>) {
+        (self.meta.progress, self.history)
     }
 
     /// Step that the run ends at.
@@ -171,20 +171,20 @@ impl<'a> Session<'a> {
 
     /// Steps of the epoch under way that are done.
     fn in_epoch(&self) -> u64 {
-        self.meta.position.step - self.meta.position.epoch * self.epoch_steps
+        self.meta.progress.step - self.meta.progress.epoch * self.epoch_steps
     }
 
     fn is_tested(&self) -> bool {
-        let position = &self.meta.position;
-        position.tested.is_some_and(|t| t.step == position.step)
+        let done = &self.meta.progress;
+        done.tested.is_some_and(|t| t.step == done.step)
     }
 
     fn is_done(&self) -> bool {
-        self.meta.position.step >= self.target() && self.is_tested()
+        self.meta.progress.step >= self.target() && self.is_tested()
     }
 
     fn awaits_evaluation(&self) -> bool {
-        let last_of_run = self.meta.position.step >= self.target() && !self.is_tested();
+        let last_of_run = self.meta.progress.step >= self.target() && !self.is_tested();
         last_of_run || self.in_epoch() == self.epoch_steps
     }
 
@@ -193,16 +193,16 @@ impl<'a> Session<'a> {
         let Task {
             dataset, sampler, ..
         } = self.task;
-        let Position { epoch, step, .. } = self.meta.position;
+        let RunProgress { epoch, step, .. } = self.meta.progress;
         let start = epoch * self.epoch_steps;
         let end = (start + self.epoch_steps).min(self.target());
         let indices = (step - start) as usize..(end - start) as usize;
         let epoch = sampler.epoch(dataset.train.len(), epoch);
-        if self.held {
-            return self.train_held(&epoch, indices);
+        if self.resident {
+            return self.train_resident(&epoch, indices);
         }
         let make = |index| epoch.batch(dataset, index);
-        ahead(indices, make, |batches| {
+        prefetch(indices, make, |batches| {
             let mut begun = Instant::now();
             for batch in batches {
                 self.step(&batch, begun)?;
@@ -217,7 +217,7 @@ impl<'a> Session<'a> {
 
     /// The same where the engine makes the batches: it is given as many steps as take a
     /// moment, then asked for what they found.
-    fn train_held(&mut self, epoch: &Epoch, mut indices: Range<usize>) -> Result<()> {
+    fn train_resident(&mut self, epoch: &Epoch, mut indices: Range<usize>) -> Result<()> {
         let dataset = self.task.dataset;
         self.engine.begin_epoch(&Order {
             images: epoch.order().iter().map(|&image| image as u32).collect(),
@@ -228,10 +228,10 @@ impl<'a> Session<'a> {
             let begun = Instant::now();
             // A line of the log is of the state after its step.
             let to_line = self.task.log_every.map_or(usize::MAX, |every| {
-                (every - self.meta.position.step % every) as usize
+                (every - self.meta.progress.step % every) as usize
             });
             let count = indices.len().min(wanted).min(to_line).min(MOST_QUEUED);
-            let first = self.meta.position.step;
+            let first = self.meta.progress.step;
             let contexts: Vec<StepContext> = (first..first + count as u64)
                 .map(|step| self.context(step))
                 .collect();
@@ -252,7 +252,7 @@ impl<'a> Session<'a> {
                 last = at.rate;
             }
             let seconds = begun.elapsed().as_secs_f64();
-            self.meta.position.step_seconds += seconds;
+            self.meta.progress.step_seconds += seconds;
             let each = seconds / count as f64;
             wanted = (MOMENT / each.max(1e-9)).clamp(1.0, MOST_QUEUED as f64) as usize;
             self.after_steps(last)?;
@@ -270,27 +270,27 @@ impl<'a> Session<'a> {
 
     /// Counts a step over so many images.
     fn add(&mut self, outcome: Outcome, images: usize) {
-        let position = &mut self.meta.position;
-        position.step += 1;
-        position.epoch_sums.add(outcome, images);
-        position.window.add(outcome, images);
+        let done = &mut self.meta.progress;
+        done.step += 1;
+        done.epoch_sums.add(outcome, images);
+        done.window.add(outcome, images);
     }
 
     /// One step, for which `batch` was waited since `begun`.
     fn step(&mut self, batch: &Batch, begun: Instant) -> Result<()> {
-        let at = self.context(self.meta.position.step);
+        let at = self.context(self.meta.progress.step);
         let outcome = self.engine.step(batch, at)?;
         if !outcome.loss.is_finite() {
             return Err(self.diverged(batch, at, outcome.loss));
         }
         self.add(outcome, batch.len());
-        self.meta.position.step_seconds += begun.elapsed().as_secs_f64();
+        self.meta.progress.step_seconds += begun.elapsed().as_secs_f64();
         self.after_steps(at.rate)
     }
 
     /// What is due after a step, or after several, the last at η = `rate`.
     fn after_steps(&mut self, rate: f64) -> Result<()> {
-        let step = self.meta.position.step;
+        let step = self.meta.progress.step;
         if self.in_epoch() == self.epoch_steps {
             self.engine.end_epoch(rate)?;
         }
@@ -304,7 +304,7 @@ impl<'a> Session<'a> {
             let line = self.train_line(&skips);
             self.append(&line)?;
             self.progress.line(&line, self.task.epochs);
-            self.meta.position.window = Sums::default();
+            self.meta.progress.window = Sums::default();
         }
         if self.saved_at.elapsed() >= self.task.save_every {
             self.save(false)?;
@@ -317,16 +317,16 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         let skips = self.skips()?;
-        let position = &self.meta.position;
+        let done = &self.meta.progress;
         self.progress.step(&StepReport {
-            epoch: position.epoch + 1,
+            epoch: done.epoch + 1,
             epochs: self.task.epochs,
             step: self.in_epoch(),
             steps: self.epoch_steps,
-            left: self.target().saturating_sub(position.step),
-            sums: position.epoch_sums,
+            left: self.target().saturating_sub(done.step),
+            sums: done.epoch_sums,
             residual: mean_over(&skips, |s| s.alpha_residual),
-            steps_per_second: position.step as f64 / position.step_seconds,
+            steps_per_second: done.step as f64 / done.step_seconds,
         });
         Ok(())
     }
@@ -356,37 +356,37 @@ impl<'a> Session<'a> {
         let better = self.note_test(sums);
         self.log_evaluation(sums, better)?;
         let epoch_ended = self.in_epoch() == self.epoch_steps;
-        let position = &mut self.meta.position;
-        position.window = Sums::default();
+        let done = &mut self.meta.progress;
+        done.window = Sums::default();
         if epoch_ended {
-            position.epoch += 1;
-            position.epoch_sums = Sums::default();
+            done.epoch += 1;
+            done.epoch_sums = Sums::default();
         }
         self.save(better)
     }
 
     /// Whether this is the best evaluation so far.
     fn note_test(&mut self, sums: Sums) -> bool {
-        let position = &mut self.meta.position;
+        let done = &mut self.meta.progress;
         let tested = Tested {
-            step: position.step,
-            epoch: position.epoch_of_step(self.epoch_steps),
+            step: done.step,
+            epoch: done.epoch_of_step(self.epoch_steps),
             sums,
         };
-        position.tested = Some(tested);
-        let better = position
+        done.tested = Some(tested);
+        let better = done
             .best
             .is_none_or(|best| sums.correct > best.sums.correct);
         if better {
-            position.best = Some(tested);
+            done.best = Some(tested);
         }
         better
     }
 
     fn log_evaluation(&mut self, test: Sums, better: bool) -> Result<()> {
         let skips = self.skips()?;
-        let train = (!self.meta.position.window.is_empty()).then(|| {
-            let sums = self.meta.position.epoch_sums;
+        let train = (!self.meta.progress.window.is_empty()).then(|| {
+            let sums = self.meta.progress.epoch_sums;
             Line {
                 epoch_loss: Some(sums.mean_loss()),
                 epoch_accuracy: Some(sums.accuracy()),
@@ -411,27 +411,27 @@ impl<'a> Session<'a> {
         if let Some(events) = &mut self.events {
             events.append(line)?;
         }
-        self.meta.position.logged = Some(line.step);
+        self.meta.progress.logged = Some(line.step);
         Ok(())
     }
 
     fn train_line(&mut self, skips: &[SkipLine]) -> Line {
-        self.line(Split::Train, self.meta.position.window, skips)
+        self.line(Split::Train, self.meta.progress.window, skips)
     }
 
     fn line(&mut self, split: Split, sums: Sums, skips: &[SkipLine]) -> Line {
         self.tick();
-        let position = &self.meta.position;
+        let done = &self.meta.progress;
         Line {
             split,
-            step: position.step,
-            epoch: position.epoch_of_step(self.epoch_steps),
+            step: done.step,
+            epoch: done.epoch_of_step(self.epoch_steps),
             loss: sums.mean_loss(),
             accuracy: sums.accuracy(),
-            rate: (self.task.rate)(position.step.saturating_sub(1)),
+            rate: (self.task.rate)(done.step.saturating_sub(1)),
             alpha_residual: mean_over(skips, |s| s.alpha_residual),
             lambda_mean: mean_over(skips, |s| s.lambda_mean),
-            seconds: position.seconds,
+            seconds: done.seconds,
             epoch_loss: None,
             epoch_accuracy: None,
             skips: None,
@@ -445,7 +445,7 @@ impl<'a> Session<'a> {
     /// Brings the seconds up to now.
     fn tick(&mut self) {
         let now = Instant::now();
-        self.meta.position.seconds += (now - self.ticked_at).as_secs_f64();
+        self.meta.progress.seconds += (now - self.ticked_at).as_secs_f64();
         self.ticked_at = now;
     }
 
@@ -471,7 +471,7 @@ impl<'a> Session<'a> {
             write_atomic(&run_folder::best(self.dir), &bytes)?;
         }
         write_atomic(&run_folder::last(self.dir), &bytes)?;
-        self.saved = self.meta.position.step;
+        self.saved = self.meta.progress.step;
         self.saved_at = Instant::now();
         Ok(())
     }
@@ -483,7 +483,7 @@ impl<'a> Session<'a> {
             Ok(None) => "; every layer's output is finite, the loss itself overflows".into(),
             Err(e) => format!("; which layer went bad could not be found: {}", e.message),
         };
-        let epoch = self.meta.position.epoch + 1;
+        let epoch = self.meta.progress.epoch + 1;
         let mut error = self.bad(format!("the loss is {loss}"));
         error.message = format!(
             "the loss is {loss} in step {} (epoch {epoch}){whose}",
@@ -494,7 +494,7 @@ impl<'a> Session<'a> {
 
     /// An error of numbers that are not finite, with the way back.
     fn bad(&self, what: String) -> Error {
-        let step = self.meta.position.step;
+        let step = self.meta.progress.step;
         let rate = (self.task.rate)(step.saturating_sub(1));
         let last = run_folder::last(self.dir);
         Error::new(format!("{what} after step {step}")).help(format!(
@@ -503,7 +503,7 @@ impl<'a> Session<'a> {
              or go on from that checkpoint's weights with a lower one: --weights {} --rate …",
             last.display(),
             self.saved,
-            super::options::quote(&last.display().to_string()),
+            crate::text::quote(&last.display().to_string()),
         ))
     }
 }

@@ -8,9 +8,9 @@
 //! The file is TFRecords: length (`u64`), its masked CRC-32C, the bytes, their masked
 //! CRC-32C, all little-endian, each record a protobuf `Event`.
 
-use super::files::{remove, write_atomic, write_error};
 use super::metrics::{Line, Split};
 use crate::error::{Error, Result};
+use crate::files::{remove, write_atomic, write_error};
 use crc::{CRC_32_ISCSI, Crc};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};

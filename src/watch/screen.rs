@@ -2,8 +2,8 @@
 
 use super::state::{State, Watched};
 use crate::report::history::{self, Epoch};
+use crate::text::{decimal, duration, percent, short};
 use crate::train::metrics::Split;
-use crate::train::progress::text::{decimal, duration, percent, short};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Style, Stylize};

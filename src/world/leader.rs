@@ -117,8 +117,8 @@ impl Engine for Leader {
     }
 
     /// True where all have room.
-    fn hold(&mut self, images: &Images) -> Result<bool> {
-        if !self.engine.hold(images)? {
+    fn make_resident(&mut self, images: &Images) -> Result<bool> {
+        if !self.engine.make_resident(images)? {
             return Ok(false);
         }
         let labels = images.labels.iter().flat_map(|x| x.to_le_bytes());
@@ -131,10 +131,10 @@ impl Engine for Leader {
             batch: images.batch,
             augment: images.augment.to_vec(),
         };
-        let message = Message::Hold(outline);
+        let message = Message::MakeResident(outline);
         self.links.send(&Frame { message, data })?;
         let answers = self.links.receive()?;
-        let has_room = |frame: &Frame| frame.message == Message::Held(true);
+        let has_room = |frame: &Frame| frame.message == Message::Resident(true);
         Ok(answers.iter().all(has_room))
     }
 

@@ -173,7 +173,7 @@ fn admit(
 
 /// Goes to rank 0, for which it waits `limit` at most. `compare` finds what differs from
 /// its settings.
-pub fn follow(
+pub fn join(
     world: &World,
     limit: Duration,
     compare: impl FnOnce(&Settings) -> Result<()>,
@@ -297,7 +297,7 @@ mod tests {
     }
 
     fn come(rank: usize, size: usize, port: u16) -> Result<()> {
-        follow(&world(rank, size, port), SHORT * 10, |theirs| {
+        join(&world(rank, size, port), SHORT * 10, |theirs| {
             assert_eq!(*theirs, settings());
             Ok(())
         })
@@ -324,12 +324,12 @@ mod tests {
         let port = free_port();
         let waited = lead(&world(0, 3, port), &settings(), SHORT).unwrap_err();
         assert!(waited.message.contains("rank 1, 2 of 3"), "{waited}");
-        let nobody = follow(&world(1, 2, port), SHORT, |_| Ok(())).unwrap_err();
+        let nobody = join(&world(1, 2, port), SHORT, |_| Ok(())).unwrap_err();
         let place = format!("rank 0 is not at 127.0.0.1:{port}");
         assert!(nobody.message.contains(&place), "{nobody}");
         let mut nowhere = world(1, 2, port);
         nowhere.address = "no.such.host.invalid".into();
-        let nobody = follow(&nowhere, SHORT, |_| Ok(())).unwrap_err();
+        let nobody = join(&nowhere, SHORT, |_| Ok(())).unwrap_err();
         assert!(nobody.message.contains("no.such.host.invalid"), "{nobody}");
         let _taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let taken = lead(&world(0, 2, port), &settings(), SHORT).unwrap_err();
@@ -350,9 +350,9 @@ mod tests {
         });
         assert!(twice.unwrap_err().message.contains("are rank 1"));
         let differs = led(2, port, || {
-            let follower = world(1, 2, port);
+            let worker = world(1, 2, port);
             let compare = |_: &Settings| Err(Error::new("the batch differs"));
-            let refused = follow(&follower, SHORT * 10, compare).unwrap_err();
+            let refused = join(&worker, SHORT * 10, compare).unwrap_err();
             assert_eq!(refused.message, "the batch differs");
         });
         let differs = differs.unwrap_err().message;

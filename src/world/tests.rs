@@ -1,7 +1,7 @@
 //! Rank 0 and another over loopback, with engines that write down what they are called.
 
-use super::follower::{begin, serve};
 use super::leader::{self, Leader};
+use super::worker::{begin, serve};
 use super::{Links, World};
 use crate::engines::cuda::GroupId;
 use crate::engines::{Engine, Images, Order, Outcome, SkipState, StepContext};
@@ -76,8 +76,8 @@ impl Engine for Recorder {
         Ok(())
     }
 
-    fn hold(&mut self, images: &Images) -> Result<bool> {
-        self.note(format!("hold {images:?}"));
+    fn make_resident(&mut self, images: &Images) -> Result<bool> {
+        self.note(format!("make_resident {images:?}"));
         Ok(self.has_room)
     }
 
@@ -137,7 +137,7 @@ fn lead(links: &Rc<Links>, calls: Calls, tensors: &[Tensor], room: bool) {
         batch: 2,
         augment: &[Augment::PadCrop(2), Augment::FlipHorizontal],
     };
-    assert_eq!(leader.hold(&images).unwrap(), room);
+    assert_eq!(leader.make_resident(&images).unwrap(), room);
     let order = Order {
         images: vec![1, 0],
         changes: vec![(-2, 1), (0, 1), (2, -1), (0, 0)],
@@ -165,7 +165,7 @@ fn the_others_do_what_rank_0_does() {
             Tensor::full("b", &[0], 0.0),
         ];
         let (calls, expected) = (theirs.clone(), tensors.clone());
-        let follower = std::thread::spawn(move || {
+        let worker = std::thread::spawn(move || {
             let links = Links::new(&world(1), vec![(0, there)], &Stop::default()).unwrap();
             let beginning = begin(&links).unwrap();
             assert_eq!(beginning.tensors, expected);
@@ -181,7 +181,7 @@ fn the_others_do_what_rank_0_does() {
         let links = Rc::new(links);
         lead(&links, ours.clone(), &tensors, room);
         links.end(Some(15));
-        assert_eq!(follower.join().unwrap(), Some(15));
+        assert_eq!(worker.join().unwrap(), Some(15));
         assert_eq!(*ours.lock().unwrap(), *theirs.lock().unwrap());
         assert_eq!(ours.lock().unwrap().len(), 7);
     }
@@ -191,7 +191,7 @@ fn the_others_do_what_rank_0_does() {
 fn a_signal_to_one_reaches_the_other() {
     let (here, there) = connected();
     let [ours, theirs] = [Stop::default(), Stop::default()];
-    let follower = Links::new(&world(1), vec![(0, there)], &theirs).unwrap();
+    let worker = Links::new(&world(1), vec![(0, there)], &theirs).unwrap();
     let leader = Links::new(&world(0), vec![(1, here)], &ours).unwrap();
     theirs.request(15);
     let begun = Instant::now();
@@ -200,7 +200,7 @@ fn a_signal_to_one_reaches_the_other() {
     }
     assert_eq!(ours.requested(), Some(15));
     // Which is what follows from it; then both may go.
-    let leaving = std::thread::spawn(move || follower.receive().unwrap().len());
+    let leaving = std::thread::spawn(move || worker.receive().unwrap().len());
     leader.end(ours.requested());
     assert_eq!(leaving.join().unwrap(), 1);
 }

@@ -63,17 +63,17 @@ pub enum Message {
         /// Which tensors.
         tensors: Vec<Outline>,
     },
-    /// From rank 0: hold the images that come with this: labels, mean and deviation of the
-    /// channels, pixels.
-    Hold(ImagesOutline),
+    /// From rank 0: keep the images that come with this on the device: labels, mean and
+    /// deviation of the channels, pixels.
+    MakeResident(ImagesOutline),
     /// To rank 0: whether there was room.
-    Held(bool),
+    Resident(bool),
     /// From rank 0: an epoch, whose order of so many images, then changes, come with this.
     Epoch {
         /// How many.
         images: usize,
     },
-    /// From rank 0: a step on images that are held.
+    /// From rank 0: a step on resident images.
     Queue {
         /// The batch in the epoch.
         index: usize,

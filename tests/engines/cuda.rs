@@ -8,7 +8,7 @@ use vanc::engines::{Images, Order, StepContext, init};
 use vanc::ir::{Augment, Shape};
 use vanc::tensor::{Batch, Tensor};
 
-fn at(step: u64) -> StepContext {
+fn context(step: u64) -> StepContext {
     let rate = 0.02;
     StepContext { rate, step, ..AT }
 }
@@ -74,8 +74,8 @@ fn twenty_steps_lose_what_the_cpu_loses() {
         for step in 0..20 {
             // The last batch of an epoch is smaller.
             let batch = batch(&model, if step % 7 == 6 { 3 } else { 5 }, step);
-            let found = ours.step(&batch, at(step)).unwrap().loss;
-            let expected = theirs.step(&batch, at(step)).unwrap().loss;
+            let found = ours.step(&batch, context(step)).unwrap().loss;
+            let expected = theirs.step(&batch, context(step)).unwrap().loss;
             assert!(
                 (found - expected).abs() <= 1e-3 * (1.0 + expected.abs()),
                 "{}, step {step}: {found} is not {expected}",
@@ -109,7 +109,7 @@ fn a_checkpoint_moves_between_devices() {
     let model = model("3, 7, 5", EVERYTHING, &[("constraint", constraint)]);
     let mut ours = cuda(&model, &state(&model, 2));
     for step in 0..3 {
-        ours.step(&batch(&model, 3, step), at(step)).unwrap();
+        ours.step(&batch(&model, 3, step), context(step)).unwrap();
     }
     let saved = ours.save().unwrap();
     let mut theirs = cpu(&model, &saved);
@@ -117,7 +117,7 @@ fn a_checkpoint_moves_between_devices() {
     ours.load(&theirs.save().unwrap()).unwrap();
     assert_eq!(ours.save().unwrap(), saved);
     for engine in [&mut ours, &mut theirs] {
-        engine.step(&batch(&model, 3, 3), at(3)).unwrap();
+        engine.step(&batch(&model, 3, 3), context(3)).unwrap();
         engine.end_epoch(0.1).unwrap();
     }
     same(
@@ -158,17 +158,17 @@ fn batches_made_on_the_card_are_those_of_the_host() {
         };
         let tensors = init::initial(&model, 4);
         let (mut ours, mut theirs) = (cuda(&model, &tensors), cpu(&model, &tensors));
-        assert!(ours.hold(&images).unwrap());
+        assert!(ours.make_resident(&images).unwrap());
         ours.begin_epoch(&order).unwrap();
         for index in [0, 1] {
-            ours.queue(index, at(index as u64)).unwrap();
+            ours.queue(index, context(index as u64)).unwrap();
         }
         let found = ours.outcomes().unwrap();
         let expected: Vec<_> = [0, 1]
             .iter()
             .map(|&index| {
                 let batch = on_host(&images, &order, index);
-                theirs.step(&batch, at(index as u64)).unwrap()
+                theirs.step(&batch, context(index as u64)).unwrap()
             })
             .collect();
         assert_eq!(found.len(), 2);
@@ -179,12 +179,12 @@ fn batches_made_on_the_card_are_those_of_the_host() {
             );
             assert_eq!(found.correct, expected.correct);
         }
-        assert!(ours.queue(2, at(2)).is_err());
+        assert!(ours.queue(2, context(2)).is_err());
     }
 }
 
 /// Hidden layers that one launch runs, of every kind that it knows.
-const THIN: &str = "
+const NARROW: &str = "
     linear(10)
     skip variable { batch_norm relu linear(10) }
     skip resnet(scale: 0.5) { batch_norm(eps: 0.01) tanh linear(10, bias: false) }
@@ -194,26 +194,26 @@ const THIN: &str = "
     linear(4)";
 
 #[test]
-fn thin_perceptrons_are_those_of_the_cpu() {
+fn narrow_mlps_are_those_of_the_cpu() {
     if card().is_none() {
         return;
     }
     for constraint in ["lagrange()", "lagrange(alpha_granularity: layer)"] {
-        let model = model("1, 4, 4", THIN, &[("constraint", constraint)]);
+        let model = model("1, 4, 4", NARROW, &[("constraint", constraint)]);
         let tensors = state(&model, 11);
         let (mut ours, mut theirs) = (cuda(&model, &tensors), cpu(&model, &tensors));
         // One block of threads, three of which the last has one row, four whole ones.
         for images in [5, 17, 32] {
             let batch = batch(&model, images, 17);
-            let what = format!("thin, {images} images, {constraint}");
+            let what = format!("narrow, {images} images, {constraint}");
             let (found, gradients) = ours.gradients(&batch, AT).unwrap();
             let (expected, reference) = theirs.gradients(&batch, AT).unwrap();
             assert_eq!(found.correct, expected.correct, "{what}");
             assert!((found.loss - expected.loss).abs() < 1e-5, "{what}");
             same(&gradients, &reference, 1e-4, &what);
             for step in 0..3 {
-                let found = ours.step(&batch, at(step)).unwrap().loss;
-                let expected = theirs.step(&batch, at(step)).unwrap().loss;
+                let found = ours.step(&batch, context(step)).unwrap().loss;
+                let expected = theirs.step(&batch, context(step)).unwrap().loss;
                 assert!(
                     (found - expected).abs() < 1e-4,
                     "{what}: {found} {expected}"
@@ -279,7 +279,7 @@ fn a_loss_that_is_not_finite_halts_what_is_queued() {
     let mut tensors = init::initial(&model, 0);
     tensors[0].data = vec![f32::INFINITY, 0.5, 0.25, 0.125];
     let mut engine = cuda(&model, &tensors);
-    engine.hold(&images).unwrap();
+    engine.make_resident(&images).unwrap();
     let order = Order {
         images: vec![1, 0],
         changes: Vec::new(),
@@ -287,14 +287,14 @@ fn a_loss_that_is_not_finite_halts_what_is_queued() {
     engine.begin_epoch(&order).unwrap();
     let before = engine.save().unwrap();
     for step in 0..2 {
-        engine.queue(step, at(step as u64)).unwrap();
+        engine.queue(step, context(step as u64)).unwrap();
     }
     let found = engine.outcomes().unwrap();
     assert!(!found[0].loss.is_finite());
     assert_eq!(engine.save().unwrap(), before);
     tensors[0].data[0] = 1.0;
     engine.load(&tensors).unwrap();
-    engine.queue(0, at(0)).unwrap();
+    engine.queue(0, context(0)).unwrap();
     assert!(engine.outcomes().unwrap()[0].loss.is_finite());
     assert_ne!(engine.save().unwrap(), before);
 }
@@ -309,8 +309,8 @@ fn sixteen_bits_lose_about_the_same() {
         let mut theirs = cpu(&model, &tensors);
         for step in 0..3 {
             let batch = batch(&model, 5, step);
-            let found = ours.step(&batch, at(step)).unwrap().loss;
-            let expected = theirs.step(&batch, at(step)).unwrap().loss;
+            let found = ours.step(&batch, context(step)).unwrap().loss;
+            let expected = theirs.step(&batch, context(step)).unwrap().loss;
             assert!(
                 (found - expected).abs() <= 0.1 * (1.0 + expected.abs()),
                 "{}, step {step}: {found} is not {expected}",

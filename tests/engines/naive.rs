@@ -30,7 +30,7 @@ impl Maps {
     }
 
     /// The element at channel c, row y, column x of image n; 0 outside.
-    fn at(&self, n: usize, c: usize, y: isize, x: isize) -> f64 {
+    fn value_at(&self, n: usize, c: usize, y: isize, x: isize) -> f64 {
         let (channels, height, width) = self.extent();
         if y < 0 || x < 0 || y >= height as isize || x >= width as isize {
             return 0.0;
@@ -190,7 +190,7 @@ impl Naive<'_> {
             for (o, y, x_) in cells(outputs, height, width) {
                 let terms = cells(inputs, k, k).map(|(c, dy, dx)| {
                     let w = filters.weight[((o * inputs + c) * k + dy) * k + dx];
-                    w * x.at(n, c, place(y, dy), place(x_, dx))
+                    w * x.value_at(n, c, place(y, dy), place(x_, dx))
                 });
                 data.push(terms.sum());
             }
@@ -234,7 +234,7 @@ impl Naive<'_> {
                 let window: Vec<f64> = cells(1, pool.kernel, pool.kernel)
                     .map(|(_, dy, dx)| {
                         let (y, x_) = (y * pool.stride + dy, x_ * pool.stride + dx);
-                        x.at(n, c, y as isize, x_ as isize)
+                        x.value_at(n, c, y as isize, x_ as isize)
                     })
                     .collect();
                 data.push(f(&window));

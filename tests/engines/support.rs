@@ -4,7 +4,7 @@ use dfdx::tensor::Cpu;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::sync::OnceLock;
-use vanc::check::{Override, Target, check};
+use vanc::check::{Override, OverrideTarget, check};
 use vanc::diag::{Sources, Style};
 use vanc::engines::cuda::{Card, Precision};
 use vanc::engines::dfdx::DfdxEngine;
@@ -30,7 +30,7 @@ pub fn model(input: &str, layers: &str, settings: &[(&str, &str)]) -> Model {
     let overrides: Vec<Override> = settings
         .iter()
         .map(|(name, value)| Override {
-            target: Target::Setting,
+            target: OverrideTarget::Setting,
             name: name.to_string(),
             value: value.to_string(),
         })

@@ -2,7 +2,7 @@
 
 use crate::support::{batch, dfdx};
 use std::time::Instant;
-use vanc::check::{Override, Target, check};
+use vanc::check::{Override, OverrideTarget, check};
 use vanc::diag::Sources;
 use vanc::engines::{StepContext, init};
 
@@ -16,7 +16,7 @@ fn seconds_a_step() {
         let mut sources = Sources::new("cifar_8n2.van", text);
         let params = [("n", "1"), ("width", "8"), ("policy", policy)];
         let overrides = params.map(|(name, value)| Override {
-            target: Target::Param,
+            target: OverrideTarget::Param,
             name: name.to_string(),
             value: value.to_string(),
         });

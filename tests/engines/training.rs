@@ -24,7 +24,7 @@ fn everything(constraint: &str) -> Model {
     model("3, 7, 5", EVERYTHING, &settings)
 }
 
-fn at(step: u64) -> StepContext {
+fn context(step: u64) -> StepContext {
     StepContext { step, ..AT }
 }
 
@@ -38,7 +38,7 @@ fn saved(engine: &dyn Engine) -> Vec<(String, Vec<u32>)> {
 }
 
 /// SGD as `vanc::ir::Sgd` describes it, on one tensor.
-fn descend(w: &mut [f64], v: &mut [f64], g: &[f32], nesterov: bool, decay: f64, momentum: f64) {
+fn sgd_step(w: &mut [f64], v: &mut [f64], g: &[f32], nesterov: bool, decay: f64, momentum: f64) {
     for ((w, v), &g) in w.iter_mut().zip(v).zip(g) {
         let g = f64::from(g) + decay * *w;
         *v = momentum * *v + g;
@@ -68,8 +68,8 @@ fn steps_are_sgd_with_the_gradients() {
             for step in 0..3 {
                 let batch = batch(&model, 3, step);
                 let before = engine.save().unwrap();
-                let (expected, gradients) = engine.gradients(&batch, at(step)).unwrap();
-                assert_eq!(engine.step(&batch, at(step)).unwrap(), expected);
+                let (expected, gradients) = engine.gradients(&batch, context(step)).unwrap();
+                assert_eq!(engine.step(&batch, context(step)).unwrap(), expected);
                 let after = engine.save().unwrap();
                 velocities.resize(gradients.len(), Vec::new());
                 for (gradient, v) in gradients.iter().zip(&mut velocities) {
@@ -80,7 +80,7 @@ fn steps_are_sgd_with_the_gradients() {
                     }
                     v.resize(gradient.data.len(), 0.0);
                     let mut w: Vec<f64> = before[index].data.iter().map(|&x| x.into()).collect();
-                    descend(&mut w, v, &gradient.data, nesterov, decay, momentum);
+                    sgd_step(&mut w, v, &gradient.data, nesterov, decay, momentum);
                     for (&found, expected) in after[index].data.iter().zip(w) {
                         let error = (f64::from(found) - expected).abs();
                         assert!(error < 1e-6, "{settings}: {}: {error}", gradient.name);
@@ -144,10 +144,10 @@ fn every_epoch_waits_for_the_end_of_the_epoch() {
         let mut sum = vec![0.0; 6];
         for step in 0..3 {
             let batch = batch(&model, 2, step);
-            let (_, gradients) = engine.gradients(&batch, at(step)).unwrap();
+            let (_, gradients) = engine.gradients(&batch, context(step)).unwrap();
             let alpha = gradients.iter().find(|g| g.name == "skip0.alpha").unwrap();
             sum.iter_mut().zip(&alpha.data).for_each(|(s, g)| *s += g);
-            engine.step(&batch, at(step)).unwrap();
+            engine.step(&batch, context(step)).unwrap();
         }
         assert_eq!(engine.skips().unwrap(), start);
         engine.end_epoch(0.1).unwrap();
@@ -180,18 +180,18 @@ fn a_loaded_state_goes_on_bit_for_bit() {
             let model = everything(constraint);
             let mut engine = single(&model, &state(&model, 2));
             for step in 0..3 {
-                engine.step(&batch(&model, 3, step), at(step)).unwrap();
+                engine.step(&batch(&model, 3, step), context(step)).unwrap();
             }
             let state_then = engine.save().unwrap();
             let mut resumed = single(&model, &state_then);
             let mut reloaded = single(&model, &state(&model, 77));
-            reloaded.step(&batch(&model, 2, 8), at(0)).unwrap();
+            reloaded.step(&batch(&model, 2, 8), context(0)).unwrap();
             reloaded.load(&state_then).unwrap();
             for step in 3..6 {
                 let batch = batch(&model, 3, step);
-                let outcome = engine.step(&batch, at(step)).unwrap();
-                assert_eq!(resumed.step(&batch, at(step)).unwrap(), outcome);
-                assert_eq!(reloaded.step(&batch, at(step)).unwrap(), outcome);
+                let outcome = engine.step(&batch, context(step)).unwrap();
+                assert_eq!(resumed.step(&batch, context(step)).unwrap(), outcome);
+                assert_eq!(reloaded.step(&batch, context(step)).unwrap(), outcome);
             }
             for engine in [&mut engine, &mut resumed, &mut reloaded] {
                 engine.end_epoch(0.1).unwrap();
@@ -204,13 +204,13 @@ fn a_loaded_state_goes_on_bit_for_bit() {
 
 #[test]
 fn the_bits_do_not_depend_on_the_number_of_threads() {
-    // Large enough that products are split among threads, and thin layers whose images
+    // Large enough that products are split among threads, and narrow layers whose images
     // are.
     let large = "conv(16, kernel: 3) batch_norm relu conv(16, kernel: 3) relu linear(4)";
     let unit = "skip variable { batch_norm relu linear(20) } skip highway { linear(20) tanh }";
-    let thin = format!("linear(20) {unit} skip dirac {{ linear(20) }} crelu linear(4)");
+    let narrow = format!("linear(20) {unit} skip dirac {{ linear(20) }} crelu linear(4)");
     for single in engines() {
-        for (input, layers, images) in [("3, 32, 32", large, 16), ("1, 6, 6", &thin, 200)] {
+        for (input, layers, images) in [("3, 32, 32", large, 16), ("1, 6, 6", &narrow, 200)] {
             let model = model(input, layers, &[]);
             let run = |threads: usize| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
@@ -218,7 +218,7 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
                     let mut engine = single(&model, &state(&model, 2));
                     for step in 0..10 {
                         let batch = batch(&model, images, step);
-                        engine.step(&batch, at(step)).unwrap();
+                        engine.step(&batch, context(step)).unwrap();
                     }
                     saved(engine.as_ref())
                 })
@@ -252,7 +252,7 @@ fn dropout_is_the_steps_own_and_not_in_evaluation() {
         let model = model("3, 7, 5", "dropout(0.5) linear(4)", &[]);
         let mut engine = single(&model, &state(&model, 2));
         let batch = batch(&model, 3, 0);
-        let mut loss = |step| engine.gradients(&batch, at(step)).unwrap().0.loss;
+        let mut loss = |step| engine.gradients(&batch, context(step)).unwrap().0.loss;
         assert_eq!(loss(1), loss(1));
         assert_ne!(loss(1), loss(2));
         assert_eq!(
@@ -386,11 +386,11 @@ fn training_learns_to_tell_four_images_apart() {
         let mut engine = single(&model, &vanc::engines::init::initial(&model, 4));
         let mut batch = batch(&model, 4, 0);
         batch.labels = vec![0, 1, 2, 3];
-        let first = engine.step(&batch, at(0)).unwrap().loss;
+        let first = engine.step(&batch, context(0)).unwrap().loss;
         for step in 1..60 {
-            engine.step(&batch, at(step)).unwrap();
+            engine.step(&batch, context(step)).unwrap();
         }
-        let last = engine.step(&batch, at(60)).unwrap();
+        let last = engine.step(&batch, context(60)).unwrap();
         assert!(last.loss < 0.05 * first && last.correct == 4, "{last:?}");
         assert!(engine.skips().unwrap()[0].alpha.iter().all(|&a| a > 0.5));
         assert_eq!(model.train.constraint.every, Every::Step);

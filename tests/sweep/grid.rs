@@ -1,6 +1,6 @@
 //! What is run, what is not, and what comes of it.
 
-use super::{Place, runs, sittings, text};
+use super::{Scratch, runs, sessions, text};
 use serde_json::{Value, json};
 use std::process::Stdio;
 
@@ -20,7 +20,7 @@ fn grid<'a>(flags: &[&'a str]) -> Vec<&'a str> {
 
 #[test]
 fn a_sweep_leaves_a_table_and_what_it_takes_to_repeat_it() {
-    let place = Place::new();
+    let place = Scratch::new();
     let flags = grid(&["--epochs", "2", "--out", "all"]);
     let said = place.succeed(&flags);
     assert!(said.contains("8 runs: 8 done"), "{said}");
@@ -40,7 +40,7 @@ fn a_sweep_leaves_a_table_and_what_it_takes_to_repeat_it() {
         let accuracy: f64 = row[4].parse().unwrap();
         assert!((0.0..=1.0).contains(&accuracy));
     }
-    let settings = std::fs::read(place.at("all/sweep.json")).unwrap();
+    let settings = std::fs::read(place.join("all/sweep.json")).unwrap();
     let settings: Value = serde_json::from_slice(&settings).unwrap();
     assert_eq!(
         settings,
@@ -55,12 +55,12 @@ fn a_sweep_leaves_a_table_and_what_it_takes_to_repeat_it() {
             "options": {"epochs": "2"},
         })
     );
-    let copy = std::fs::read_to_string(place.at("all/small.van")).unwrap();
+    let copy = std::fs::read_to_string(place.join("all/small.van")).unwrap();
     assert_eq!(copy, super::SOURCE);
     // Again: nothing is done twice, and nothing changes.
     let said = place.succeed(&flags);
     assert!(said.contains("0 of them left to do"), "{said}");
-    assert_eq!(sittings(&place.at("all")), 8);
+    assert_eq!(sessions(&place.join("all")), 8);
     assert_eq!(place.results("all"), table);
     // Repeated elsewhere, otherwise shared out: the same to the last digit.
     place.succeed(&grid(&["--epochs", "2", "--out", "again", "--jobs", "1"]));
@@ -69,23 +69,23 @@ fn a_sweep_leaves_a_table_and_what_it_takes_to_repeat_it() {
 
 #[test]
 fn only_what_is_missing_is_done() {
-    let place = Place::new();
+    let place = Scratch::new();
     let flags = grid(&["--epochs", "1", "--out", "s"]);
     place.succeed(&flags);
     let table = place.results("s");
-    let [first, second] = [0, 3].map(|i| place.at("s/runs").join(&runs(&place.at("s"))[i]));
+    let [first, second] = [0, 3].map(|i| place.join("s/runs").join(&runs(&place.join("s"))[i]));
     std::fs::remove_dir_all(&first).unwrap();
     std::fs::write(second.join("outcome.json"), "{\"status\"").unwrap();
     let said = place.succeed(&flags);
     assert!(said.contains("2 of them left to do"), "{said}");
     // The second found that it was done.
-    assert_eq!(sittings(&place.at("s")), 9);
+    assert_eq!(sessions(&place.join("s")), 9);
     assert_eq!(place.results("s"), table);
 }
 
 #[test]
 fn values_and_seeds_can_be_added_and_nothing_else() {
-    let place = Place::new();
+    let place = Scratch::new();
     let sweep = |depths: &str, seeds: &str, epochs: &str| {
         let depths = format!("depth={depths}");
         let flags = [
@@ -95,7 +95,7 @@ fn values_and_seeds_can_be_added_and_nothing_else() {
     };
     assert!(sweep("1,3", "1", "1").status.success());
     assert!(sweep("1,2,3", "0,5", "1").status.success());
-    assert_eq!(sittings(&place.at("s")), 6);
+    assert_eq!(sessions(&place.join("s")), 6);
     let table = place.results("s");
     for (depths, seeds, epochs, named) in [
         ("1,2", "0,5", "1", "depth 3 is there, not here"),
@@ -108,7 +108,7 @@ fn values_and_seeds_can_be_added_and_nothing_else() {
         assert!(error.contains(named), "{error}");
     }
     let source = format!("{}// more\n", super::SOURCE);
-    std::fs::write(place.at("small.van"), source).unwrap();
+    std::fs::write(place.join("small.van"), source).unwrap();
     let error = text(&sweep("1,2,3", "0,5", "1").stderr);
     assert!(error.contains("small.van has changed"), "{error}");
     assert_eq!(place.results("s"), table);
@@ -116,9 +116,9 @@ fn values_and_seeds_can_be_added_and_nothing_else() {
 
 #[test]
 fn a_failure_is_one_rows_and_is_tried_again() {
-    let place = Place::new();
+    let place = Scratch::new();
     let flags = ["--vary", "rate=0.01,1e30", "--epochs", "2", "--out", "s"];
-    for sitting in 1..=2 {
+    for session in 1..=2 {
         place.fail(&flags);
         let table = place.results("s");
         let rows: Vec<&str> = table.lines().collect();
@@ -129,13 +129,13 @@ fn a_failure_is_one_rows_and_is_tried_again() {
             "{table}"
         );
         assert!(rows[2].contains("(exit status: 1)"), "{table}");
-        assert_eq!(sittings(&place.at("s")), 1 + sitting);
+        assert_eq!(sessions(&place.join("s")), 1 + session);
     }
 }
 
 #[test]
 fn every_mistake_is_found_before_a_run_begins() {
-    let place = Place::new();
+    let place = Scratch::new();
     let screen = |flags: &[&str]| place.fail(&[flags, &["--out", "s"]].concat());
     let said = screen(&[
         "--vary",
@@ -154,18 +154,18 @@ fn every_mistake_is_found_before_a_run_begins() {
     assert!(said.contains("mnist needs the file"), "{said}");
     let said = screen(&["--vary", "augment=on,of"]);
     assert!(said.contains("possible values: on, off"), "{said}");
-    assert!(!place.at("s").exists());
+    assert!(!place.join("s").exists());
 }
 
 /// Starts a sweep over `GRID`.
-fn start(place: &Place, flags: &[&str]) -> std::process::Child {
+fn start(place: &Scratch, flags: &[&str]) -> std::process::Child {
     let mut command = place.command(&grid(flags));
     command.stdout(Stdio::null()).spawn().unwrap()
 }
 
 #[test]
 fn shards_make_the_whole_in_any_order() {
-    let place = Place::new();
+    let place = Scratch::new();
     place.succeed(&grid(&["--epochs", "1", "--out", "whole"]));
     let children: Vec<_> = ["2/3", "1/3", "3/3"]
         .map(|shard| {
@@ -178,28 +178,28 @@ fn shards_make_the_whole_in_any_order() {
     for mut child in children {
         assert!(child.wait().unwrap().success());
     }
-    assert_eq!(sittings(&place.at("parts")), 8);
+    assert_eq!(sessions(&place.join("parts")), 8);
     assert_eq!(place.results("parts"), place.results("whole"));
 }
 
 /// Two sweeps that have runs in common share them out between themselves.
 #[test]
 fn shards_that_overlap_do_no_run_twice() {
-    let place = Place::new();
+    let place = Scratch::new();
     let children: Vec<_> = ["1/1", "1/1", "2/2"]
         .map(|shard| start(&place, &["--out", "s", "--shard", shard]))
         .into();
     for mut child in children {
         assert!(child.wait().unwrap().success());
     }
-    assert_eq!(sittings(&place.at("s")), 8);
+    assert_eq!(sessions(&place.join("s")), 8);
     assert_eq!(place.results("s").matches(",done,").count(), 8);
 }
 
 #[cfg(unix)]
 #[test]
 fn the_scripts_do_the_sweep() {
-    let place = Place::new();
+    let place = Scratch::new();
     place.succeed(&grid(&["--epochs", "1", "--out", "whole"]));
     let emit = |target| {
         let flags = [
@@ -216,11 +216,11 @@ fn the_scripts_do_the_sweep() {
     let slurm = emit("slurm");
     assert!(slurm.contains("#SBATCH --array=1-3\n"), "{slurm}");
     assert!(slurm.contains("#SBATCH --cpus-per-task=2\n"), "{slurm}");
-    assert!(!place.at("parts").exists());
+    assert!(!place.join("parts").exists());
     let script = |name: &str, text: &str, args: &[&str], task: &str| {
-        std::fs::write(place.at(name), text).unwrap();
+        std::fs::write(place.join(name), text).unwrap();
         let status = std::process::Command::new("sh")
-            .arg(place.at(name))
+            .arg(place.join(name))
             .args(args)
             .env("SLURM_ARRAY_TASK_ID", task)
             .stdout(Stdio::null())
@@ -234,30 +234,30 @@ fn the_scripts_do_the_sweep() {
     assert_eq!(place.results("parts").matches(",done,").count(), 5);
     script("sweep.sh", &shell, &[], "");
     assert_eq!(place.results("parts"), place.results("whole"));
-    assert_eq!(sittings(&place.at("parts")), 8);
+    assert_eq!(sessions(&place.join("parts")), 8);
 }
 
 #[test]
 fn folders_of_something_else_are_left_alone() {
-    let place = Place::new();
-    std::fs::create_dir_all(place.at("s/runs")).unwrap();
+    let place = Scratch::new();
+    std::fs::create_dir_all(place.join("s/runs")).unwrap();
     let error = place.fail(&["--seeds", "2", "--out", "s"]);
     assert!(error.contains("holds no sweep"), "{error}");
     let error = place.fail(&["--seeds", "2", "--out", "small.van"]);
     assert!(error.contains("small.van"), "{error}");
     assert_eq!(
-        std::fs::read_to_string(place.at("small.van")).unwrap(),
+        std::fs::read_to_string(place.join("small.van")).unwrap(),
         super::SOURCE
     );
 }
 
 #[test]
 fn quiet_is_quiet_and_the_seed_is_the_files() {
-    let place = Place::new();
+    let place = Scratch::new();
     let said = place.succeed(&["--vary", "depth=1,2", "--epochs", "1", "--quiet"]);
     assert_eq!(said, "");
     assert_eq!(
-        runs(&place.at("sweeps/small")),
+        runs(&place.join("sweeps/small")),
         ["depth=1,seed=7", "depth=2,seed=7"]
     );
 }

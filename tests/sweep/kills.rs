@@ -1,6 +1,6 @@
 //! Sweeps that are ended by signals, at any moment, and started again.
 
-use super::{Place, text};
+use super::{Scratch, text};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -16,7 +16,7 @@ fn signal(signal: &str, whom: &str) {
 }
 
 /// Starts a sweep in a process group of its own.
-fn start(place: &Place, flags: &[&str]) -> Child {
+fn start(place: &Scratch, flags: &[&str]) -> Child {
     let mut command = place.command(flags);
     command
         .stdout(Stdio::piped())
@@ -26,13 +26,17 @@ fn start(place: &Place, flags: &[&str]) -> Child {
 }
 
 /// Waits until some run of the sweep has written to its log.
-fn wait_for_a_run(place: &Place, sweep: &str) {
+fn wait_for_a_run(place: &Scratch, sweep: &str) {
     let begun = Instant::now();
     let trains = |run: &String| {
-        let metrics = place.at(sweep).join("runs").join(run).join("metrics.jsonl");
+        let metrics = place
+            .join(sweep)
+            .join("runs")
+            .join(run)
+            .join("metrics.jsonl");
         std::fs::metadata(metrics).is_ok_and(|m| m.len() > 0)
     };
-    while !super::runs(&place.at(sweep)).iter().any(trains) {
+    while !super::runs(&place.join(sweep)).iter().any(trains) {
         assert!(
             begun.elapsed() < Duration::from_secs(60),
             "no run has begun"
@@ -45,7 +49,7 @@ fn wait_for_a_run(place: &Place, sweep: &str) {
 /// turns, each after up to twice its share of the time that all of it takes, and
 /// compares the table in the end with that of one that was left alone.
 fn killed(flags: &[&str], kills: u32) {
-    let place = Place::new();
+    let place = Scratch::new();
     let begun = Instant::now();
     place.succeed(&[flags, &["--out", "whole"]].concat());
     let time = begun.elapsed();
@@ -103,7 +107,7 @@ fn killing_a_sweep_of_sixty_runs_five_times_changes_nothing() {
 /// Children of a sweep that was killed alone save and end; the next start waits for them.
 #[test]
 fn no_child_outlives_its_sweep_for_long() {
-    let place = Place::new();
+    let place = Scratch::new();
     let flags = ["--seeds", "2", "--epochs", "1000000", "--out", "s"];
     let mut child = start(&place, &flags);
     wait_for_a_run(&place, "s");
@@ -124,13 +128,13 @@ fn no_child_outlives_its_sweep_for_long() {
         );
         sleep(Duration::from_millis(10));
     }
-    let log = std::fs::read_to_string(place.at("s/runs/seed=0/log.txt")).unwrap();
+    let log = std::fs::read_to_string(place.join("s/runs/seed=0/log.txt")).unwrap();
     assert!(log.contains("stopped after step"), "{log}");
 }
 
 #[test]
 fn a_signal_stops_all_and_says_how_to_go_on() {
-    let place = Place::new();
+    let place = Scratch::new();
     let flags = [
         "--vary",
         "depth=1,2",
@@ -160,7 +164,7 @@ fn a_signal_stops_all_and_says_how_to_go_on() {
         let command = command.replacen("vanc", env!("CARGO_BIN_EXE_vanc"), 1);
         let status = Command::new("sh")
             .args(["-c", &format!("{command} --quiet")])
-            .current_dir(place.at(""))
+            .current_dir(place.join(""))
             .status();
         assert!(status.unwrap().success());
         assert_eq!(place.results(&sweep), place.results("whole"));
@@ -169,7 +173,7 @@ fn a_signal_stops_all_and_says_how_to_go_on() {
 
 #[test]
 fn a_second_sweep_in_the_folder_is_refused() {
-    let place = Place::new();
+    let place = Scratch::new();
     let flags = ["--seeds", "2", "--epochs", "1000000", "--out", "s"];
     let mut child = start(&place, &flags);
     wait_for_a_run(&place, "s");
@@ -184,7 +188,7 @@ fn a_second_sweep_in_the_folder_is_refused() {
 /// As after a lack of memory: one run is killed, the others go on.
 #[test]
 fn a_child_that_is_killed_is_one_failure() {
-    let place = Place::new();
+    let place = Scratch::new();
     let flags = [
         "--seeds", "2", "--epochs", "1000000", "--jobs", "2", "--out", "s",
     ];
@@ -197,7 +201,7 @@ fn a_child_that_is_killed_is_one_failure() {
         .unwrap();
     let found = text(&found.stdout);
     signal("-KILL", found.trim());
-    let failed = || std::fs::read_to_string(place.at("s/runs/seed=1/outcome.json"));
+    let failed = || std::fs::read_to_string(place.join("s/runs/seed=1/outcome.json"));
     let begun = Instant::now();
     while failed().is_err() {
         assert!(

@@ -30,16 +30,16 @@ train {
 ";
 
 /// A folder with the file, and sweeps in it.
-struct Place(TempDir);
+struct Scratch(TempDir);
 
-impl Place {
+impl Scratch {
     fn new() -> Self {
         let dir = tempdir().unwrap();
         std::fs::write(dir.path().join("small.van"), SOURCE).unwrap();
-        Place(dir)
+        Scratch(dir)
     }
 
-    fn at(&self, path: &str) -> PathBuf {
+    fn join(&self, path: &str) -> PathBuf {
         self.0.path().join(path)
     }
 
@@ -73,7 +73,7 @@ impl Place {
     }
 
     fn results(&self, sweep: &str) -> String {
-        std::fs::read_to_string(self.at(sweep).join("results.csv")).unwrap()
+        std::fs::read_to_string(self.join(sweep).join("results.csv")).unwrap()
     }
 }
 
@@ -93,7 +93,7 @@ fn runs(sweep: &Path) -> Vec<String> {
 }
 
 /// How often each run was begun or resumed.
-fn sittings(sweep: &Path) -> usize {
+fn sessions(sweep: &Path) -> usize {
     let logs = runs(sweep).into_iter().map(|run| {
         let log = sweep.join("runs").join(run).join("log.txt");
         std::fs::read_to_string(log)

@@ -58,7 +58,7 @@ fn a_damaged_last_checkpoint_points_at_the_best() {
         let error = train(dir.path(), Setup::default()).unwrap_err();
         assert!(error.message.contains("last.safetensors"), "{error}");
         let help = error.help.unwrap();
-        assert!(help.contains(&format!("of epoch {}", good.meta.position.epoch)));
+        assert!(help.contains(&format!("of epoch {}", good.meta.progress.epoch)));
         // What the help says works.
         let command = help.lines().last().unwrap().trim();
         let done = std::process::Command::new("sh")

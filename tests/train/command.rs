@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::tempdir;
-use vanc::check::{self, Override, Target};
+use vanc::check::{self, Override, OverrideTarget};
 use vanc::cli::{eval, train};
 use vanc::diag::Sources;
 use vanc::error::Error;
@@ -45,8 +45,8 @@ fn model(source: &str, options: &Options) -> Model {
             })
             .collect()
     };
-    let mut overrides = of(Target::Param, &options.overrides.params);
-    overrides.extend(of(Target::Setting, &options.overrides.settings));
+    let mut overrides = of(OverrideTarget::Param, &options.overrides.params);
+    overrides.extend(of(OverrideTarget::Setting, &options.overrides.settings));
     check::check(&mut Sources::new("small.van", source), &overrides, true).unwrap()
 }
 

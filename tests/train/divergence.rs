@@ -28,7 +28,7 @@ fn a_loss_that_is_not_finite_stops_the_run_before_anything_bad_is_saved() {
         "{help}"
     );
     assert!(help.contains("--rate"), "{help}");
-    assert_eq!(last(dir.path()).meta.position.step, 5);
+    assert_eq!(last(dir.path()).meta.progress.step, 5);
 }
 
 #[test]
@@ -69,5 +69,5 @@ fn a_test_loss_that_is_not_finite_stops_the_run() {
     let dir = tempdir().unwrap();
     let error = train(dir.path(), setup).unwrap_err();
     assert_eq!(error.message, "the test loss is NaN after step 5");
-    assert_eq!(last(dir.path()).meta.position.step, 0);
+    assert_eq!(last(dir.path()).meta.progress.step, 0);
 }

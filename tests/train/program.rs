@@ -28,13 +28,13 @@ train {
 ";
 
 /// A folder with the file, and the runs in it.
-struct Place(TempDir);
+struct Scratch(TempDir);
 
-impl Place {
+impl Scratch {
     fn new() -> Self {
         let dir = tempdir().unwrap();
         std::fs::write(dir.path().join("killed.van"), SOURCE).unwrap();
-        Place(dir)
+        Scratch(dir)
     }
 
     fn path(&self) -> &Path {
@@ -68,7 +68,7 @@ fn wait(mut child: Child) -> ExitStatus {
 
 #[test]
 fn runs_are_numbered_and_the_newest_is_resumed() {
-    let place = Place::new();
+    let place = Scratch::new();
     let run = |flags: &[&str]| -> String {
         let output = Command::new(env!("CARGO_BIN_EXE_vanc"))
             .args(["train", "killed.van"])
@@ -83,7 +83,7 @@ fn runs_are_numbered_and_the_newest_is_resumed() {
     let steps = |run: &str| {
         last(&place.path().join("runs").join(run))
             .meta
-            .position
+            .progress
             .step
     };
     // Where there is no run yet, `--resume` begins one.
@@ -104,7 +104,7 @@ fn runs_are_numbered_and_the_newest_is_resumed() {
 /// Kills a run `kills` times, each after up to a share of the time that all of it takes,
 /// and compares its end with that of one that was left alone.
 fn killed_runs(runs: usize, kills: u32) {
-    let place = Place::new();
+    let place = Scratch::new();
     let begun = Instant::now();
     place.finish("whole");
     let whole_time = begun.elapsed();
@@ -165,7 +165,7 @@ fn signal(child: &Child, signal: &str) {
 #[cfg(unix)]
 #[test]
 fn a_signal_saves_and_says_how_to_go_on() {
-    let place = Place::new();
+    let place = Scratch::new();
     place.finish("whole");
     for (name, code) in [("-INT", 130), ("-TERM", 143)] {
         let run = format!("run{name}");

@@ -44,9 +44,9 @@ fn the_log_has_a_line_where_it_should() {
     };
     assert_eq!(steps("train"), [2, 4, 5, 6, 8, 10, 12, 14, 15]);
     assert_eq!(steps("test"), [5, 10, 15]);
-    let position = last(dir.path()).meta.position;
-    assert_eq!((position.epoch, position.step), (3, 3 * EPOCH_STEPS));
-    assert_eq!(position.first_residual, Some(1.0));
+    let progress = last(dir.path()).meta.progress;
+    assert_eq!((progress.epoch, progress.step), (3, 3 * EPOCH_STEPS));
+    assert_eq!(progress.first_residual, Some(1.0));
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn the_best_checkpoint_is_the_first_of_the_most_accurate() {
         .map(|l| l.step)
         .collect();
     assert!(equals.len() > 1, "no two are equal");
-    assert_eq!(best(dir.path()).meta.position.step, equals[0]);
+    assert_eq!(best(dir.path()).meta.progress.step, equals[0]);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn a_signal_in_any_step_or_evaluation_changes_nothing() {
         );
         // The step that was under way is done and saved.
         if let Some(step) = faults.signal_at {
-            assert_eq!(last(dir.path()).meta.position.step, step + 1);
+            assert_eq!(last(dir.path()).meta.progress.step, step + 1);
         }
         setup.faults = Faults::default();
         assert_eq!(
@@ -230,7 +230,7 @@ fn max_steps_ends_with_a_test_and_more_go_on() {
         train(dir.path(), setup).unwrap();
         let (ours, theirs) = (last(dir.path()), last(whole.path()));
         assert_eq!(ours.tensors, theirs.tensors);
-        assert_eq!(ours.meta.position.tested, theirs.meta.position.tested);
+        assert_eq!(ours.meta.progress.tested, theirs.meta.progress.tested);
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use tempfile::tempdir;
 use vanc::error::Error;
-use vanc::train::run_folder::{self, Place, choose};
+use vanc::train::run_folder::{self, RunStart, choose};
 
 fn refusal(out: &Path) -> Error {
     choose("m", Some(out), false, false).unwrap_err()
@@ -20,9 +20,9 @@ fn a_folder_with_a_run_needs_resume_or_force() {
     let help = error.help.unwrap();
     assert!(help.contains("--resume") && help.contains("--force"));
     let forced = choose("m", Some(dir.path()), false, true).unwrap();
-    assert!(matches!(forced, Place::New { force: true, .. }));
+    assert!(matches!(forced, RunStart::New { force: true, .. }));
     let resumed = choose("m", Some(dir.path()), true, false).unwrap();
-    assert!(matches!(resumed, Place::Resumed { .. }));
+    assert!(matches!(resumed, RunStart::Resumed { .. }));
     drop(resumed);
     drop(run_folder::begin(dir.path(), false, true, "new", "{}").unwrap());
     assert!(!run_folder::last(dir.path()).exists() && !run_folder::best(dir.path()).exists());
@@ -68,7 +68,10 @@ fn a_folder_whose_making_was_cut_short_begins_again() {
         }
         for resume in [false, true] {
             let place = choose("m", Some(dir.path()), resume, false).unwrap();
-            assert!(matches!(place, Place::New { .. }), "{made} files, {resume}");
+            assert!(
+                matches!(place, RunStart::New { .. }),
+                "{made} files, {resume}"
+            );
         }
         train(dir.path(), Setup::default()).unwrap();
         assert_eq!(last(dir.path()), last(whole.path()));

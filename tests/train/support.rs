@@ -10,9 +10,9 @@ use vanc::error::{Error, Result};
 use vanc::ir::{Augment, Shape};
 use vanc::tensor::{Batch, Tensor};
 use vanc::train::checkpoint::{Checkpoint, DataMeta, FORMAT, Meta};
-use vanc::train::position::Position;
 use vanc::train::progress::Progress;
-use vanc::train::run_folder::{self, Place, RunFolder};
+use vanc::train::run_folder::{self, RunFolder, RunStart};
+use vanc::train::run_progress::RunProgress;
 use vanc::train::session::{Ending, Session, Task};
 use vanc::train::stop::Stop;
 
@@ -276,12 +276,12 @@ pub fn train(dir: &Path, setup: Setup) -> Result<Ending> {
     };
     let mut engine = Softmax::new(setup.faults, stop.clone());
     let (folder, meta) = match run_folder::choose("rows", Some(dir), true, false)? {
-        Place::Resumed { folder, checkpoint } => {
+        RunStart::Resumed { folder, checkpoint } => {
             engine.load(&checkpoint.tensors)?;
             checkpoint.meta.data.check(&dataset)?;
             (folder, checkpoint.meta)
         }
-        Place::New { .. } => (begin(dir)?, meta(&dataset)),
+        RunStart::New { .. } => (begin(dir)?, meta(&dataset)),
     };
     let task = Task {
         dataset: &dataset,
@@ -293,7 +293,7 @@ pub fn train(dir: &Path, setup: Setup) -> Result<Ending> {
         save_every: setup.save_every,
         tensorboard: false,
     };
-    let mut progress = Progress::to(Box::new(std::io::sink()));
+    let mut progress = Progress::plain(Box::new(std::io::sink()));
     Session::new(task, &mut engine, &folder, meta, &stop, &mut progress)?.run()
 }
 
@@ -310,7 +310,7 @@ fn meta(dataset: &Dataset) -> Meta {
         overrides: Default::default(),
         data: DataMeta::new(dataset, None),
         seed: SEED,
-        position: Position::default(),
+        progress: RunProgress::default(),
     }
 }
 
@@ -326,8 +326,8 @@ pub fn best(dir: &Path) -> Checkpoint {
 
 fn timeless(path: &Path) -> Checkpoint {
     let mut checkpoint = Checkpoint::read(path).unwrap();
-    checkpoint.meta.position.seconds = 0.0;
-    checkpoint.meta.position.step_seconds = 0.0;
+    checkpoint.meta.progress.seconds = 0.0;
+    checkpoint.meta.progress.step_seconds = 0.0;
     checkpoint
 }
 

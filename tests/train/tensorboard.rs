@@ -96,15 +96,15 @@ fn tensorboard_reads_what_the_log_says() {
         &[&["--tensorboard", "--max-steps", "6"], &["--resume"]],
         &[&["--max-steps", "6"], &["--resume", "--tensorboard"]],
     ];
-    for sittings in runs {
+    for sessions in runs {
         let dir = tempdir().unwrap();
-        sittings
+        sessions
             .iter()
             .for_each(|flags| drop(train(dir.path(), flags)));
         let run = dir.path().join("run");
         let lines = metrics::read(&run_folder::metrics(&run)).unwrap();
-        assert!(lines.len() >= 15, "{sittings:?}");
-        assert_eq!(read(&python, &run), expected(&lines), "{sittings:?}");
+        assert!(lines.len() >= 15, "{sessions:?}");
+        assert_eq!(read(&python, &run), expected(&lines), "{sessions:?}");
     }
 }
 

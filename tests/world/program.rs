@@ -33,13 +33,13 @@ train {
 }
 ";
 
-struct Place(TempDir);
+struct Scratch(TempDir);
 
-impl Place {
-    fn new() -> Place {
+impl Scratch {
+    fn new() -> Scratch {
         let dir = tempdir().unwrap();
         std::fs::write(dir.path().join("together.van"), SOURCE).unwrap();
-        Place(dir)
+        Scratch(dir)
     }
 
     fn path(&self, name: &str) -> std::path::PathBuf {
@@ -137,7 +137,7 @@ fn several_processes_train_what_one_does() {
     if !can_run() {
         return;
     }
-    let place = Place::new();
+    let place = Scratch::new();
     place.train_alone("alone");
     let expected = place.log("alone");
     assert_eq!(expected.len(), 2 * 7 + 2);
@@ -167,12 +167,12 @@ fn a_signal_to_one_stops_all_with_a_checkpoint_that_goes_on() {
     if !can_run() {
         return;
     }
-    let place = Place::new();
+    let place = Scratch::new();
     let flags = ["--epochs", "100000", "--save-every", "0.2"];
     let children = place.start(2, "run", &flags);
     let last = run_folder::last(&place.path("run"));
     let begun = Instant::now();
-    while !last.exists() || place.last("run").meta.position.step == 0 {
+    while !last.exists() || place.last("run").meta.progress.step == 0 {
         assert!(begun.elapsed() < Duration::from_secs(120));
         sleep(Duration::from_millis(50));
     }
@@ -181,11 +181,11 @@ fn a_signal_to_one_stops_all_with_a_checkpoint_that_goes_on() {
     for child in children {
         assert_eq!(child.wait_with_output().unwrap().status.code(), Some(143));
     }
-    let step = place.last("run").meta.position.step;
+    let step = place.last("run").meta.progress.step;
     let next = (step + 9).to_string();
     let flags = ["--epochs", "100000", "--resume", "--max-steps", &next];
     place.train_together(2, "run", &flags);
-    assert_eq!(place.last("run").meta.position.step, step + 9);
+    assert_eq!(place.last("run").meta.progress.step, step + 9);
 }
 
 #[cfg(unix)]
@@ -202,7 +202,7 @@ fn one_that_is_killed_ends_the_others() {
         return;
     }
     for victim in [0, 1] {
-        let place = Place::new();
+        let place = Scratch::new();
         let mut children = place.start(2, "run", &["--epochs", "100000"]);
         let begun = Instant::now();
         while !run_folder::last(&place.path("run")).exists() {
@@ -226,7 +226,7 @@ fn other_settings_are_refused_by_name() {
     if !can_run() {
         return;
     }
-    let place = Place::new();
+    let place = Scratch::new();
     let port = free_port();
     let second = place.rank((1, 2, port), "run", &["--batch", "9"]);
     let first = place.rank((0, 2, port), "run", &[]);
@@ -244,7 +244,7 @@ fn without_the_library_it_is_named() {
     if vanc::engines::cuda::usable(None).is_err() || Library::Nccl.load().is_ok() {
         return;
     }
-    let place = Place::new();
+    let place = Scratch::new();
     let child = place.rank((0, 2, free_port()), "run", &[]);
     let output = child.wait_with_output().unwrap();
     assert!(said(&output).contains("libnccl.so.2"), "{}", said(&output));
@@ -257,7 +257,7 @@ fn without_the_library_it_is_named() {
 
 #[test]
 fn processors_train_in_one_process() {
-    let place = Place::new();
+    let place = Scratch::new();
     let world = [
         ("RANK", "1"),
         ("WORLD_SIZE", "2"),
@@ -285,7 +285,7 @@ fn processors_train_in_one_process() {
 
 #[test]
 fn a_world_of_one_is_no_world() {
-    let place = Place::new();
+    let place = Scratch::new();
     let flags = ["--device", "cpu", "--max-steps", "5"];
     let one = [("RANK", "0"), ("WORLD_SIZE", "1")];
     let train = |mut command: Command| assert!(command.output().unwrap().status.success());

@@ -2,7 +2,7 @@
 
 use crate::can_run;
 use std::process::{Child, Command};
-use vanc::check::{Override, Target, check};
+use vanc::check::{Override, OverrideTarget, check};
 use vanc::diag::Sources;
 use vanc::engines::cuda::{self, Group, GroupId, Precision};
 use vanc::engines::{Engine, Images, Order, Outcome, StepContext, init};
@@ -27,7 +27,7 @@ fn model(layers: &str) -> Model {
     let text = format!("model m {{ input image(3, 6, 5)\n{layers} }}");
     let settings = [("constraint", "lagrange(every: epoch, alpha_rate: 1)")];
     let settings = settings.map(|(name, value)| Override {
-        target: Target::Setting,
+        target: OverrideTarget::Setting,
         name: name.into(),
         value: value.into(),
     });
@@ -39,7 +39,7 @@ fn model(layers: &str) -> Model {
     .unwrap_or_else(|_| panic!("{layers} has mistakes"))
 }
 
-fn at(step: u64) -> StepContext {
+fn context(step: u64) -> StepContext {
     StepContext {
         rate: 0.02,
         seed: 5,
@@ -47,12 +47,12 @@ fn at(step: u64) -> StepContext {
     }
 }
 
-/// Steps on images that are held, the last batch of which has one image, then on one that
+/// Steps on resident images, the last batch of which has one image, then on one that
 /// is not; what they found.
 fn train(engine: &mut dyn Engine) -> Vec<Outcome> {
     let pixels: Vec<u8> = (0..IMAGES * 90).map(|k| (k * 37 % 251) as u8).collect();
     let labels: Vec<u32> = (0..IMAGES as u32).map(|k| k % 4).collect();
-    let held = engine.hold(&Images {
+    let resident = engine.make_resident(&Images {
         shape: Shape::image(3, 6, 5),
         pixels: &pixels,
         labels: &labels,
@@ -61,14 +61,14 @@ fn train(engine: &mut dyn Engine) -> Vec<Outcome> {
         batch: 6,
         augment: &[],
     });
-    assert!(held.unwrap());
+    assert!(resident.unwrap());
     let order = Order {
         images: (0..IMAGES as u32).rev().collect(),
         changes: Vec::new(),
     };
     engine.begin_epoch(&order).unwrap();
     for index in 0..3 {
-        engine.queue(index, at(index as u64)).unwrap();
+        engine.queue(index, context(index as u64)).unwrap();
     }
     let mut found = engine.outcomes().unwrap();
     engine.end_epoch(0.02).unwrap();
@@ -76,7 +76,7 @@ fn train(engine: &mut dyn Engine) -> Vec<Outcome> {
         images: (0..5 * 90).map(|k| (k % 17) as f32 / 17.0).collect(),
         labels: vec![3, 0, 1, 1, 2],
     };
-    found.push(engine.step(&batch, at(3)).unwrap());
+    found.push(engine.step(&batch, context(3)).unwrap());
     found
 }
 

@@ -1,7 +1,7 @@
 //! `vanc data fetch NAME…`: a bar on a terminal, one line a dataset in a pipe.
 
 use super::{called, folder};
-use crate::data::{Stock, stock};
+use crate::data::{Inventory, inventory};
 use crate::error::{Error, Result};
 use crate::fetch::{self, Event, Options};
 use crate::ir::DatasetKind;
@@ -85,8 +85,8 @@ fn options(matches: &ArgMatches) -> Result<Options> {
     Ok(options)
 }
 
-fn look(kind: DatasetKind, dir: Option<&Path>) -> Stock {
-    stock(kind, dir).unwrap_or(Stock {
+fn look(kind: DatasetKind, dir: Option<&Path>) -> Inventory {
+    inventory(kind, dir).unwrap_or(Inventory {
         dir: None,
         files: 0,
         bytes: 0,

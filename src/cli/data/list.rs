@@ -2,7 +2,7 @@
 
 use super::super::{Failure, describe};
 use super::folder;
-use crate::data::{Stock, stock};
+use crate::data::{Inventory, inventory};
 use crate::fetch::{CATALOG, Dataset};
 use crate::text;
 use clap::ArgMatches;
@@ -12,7 +12,7 @@ use std::path::Path;
 /// A dataset of the catalog, and what there is of it.
 struct Row {
     dataset: Dataset<'static>,
-    stock: Stock,
+    inventory: Inventory,
     /// Bytes of files that are begun, and the bytes those will have.
     begun: Option<(u64, u64)>,
 }
@@ -26,7 +26,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         .filter_map(|(kind, dataset)| {
             Some(Row {
                 dataset,
-                stock: stock(kind, dir.as_deref())?,
+                inventory: inventory(kind, dir.as_deref())?,
                 begun: begun(&dataset, &root.join(dataset.folder)),
             })
         })
@@ -52,11 +52,11 @@ fn begun(dataset: &Dataset, dir: &Path) -> Option<(u64, u64)> {
 fn to_text(rows: &[Row], root: &Path) -> String {
     let mut out = format!("\n  data in {}\n\n", root.display());
     for row in rows {
-        let state = match (&row.stock.dir, row.stock.faults.as_slice()) {
+        let state = match (&row.inventory.dir, row.inventory.faults.as_slice()) {
             (Some(dir), []) => format!(
                 "complete     {} files, {}, in {}",
-                row.stock.files,
-                text::bytes(row.stock.bytes),
+                row.inventory.files,
+                text::bytes(row.inventory.bytes),
                 dir.display()
             ),
             (Some(dir), [first, rest @ ..]) => {
@@ -77,7 +77,7 @@ fn to_text(rows: &[Row], root: &Path) -> String {
             out.push_str(&format!("  {:<14} {:<12} {bytes} of {all}\n", "", "begun"));
         }
     }
-    if rows.iter().any(|row| !row.stock.is_complete()) {
+    if rows.iter().any(|row| !row.inventory.is_complete()) {
         out.push_str("\n  `vanc data fetch NAME` fetches what is missing\n");
     }
     out.push('\n');
@@ -88,11 +88,11 @@ fn to_json(rows: &[Row], root: &Path) -> Value {
     let datasets = rows.iter().map(|row| {
         json!({
             "name": row.dataset.name,
-            "complete": row.stock.is_complete(),
-            "dir": row.stock.dir,
-            "files": row.stock.files,
-            "bytes": row.stock.bytes,
-            "faults": row.stock.faults,
+            "complete": row.inventory.is_complete(),
+            "dir": row.inventory.dir,
+            "files": row.inventory.files,
+            "bytes": row.inventory.bytes,
+            "faults": row.inventory.faults,
             "begun_bytes": row.begun.map(|(bytes, _)| bytes),
         })
     });

@@ -1,6 +1,6 @@
 //! Every combination of a sweep as `vanc train` would read it, before any is run.
 
-use crate::check::Knob;
+use crate::check::ParamInfo;
 use crate::cli::device::{self, Runner, Wanted};
 use crate::cli::source::Source;
 use crate::cli::{Failure, arguments, complain, options, style};
@@ -32,7 +32,7 @@ pub(super) struct Checked {
 /// each with the combinations that have it.
 pub(super) fn check(
     source: &Source,
-    knobs: &[Knob],
+    params: &[ParamInfo],
     settings: &Settings,
 ) -> Result<Vec<Checked>, Failure> {
     let grid = &settings.grid;
@@ -40,7 +40,7 @@ pub(super) fn check(
     let mut sound = Vec::new();
     let mut mistakes: Vec<(String, Vec<String>)> = Vec::new();
     for values in grid.combinations() {
-        match check_one(source, knobs, &settings.flags(&values, seed)) {
+        match check_one(source, params, &settings.flags(&values, seed)) {
             Ok(checked) => sound.push(checked),
             Err(screen) => {
                 let label = grid.label(&values);
@@ -80,20 +80,20 @@ fn show(mistakes: &[(String, Vec<String>)]) {
 }
 
 /// Checks a run with these flags of `vanc train`; on a mistake, what there is to show.
-fn check_one(source: &Source, knobs: &[Knob], flags: &[String]) -> Result<Checked, String> {
+fn check_one(source: &Source, params: &[ParamInfo], flags: &[String]) -> Result<Checked, String> {
     let words = ["vanc", "train", "FILE"].map(String::from);
     let words = words.iter().chain(flags);
-    let matches = arguments::command(knobs)
+    let matches = arguments::command(params)
         .try_get_matches_from(words)
         .map_err(|e| first_part(&e.to_string()))?;
     let Some((_, matches)) = matches.subcommand() else {
         return Err("there is no command".into());
     };
-    let read = options::train(&source.path, knobs, matches);
+    let read = options::train(&source.path, params, matches);
     let options = read
         .and_then(|options| options.check().map(|()| options))
         .map_err(|e| e.to_string())?;
-    let mut overrides = arguments::param_overrides(knobs, matches);
+    let mut overrides = arguments::param_overrides(params, matches);
     overrides.extend(arguments::setting_overrides(matches));
     let name = source.path.display().to_string();
     let mut sources = Sources::new(name, source.text());
@@ -122,7 +122,7 @@ fn checked(model: &Model, options: &Options) -> Result<Checked> {
         | DatasetKind::Folder => (0, model.train.batch),
     };
     let images = images as f64 * model.input.elements() as f64;
-    let runner = device::choose(Wanted::of(options))?.runner;
+    let runner = device::choose(Wanted::from_options(options))?.runner;
     let needed = match runner.card() {
         Some(_) => 0.0,
         None => runner.needed_memory(model, batch, Purpose::Training),

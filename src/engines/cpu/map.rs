@@ -17,7 +17,7 @@ pub struct Map {
 
 impl Map {
     /// The activations in the buffer `id`.
-    pub fn of(plan: &Plan, id: Id) -> Map {
+    pub fn of_buffer(plan: &Plan, id: Id) -> Map {
         let shape = plan.shape(id);
         Map {
             images: plan.batch,

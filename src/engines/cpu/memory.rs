@@ -3,7 +3,7 @@
 use super::map::Map;
 use crate::error::{Error, Result};
 use crate::ir::TensorSpec;
-use crate::plan::{Id, Kind, Place, Plan};
+use crate::plan::{Id, Kind, Plan, Storage};
 use std::ops::Range;
 
 /// A cache line: the arena's unit, so that every buffer starts at one.
@@ -59,25 +59,25 @@ impl Memory {
     ///
     /// # Panics
     /// If the arena is smaller than the plan's: see [`Self::reserve`].
-    pub fn lend<'a>(&'a mut self, plan: &'a Plan, images: &'a [f32]) -> Lent<'a> {
+    pub fn views<'a>(&'a mut self, plan: &'a Plan, images: &'a [f32]) -> BufferViews<'a> {
         assert!(plan.arena <= self.arena.len() * 16);
         let arena = self.arena.as_mut_ptr().cast::<f32>();
         self.starts.clear();
         for buffer in &plan.buffers {
-            self.starts.push(match buffer.place {
-                Place::Tensor(index) => self.tensors[index].as_mut_ptr(),
-                Place::Gradient(index) => self.gradients[index].as_mut_ptr(),
-                Place::Velocity(index) => self.velocities[index].as_mut_ptr(),
+            self.starts.push(match buffer.storage {
+                Storage::Tensor(index) => self.tensors[index].as_mut_ptr(),
+                Storage::Gradient(index) => self.gradients[index].as_mut_ptr(),
+                Storage::Velocity(index) => self.velocities[index].as_mut_ptr(),
                 // Inside the arena by the assertion.
-                Place::Arena { offset } => arena.wrapping_add(offset),
+                Storage::Arena { offset } => arena.wrapping_add(offset),
             });
         }
-        if Map::of(plan, plan.input).is_given() {
+        if Map::of_buffer(plan, plan.input).is_given() {
             // No step writes its input.
             assert!(images.len() >= plan.buffer(plan.input).elements);
             self.starts[plan.input.0] = images.as_ptr().cast_mut();
         }
-        Lent {
+        BufferViews {
             starts: &self.starts,
             plan,
             images: (0, plan.batch),
@@ -97,7 +97,7 @@ fn zeros<T: Copy>(len: usize, zero: T) -> Result<Vec<T>> {
 
 /// The buffers of a plan, of activations those of some images.
 #[derive(Clone, Copy)]
-pub(super) struct Lent<'a> {
+pub(super) struct BufferViews<'a> {
     starts: &'a [*mut f32],
     pub plan: &'a Plan,
     /// The first, and the one after the last.
@@ -105,13 +105,13 @@ pub(super) struct Lent<'a> {
 }
 
 // SAFETY: threads that share it keep the promises of `read` and `write`.
-unsafe impl Sync for Lent<'_> {}
+unsafe impl Sync for BufferViews<'_> {}
 
-impl<'a> Lent<'a> {
+impl<'a> BufferViews<'a> {
     /// The same, of these images alone.
     pub fn of_images(self, images: Range<usize>) -> Self {
         assert!(images.start <= images.end && images.end <= self.plan.batch);
-        Lent {
+        BufferViews {
             images: (images.start, images.end),
             ..self
         }
@@ -126,7 +126,7 @@ impl<'a> Lent<'a> {
     pub fn map(&self, id: Id) -> Map {
         Map {
             images: self.images.1 - self.images.0,
-            ..Map::of(self.plan, id)
+            ..Map::of_buffer(self.plan, id)
         }
     }
 

@@ -12,17 +12,17 @@ pub mod kernels;
 mod loss;
 mod map;
 mod memory;
+mod narrow_mlp;
 mod parallel;
 mod pass;
 mod pooling;
 mod reshape;
 mod run;
-mod thin;
 
 use self::kernels::Pool;
 use self::memory::Memory;
+use self::narrow_mlp::NarrowMlp;
 use self::run::{Found, Inputs};
-use self::thin::Thin;
 use super::skips::Skips;
 use super::state::State;
 use super::{Engine, MOMENTUM_PREFIX, Outcome, SkipState, StepContext, batch};
@@ -69,15 +69,15 @@ impl Target for Cpu {
     }
 
     fn scratch(&self, plan: &Plan) -> usize {
-        thin::scratch(plan, *self)
+        narrow_mlp::scratch(plan, *self)
     }
 }
 
 /// A plan to run.
 struct Ready {
     plan: Plan,
-    /// Where the network is thin.
-    thin: Option<Thin>,
+    /// Where the network is narrow.
+    narrow_mlp: Option<NarrowMlp>,
 }
 
 /// A network on the CPU.
@@ -168,24 +168,24 @@ impl CpuEngine {
         if self.plans.len() == PLANS {
             self.plans.remove(0);
         }
-        let thin = Thin::new(&plan, &self.pool)?;
-        self.plans.push(Ready { plan, thin });
+        let narrow_mlp = NarrowMlp::new(&plan, &self.pool)?;
+        self.plans.push(Ready { plan, narrow_mlp });
         Ok(self.plans.len() - 1)
     }
 
     /// Runs the steps of training, those that move tensors only if `moves`.
     fn run(&mut self, batch: &Batch, at: StepContext, moves: bool) -> Result<Outcome> {
-        batch::admit(&self.model, batch)?;
+        batch::validate(&self.model, batch)?;
         let index = self.plan_for(batch.len(), Purpose::Training)?;
-        let Ready { plan, thin } = &mut self.plans[index];
+        let Ready { plan, narrow_mlp } = &mut self.plans[index];
         let inputs = Inputs::new(&self.model, batch, at);
         if let Some(times) = &mut self.times {
             times.resize(plan.steps().count(), 0.0);
         }
-        let (lent, times) = (self.memory.lend(plan, &batch.images), self.times.as_mut());
-        let found = match thin {
-            Some(thin) => thin.run(&self.pool, lent, &inputs, moves, times),
-            None => run::all(&self.pool, lent, &inputs, moves, times),
+        let (views, times) = (self.memory.views(plan, &batch.images), self.times.as_mut());
+        let found = match narrow_mlp {
+            Some(narrow_mlp) => narrow_mlp.run(&self.pool, views, &inputs, moves, times),
+            None => run::all(&self.pool, views, &inputs, moves, times),
         };
         Ok(Outcome {
             loss: found.loss,
@@ -259,7 +259,7 @@ impl Engine for CpuEngine {
     }
 
     fn logits(&mut self, batch: &Batch) -> Result<Vec<f32>> {
-        batch::admit(&self.model, batch)?;
+        batch::validate(&self.model, batch)?;
         let index = self.plan_for(batch.len(), Purpose::Evaluation)?;
         let plan = &self.plans[index].plan;
         let at = StepContext {
@@ -268,10 +268,10 @@ impl Engine for CpuEngine {
             step: 0,
         };
         let inputs = Inputs::new(&self.model, batch, at);
-        let lent = self.memory.lend(plan, &batch.images);
-        run::all(&self.pool, lent, &inputs, false, None);
+        let views = self.memory.views(plan, &batch.images);
+        run::all(&self.pool, views, &inputs, false, None);
         // SAFETY: no step runs any more.
-        let logits = unsafe { lent.read(plan.logits) };
+        let logits = unsafe { views.read(plan.logits) };
         let classes = self.model.output.elements();
         let rows = logits.chunks_exact(plan.padded(classes));
         Ok(rows.flat_map(|row| &row[..classes]).copied().collect())
@@ -287,7 +287,7 @@ impl Engine for CpuEngine {
     }
 
     fn first_non_finite(&mut self, batch: &Batch, at: StepContext) -> Result<Option<String>> {
-        batch::admit(&self.model, batch)?;
+        batch::validate(&self.model, batch)?;
         let plan = Plan::new(
             &self.model,
             batch.len(),
@@ -296,14 +296,14 @@ impl Engine for CpuEngine {
         );
         self.memory.reserve(&plan)?;
         let inputs = Inputs::new(&self.model, batch, at);
-        let lent = self.memory.lend(&plan, &batch.images);
-        run::images(&self.pool, &lent, &inputs);
+        let views = self.memory.views(&plan, &batch.images);
+        run::images(&self.pool, &views, &inputs);
         for step in &plan.forward {
-            run::step(&self.pool, step, &lent, &inputs, &mut Found::default());
+            run::step(&self.pool, step, &views, &inputs, &mut Found::default());
             for id in step.action.writes() {
                 let is_map = matches!(plan.buffer(id).kind, Kind::Map(_));
                 // SAFETY: no step runs at the moment.
-                let values = unsafe { lent.read(id) };
+                let values = unsafe { views.read(id) };
                 if is_map && !values.iter().all(|x| x.is_finite()) {
                     return Ok(Some(step.path.clone()));
                 }

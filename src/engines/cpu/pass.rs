@@ -1,6 +1,6 @@
 //! Batch norm, activation and the weighing of a skip in one pass, and its gradients.
 
-use super::kernels::normalise::{self, Blend, Fused, Sink, Weights};
+use super::kernels::normalise::{self, Blend, Fused, GradientSlice, Weights};
 use super::kernels::{self, Moments, Pool, moments};
 use super::map::Map;
 use crate::ir::Form;
@@ -21,9 +21,9 @@ pub struct Operands<'a> {
 
 /// Where gradients go.
 pub struct Gradients<'a> {
-    pub dx: Option<Sink<'a>>,
-    pub ds: Option<Sink<'a>>,
-    pub dgate: Option<Sink<'a>>,
+    pub dx: Option<GradientSlice<'a>>,
+    pub ds: Option<GradientSlice<'a>>,
+    pub dgate: Option<GradientSlice<'a>>,
     pub dalpha: Option<&'a mut [f32]>,
     pub norm: Option<(&'a mut [f32], &'a mut [f32])>,
 }
@@ -234,14 +234,14 @@ pub fn apply(
     operands: &Operands,
     totals: (&[f32], usize),
     dy: &[f32],
-    sinks: [Option<Sink>; 3],
+    targets: [Option<GradientSlice>; 3],
     scratch: &mut [f32],
 ) {
     let (a, rest) = scratch.split_at_mut(operands.table());
     let (b, rest) = rest.split_at_mut(operands.table());
     operands.factors(a, b);
     let fused = operands.fused(a, b);
-    normalise::apply(pool, &fused, totals, operands.x, dy, sinks, rest);
+    normalise::apply(pool, &fused, totals, operands.x, dy, targets, rest);
 }
 
 /// Scratch of [`backward`].

@@ -4,11 +4,11 @@ use super::clock::Clock;
 use super::kernels::normalise::{self, Norm};
 use super::kernels::{Pool, pointwise};
 use super::map::Map;
-use super::memory::Lent;
+use super::memory::BufferViews;
 use super::{Cpu, convolution, dirac, loss, pass, pooling, reshape};
 use crate::engines::{StepContext, batch, dropout};
 use crate::ir::{Model, Sgd};
-use crate::plan::{Action, Convolve, Id, Plan, Pointwise, PointwiseGradients, Sink};
+use crate::plan::{Action, Convolve, GradientTarget, Id, Plan, Pointwise, PointwiseGradients};
 use crate::plan::{Statistics, Step};
 use crate::tensor::Batch;
 
@@ -51,7 +51,7 @@ pub(super) struct Found {
 
 /// Floats of scratch memory for an action.
 pub(super) fn workspace(plan: &Plan, action: &Action, target: Cpu) -> usize {
-    let map = |id| Map::of(plan, id);
+    let map = |id| Map::of_buffer(plan, id);
     let alphas = |pass: &Pointwise| {
         let extra = pass.join.and_then(|join| join.extra());
         extra.map_or(0, |id| plan.buffer(id).elements)
@@ -87,36 +87,36 @@ pub(super) fn workspace(plan: &Plan, action: &Action, target: Cpu) -> usize {
         | Action::Multiply { .. }
         | Action::Add { .. }
         | Action::Loss { .. }
-        | Action::Descend { .. }
+        | Action::Sgd { .. }
         | Action::MoveStatistics { .. } => 0,
     }
 }
 
 /// Puts the batch's images where the plan wants them.
-pub(super) fn images(pool: &Pool, lent: &Lent, inputs: &Inputs) {
-    let (input, images) = (lent.plan.input, lent.images());
-    let map = lent.map(input);
+pub(super) fn images(pool: &Pool, views: &BufferViews, inputs: &Inputs) {
+    let (input, images) = (views.plan.input, views.images());
+    let map = views.map(input);
     if map.is_given() {
         return;
     }
     let elements = map.positions * map.channels;
     let images = &inputs.batch.images[images.start * elements..images.end * elements];
     // SAFETY: the only buffer in use.
-    reshape::images_to_rows(pool, images, map, unsafe { lent.write(input) });
+    reshape::images_to_rows(pool, images, map, unsafe { views.write(input) });
 }
 
 /// Runs the steps of a plan: forward, and where the loss is finite backward, and if
 /// `moves` those that move tensors. Adds the seconds that each takes to `times`.
 pub(super) fn all(
     pool: &Pool,
-    lent: Lent,
+    views: BufferViews,
     inputs: &Inputs,
     moves: bool,
     times: Option<&mut Vec<f64>>,
 ) -> Found {
-    let plan = lent.plan;
+    let plan = views.plan;
     let (mut found, mut clock) = (Found::default(), Clock::new(times));
-    images(pool, &lent, inputs);
+    images(pool, &views, inputs);
     let mut index = 0;
     for steps in [
         Some(&plan.forward),
@@ -124,7 +124,7 @@ pub(super) fn all(
         moves.then_some(&plan.update),
     ] {
         for step in steps.into_iter().flatten() {
-            self::step(pool, step, &lent, inputs, &mut found);
+            self::step(pool, step, &views, inputs, &mut found);
             clock.tick(index);
             index += 1;
         }
@@ -136,15 +136,21 @@ pub(super) fn all(
 }
 
 /// Runs one step, in its own workspace.
-pub(super) fn step(pool: &Pool, step: &Step, lent: &Lent, inputs: &Inputs, found: &mut Found) {
+pub(super) fn step(
+    pool: &Pool,
+    step: &Step,
+    views: &BufferViews,
+    inputs: &Inputs,
+    found: &mut Found,
+) {
     // SAFETY: as below.
     let scratch = step
         .workspace
-        .map_or(&mut [][..], |id| unsafe { lent.write(id) });
-    step_in(pool, step, lent, scratch, inputs, found);
+        .map_or(&mut [][..], |id| unsafe { views.write(id) });
+    step_in(pool, step, views, scratch, inputs, found);
 }
 
-/// Runs one step, of the images that are lent.
+/// Runs one step, of the images that are viewed.
 ///
 /// The plan's promise makes the borrows below sound: a step writes no buffer twice and
 /// none that it reads, and buffers that are in use in the same step do not overlap
@@ -152,25 +158,25 @@ pub(super) fn step(pool: &Pool, step: &Step, lent: &Lent, inputs: &Inputs, found
 pub(super) fn step_in(
     pool: &Pool,
     step: &Step,
-    lent: &Lent,
+    views: &BufferViews,
     scratch: &mut [f32],
     inputs: &Inputs,
     found: &mut Found,
 ) {
-    let plan = lent.plan;
+    let plan = views.plan;
     // SAFETY: see above; only this step's buffers are borrowed, each by its own role.
     unsafe {
         match &step.action {
-            Action::Convolve(c) => convolve(pool, lent, c, scratch),
+            Action::Convolve(c) => convolve(pool, views, c, scratch),
             Action::ConvolveInput {
                 dy,
                 weight,
                 dx,
                 window,
             } => {
-                let (from, to) = (lent.map(*dy), lent.map(dx.to));
-                let (dy, weight) = (lent.read(*dy), lent.read(*weight));
-                let out = (lent.write(dx.to), to, dx.add);
+                let (from, to) = (views.map(*dy), views.map(dx.to));
+                let (dy, weight) = (views.read(*dy), views.read(*weight));
+                let out = (views.write(dx.to), to, dx.add);
                 convolution::input_gradient(pool, (dy, from), weight, out, *window, scratch);
             }
             Action::ConvolveWeight {
@@ -180,90 +186,90 @@ pub(super) fn step_in(
                 dbias,
                 window,
             } => {
-                let (from, to) = (lent.map(*x), lent.map(*dy));
-                let (x, dy) = (lent.read(*x), lent.read(*dy));
-                let out = (lent.write(*dweight), dbias.map(|dbias| lent.write(dbias)));
+                let (from, to) = (views.map(*x), views.map(*dy));
+                let (x, dy) = (views.read(*x), views.read(*dy));
+                let out = (views.write(*dweight), dbias.map(|dbias| views.write(dbias)));
                 convolution::weight_gradient(pool, (x, from), (dy, to), out, *window, scratch);
             }
             Action::Statistics { x, y } => {
-                let from = lent.map(*x);
-                pass::statistics(pool, lent.read(*x), from, lent.write(*y), scratch);
+                let from = views.map(*x);
+                pass::statistics(pool, views.read(*x), from, views.write(*y), scratch);
             }
             Action::Pointwise(pointwise) => {
-                let operands = operands(lent, pointwise);
-                pass::forward(pool, &operands, lent.write(pointwise.y), scratch);
+                let operands = operands(views, pointwise);
+                pass::forward(pool, &operands, views.write(pointwise.y), scratch);
             }
             Action::PointwiseGradient(gradients) => {
-                pointwise_gradient(pool, lent, gradients, scratch)
+                pointwise_gradient(pool, views, gradients, scratch)
             }
             Action::MaxPool { x, y, window } => {
-                let from = lent.map(*x);
-                pooling::max(pool, lent.read(*x), from, lent.write(*y), *window);
+                let from = views.map(*x);
+                pooling::max(pool, views.read(*x), from, views.write(*y), *window);
             }
             Action::MaxPoolGradient { x, dy, dx, window } => {
-                let operands = (lent.read(*x), lent.read(*dy));
-                let to = (lent.write(dx.to), lent.map(dx.to), dx.add);
+                let operands = (views.read(*x), views.read(*dy));
+                let to = (views.write(dx.to), views.map(dx.to), dx.add);
                 pooling::max_gradient(pool, operands, to, *window);
             }
             Action::AvgPool { x, y, window } => {
-                let from = lent.map(*x);
-                pooling::mean(pool, lent.read(*x), from, lent.write(*y), *window);
+                let from = views.map(*x);
+                pooling::mean(pool, views.read(*x), from, views.write(*y), *window);
             }
             Action::AvgPoolGradient { dy, dx, window } => {
-                let to = (lent.write(dx.to), lent.map(dx.to), dx.add);
-                pooling::mean_gradient(pool, lent.read(*dy), to, *window);
+                let to = (views.write(dx.to), views.map(dx.to), dx.add);
+                pooling::mean_gradient(pool, views.read(*dy), to, *window);
             }
             Action::Crelu { x, y } => {
-                let (from, to) = (lent.map(*x), lent.map(*y));
-                reshape::crelu(lent.read(*x), from, lent.write(*y), to);
+                let (from, to) = (views.map(*x), views.map(*y));
+                reshape::crelu(views.read(*x), from, views.write(*y), to);
             }
             Action::CreluGradient { x, dy, dx } => {
-                let (from, to) = (lent.map(*dy), lent.map(dx.to));
-                let operands = (lent.read(*x), lent.read(*dy));
-                reshape::crelu_gradient(operands, from, sink(lent, *dx), to);
+                let (from, to) = (views.map(*dy), views.map(dx.to));
+                let operands = (views.read(*x), views.read(*dy));
+                reshape::crelu_gradient(operands, from, gradient_slice(views, *dx), to);
             }
             Action::Concat { a, b, y } => {
-                let maps = (lent.map(*a), lent.map(*b), lent.map(*y));
-                let operands = (lent.read(*a), lent.read(*b));
-                reshape::concat(operands, lent.write(*y), maps);
+                let maps = (views.map(*a), views.map(*b), views.map(*y));
+                let operands = (views.read(*a), views.read(*b));
+                reshape::concat(operands, views.write(*y), maps);
             }
             Action::ConcatGradient { dy, from, dx } => {
-                let (whole, part) = (lent.map(*dy), lent.map(dx.to));
-                let dy = lent.read(*dy);
-                reshape::channels((dy, whole), *from, sink(lent, *dx), part);
+                let (whole, part) = (views.map(*dy), views.map(dx.to));
+                let dy = views.read(*dy);
+                reshape::channels((dy, whole), *from, gradient_slice(views, *dx), part);
             }
             Action::Subsample { x, y, stride } => {
-                let (from, to) = (lent.map(*x), lent.map(*y));
-                reshape::subsample((lent.read(*x), from), (lent.write(*y), to), *stride);
+                let (from, to) = (views.map(*x), views.map(*y));
+                reshape::subsample((views.read(*x), from), (views.write(*y), to), *stride);
             }
             Action::SubsampleGradient { dy, dx, stride } => {
-                let (from, to) = (lent.map(*dy), lent.map(dx.to));
-                let dy = (lent.read(*dy), from);
-                reshape::subsample_gradient(dy, (sink(lent, *dx), to), *stride);
+                let (from, to) = (views.map(*dy), views.map(dx.to));
+                let dy = (views.read(*dy), from);
+                reshape::subsample_gradient(dy, (gradient_slice(views, *dx), to), *stride);
             }
             Action::Flatten { x, y } => {
-                let (from, to) = (lent.map(*x), lent.map(*y));
-                reshape::flatten((lent.read(*x), from), (lent.write(*y), to));
+                let (from, to) = (views.map(*x), views.map(*y));
+                reshape::flatten((views.read(*x), from), (views.write(*y), to));
             }
             Action::FlattenGradient { dy, dx } => {
-                let (from, to) = (lent.map(*dy), lent.map(dx.to));
-                let dy = (lent.read(*dy), from);
-                reshape::unflatten(dy, (sink(lent, *dx), to));
+                let (from, to) = (views.map(*dy), views.map(dx.to));
+                let dy = (views.read(*dy), from);
+                reshape::unflatten(dy, (gradient_slice(views, *dx), to));
             }
             Action::Mask { y, p } => {
                 let at = inputs.at;
                 let factors = dropout::factors(*p, at.seed, at.step, &step.path);
-                reshape::scatter(factors, lent.map(*y), lent.write(*y));
+                reshape::scatter(factors, views.map(*y), views.write(*y));
             }
             Action::Multiply { x, m, y } => {
-                let (x, m) = (lent.read(*x), lent.read(*m));
-                pointwise::multiply(pool, x, m, lent.write(y.to), y.add);
+                let (x, m) = (views.read(*x), views.read(*m));
+                pointwise::multiply(pool, x, m, views.write(y.to), y.add);
             }
-            Action::Add { x, y } => pointwise::add(pool, lent.read(*x), lent.write(*y)),
+            Action::Add { x, y } => pointwise::add(pool, views.read(*x), views.write(*y)),
             Action::Dirac { weight, a, b, y } => {
                 let kernel = plan.filters(*weight);
-                let operands = (lent.read(*weight), lent.read(*a), lent.read(*b));
-                dirac::forward(operands, lent.write(*y), kernel);
+                let operands = (views.read(*weight), views.read(*a), views.read(*b));
+                dirac::forward(operands, views.write(*y), kernel);
             }
             Action::DiracGradient {
                 weight,
@@ -274,15 +280,15 @@ pub(super) fn step_in(
                 db,
             } => {
                 let kernel = plan.filters(*weight);
-                let operands = (lent.read(*weight), lent.read(*b), lent.read(*dy));
-                let (da, db) = (lent.write(*da), lent.write(*db));
-                dirac::gradient(operands, (lent.write(*dweight), da, db), kernel);
+                let operands = (views.read(*weight), views.read(*b), views.read(*dy));
+                let (da, db) = (views.write(*da), views.write(*db));
+                dirac::gradient(operands, (views.write(*dweight), da, db), kernel);
             }
             Action::Loss { logits, gradient } => {
                 let stride = plan.padded(inputs.classes);
-                let logits = lent.read(*logits);
-                let gradient = lent.write(*gradient);
-                let labels = &inputs.batch.labels[lent.images()];
+                let logits = views.read(*logits);
+                let gradient = views.write(*gradient);
+                let labels = &inputs.batch.labels[views.images()];
                 let sizes = (stride, inputs.classes, plan.batch);
                 found.loss = loss::cross_entropy(logits, gradient, sizes, labels);
                 let rows = logits.chunks_exact(stride).zip(labels);
@@ -291,14 +297,14 @@ pub(super) fn step_in(
                 };
                 found.correct = rows.filter(is_correct).count();
             }
-            Action::Descend {
+            Action::Sgd {
                 weight,
                 gradient,
                 velocity,
             } => {
-                let g = lent.read(*gradient);
-                let v = velocity.map(|velocity| lent.write(velocity));
-                pointwise::sgd(pool, inputs.sgd(), lent.write(*weight), g, v);
+                let g = views.read(*gradient);
+                let v = velocity.map(|velocity| views.write(velocity));
+                pointwise::sgd(pool, inputs.sgd(), views.write(*weight), g, v);
             }
             Action::MoveStatistics {
                 found,
@@ -307,8 +313,8 @@ pub(super) fn step_in(
                 variance,
                 momentum,
             } => {
-                let found = lent.read(*found);
-                let (mean, variance) = (lent.write(*mean), lent.write(*variance));
+                let found = views.read(*found);
+                let (mean, variance) = (views.write(*mean), views.write(*variance));
                 pass::move_statistics(found, *count, (mean, variance), *momentum);
             }
         }
@@ -316,23 +322,23 @@ pub(super) fn step_in(
 }
 
 /// A gradient's buffer to add to, zeroed first where nothing is there yet.
-unsafe fn sink<'a>(lent: &Lent<'a>, sink: Sink) -> &'a mut [f32] {
+unsafe fn gradient_slice<'a>(views: &BufferViews<'a>, target: GradientTarget) -> &'a mut [f32] {
     // SAFETY: the caller's promise.
-    let to = unsafe { lent.write(sink.to) };
-    if !sink.add {
+    let to = unsafe { views.write(target.to) };
+    if !target.add {
         to.fill(0.0);
     }
     to
 }
 
-pub(super) unsafe fn convolve(pool: &Pool, lent: &Lent, c: &Convolve, scratch: &mut [f32]) {
-    let (from, to) = (lent.map(c.x), lent.map(c.y));
+pub(super) unsafe fn convolve(pool: &Pool, views: &BufferViews, c: &Convolve, scratch: &mut [f32]) {
+    let (from, to) = (views.map(c.x), views.map(c.y));
     // SAFETY: the caller's promise.
     unsafe {
-        let (x, weight) = (lent.read(c.x), lent.read(c.weight));
-        let bias = c.bias.map(|bias| lent.read(bias));
-        let y = lent.write(c.y);
-        let statistics = c.statistics.map(|statistics| lent.write(statistics));
+        let (x, weight) = (views.read(c.x), views.read(c.weight));
+        let bias = c.bias.map(|bias| views.read(bias));
+        let y = views.write(c.y);
+        let statistics = c.statistics.map(|statistics| views.write(statistics));
         let weights = (weight, bias);
         convolution::forward(
             pool,
@@ -346,20 +352,20 @@ pub(super) unsafe fn convolve(pool: &Pool, lent: &Lent, c: &Convolve, scratch: &
     }
 }
 
-pub(super) unsafe fn operands<'a>(lent: &Lent<'a>, p: &Pointwise) -> pass::Operands<'a> {
-    let at = lent.map(p.x);
+pub(super) unsafe fn operands<'a>(views: &BufferViews<'a>, p: &Pointwise) -> pass::Operands<'a> {
+    let at = views.map(p.x);
     // SAFETY: the caller's promise.
     unsafe {
         let norm = p.norm.map(|norm| {
             let (mean, variance) = match norm.statistics {
-                Statistics::Batch(id) => lent.read(id).split_at(at.stride),
-                Statistics::Running { mean, variance } => (lent.read(mean), lent.read(variance)),
+                Statistics::Batch(id) => views.read(id).split_at(at.stride),
+                Statistics::Running { mean, variance } => (views.read(mean), views.read(variance)),
             };
             Norm {
                 mean,
                 variance,
-                weight: lent.read(norm.weight),
-                bias: lent.read(norm.bias),
+                weight: views.read(norm.weight),
+                bias: views.read(norm.bias),
                 eps: norm.eps as f32,
             }
         });
@@ -367,42 +373,42 @@ pub(super) unsafe fn operands<'a>(lent: &Lent<'a>, p: &Pointwise) -> pass::Opera
         let extra = join.and_then(|join| join.extra());
         pass::Operands {
             map: at,
-            x: lent.read(p.x),
+            x: views.read(p.x),
             norm,
             activation: p.activation,
             join,
-            s: join.map_or(&[], |join| lent.read(join.shortcut())),
-            extra: extra.map_or(&[], |id| lent.read(id)),
+            s: join.map_or(&[], |join| views.read(join.shortcut())),
+            extra: extra.map_or(&[], |id| views.read(id)),
         }
     }
 }
 
 /// Where a pass sends its gradients: of x, s and the gate.
-pub(super) unsafe fn sinks<'a>(
-    lent: &Lent<'a>,
+pub(super) unsafe fn gradient_slices<'a>(
+    views: &BufferViews<'a>,
     g: &PointwiseGradients,
-) -> [Option<normalise::Sink<'a>>; 3] {
-    [g.dx, g.ds, g.dgate].map(|sink| {
-        sink.map(|sink| normalise::Sink {
+) -> [Option<normalise::GradientSlice<'a>>; 3] {
+    [g.dx, g.ds, g.dgate].map(|target| {
+        target.map(|target| normalise::GradientSlice {
             // SAFETY: the caller's promise.
-            to: unsafe { lent.write(sink.to) },
-            add: sink.add,
+            to: unsafe { views.write(target.to) },
+            add: target.add,
         })
     })
 }
 
 unsafe fn pointwise_gradient(
     pool: &Pool,
-    lent: &Lent,
+    views: &BufferViews,
     g: &PointwiseGradients,
     scratch: &mut [f32],
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let operands = operands(lent, &g.pass);
-        let dy = lent.read(g.dy);
-        let [dx, ds, dgate] = sinks(lent, g);
-        let tensor = |id: Option<Id>| id.map(|id| lent.write(id));
+        let operands = operands(views, &g.pass);
+        let dy = views.read(g.dy);
+        let [dx, ds, dgate] = gradient_slices(views, g);
+        let tensor = |id: Option<Id>| id.map(|id| views.write(id));
         let gradients = pass::Gradients {
             dx,
             ds,

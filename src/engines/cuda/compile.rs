@@ -37,11 +37,11 @@ pub const SOURCES: &[Source] = sources![
     "dropout",
     "images",
     "loss",
+    "narrow_mlp",
     "pointwise",
     "pooling",
     "reshape",
     "statistics",
-    "thin",
     "update",
 ];
 
@@ -55,14 +55,14 @@ impl Source {
 
 /// What kernels are compiled for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct CompileTarget {
     /// `sm_90` for machine code, `compute_75` for code that the driver translates.
     pub arch: String,
     /// Whether activations are stored in 16 bits: bfloat16.
     pub half: bool,
 }
 
-impl Target {
+impl CompileTarget {
     fn options(&self) -> Vec<String> {
         let mut options = vec![
             format!("--gpu-architecture={}", self.arch),
@@ -92,7 +92,7 @@ pub fn version() -> Result<(i32, i32)> {
 }
 
 /// Every file for `target`, in the order of [`SOURCES`], from the `cache` where it is there.
-pub fn all(target: &Target, cache: Option<&Path>) -> Result<Vec<Vec<u8>>> {
+pub fn all(target: &CompileTarget, cache: Option<&Path>) -> Result<Vec<Vec<u8>>> {
     let version = version()?;
     let each = SOURCES.par_iter().map(|source| {
         let path = cache.map(|dir| dir.join(file_name(source, target, version)));
@@ -110,7 +110,7 @@ pub fn all(target: &Target, cache: Option<&Path>) -> Result<Vec<Vec<u8>>> {
 }
 
 /// Compiles a file.
-pub fn compile(source: &Source, target: &Target) -> Result<Vec<u8>> {
+pub fn compile(source: &Source, target: &CompileTarget) -> Result<Vec<u8>> {
     Library::Nvrtc.load()?;
     let failed = |what: &str, log: String| {
         Error::new(format!(
@@ -183,7 +183,7 @@ pub fn cache_folder() -> Option<PathBuf> {
 }
 
 /// The file's name among the cached ones: equal only where all that matters is equal.
-fn file_name(source: &Source, target: &Target, version: (i32, i32)) -> String {
+fn file_name(source: &Source, target: &CompileTarget, version: (i32, i32)) -> String {
     let options = target.options().join(" ");
     let parts = [
         env!("CARGO_PKG_VERSION"),
@@ -228,7 +228,7 @@ mod tests {
             ("compute_75", false),
         ];
         for (arch, half) in targets {
-            let target = Target {
+            let target = CompileTarget {
                 arch: arch.into(),
                 half,
             };
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn whatever_matters_is_in_the_name() {
-        let target = |arch: &str, half| Target {
+        let target = |arch: &str, half| CompileTarget {
             arch: arch.into(),
             half,
         };

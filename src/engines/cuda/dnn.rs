@@ -4,7 +4,7 @@ use super::Precision;
 use super::gpu::Gpu;
 use super::libraries::Library;
 use crate::error::{Error, Result};
-use crate::plan::Way;
+use crate::plan::ConvPass;
 use cudarc::cudnn::result::{self, CudnnError};
 use cudarc::cudnn::sys;
 use std::ffi::{CStr, c_int, c_void};
@@ -79,7 +79,7 @@ impl Dnn {
     }
 
     /// The fastest algorithm by cuDNN's own reckoning that gives the same bits every time.
-    pub fn convolution(&self, g: Geometry, way: Way) -> Result<Convolution> {
+    pub fn convolution(&self, g: Geometry, pass: ConvPass) -> Result<Convolution> {
         let said = |e| failed("cuDNN cannot do a convolution of this network", e);
         let data = match self.precision {
             Precision::F32 | Precision::Tf32 => sys::cudnnDataType_t::CUDNN_DATA_FLOAT,
@@ -95,7 +95,7 @@ impl Dnn {
         };
         // SAFETY: a descriptor made above.
         unsafe { result::set_convolution_math_type(conv.windows, math) }.map_err(said)?;
-        conv.choose(self, way).map_err(said)?;
+        conv.choose(self, pass).map_err(said)?;
         match conv.algorithm {
             Algorithm::None => Err(Error::new(format!(
                 "cuDNN {} has no algorithm for a convolution of this network: {g:?}",
@@ -218,12 +218,12 @@ impl Convolution {
         }
     }
 
-    fn choose(&mut self, dnn: &Dnn, way: Way) -> Result<(), CudnnError> {
+    fn choose(&mut self, dnn: &Dnn, pass: ConvPass) -> Result<(), CudnnError> {
         // SAFETY: descriptors of this convolution; the results are plain data, for which
         // zeros are valid, and as many as are asked for.
         unsafe {
-            match way {
-                Way::Forward => choose!(
+            match pass {
+                ConvPass::Forward => choose!(
                     self,
                     dnn,
                     Algorithm::Forward,
@@ -232,7 +232,7 @@ impl Convolution {
                     result::get_convolution_forward_workspace_size,
                     x w y
                 ),
-                Way::Input => choose!(
+                ConvPass::Input => choose!(
                     self,
                     dnn,
                     Algorithm::Input,
@@ -241,7 +241,7 @@ impl Convolution {
                     result::get_convolution_backward_data_workspace_size,
                     w y x
                 ),
-                Way::Weight => choose!(
+                ConvPass::Weight => choose!(
                     self,
                     dnn,
                     Algorithm::Weight,

@@ -44,7 +44,7 @@ impl Part {
 
     /// That of process `rank` of `size`: none is more than one image larger than another,
     /// and rank 0 has an image of any batch.
-    pub fn of(total: usize, rank: usize, size: usize) -> Part {
+    pub fn of_rank(total: usize, rank: usize, size: usize) -> Part {
         let start = |rank: usize| (total * rank).div_ceil(size);
         Part {
             first: start(rank),
@@ -108,7 +108,7 @@ impl Exchange {
 
     /// What this process has of a batch of `images`.
     pub fn part(&self, images: usize) -> Part {
-        Part::of(images, self.group.rank, self.group.size)
+        Part::of_rank(images, self.group.rank, self.group.size)
     }
 
     /// Queues the sums, and the update of weights, α and λ.
@@ -126,7 +126,7 @@ mod tests {
     fn parts_are_even_and_make_up_the_batch() {
         for size in 1..=5 {
             for total in [1, 2, 3, 7, 64] {
-                let parts: Vec<Part> = (0..size).map(|r| Part::of(total, r, size)).collect();
+                let parts: Vec<Part> = (0..size).map(|r| Part::of_rank(total, r, size)).collect();
                 let mut end = 0;
                 for part in &parts {
                     assert_eq!((part.first, part.total), (end, total));
@@ -137,7 +137,7 @@ mod tests {
                 assert!(parts[0].images > 0);
             }
         }
-        assert_eq!(Part::of(9, 0, 1), Part::whole(9));
+        assert_eq!(Part::of_rank(9, 0, 1), Part::whole(9));
     }
 
     #[test]
@@ -146,11 +146,11 @@ mod tests {
             images: (0..6).map(|x| x as f32).collect(),
             labels: vec![7, 8, 9],
         };
-        let part = Part::of(3, 1, 2).take(&batch);
+        let part = Part::of_rank(3, 1, 2).take(&batch);
         assert_eq!((part.images, part.labels), (vec![4.0, 5.0], vec![9]));
         assert!(
-            Part::of(1, 1, 2)
-                .take(&Part::of(3, 1, 2).take(&batch))
+            Part::of_rank(1, 1, 2)
+                .take(&Part::of_rank(3, 1, 2).take(&batch))
                 .is_empty()
         );
     }

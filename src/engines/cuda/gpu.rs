@@ -1,7 +1,7 @@
 //! A card in use: its memory, its kernels, and launches on one stream.
 
 use super::card::{Card, failed};
-use super::compile::{self, Source, Target};
+use super::compile::{self, CompileTarget, Source};
 use crate::error::{Error, Result};
 use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::{CudaContext, CudaGraph, CudaStream, sys};
@@ -48,7 +48,7 @@ pub struct Grid {
 
 impl Grid {
     /// A thread for each of `count`, in blocks of 256.
-    pub fn of(count: usize) -> Grid {
+    pub fn for_count(count: usize) -> Grid {
         Grid {
             blocks: [count.div_ceil(256), 1, 1],
             threads: [256, 1, 1],
@@ -84,12 +84,12 @@ impl Gpu {
             functions: HashMap::new(),
         };
         let (major, minor) = card.capability;
-        let target = |arch: String| Target { arch, half };
+        let target = |arch: String| CompileTarget { arch, half };
         let native = target(format!("sm_{major}{minor}"));
         let cache = compile::cache_folder();
         let cache = cache.as_deref();
         // What the cache holds may be damaged, and the card newer than NVRTC.
-        let tries: [(Target, Option<&Path>); 4] = [
+        let tries: [(CompileTarget, Option<&Path>); 4] = [
             (native.clone(), cache),
             (native, None),
             (target(PORTABLE.into()), cache),
@@ -107,7 +107,7 @@ impl Gpu {
         Err(first.unwrap_or_else(|| Error::new("no kernels were loaded")))
     }
 
-    fn load(&mut self, target: &Target, cache: Option<&Path>) -> Result<()> {
+    fn load(&mut self, target: &CompileTarget, cache: Option<&Path>) -> Result<()> {
         let codes = compile::all(target, cache)?;
         for (source, mut code) in compile::SOURCES.iter().zip(codes) {
             // Translated code is text and ends in a zero.

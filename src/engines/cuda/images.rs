@@ -11,7 +11,7 @@ use crate::plan::Plan;
 use crate::tensor::Batch;
 
 /// The training images on the card, and the order of an epoch.
-pub struct Held {
+pub struct ResidentImages {
     shape: Shape,
     batch: usize,
     count: usize,
@@ -44,23 +44,23 @@ pub fn place(gpu: &Gpu, memory: &mut Memory, plan: &Plan, batch: &Batch) -> Resu
     let shape = plan.shape(plan.input);
     let args = Args::default()
         .with(staging)
-        .with(memory.at(plan, plan.input));
+        .with(memory.address(plan, plan.input));
     let args = args
         .with(int(shape.channels()))
         .with(int(shape.positions()));
     let args = args.with(is_vector(plan)).with(count as u32);
-    gpu.launch("place_images", Grid::of(count), args)
+    gpu.launch("place_images", Grid::for_count(count), args)
 }
 
-/// Bytes that [`Held`] takes for `images`.
+/// Bytes that [`ResidentImages`] takes for `images`.
 pub fn room(images: &Images) -> usize {
     let each = size_of::<u32>() * 2 + images.augment.len() * size_of::<(i32, i32)>();
     images.pixels.len() + images.labels.len() * each
 }
 
-impl Held {
+impl ResidentImages {
     /// Copies the images to the card.
-    pub fn new(gpu: &Gpu, images: &Images) -> Result<Held> {
+    pub fn new(gpu: &Gpu, images: &Images) -> Result<ResidentImages> {
         fn filled<T: Copy>(gpu: &Gpu, data: &[T]) -> Result<Buffer> {
             let buffer = gpu.zeros(size_of_val(data))?;
             gpu.upload(data, buffer.at)?;
@@ -75,7 +75,7 @@ impl Held {
             })
             .collect();
         let (count, changes) = (images.labels.len(), kinds.len());
-        Ok(Held {
+        Ok(ResidentImages {
             shape: images.shape,
             batch: images.batch.max(1),
             count,
@@ -132,10 +132,10 @@ impl Held {
         let args = args.with(int(self.changes)).with(self.mean.at);
         let args = args
             .with(self.deviation.at)
-            .with(memory.at(plan, plan.input));
+            .with(memory.address(plan, plan.input));
         let args = args.with(memory.labels()).with(first as u32);
         let args = args.with(int(channels)).with(int(height)).with(int(width));
         let args = args.with(is_vector(plan)).with(count as u32);
-        gpu.launch("gather_images", Grid::of(count), args)
+        gpu.launch("gather_images", Grid::for_count(count), args)
     }
 }

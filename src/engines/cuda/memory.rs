@@ -4,7 +4,7 @@
 use super::gpu::{Buffer, Gpu};
 use crate::error::Result;
 use crate::ir::{Role, TensorSpec};
-use crate::plan::{Id, Place, Plan};
+use crate::plan::{Id, Plan, Storage};
 use std::ops::Range;
 
 /// Tensors begin at multiples of this many floats: 128 bytes.
@@ -155,13 +155,13 @@ impl Memory {
     }
 
     /// Where a buffer of `plan` is.
-    pub fn at(&self, plan: &Plan, id: Id) -> u64 {
+    pub fn address(&self, plan: &Plan, id: Id) -> u64 {
         let float = |row: &Buffer, offset: usize| row.at + (offset * FLOAT) as u64;
-        match plan.buffer(id).place {
-            Place::Tensor(index) => float(&self.tensors, self.rows.offsets[index]),
-            Place::Gradient(index) => float(&self.gradients, self.rows.offsets[index]),
-            Place::Velocity(index) => float(&self.velocities, self.rows.offsets[index]),
-            Place::Arena { offset } => float(&self.arena, offset),
+        match plan.buffer(id).storage {
+            Storage::Tensor(index) => float(&self.tensors, self.rows.offsets[index]),
+            Storage::Gradient(index) => float(&self.gradients, self.rows.offsets[index]),
+            Storage::Velocity(index) => float(&self.velocities, self.rows.offsets[index]),
+            Storage::Arena { offset } => float(&self.arena, offset),
         }
     }
 

@@ -16,6 +16,7 @@ mod gpu;
 mod images;
 mod libraries;
 mod memory;
+mod narrow_mlp;
 mod nccl;
 mod pass;
 mod precision;
@@ -23,7 +24,6 @@ mod prepare;
 mod products;
 mod run;
 mod step;
-mod thin;
 mod update;
 
 pub use card::{Card, Missing, count, find};
@@ -36,7 +36,7 @@ use self::blas::Blas;
 use self::dnn::Dnn;
 use self::exchange::Exchange;
 use self::gpu::Gpu;
-use self::images::Held;
+use self::images::ResidentImages;
 use self::memory::{Memory, OUTCOME, from_card, to_card};
 use self::prepare::{Graph, Here, Prepared};
 use self::products::Libraries;
@@ -62,7 +62,7 @@ pub struct CudaEngine {
     skips: Skips,
     /// With `every: epoch`, the steps that the sums of ∂C/∂α cover.
     summed: u32,
-    held: Option<Held>,
+    resident: Option<ResidentImages>,
     /// The other processes that train it, if there are any.
     exchange: Option<Exchange>,
     /// Steps whose outcomes were not read yet.
@@ -119,7 +119,7 @@ pub fn engine_in(
 /// Bytes of the card that steps of `model` with batches of `images` take, without
 /// libraries' scratch memory.
 pub fn memory(model: &Model, images: usize, purpose: Purpose, precision: Precision) -> f64 {
-    let target = run::Target { precision };
+    let target = run::CudaTarget { precision };
     Plan::new(model, images, purpose, &target).peak_bytes() as f64
 }
 
@@ -150,7 +150,7 @@ impl CudaEngine {
             precision,
             plans: Vec::new(),
             summed: 0,
-            held: None,
+            resident: None,
             exchange: None,
             queued: 0,
             with,
@@ -232,7 +232,7 @@ impl CudaEngine {
 
     /// The same for all of a batch.
     fn place_all(&mut self, batch: &Batch, purpose: Purpose, work: Work) -> Result<usize> {
-        batch::admit(&self.model, batch)?;
+        batch::validate(&self.model, batch)?;
         self.place(batch, Part::whole(batch.len()), purpose, work)
     }
 
@@ -354,7 +354,7 @@ impl Engine for CudaEngine {
                     continue;
                 };
                 let count = plan.batch * shape.elements();
-                let values = self.activations(self.memory.at(plan, id), count)?;
+                let values = self.activations(self.memory.address(plan, id), count)?;
                 if !values.iter().all(|x| x.is_finite()) {
                     found = Some(step.path.clone());
                     return Ok(false);
@@ -416,7 +416,7 @@ impl Engine for CudaEngine {
         self.fill(&state)
     }
 
-    fn hold(&mut self, images: &Images) -> Result<bool> {
+    fn make_resident(&mut self, images: &Images) -> Result<bool> {
         // A tenth stays free for libraries and for what else uses the card.
         let part = self.part(images.batch).images;
         let training = memory(&self.model, part, Purpose::Training, self.precision);
@@ -424,13 +424,13 @@ impl Engine for CudaEngine {
         if needed > 0.9 * self.gpu.free_memory()? as f64 {
             return Ok(false);
         }
-        self.held = Some(Held::new(&self.gpu, images)?);
+        self.resident = Some(ResidentImages::new(&self.gpu, images)?);
         Ok(true)
     }
 
     fn begin_epoch(&mut self, order: &Order) -> Result<()> {
-        match &mut self.held {
-            Some(held) => held.begin(&self.gpu, order),
+        match &mut self.resident {
+            Some(resident) => resident.begin(&self.gpu, order),
             None => Err(Error::new("the GPU holds no images")),
         }
     }

@@ -5,12 +5,14 @@ use super::products::int;
 use super::run::{Run, chunks, columns};
 use crate::error::Result;
 use crate::ir::Form;
-use crate::plan::{Activation, Id, Join, Plan, Pointwise, PointwiseGradients, Sink, Statistics};
+use crate::plan::{
+    Activation, GradientTarget, Id, Join, Plan, Pointwise, PointwiseGradients, Statistics,
+};
 
-/// `Pass` in kernels/pass.cuh.
+/// `PointwisePass` in kernels/pass.cuh.
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct Pass {
+struct PointwisePass {
     x: u64,
     s: u64,
     gate: u64,
@@ -30,10 +32,10 @@ struct Pass {
     count: u32,
 }
 
-/// `Sinks` in kernels/pointwise.cu.
+/// `GradientTargets` in kernels/pointwise.cu.
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct Sinks {
+struct GradientTargets {
     dy: u64,
     dx: u64,
     ds: u64,
@@ -79,7 +81,7 @@ pub fn room(plan: &Plan, g: &PointwiseGradients) -> usize {
     }
 }
 
-fn operands(run: &Run, p: &Pointwise) -> Pass {
+fn operands(run: &Run, p: &Pointwise) -> PointwisePass {
     let (activation, slope) = match p.activation {
         None => (0, 0.0),
         Some(Activation::Relu) => (1, 0.0),
@@ -88,9 +90,9 @@ fn operands(run: &Run, p: &Pointwise) -> Pass {
         Some(Activation::Tanh) => (4, 0.0),
         Some(Activation::Sigmoid) => (5, 0.0),
     };
-    let mut pass = Pass {
-        x: run.at(p.x),
-        s: p.join.map_or(0, |join| run.at(join.shortcut())),
+    let mut pass = PointwisePass {
+        x: run.address(p.x),
+        s: p.join.map_or(0, |join| run.address(join.shortcut())),
         gate: 0,
         alpha: 0,
         mean: 0,
@@ -110,9 +112,9 @@ fn operands(run: &Run, p: &Pointwise) -> Pass {
     match p.join {
         None => {}
         Some(Join::Residual { scale, .. }) => (pass.join, pass.scale) = (1, scale),
-        Some(Join::Gated { gate, .. }) => (pass.join, pass.gate) = (2, run.at(gate)),
+        Some(Join::Gated { gate, .. }) => (pass.join, pass.gate) = (2, run.address(gate)),
         Some(Join::Fading { alpha, form, .. }) => {
-            pass.alpha = run.at(alpha);
+            pass.alpha = run.address(alpha);
             pass.join = match form {
                 Form::Additive => 3,
                 Form::Convex => 4,
@@ -123,11 +125,11 @@ fn operands(run: &Run, p: &Pointwise) -> Pass {
         (pass.mean, pass.variance) = match norm.statistics {
             Statistics::Batch(found) => {
                 let row = run.channels(p.x) * size_of::<f32>();
-                (run.at(found), run.at(found) + row as u64)
+                (run.address(found), run.address(found) + row as u64)
             }
-            Statistics::Running { mean, variance } => (run.at(mean), run.at(variance)),
+            Statistics::Running { mean, variance } => (run.address(mean), run.address(variance)),
         };
-        (pass.weight, pass.bias) = (run.at(norm.weight), run.at(norm.bias));
+        (pass.weight, pass.bias) = (run.address(norm.weight), run.address(norm.bias));
         pass.eps = norm.eps as f32;
     }
     pass
@@ -137,14 +139,16 @@ fn operands(run: &Run, p: &Pointwise) -> Pass {
 fn launch(run: &Run, names: [&'static str; 2], x: Id, args: Args) -> Result<()> {
     let count = run.count(x);
     match run.channels(x).is_multiple_of(4) {
-        true => run.gpu.launch(names[1], Grid::of(count / 4), args),
-        false => run.gpu.launch(names[0], Grid::of(count), args),
+        true => run.gpu.launch(names[1], Grid::for_count(count / 4), args),
+        false => run.gpu.launch(names[0], Grid::for_count(count), args),
     }
 }
 
 /// `y = join(activation(norm(x)))`.
 pub fn forward(run: &Run, p: &Pointwise) -> Result<()> {
-    let args = Args::default().with(operands(run, p)).with(run.at(p.y));
+    let args = Args::default()
+        .with(operands(run, p))
+        .with(run.address(p.y));
     launch(run, ["pointwise_1", "pointwise_4"], p.x, args)
 }
 
@@ -154,14 +158,14 @@ pub fn backward(run: &Run, g: &PointwiseGradients, scratch: u64) -> Result<()> {
     let channels = run.channels(g.pass.x);
     let (chunk, chunks) = chunks(run.rows(g.pass.x), channels);
     let totals = scratch + (4 * chunks * channels * size_of::<f32>()) as u64;
-    let null = |id: Option<Id>| id.map_or(0, |id| run.at(id));
+    let null = |id: Option<Id>| id.map_or(0, |id| run.address(id));
     let granularity = granularity(run.plan, &g.pass);
     let dalpha = |wanted| match granularity == wanted {
         true => null(g.dalpha),
         false => 0,
     };
     let convex = i32::from(pass.join == 4);
-    let dy = run.at(g.dy);
+    let dy = run.address(g.dy);
     if needs_sums(run.plan, g) {
         let args = Args::default()
             .with(pass)
@@ -182,7 +186,7 @@ pub fn backward(run: &Run, g: &PointwiseGradients, scratch: u64) -> Result<()> {
     if dalpha(Granularity::Layer) != 0 {
         let args = Args::default().with(totals).with(int(channels));
         let args = args.with(dalpha(Granularity::Layer)).with(convex);
-        run.gpu.launch("alpha_of_layer", Grid::of(1), args)?;
+        run.gpu.launch("alpha_of_layer", Grid::for_count(1), args)?;
     }
     if dalpha(Granularity::Unit) != 0 {
         let units = channels * run.positions(g.pass.x);
@@ -190,14 +194,17 @@ pub fn backward(run: &Run, g: &PointwiseGradients, scratch: u64) -> Result<()> {
             .with(pass)
             .with(dy)
             .with(dalpha(Granularity::Unit));
-        run.gpu.launch("alpha_of_units", Grid::of(units), args)?;
+        run.gpu
+            .launch("alpha_of_units", Grid::for_count(units), args)?;
     }
-    let to = |sink: Option<Sink>| sink.map_or((0, 0), |s| (run.at(s.to), i32::from(s.add)));
+    let to = |target: Option<GradientTarget>| {
+        target.map_or((0, 0), |s| (run.address(s.to), i32::from(s.add)))
+    };
     let [(dx, add_dx), (ds, add_ds), (dgate, add_dgate)] = [g.dx, g.ds, g.dgate].map(to);
     if [dx, ds, dgate] == [0; 3] {
         return Ok(());
     }
-    let sinks = Sinks {
+    let targets = GradientTargets {
         dy,
         dx,
         ds,
@@ -207,6 +214,6 @@ pub fn backward(run: &Run, g: &PointwiseGradients, scratch: u64) -> Result<()> {
         add_ds,
         add_dgate,
     };
-    let args = Args::default().with(pass).with(sinks);
+    let args = Args::default().with(pass).with(targets);
     launch(run, ["gradient_1", "gradient_4"], g.pass.x, args)
 }

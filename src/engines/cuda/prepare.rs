@@ -4,13 +4,13 @@ use super::Precision;
 use super::exchange::Part;
 use super::gpu::Gpu;
 use super::memory::Memory;
+use super::narrow_mlp::NarrowMlp;
 use super::products::{Bench, Libraries, Product};
-use super::run::{Run, Target};
-use super::thin::Thin;
+use super::run::{CudaTarget, Run};
 use super::update::{self, Statistics};
 use crate::error::{Error, Result};
 use crate::ir::{Model, Train};
-use crate::plan::{Action, Place, Plan, Purpose};
+use crate::plan::{Action, Plan, Purpose, Storage};
 use cudarc::driver::CudaGraph;
 
 /// Elements that a kernel can count.
@@ -25,8 +25,8 @@ pub struct Prepared {
     /// What computes each step, in the order of [`Plan::steps`].
     products: Vec<Option<Product>>,
     statistics: Option<Statistics>,
-    /// The end of a thin perceptron's plan.
-    thin: Option<Thin>,
+    /// The end of a narrow MLP's plan.
+    narrow_mlp: Option<NarrowMlp>,
     /// [`Graph::Passes`].
     passes: Option<CudaGraph>,
     /// [`Graph::Step`].
@@ -56,7 +56,7 @@ impl Prepared {
     /// A plan for these images, without a place yet: see [`Self::place`].
     pub fn new(here: &Here, model: &Model, part: Part, purpose: Purpose) -> Result<Prepared> {
         let images = part.images;
-        let target = Target {
+        let target = CudaTarget {
             precision: here.precision,
         };
         let plan = Plan::new(model, images, purpose, &target);
@@ -70,14 +70,14 @@ impl Prepared {
         }
         let products = plan
             .steps()
-            .map(|step| Product::of(&plan, &step.action, here.with))
+            .map(|step| Product::of_action(&plan, &step.action, here.with))
             .collect::<Result<_>>()?;
         Ok(Prepared {
             plan,
             part,
             products,
             statistics: None,
-            thin: None,
+            narrow_mlp: None,
             passes: None,
             step: None,
         })
@@ -92,9 +92,9 @@ impl Prepared {
     /// Takes its place in `memory`, where room was made for it.
     pub fn place(&mut self, here: &Here, memory: &Memory) -> Result<()> {
         let gpu = here.gpu;
-        self.thin = match here.precision {
+        self.narrow_mlp = match here.precision {
             Precision::F32 | Precision::Tf32 => {
-                Thin::new(gpu, memory, &self.plan, self.part.total)?
+                NarrowMlp::new(gpu, memory, &self.plan, self.part.total)?
             }
             Precision::Bf16 => None,
         };
@@ -142,8 +142,8 @@ impl Prepared {
     fn pass(&self, here: &Here, memory: &Memory, outcome: bool) -> Result<()> {
         let run = self.run(here, memory);
         let (forward, backward) = (&self.plan.forward, &self.plan.backward);
-        let (before, after) = match &self.thin {
-            Some(thin) => (thin.before, thin.after),
+        let (before, after) = match &self.narrow_mlp {
+            Some(narrow_mlp) => (narrow_mlp.before, narrow_mlp.after),
             None => (forward.len(), 0),
         };
         for (step, product) in forward[..before].iter().zip(&self.products) {
@@ -151,8 +151,8 @@ impl Prepared {
                 run.step(step, product.as_ref())?;
             }
         }
-        if let Some(thin) = &self.thin {
-            thin.run(here.gpu, memory)?;
+        if let Some(narrow_mlp) = &self.narrow_mlp {
+            narrow_mlp.run(here.gpu, memory)?;
             if outcome {
                 run.outcome()?;
             }
@@ -221,9 +221,9 @@ impl Prepared {
     /// The arena's floats of the logits.
     pub fn logits_at(&self, memory: &Memory) -> u64 {
         debug_assert!(matches!(
-            self.plan.buffer(self.plan.logits).place,
-            Place::Arena { .. }
+            self.plan.buffer(self.plan.logits).storage,
+            Storage::Arena { .. }
         ));
-        memory.at(&self.plan, self.plan.logits)
+        memory.address(&self.plan, self.plan.logits)
     }
 }

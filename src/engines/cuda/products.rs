@@ -55,7 +55,7 @@ const TILE: usize = 64;
 
 impl Extents {
     /// Those of a product.
-    pub fn of(plan: &Plan, product: plan::Product) -> Self {
+    pub fn of_product(plan: &Plan, product: plan::Product) -> Self {
         Extents::new(plan, product.x, product.y, product.window)
     }
 
@@ -129,11 +129,11 @@ pub fn int(size: usize) -> i32 {
 
 impl Product {
     /// What is to compute `action`, if it is one of those here.
-    pub fn of(plan: &Plan, action: &Action, with: &Libraries) -> Result<Option<Product>> {
+    pub fn of_action(plan: &Plan, action: &Action, with: &Libraries) -> Result<Option<Product>> {
         let Some(product) = action.product() else {
             return Ok(None);
         };
-        let extents = Extents::of(plan, product);
+        let extents = Extents::of_product(plan, product);
         if extents.window == Window::POINT {
             return Ok(Some(match with.blas {
                 Some(_) => Product::Dense(Dense {
@@ -148,7 +148,7 @@ impl Product {
         let by_library = with
             .dnn
             .as_ref()
-            .map(|dnn| dnn.convolution(extents.geometry(), product.way));
+            .map(|dnn| dnn.convolution(extents.geometry(), product.pass));
         Ok(Some(match by_library {
             Some(Ok(convolution)) => Product::Convolution(convolution),
             Some(Err(_)) | None => Product::Own,
@@ -184,7 +184,7 @@ impl Bench<'_> {
             Precision::F32 | Precision::Tf32 => Ok(w),
             Precision::Bf16 => {
                 let args = Args::default().with(w).with(scratch).with(count as u32);
-                self.gpu.launch("to_act", Grid::of(count), args)?;
+                self.gpu.launch("to_act", Grid::for_count(count), args)?;
                 Ok(scratch)
             }
         }
@@ -258,7 +258,7 @@ impl Bench<'_> {
                     self.dnn(convolution, (x, dy), scratch, false)?;
                     let count = g.weights();
                     let args = Args::default().with(scratch).with(dw).with(count as u32);
-                    self.gpu.launch("from_act", Grid::of(count), args)
+                    self.gpu.launch("from_act", Grid::for_count(count), args)
                 }
             },
             (Product::Own | Product::Dense(_), _) => {
@@ -269,7 +269,8 @@ impl Bench<'_> {
                 self.gpu.launch("convolve_weight", grid, args)?;
                 let args = Args::default().with(scratch).with(int(chunks));
                 let args = args.with(g.weights() as u32).with(dw);
-                self.gpu.launch("add_parts", Grid::of(g.weights()), args)
+                self.gpu
+                    .launch("add_parts", Grid::for_count(g.weights()), args)
             }
         }
     }

@@ -13,12 +13,12 @@ use crate::random::fnv1a;
 
 /// What the plan must know of this engine.
 #[derive(Clone, Copy)]
-pub struct Target {
+pub struct CudaTarget {
     /// How numbers are multiplied.
     pub precision: Precision,
 }
 
-impl plan::Target for Target {
+impl plan::Target for CudaTarget {
     fn lanes(&self) -> usize {
         1
     }
@@ -73,7 +73,7 @@ impl plan::Target for Target {
             | Action::Multiply { .. }
             | Action::Add { .. }
             | Action::Loss { .. }
-            | Action::Descend { .. }
+            | Action::Sgd { .. }
             | Action::MoveStatistics { .. } => 0,
         }
     }
@@ -126,8 +126,8 @@ pub struct Run<'a> {
 }
 
 impl Run<'_> {
-    pub(super) fn at(&self, id: Id) -> u64 {
-        self.memory.at(self.plan, id)
+    pub(super) fn address(&self, id: Id) -> u64 {
+        self.memory.address(self.plan, id)
     }
 
     pub(super) fn channels(&self, id: Id) -> usize {
@@ -147,19 +147,19 @@ impl Run<'_> {
     }
 
     fn scratch(&self, step: &Step) -> u64 {
-        step.workspace.map_or(0, |id| self.at(id))
+        step.workspace.map_or(0, |id| self.address(id))
     }
 
     /// A thread for each element of `id`; its count is the last argument.
     fn each(&self, name: &'static str, id: Id, args: Args) -> Result<()> {
         let count = self.count(id);
         self.gpu
-            .launch(name, Grid::of(count), args.with(count as u32))
+            .launch(name, Grid::for_count(count), args.with(count as u32))
     }
 
     /// Queues a step; what moves tensors in the end is left to [`super::update`].
     pub fn step(&self, step: &Step, product: Option<&Product>) -> Result<()> {
-        let at = |id: &Id| self.at(*id);
+        let at = |id: &Id| self.address(*id);
         let channels = |id: &Id| int(self.channels(*id));
         let positions = |id: &Id| int(self.positions(*id));
         let args = Args::default;
@@ -281,30 +281,38 @@ impl Run<'_> {
             }
             Action::Add { x, y } => self.each("add", *y, args().with(at(x)).with(at(y))),
             Action::Loss { logits, gradient } => self.loss(*logits, *gradient),
-            Action::Descend { .. } | Action::MoveStatistics { .. } => Ok(()),
+            Action::Sgd { .. } | Action::MoveStatistics { .. } => Ok(()),
         }
     }
 
     fn convolve(&self, c: &Convolve, step: &Step, product: &Product) -> Result<()> {
         let extents = Extents::new(self.plan, c.x, c.y, c.window);
         let scratch = self.scratch(step);
-        let operands = [self.at(c.x), self.at(c.weight), self.at(c.y), scratch];
+        let operands = [
+            self.address(c.x),
+            self.address(c.weight),
+            self.address(c.y),
+            scratch,
+        ];
         self.bench.forward(product, extents, operands)?;
         if let Some(bias) = c.bias {
             let count = self.count(c.y);
-            let args = Args::default().with(self.at(c.y)).with(self.at(bias));
+            let args = Args::default()
+                .with(self.address(c.y))
+                .with(self.address(bias));
             let args = args.with(count as u32).with(int(self.channels(c.y)));
-            self.gpu.launch("add_bias", Grid::of(count), args)?;
+            self.gpu.launch("add_bias", Grid::for_count(count), args)?;
         }
-        c.statistics
-            .map_or(Ok(()), |found| self.moments(c.y, scratch, self.at(found)))
+        c.statistics.map_or(Ok(()), |found| {
+            self.moments(c.y, scratch, self.address(found))
+        })
     }
 
     /// Sums over each of the [`chunks`] of the rows of `x`, to `scratch`; how many.
     fn by_chunks(&self, name: &'static str, x: Id, scratch: u64) -> Result<usize> {
         let (rows, channels) = (self.rows(x), self.channels(x));
         let (chunk, chunks) = chunks(rows, channels);
-        let args = Args::default().with(self.at(x)).with(scratch);
+        let args = Args::default().with(self.address(x)).with(scratch);
         let args = args
             .with(rows as u32)
             .with(int(channels))
@@ -318,7 +326,7 @@ impl Run<'_> {
         let (rows, channels) = (self.rows(x), self.channels(x));
         let chunks = self.by_chunks("moments", x, scratch)?;
         let args = Args::default()
-            .with(self.at(x))
+            .with(self.address(x))
             .with(scratch)
             .with(int(chunks));
         let args = args.with(rows as u32).with(int(channels)).with(found);
@@ -331,7 +339,8 @@ impl Run<'_> {
         let chunks = self.by_chunks("sums", x, scratch)?;
         let args = Args::default().with(scratch).with(int(chunks));
         let args = args.with(channels as u32).with(to);
-        self.gpu.launch("add_parts", Grid::of(channels), args)
+        self.gpu
+            .launch("add_parts", Grid::for_count(channels), args)
     }
 
     /// A block for each filter of a weight; its inputs, elements and first element in
@@ -358,7 +367,8 @@ impl Run<'_> {
             channels: int(self.channels(id)),
             count: count as u32,
         };
-        self.gpu.launch(name, Grid::of(count), args.with(windows))
+        self.gpu
+            .launch(name, Grid::for_count(count), args.with(windows))
     }
 
     /// Rows, columns and channels of two images.
@@ -376,7 +386,7 @@ impl Run<'_> {
         let kept = (1.0 / (1.0 - p)) as f32;
         let args = Args::default()
             .with(self.memory.control.at)
-            .with(self.at(y));
+            .with(self.address(y));
         let args = args.with(purpose).with(fnv1a(path)).with(p).with(kept);
         let args = args
             .with(int(self.channels(y)))
@@ -384,14 +394,16 @@ impl Run<'_> {
         let each = self.channels(y) * self.positions(y);
         let first = self.part.first * each;
         let args = args.with(first as u64).with(count as u32);
-        let grid = Grid::of((first % 8 + count).div_ceil(8));
+        let grid = Grid::for_count((first % 8 + count).div_ceil(8));
         self.gpu.launch("mask", grid, args)
     }
 
     fn loss(&self, logits: Id, gradient: Id) -> Result<()> {
         let (images, memory) = (self.plan.batch, self.memory);
-        let args = Args::default().with(self.at(logits)).with(memory.labels());
-        let args = args.with(self.at(gradient)).with(memory.losses());
+        let args = Args::default()
+            .with(self.address(logits))
+            .with(memory.labels());
+        let args = args.with(self.address(gradient)).with(memory.losses());
         let args = args.with(memory.correct()).with(int(self.channels(logits)));
         let grid = Grid {
             blocks: [images, 1, 1],
@@ -409,6 +421,6 @@ impl Run<'_> {
         let args = args.with(int(images)).with(int(self.part.total));
         let args = args.with(memory.control.at);
         self.gpu
-            .launch("outcome", Grid::of(1), args.with(memory.outcomes.at))
+            .launch("outcome", Grid::for_count(1), args.with(memory.outcomes.at))
     }
 }

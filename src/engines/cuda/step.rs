@@ -15,7 +15,7 @@ impl CudaEngine {
     /// As [`Engine::step`].
     pub(super) fn train_on(&mut self, batch: &Batch, at: StepContext) -> Result<Outcome> {
         self.outcomes()?;
-        batch::admit(&self.model, batch)?;
+        batch::validate(&self.model, batch)?;
         let part = self.part(batch.len());
         if part.images == 0 {
             self.join_in(at)?;
@@ -40,7 +40,7 @@ impl CudaEngine {
         if self.queued == OUTCOMES {
             return Err(Error::new("too many steps wait on the GPU"));
         }
-        let Some(images) = self.held.as_ref().map(|held| held.len(index)) else {
+        let Some(images) = self.resident.as_ref().map(|resident| resident.len(index)) else {
             return Err(Error::new("the GPU holds no images"));
         };
         if images == 0 {
@@ -53,9 +53,9 @@ impl CudaEngine {
             let plan = self.plan_for(part, Purpose::Training)?;
             self.capture(plan, Work::Step)?;
             self.begin(at)?;
-            if let Some(held) = &self.held {
+            if let Some(resident) = &self.resident {
                 let prepared = &self.plans[plan].plan;
-                held.place(&self.gpu, &self.memory, prepared, (index, part))?;
+                resident.place(&self.gpu, &self.memory, prepared, (index, part))?;
             }
             self.launch(plan)?;
         }

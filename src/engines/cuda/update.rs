@@ -46,9 +46,9 @@ impl Statistics {
             let channels = plan.buffer(*mean).elements;
             widest = widest.max(channels);
             table.push(Running {
-                found: memory.at(plan, *found),
-                mean: memory.at(plan, *mean),
-                variance: memory.at(plan, *variance),
+                found: memory.address(plan, *found),
+                mean: memory.address(plan, *mean),
+                variance: memory.address(plan, *variance),
                 share: *momentum,
                 unbiased: match count {
                     0 | 1 => 1.0,
@@ -91,7 +91,7 @@ pub fn update(gpu: &Gpu, memory: &Memory, train: &Train) -> Result<()> {
     let args = args.with(sgd.momentum as f32).with(i32::from(sgd.nesterov));
     let count = memory.rows.optimized;
     let args = args.with(sgd.weight_decay as f32).with(count as u32);
-    gpu.launch("descend", Grid::of(count), args)?;
+    gpu.launch("sgd", Grid::for_count(count), args)?;
 
     let constraint = train.constraint;
     let wait = match constraint.every {
@@ -108,7 +108,7 @@ pub fn update(gpu: &Gpu, memory: &Memory, train: &Train) -> Result<()> {
         .with(constraint.lambda_rate);
     let count = memory.rows.alphas.len();
     let args = args.with(wait).with(count as u32);
-    gpu.launch("constrain_step", Grid::of(count), args)
+    gpu.launch("constrain_step", Grid::for_count(count), args)
 }
 
 /// Queues the constraint at the end of an epoch of `steps` steps.
@@ -120,5 +120,9 @@ pub fn end_epoch(gpu: &Gpu, memory: &Memory, train: &Train, rate: f64, steps: u3
     let args = args.with(constraint.lambda_rate * rate);
     let args = args.with(1.0 / f64::from(steps));
     let count = memory.rows.alphas.len();
-    gpu.launch("constrain_epoch", Grid::of(count), args.with(int(count)))
+    gpu.launch(
+        "constrain_epoch",
+        Grid::for_count(count),
+        args.with(int(count)),
+    )
 }

@@ -16,7 +16,7 @@ mod windows;
 
 pub use self::memory::memory;
 use self::parameters::{Parameters, to_f32};
-use self::pass::{Mode, Pass, Statistics, Watch, rows_of_images};
+use self::pass::{ForwardPass, Mode, Statistics, Watch, rows_of_images};
 use self::windows::Windows;
 use super::skips::Skips;
 use super::state::State;
@@ -94,8 +94,8 @@ impl<E: Dtype, D: Backend<E>> DfdxEngine<E, D> {
 
     /// Checks a batch against the model, and lets go of memory kept for batches of
     /// another size.
-    fn admit(&mut self, batch: &Batch) -> Result<()> {
-        batch::admit(&self.model, batch)?;
+    fn validate(&mut self, batch: &Batch) -> Result<()> {
+        batch::validate(&self.model, batch)?;
         if self.last_images != batch.len() {
             self.device.try_empty_cache().map_err(device_failed)?;
             self.last_images = batch.len();
@@ -111,7 +111,7 @@ impl<E: Dtype, D: Backend<E>> DfdxEngine<E, D> {
         watch: Watch,
     ) -> Result<Forward<E, D, T>> {
         let elements = self.model.input.elements();
-        let mut pass = Pass {
+        let mut pass = ForwardPass {
             device: &self.device,
             parameters: &self.parameters,
             windows: &mut self.windows,
@@ -140,7 +140,7 @@ impl<E: Dtype, D: Backend<E>> DfdxEngine<E, D> {
     /// Loss, gradients and batch statistics of a step in training mode. There are no
     /// gradients where the loss is not finite.
     fn differentiate(&mut self, batch: &Batch, at: StepContext) -> Result<Differentiated<E, D>> {
-        self.admit(batch)?;
+        self.validate(batch)?;
         let mode = Mode::Training {
             seed: at.seed,
             step: at.step,
@@ -238,7 +238,7 @@ impl<E: Dtype, D: Backend<E>> Engine for DfdxEngine<E, D> {
         if let Some(mut gradients) = gradients {
             let alphas = self.collect(&mut gradients, |role| role == Role::Alpha)?;
             let sgd = sgd_config(self.model.train.optimizer, at.rate);
-            self.parameters.descend(&sgd, &mut gradients)?;
+            self.parameters.update(&sgd, &mut gradients)?;
             self.move_statistics(statistics)?;
             let alphas: Vec<_> = alphas.into_iter().map(|tensor| tensor.data).collect();
             self.skips.multipliers.step(at.rate, &alphas);
@@ -253,7 +253,7 @@ impl<E: Dtype, D: Backend<E>> Engine for DfdxEngine<E, D> {
     }
 
     fn logits(&mut self, batch: &Batch) -> Result<Vec<f32>> {
-        self.admit(batch)?;
+        self.validate(batch)?;
         let forward = self.forward::<NoneTape>(&batch.images, Mode::Evaluation, Watch::Off)?;
         Ok(forward.logits.as_vec().iter().map(to_f32).collect())
     }
@@ -266,7 +266,7 @@ impl<E: Dtype, D: Backend<E>> Engine for DfdxEngine<E, D> {
     }
 
     fn first_non_finite(&mut self, batch: &Batch, at: StepContext) -> Result<Option<String>> {
-        self.admit(batch)?;
+        self.validate(batch)?;
         let mode = Mode::Training {
             seed: at.seed,
             step: at.step,

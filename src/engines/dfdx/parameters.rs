@@ -45,7 +45,7 @@ struct Layout {
 impl Layout {
     /// `linear_positions`: positions of the image that a linear weight takes, by the
     /// weight's name.
-    fn of(spec: &TensorSpec, linear_positions: &HashMap<String, usize>) -> Self {
+    fn of_tensor(spec: &TensorSpec, linear_positions: &HashMap<String, usize>) -> Self {
         let (outputs, channels, positions, is_row) = match spec.shape[..] {
             [outputs, channels, height, width] => (outputs, channels, height * width, false),
             [channels, height, width] => (1, channels, height * width, true),
@@ -114,7 +114,7 @@ impl<E: Dtype, D: Backend<E>> Parameters<E, D> {
             if spec.role == Role::Multiplier {
                 continue;
             }
-            let layout = Layout::of(spec, &linear_positions);
+            let layout = Layout::of_tensor(spec, &linear_positions);
             let value = on_device(device, layout, &tensor.data)?;
             parameters
                 .by_name
@@ -181,7 +181,7 @@ impl<E: Dtype, D: Backend<E>> Parameters<E, D> {
     }
 
     /// Moves every optimised tensor by SGD with its gradient in `gradients`.
-    pub fn descend(&mut self, sgd: &SgdConfig, gradients: &mut Gradients<E, D>) -> Result<()> {
+    pub fn update(&mut self, sgd: &SgdConfig, gradients: &mut Gradients<E, D>) -> Result<()> {
         for parameter in self.all.iter_mut().filter(|p| p.spec.role.is_optimized()) {
             // The copy shares the elements' key among gradients, not the elements.
             let key = parameter.value.ghost();

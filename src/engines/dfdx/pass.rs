@@ -14,7 +14,7 @@ use dfdx::tensor::{Tape, WithEmptyTape};
 use dfdx::tensor_ops::{GatherTo, ReshapeTo, TryMatMul, TryMul};
 
 /// What a pass works with, and what it finds on the way.
-pub(super) struct Pass<'a, E: Dtype, D: Backend<E>> {
+pub(super) struct ForwardPass<'a, E: Dtype, D: Backend<E>> {
     pub device: &'a D,
     pub parameters: &'a Parameters<E, D>,
     pub windows: &'a mut Windows<D>,
@@ -94,7 +94,7 @@ impl Filters {
     }
 }
 
-impl<E: Dtype, D: Backend<E>> Pass<'_, E, D> {
+impl<E: Dtype, D: Backend<E>> ForwardPass<'_, E, D> {
     /// The output of `layers`, one after another, for `x`.
     pub fn layers<T: Tape<E, D>>(
         &mut self,

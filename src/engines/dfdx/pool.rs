@@ -56,7 +56,7 @@ fn largest<E: Dtype>(x: &[E], images: usize, channels: usize, windows: Geometry)
 mod tests {
     use super::*;
 
-    fn of(x: &[f64], channels: usize) -> Vec<usize> {
+    fn winners(x: &[f64], channels: usize) -> Vec<usize> {
         let windows = Geometry {
             input: (2, x.len() / channels / 2),
             output: (1, x.len() / channels / 4),
@@ -69,17 +69,23 @@ mod tests {
 
     #[test]
     fn the_first_of_equals_wins() {
-        assert_eq!(of(&[1.0, 3.0, 0.0, 0.0, 3.0, 2.0, 0.0, 0.0], 1), [1, 2]);
+        assert_eq!(
+            winners(&[1.0, 3.0, 0.0, 0.0, 3.0, 2.0, 0.0, 0.0], 1),
+            [1, 2]
+        );
     }
 
     #[test]
     fn each_channel_has_its_own() {
-        assert_eq!(of(&[1.0, 9.0, 2.0, 8.0, 3.0, 7.0, 4.0, 6.0], 2), [6, 1]);
+        assert_eq!(
+            winners(&[1.0, 9.0, 2.0, 8.0, 3.0, 7.0, 4.0, 6.0], 2),
+            [6, 1]
+        );
     }
 
     #[test]
     fn nan_wins() {
-        assert_eq!(of(&[1.0, f64::NAN, 5.0, 7.0], 1), [1]);
-        assert_eq!(of(&[f64::NEG_INFINITY; 4], 1), [0]);
+        assert_eq!(winners(&[1.0, f64::NAN, 5.0, 7.0], 1), [1]);
+        assert_eq!(winners(&[f64::NEG_INFINITY; 4], 1), [0]);
     }
 }

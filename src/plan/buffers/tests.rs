@@ -46,8 +46,8 @@ fn buffers_that_live_together_do_not_overlap() {
             .buffers
             .iter()
             .zip(&lives)
-            .filter_map(|(buffer, life)| match (buffer.place, life) {
-                (Place::Arena { offset }, Some(life)) => {
+            .filter_map(|(buffer, life)| match (buffer.storage, life) {
+                (Storage::Arena { offset }, Some(life)) => {
                     Some((offset, offset + buffer.elements, *life))
                 }
                 _ => None,
@@ -69,7 +69,7 @@ fn memory_is_shared() {
     let all: usize = plan
         .buffers
         .iter()
-        .filter(|buffer| matches!(buffer.place, Place::Arena { .. }))
+        .filter(|buffer| matches!(buffer.storage, Storage::Arena { .. }))
         .map(|buffer| buffer.elements)
         .sum();
     assert!(plan.arena * 2 < all, "{} of {all}", plan.arena);
@@ -82,7 +82,7 @@ fn every_buffer_is_written_before_it_is_read() {
         let mut written = vec![false; plan.buffers.len()];
         written[plan.input.0] = true;
         for step in plan.steps() {
-            let in_arena = |id: &Id| matches!(plan.buffer(*id).place, Place::Arena { .. });
+            let in_arena = |id: &Id| matches!(plan.buffer(*id).storage, Storage::Arena { .. });
             for id in step.action.reads().iter().filter(|id| in_arena(id)) {
                 assert!(written[id.0], "{}: {}", step.path, plan.buffer(*id).name);
             }

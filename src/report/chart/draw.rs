@@ -122,7 +122,7 @@ fn place(axis: &Axis, values: impl Iterator<Item = f64>, range: [f64; 2], count:
     };
     let scale = Scale { domain, range };
     let at = |ticks: Vec<f64>, step: f64| {
-        let of = |tick| (scale.at(tick), scale::label(tick, step));
+        let of = |tick| (scale.pixel(tick), scale::label(tick, step));
         ticks.into_iter().map(of).collect::<Vec<_>>()
     };
     let own = at(axis.ticks.clone(), own_step(&axis.ticks));
@@ -204,7 +204,9 @@ fn draw_band(out: &mut String, line: &Line, x: Scale, y: Scale) {
         let upper = banded.iter().rev().map(|(at, [_, high])| (*at, *high));
         let corners: Vec<String> = lower
             .chain(upper)
-            .map(|(across, height)| format!("{:.1} {:.1}", x.at(across), y.at(inside(height, y))))
+            .map(|(across, height)| {
+                format!("{:.1} {:.1}", x.pixel(across), y.pixel(inside(height, y)))
+            })
             .collect();
         let _ = write!(
             out,
@@ -228,8 +230,8 @@ fn draw_line(out: &mut String, line: &Line, x: Scale, y: Scale) {
         let _ = write!(
             path,
             "{pen}{:.1} {:.1}",
-            x.at(point.x),
-            y.at(inside(point.y, y))
+            x.pixel(point.x),
+            y.pixel(inside(point.y, y))
         );
         pen = 'L';
     }
@@ -249,7 +251,7 @@ fn draw_line(out: &mut String, line: &Line, x: Scale, y: Scale) {
         .or((seen.len() == 1).then_some(Marker::Circle));
     if let Some(marker) = marker {
         for i in spread(seen.len()) {
-            let (across, height) = (x.at(seen[i].x), y.at(inside(seen[i].y, y)));
+            let (across, height) = (x.pixel(seen[i].x), y.pixel(inside(seen[i].y, y)));
             draw_marker(out, marker, color, across, height);
         }
     }

@@ -137,7 +137,7 @@ mod tests {
             right: None,
             lines: vec![Line {
                 name: "plain".into(),
-                look: Look::of("plain", 0),
+                look: Look::named("plain", 0),
                 right: false,
                 points,
             }],

@@ -67,7 +67,7 @@ impl Look {
 
     /// The line called `name`, the `index`th of its figure. A policy looks the same
     /// wherever it is, another name by its index.
-    pub fn of(name: &str, index: usize) -> Self {
+    pub fn named(name: &str, index: usize) -> Self {
         let name: String = name.split_whitespace().collect();
         let base = name.split('(').next().unwrap_or_default();
         let (color, marker) = match (base, name.as_str()) {
@@ -137,19 +137,19 @@ mod tests {
             "variable(lambda: 0)",
             "variable(form: convex)",
         ];
-        let looks: Vec<Look> = policies.iter().map(|name| Look::of(name, 0)).collect();
+        let looks: Vec<Look> = policies.iter().map(|name| Look::named(name, 0)).collect();
         for (i, a) in looks.iter().enumerate() {
             for b in &looks[..i] {
                 assert!(a.color != b.color || a.dash != b.dash, "{a:?} {b:?}");
             }
-            assert_eq!(*a, Look::of(policies[i], 5));
+            assert_eq!(*a, Look::named(policies[i], 5));
         }
         assert_eq!(
-            Look::of("variable(lambda:0)", 0),
-            Look::of("variable(lambda: 0)", 0)
+            Look::named("variable(lambda:0)", 0),
+            Look::named("variable(lambda: 0)", 0)
         );
-        assert_ne!(Look::of("16", 0), Look::of("32", 1));
-        assert_ne!(Look::of("16", 0), Look::of("32", 7));
+        assert_ne!(Look::named("16", 0), Look::named("32", 1));
+        assert_ne!(Look::named("16", 0), Look::named("32", 7));
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub struct Scale {
 
 impl Scale {
     /// The pixel of `value`.
-    pub fn at(&self, value: f64) -> f64 {
+    pub fn pixel(&self, value: f64) -> f64 {
         let [low, high] = self.domain;
         let [start, end] = self.range;
         start + (value - low) / (high - low) * (end - start)

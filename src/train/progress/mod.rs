@@ -1,18 +1,19 @@
 //! What a person sees of a run: a bar and a table on a terminal, plain lines in a pipe,
 //! nothing with `--quiet`.
 
+mod lines;
 mod summary;
-pub mod text;
 
 pub use summary::Summary;
 
 use super::metrics::Line;
-use super::position::Sums;
+use super::run_progress::Sums;
+use crate::paint::Paint;
+use crate::text;
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::Write;
 use std::time::{Duration, Instant};
-use text::Paint;
 
 /// Time between two looks at the network for the bar.
 const REDRAW: Duration = Duration::from_millis(200);
@@ -63,12 +64,12 @@ impl Progress {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
             Progress::with(Mode::Terminal(bar))
         } else {
-            Progress::to(Box::new(std::io::stdout()))
+            Progress::plain(Box::new(std::io::stdout()))
         }
     }
 
     /// Plain lines to `writer`.
-    pub fn to(writer: Box<dyn Write>) -> Self {
+    pub fn plain(writer: Box<dyn Write>) -> Self {
         Progress::with(Mode::Plain(writer))
     }
 
@@ -177,7 +178,7 @@ impl Progress {
     /// A line of the log within an epoch: shown in a pipe, where there is no bar.
     pub fn line(&mut self, line: &Line, epochs: u64) {
         if let Mode::Plain(_) = self.mode {
-            self.print(&text::plain_line(line, epochs));
+            self.print(&lines::plain_line(line, epochs));
         }
     }
 
@@ -186,12 +187,12 @@ impl Progress {
         let paint = self.paint();
         match self.mode {
             Mode::Quiet => {}
-            Mode::Plain(_) => self.print(&text::plain_epoch(train, test, epochs)),
+            Mode::Plain(_) => self.print(&lines::plain_epoch(train, test, epochs)),
             Mode::Terminal(_) => {
                 if !std::mem::replace(&mut self.headed, true) {
-                    self.print(&paint.dim(&text::head(test.alpha_residual.is_some())));
+                    self.print(&paint.dim(&lines::head(test.alpha_residual.is_some())));
                 }
-                self.print(&text::row(train, test, epochs, better, paint));
+                self.print(&lines::row(train, test, epochs, better, paint));
             }
         }
         self.drawn = None;

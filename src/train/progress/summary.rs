@@ -1,9 +1,9 @@
 //! The table at the end of a run.
 
-use super::text::{Paint, decimal, duration, percent, sparkline};
+use crate::paint::Paint;
+use crate::text::{decimal, duration, percent, quote, sparkline};
 use crate::train::metrics::{Line, SkipLine, Split};
-use crate::train::options::quote;
-use crate::train::position::Position;
+use crate::train::run_progress::RunProgress;
 use std::path::Path;
 
 /// Points of a curve.
@@ -16,7 +16,7 @@ const SKIPS: usize = 8;
 #[derive(Clone, Debug)]
 pub struct Summary<'a> {
     /// Where it ended.
-    pub position: &'a Position,
+    pub progress: &'a RunProgress,
     /// Its lines at the ends of epochs and of the run.
     pub history: &'a [Line],
     /// Its folder.
@@ -26,14 +26,14 @@ pub struct Summary<'a> {
 impl Summary<'_> {
     /// The table, line by line.
     pub fn lines(&self, paint: Paint) -> Vec<String> {
-        let speed = self.position.step as f64 / self.position.step_seconds;
+        let speed = self.progress.step as f64 / self.progress.step_seconds;
         let mut out = vec![
             String::new(),
             format!(
                 "  {} in {}: {} steps, {speed:.1} a second",
                 paint.good("done"),
-                duration(self.position.seconds),
-                self.position.step,
+                duration(self.progress.seconds),
+                self.progress.step,
             ),
             String::new(),
         ];
@@ -42,8 +42,8 @@ impl Summary<'_> {
             out.push(format!("  {}{text}", paint.dim(&format!("{name:<15}"))));
         };
         let dir = quote(&self.dir.display().to_string());
-        if let Some(tested) = &self.position.tested {
-            let best = self.position.best.map(|best| {
+        if let Some(tested) = &self.progress.tested {
+            let best = self.progress.best.map(|best| {
                 format!(
                     "  best {} in epoch {}",
                     percent(best.sums.accuracy()),
@@ -69,7 +69,7 @@ impl Summary<'_> {
             );
         }
         let last = self.history.last().and_then(|line| line.alpha_residual);
-        if let Some((first, last)) = self.position.first_residual.zip(last) {
+        if let Some((first, last)) = self.progress.first_residual.zip(last) {
             fact(
                 "α residual",
                 format!(
@@ -109,7 +109,7 @@ impl Summary<'_> {
                 let residuals = ends
                     .iter()
                     .filter_map(|skips| Some(skips.get(i)?.alpha_residual));
-                let start = self.position.first_residual;
+                let start = self.progress.first_residual;
                 let curve = curve(start.into_iter().chain(residuals).collect());
                 let alpha = format!("mean α {}", decimal(last.alpha_mean));
                 Some(format!(

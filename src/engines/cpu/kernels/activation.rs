@@ -185,7 +185,7 @@ mod tests {
         }
     }
 
-    fn of(isa: Isa, x: f32) -> [f32; 3] {
+    fn values(isa: Isa, x: f32) -> [f32; 3] {
         let mut to = [[0.0f32; LANES]; 3];
         // SAFETY: sixteen floats each.
         unsafe {
@@ -209,7 +209,7 @@ mod tests {
                     ("sigmoid", 1.0 / (1.0 + (-exact).exp())),
                     ("tanh", exact.tanh()),
                 ];
-                for (got, (what, want)) in of(isa, x).into_iter().zip(want) {
+                for (got, (what, want)) in values(isa, x).into_iter().zip(want) {
                     let error = (f64::from(got) - want).abs() / want.abs().max(1e-30);
                     assert!(
                         error < 4e-7,
@@ -217,10 +217,10 @@ mod tests {
                     );
                 }
             }
-            assert!(of(isa, f32::NAN).iter().all(|y| y.is_nan()));
-            let [exp, sigmoid, tanh] = of(isa, f32::NEG_INFINITY);
+            assert!(values(isa, f32::NAN).iter().all(|y| y.is_nan()));
+            let [exp, sigmoid, tanh] = values(isa, f32::NEG_INFINITY);
             assert!(exp < 1e-37 && sigmoid < 1e-37 && tanh == -1.0);
-            let [exp, sigmoid, tanh] = of(isa, f32::INFINITY);
+            let [exp, sigmoid, tanh] = values(isa, f32::INFINITY);
             assert!(exp > 1e38 && sigmoid == 1.0 && tanh == 1.0);
         }
     }

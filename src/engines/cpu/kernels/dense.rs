@@ -1,6 +1,6 @@
 //! Dense layers, `y = x Wᵀ + b`.
 //!
-//! Where a layer is thin its weight fits the first-level cache, and the time goes into
+//! Where a layer is narrow its weight fits the first-level cache, and the time goes into
 //! starting and joining threads; so the work is cut by rows of the batch, and by outputs
 //! as well only where there is enough of it.
 

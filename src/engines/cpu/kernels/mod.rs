@@ -36,7 +36,7 @@ pub use activation::Activation;
 pub use gemm::peak_gflops;
 pub use geometry::ConvGeometry;
 pub use moments::Moments;
-pub use pool::{Meeting, Pool};
+pub use pool::{Barrier, Pool};
 pub(super) use shared::Shared;
 pub use simd::Isa;
 pub use weight_sums::WeightSums;

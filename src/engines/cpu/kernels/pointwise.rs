@@ -109,7 +109,7 @@ pub fn sgd(pool: &Pool, settings: Sgd, w: &mut [f32], g: &[f32], velocity: Optio
         // SAFETY: every part writes its own piece.
         unsafe {
             let v = velocity.map(|v| v.start().add(first));
-            descend(isa, settings, w.as_mut_ptr(), g.as_ptr(), v, w.len());
+            update(isa, settings, w.as_mut_ptr(), g.as_ptr(), v, w.len());
         }
     });
 }
@@ -119,12 +119,12 @@ simd! {
     ///
     /// # Safety
     /// The operands are as long as said, and those that are written apart.
-    fn descend(settings: Sgd, w: *mut f32, g: *const f32, v: Option<*mut f32>, len: usize)
-        = descend_generic
+    fn update(settings: Sgd, w: *mut f32, g: *const f32, v: Option<*mut f32>, len: usize)
+        = update_generic
 }
 
 #[inline(always)]
-unsafe fn descend_generic<S: Simd>(
+unsafe fn update_generic<S: Simd>(
     settings: Sgd,
     w: *mut f32,
     g: *const f32,
@@ -135,7 +135,7 @@ unsafe fn descend_generic<S: Simd>(
     // SAFETY: within the operands, or sixteen floats here.
     unsafe {
         for at in (0..whole).step_by(LANES) {
-            descend_lanes::<S>(settings, w.add(at), g.add(at), v.map(|v| v.add(at)));
+            update_lanes::<S>(settings, w.add(at), g.add(at), v.map(|v| v.add(at)));
         }
         let (past, mut lanes) = (len - whole, [[0.0f32; LANES]; 3]);
         let [w_lanes, g_lanes, v_lanes] = lanes.each_mut().map(|lanes| lanes.as_mut_ptr());
@@ -144,7 +144,7 @@ unsafe fn descend_generic<S: Simd>(
         for (from, to) in rest.into_iter().chain(velocity) {
             from.add(whole).copy_to_nonoverlapping(to, past);
         }
-        descend_lanes::<S>(settings, w_lanes, g_lanes, v.map(|_| v_lanes));
+        update_lanes::<S>(settings, w_lanes, g_lanes, v.map(|_| v_lanes));
         w_lanes.copy_to_nonoverlapping(w.add(whole), past);
         if let Some(v) = v {
             v_lanes.copy_to_nonoverlapping(v.add(whole), past);
@@ -153,7 +153,7 @@ unsafe fn descend_generic<S: Simd>(
 }
 
 #[inline(always)]
-unsafe fn descend_lanes<S: Simd>(settings: Sgd, to: *mut f32, g: *const f32, v: Option<*mut f32>) {
+unsafe fn update_lanes<S: Simd>(settings: Sgd, to: *mut f32, g: *const f32, v: Option<*mut f32>) {
     // SAFETY: sixteen floats each.
     unsafe {
         let rate = S::splat(settings.rate);

@@ -1,6 +1,6 @@
 //! Fork-join over persistent threads.
 //!
-//! A join through a general scheduler costs some 15 µs, as much as a whole thin layer;
+//! A join through a general scheduler costs some 15 µs, as much as a whole narrow layer;
 //! here the threads spin between runs for a while, so that a run costs well under a
 //! microsecond. Threads that spin for nothing would starve others on a busy machine, so
 //! they yield after a short spin and sleep after a long one.
@@ -283,23 +283,23 @@ impl Team {
 }
 
 /// Where the threads of one [`Pool::run`] meet.
-pub struct Meeting {
+pub struct Barrier {
     threads: usize,
     spins: u32,
     arrived: Line<AtomicUsize>,
-    /// Meetings so far.
-    held: Line<AtomicUsize>,
+    /// Times that all have passed.
+    passed: Line<AtomicUsize>,
     broken: AtomicBool,
 }
 
-impl Meeting {
+impl Barrier {
     /// Of `threads` of `pool`.
-    pub fn new(pool: &Pool, threads: usize) -> Meeting {
-        Meeting {
+    pub fn new(pool: &Pool, threads: usize) -> Barrier {
+        Barrier {
             threads,
             spins: pool.team.spins,
             arrived: Line::default(),
-            held: Line::default(),
+            passed: Line::default(),
             broken: AtomicBool::new(false),
         }
     }
@@ -309,15 +309,15 @@ impl Meeting {
     /// # Panics
     /// If a thread's work panicked, so that it will never come: see [`Self::attend`].
     pub fn wait(&self, alone: impl FnOnce()) {
-        let before = self.held.0.load(Ordering::Acquire);
+        let before = self.passed.0.load(Ordering::Acquire);
         if self.arrived.0.fetch_add(1, Ordering::AcqRel) + 1 == self.threads {
             alone();
             self.arrived.0.store(0, Ordering::Relaxed);
-            self.held.0.store(before + 1, Ordering::Release);
+            self.passed.0.store(before + 1, Ordering::Release);
             return;
         }
         let mut polls = 0;
-        while self.held.0.load(Ordering::Acquire) == before {
+        while self.passed.0.load(Ordering::Acquire) == before {
             assert!(
                 !self.broken.load(Ordering::Relaxed),
                 "another thread panicked"
@@ -395,17 +395,17 @@ mod tests {
     fn threads_meet_and_one_works_alone() {
         for threads in [1, 2, 5] {
             let pool = Pool::new(threads).unwrap();
-            let meeting = Meeting::new(&pool, pool.threads());
+            let barrier = Barrier::new(&pool, pool.threads());
             let (together, alone) = (AtomicUsize::new(0), AtomicUsize::new(0));
             pool.run(&|_| {
                 for round in 1..=100 {
                     together.fetch_add(1, Ordering::Relaxed);
-                    meeting.wait(|| {
+                    barrier.wait(|| {
                         assert_eq!(together.load(Ordering::Relaxed), round * threads);
                         alone.fetch_add(1, Ordering::Relaxed);
                     });
                     assert_eq!(alone.load(Ordering::Relaxed), round);
-                    meeting.wait(|| {});
+                    barrier.wait(|| {});
                 }
             });
         }
@@ -414,12 +414,12 @@ mod tests {
     #[test]
     fn nobody_waits_for_a_thread_that_panicked() {
         let pool = Pool::new(2).unwrap();
-        let meeting = Meeting::new(&pool, pool.threads());
+        let barrier = Barrier::new(&pool, pool.threads());
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             pool.run(&|thread| {
-                meeting.attend(|| {
+                barrier.attend(|| {
                     assert!(thread == 0, "on a helper");
-                    meeting.wait(|| {});
+                    barrier.wait(|| {});
                 });
             });
         }));

@@ -4,7 +4,7 @@ enum { NO_ACTIVATION, RELU, ELU, LEAKY_RELU, TANH, SIGMOID };
 enum { NO_JOIN, RESIDUAL, GATED, ADDITIVE, CONVEX };
 enum { PER_LAYER, PER_CHANNEL, PER_UNIT };
 
-struct Pass {
+struct PointwisePass {
     const act* x;
     const act* s;
     const act* gate;
@@ -34,7 +34,7 @@ struct Normal {
     float mean, inverse, weight, bias;
 };
 
-__device__ inline Normal normal_of(const Pass& p, int c) {
+__device__ inline Normal normal_of(const PointwisePass& p, int c) {
     Normal n = {0.0f, 1.0f, 1.0f, 0.0f};
     if (p.mean) {
         n.mean = p.mean[c];
@@ -52,7 +52,7 @@ struct Normals {
 };
 
 template <int V>
-__device__ inline Normals<V> normals_of(const Pass& p, int c) {
+__device__ inline Normals<V> normals_of(const PointwisePass& p, int c) {
     Normals<V> n;
     for (int k = 0; k < V; k++) n.of[k] = {0.0f, 1.0f, 1.0f, 0.0f};
     if (p.mean) {
@@ -70,7 +70,7 @@ __device__ inline float sigmoid(float x) {
 }
 
 // f = activation(z). NaN stays NaN.
-__device__ inline float activate(const Pass& p, float z) {
+__device__ inline float activate(const PointwisePass& p, float z) {
     switch (p.activation) {
         case RELU: return z < 0.0f ? 0.0f : z;
         case ELU: return z > 0.0f ? z : p.slope * expm1f(z);
@@ -82,7 +82,7 @@ __device__ inline float activate(const Pass& p, float z) {
 }
 
 // activation′(z); at a kink that of the left.
-__device__ inline float slope_at(const Pass& p, float z) {
+__device__ inline float slope_at(const PointwisePass& p, float z) {
     switch (p.activation) {
         case RELU: return z > 0.0f ? 1.0f : 0.0f;
         case ELU: return z > 0.0f ? 1.0f : p.slope * expf(z);
@@ -105,7 +105,7 @@ struct Factors {
 };
 
 // Those of channel c in row `row`; `gate` is the gate's element there.
-__device__ inline Factors factors(const Pass& p, int c, u32 row, float gate) {
+__device__ inline Factors factors(const PointwisePass& p, int c, u32 row, float gate) {
     Factors k = {1.0f, 0.0f};
     if (p.join == RESIDUAL) {
         k.a = k.b = p.scale;

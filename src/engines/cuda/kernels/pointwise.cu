@@ -1,6 +1,6 @@
 // y = join(activation(norm(x))).
 template <int V>
-__device__ void pointwise(const Pass& p, act* y) {
+__device__ void pointwise(const PointwisePass& p, act* y) {
     u32 at = index() * V;
     if (at >= p.count) return;
     u32 row = at / p.channels;
@@ -19,18 +19,18 @@ __device__ void pointwise(const Pass& p, act* y) {
     store<V>(y + at, out);
 }
 
-extern "C" __global__ void pointwise_1(Pass p, act* y) {
+extern "C" __global__ void pointwise_1(PointwisePass p, act* y) {
     pointwise<1>(p, y);
 }
 
-extern "C" __global__ void pointwise_4(Pass p, act* y) {
+extern "C" __global__ void pointwise_4(PointwisePass p, act* y) {
     pointwise<4>(p, y);
 }
 
 // The sums over rows of du, du·n, dy·f and dy·s, with du = a·dy·activation′(z): a block
 // takes 32 channels and the rows of one chunk. `partials` is chunks × 4 × channels.
 // Blocks of 32 × 8 threads.
-extern "C" __global__ void pointwise_sums(Pass p, const act* dy, float* partials, u32 chunk) {
+extern "C" __global__ void pointwise_sums(PointwisePass p, const act* dy, float* partials, u32 chunk) {
     __shared__ float all[4][8][32];
     int c = blockIdx.x * 32 + threadIdx.x;
     u32 rows = p.count / p.channels;
@@ -110,7 +110,7 @@ extern "C" __global__ void alpha_of_layer(
 }
 
 // ∂C/∂alpha where each activation has its own: sums over images, a thread an alpha.
-extern "C" __global__ void alpha_of_units(Pass p, const act* dy, float* dalpha) {
+extern "C" __global__ void alpha_of_units(PointwisePass p, const act* dy, float* dalpha) {
     u32 unit = index();
     if (unit >= (u32)(p.channels * p.positions)) return;
     int c = unit % p.channels, position = unit / p.channels;
@@ -126,7 +126,7 @@ extern "C" __global__ void alpha_of_units(Pass p, const act* dy, float* dalpha) 
 }
 
 // Where the gradients of a pass go; null where nobody asks.
-struct Sinks {
+struct GradientTargets {
     const act* dy;
     act* dx;
     act* ds;
@@ -140,7 +140,7 @@ struct Sinks {
 
 // dx, ds and dgate: the formulas of `PointwiseGradients` in src/plan.
 template <int V>
-__device__ void gradient(const Pass& p, const Sinks& to) {
+__device__ void gradient(const PointwisePass& p, const GradientTargets& to) {
     u32 at = index() * V;
     if (at >= p.count) return;
     u32 row = at / p.channels;
@@ -177,10 +177,10 @@ __device__ void gradient(const Pass& p, const Sinks& to) {
     if (to.dgate) give<V>(to.dgate + at, dgate, to.add_dgate);
 }
 
-extern "C" __global__ void gradient_1(Pass p, Sinks to) {
+extern "C" __global__ void gradient_1(PointwisePass p, GradientTargets to) {
     gradient<1>(p, to);
 }
 
-extern "C" __global__ void gradient_4(Pass p, Sinks to) {
+extern "C" __global__ void gradient_4(PointwisePass p, GradientTargets to) {
     gradient<4>(p, to);
 }

@@ -11,12 +11,12 @@ struct Windows {
 };
 
 // Image, row, column and channel of the element at `at` of an image of h × w.
-struct Place {
+struct ElementIndex {
     int n, y, x, c;
 };
 
-__device__ inline Place place(u32 at, int h, int w, int channels) {
-    Place p;
+__device__ inline ElementIndex element_index(u32 at, int h, int w, int channels) {
+    ElementIndex p;
     p.c = at % channels;
     at /= channels;
     p.x = at % w;
@@ -54,14 +54,14 @@ __device__ inline u32 largest(const act* x, const Windows& g, int n, int oy, int
 extern "C" __global__ void max_pool(const act* x, act* y, Windows g) {
     u32 at = index();
     if (at >= g.count) return;
-    Place p = place(at, g.out_h, g.out_w, g.channels);
+    ElementIndex p = element_index(at, g.out_h, g.out_w, g.channels);
     put(y + at, get(x + largest(x, g, p.n, p.y, p.x, p.c)));
 }
 
 extern "C" __global__ void avg_pool(const act* x, act* y, Windows g) {
     u32 at = index();
     if (at >= g.count) return;
-    Place p = place(at, g.out_h, g.out_w, g.channels);
+    ElementIndex p = element_index(at, g.out_h, g.out_w, g.channels);
     float sum = 0.0f;
     for (int ky = 0; ky < g.kernel_h; ky++) {
         for (int kx = 0; kx < g.kernel_w; kx++) {
@@ -88,7 +88,7 @@ extern "C" __global__ void max_pool_gradient(
     const act* x, const act* dy, act* dx, int add, Windows g) {
     u32 at = index();
     if (at >= g.count) return;
-    Place p = place(at, g.in_h, g.in_w, g.channels);
+    ElementIndex p = element_index(at, g.in_h, g.in_w, g.channels);
     Span rows = windows_of(p.y, g.kernel_h, g.stride, g.out_h);
     Span columns = windows_of(p.x, g.kernel_w, g.stride, g.out_w);
     float sum = 0.0f;
@@ -105,7 +105,7 @@ extern "C" __global__ void max_pool_gradient(
 extern "C" __global__ void avg_pool_gradient(const act* dy, act* dx, int add, Windows g) {
     u32 at = index();
     if (at >= g.count) return;
-    Place p = place(at, g.in_h, g.in_w, g.channels);
+    ElementIndex p = element_index(at, g.in_h, g.in_w, g.channels);
     Span rows = windows_of(p.y, g.kernel_h, g.stride, g.out_h);
     Span columns = windows_of(p.x, g.kernel_w, g.stride, g.out_w);
     float sum = 0.0f;

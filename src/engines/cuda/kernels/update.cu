@@ -3,7 +3,7 @@
 // With g' = g + decay·w: v ← momentum·v + g', w ← w − rate·v, or with Nesterov
 // w ← w − rate·(g' + momentum·v); without a velocity w ← w − rate·g'. A thread a weight;
 // all weights lie in one row, their gradients and velocities in others.
-extern "C" __global__ void descend(
+extern "C" __global__ void sgd(
     const Control* control, float* w, const float* g, float* v, float momentum, int nesterov,
     float decay, u32 count) {
     u32 at = index();

@@ -115,7 +115,7 @@ pub fn input_gradient(
             // Positions that no window reads, of a stride past the kernel.
             continue;
         }
-        let pass = Pass {
+        let pass = ClassPass {
             g,
             y,
             x,
@@ -136,7 +136,7 @@ pub fn input_gradient(
 }
 
 /// One class.
-struct Pass<'a> {
+struct ClassPass<'a> {
     g: &'a ConvGeometry,
     y: Class,
     x: Class,
@@ -148,7 +148,7 @@ struct Pass<'a> {
     accumulate: bool,
 }
 
-impl Pass<'_> {
+impl ClassPass<'_> {
     fn run(&self, pool: &Pool, threads: Shared, own: usize) {
         let g = self.g;
         let isa = pool.isa();
@@ -201,12 +201,12 @@ impl Pass<'_> {
     unsafe fn place_rows(&self, sums: *const f32, first: usize, count: usize, stride: usize) {
         let g = self.g;
         let patches = self.patches.get();
-        let mut place = patches.place(first);
+        let mut pixel = patches.pixel(first);
         for row in 0..count {
-            let y = place.y * g.stride + self.y.offset;
-            let x = place.x * g.stride + self.x.offset;
-            let position = (place.image * g.height + y) * g.width + x;
-            patches.advance(&mut place);
+            let y = pixel.y * g.stride + self.y.offset;
+            let x = pixel.x * g.stride + self.x.offset;
+            let position = (pixel.image * g.height + y) * g.width + x;
+            patches.advance(&mut pixel);
             // SAFETY: a position of this class, which only this part writes.
             unsafe {
                 let to = self.dx.range(position * stride, stride);

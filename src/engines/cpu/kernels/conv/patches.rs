@@ -33,7 +33,7 @@ impl Axis {
 
     /// Position of a tap, if the source has it.
     #[inline(always)]
-    fn at(&self, row: usize, tap: usize) -> Option<usize> {
+    fn source_position(&self, row: usize, tap: usize) -> Option<usize> {
         let at = row as isize * self.step + self.first + tap as isize * self.direction;
         (at >= 0 && (at as usize) < self.source).then_some(at as usize)
     }
@@ -41,7 +41,9 @@ impl Axis {
     /// Whether all taps of a row are.
     #[inline(always)]
     fn is_inside(&self, row: usize) -> bool {
-        self.taps > 0 && self.at(row, 0).is_some() && self.at(row, self.taps - 1).is_some()
+        self.taps > 0
+            && self.source_position(row, 0).is_some()
+            && self.source_position(row, self.taps - 1).is_some()
     }
 }
 
@@ -67,34 +69,37 @@ impl Patches {
 
     /// Image, row and column of a row.
     #[inline(always)]
-    pub fn place(&self, row: usize) -> Place {
-        Place {
+    pub fn pixel(&self, row: usize) -> Pixel {
+        Pixel {
             image: row / (self.y.rows * self.x.rows),
             y: row / self.x.rows % self.y.rows,
             x: row % self.x.rows,
         }
     }
 
-    /// Moves to the next row; cheaper than the divisions of [`Patches::place`].
+    /// Moves to the next row; cheaper than the divisions of [`Patches::pixel`].
     #[inline(always)]
-    pub fn advance(&self, place: &mut Place) {
-        place.x += 1;
-        if place.x == self.x.rows {
-            place.x = 0;
-            place.y += 1;
-            if place.y == self.y.rows {
-                place.y = 0;
-                place.image += 1;
+    pub fn advance(&self, pixel: &mut Pixel) {
+        pixel.x += 1;
+        if pixel.x == self.x.rows {
+            pixel.x = 0;
+            pixel.y += 1;
+            if pixel.y == self.y.rows {
+                pixel.y = 0;
+                pixel.image += 1;
             }
         }
     }
 
     /// The channels at a tap of a row, or null outside of the source.
     #[inline(always)]
-    fn tap(&self, place: Place, ty: usize, tx: usize) -> *const f32 {
-        match (self.y.at(place.y, ty), self.x.at(place.x, tx)) {
+    fn tap(&self, pixel: Pixel, ty: usize, tx: usize) -> *const f32 {
+        match (
+            self.y.source_position(pixel.y, ty),
+            self.x.source_position(pixel.x, tx),
+        ) {
             (Some(sy), Some(sx)) => {
-                let position = (place.image * self.y.source + sy) * self.x.source + sx;
+                let position = (pixel.image * self.y.source + sy) * self.x.source + sx;
                 self.source.wrapping_add(position * padded(self.channels))
             }
             _ => std::ptr::null(),
@@ -103,14 +108,14 @@ impl Patches {
 
     /// Whether all taps of a row are inside the source.
     #[inline(always)]
-    fn is_inside(&self, place: Place) -> bool {
-        self.y.is_inside(place.y) && self.x.is_inside(place.x)
+    fn is_inside(&self, pixel: Pixel) -> bool {
+        self.y.is_inside(pixel.y) && self.x.is_inside(pixel.x)
     }
 }
 
 /// A row by its image and position.
 #[derive(Clone, Copy)]
-pub struct Place {
+pub struct Pixel {
     pub image: usize,
     pub y: usize,
     pub x: usize,
@@ -144,12 +149,12 @@ unsafe fn pack_generic<S: Simd>(
     let along = p.x.direction * position;
     let down = p.y.direction * p.x.source as isize * position;
     let line_len = line_len(count);
-    let mut place = p.place(first);
+    let mut pixel = p.pixel(first);
     for row in 0..count {
         let mut to = to.wrapping_add(row * LANES);
-        let inside = p.is_inside(place);
+        let inside = p.is_inside(pixel);
         let base = if inside {
-            p.tap(place, 0, 0)
+            p.tap(pixel, 0, 0)
         } else {
             std::ptr::null()
         };
@@ -158,7 +163,7 @@ unsafe fn pack_generic<S: Simd>(
                 let from = if inside {
                     base.wrapping_offset(ty as isize * down + tx as isize * along)
                 } else {
-                    p.tap(place, ty, tx)
+                    p.tap(pixel, ty, tx)
                 };
                 for line in lines.0..lines.1 {
                     // SAFETY: a position inside the source, and a packed line.
@@ -174,7 +179,7 @@ unsafe fn pack_generic<S: Simd>(
                 }
             }
         }
-        p.advance(&mut place);
+        p.advance(&mut pixel);
     }
 }
 
@@ -212,20 +217,20 @@ unsafe fn pack_compact_line(p: Patches, first: usize, count: usize, line: usize,
         places[k] = (ty, tx, channel);
         offsets[k] = ty as isize * down + tx as isize * along + channel as isize;
     }
-    let mut place = p.place(first);
+    let mut pixel = p.pixel(first);
     for row in 0..count {
         // SAFETY: the caller's packed lines, and positions inside the source.
         unsafe {
             let to = std::slice::from_raw_parts_mut(to.add(row * LANES), LANES);
-            if p.is_inside(place) {
-                let base = p.tap(place, 0, 0);
+            if p.is_inside(pixel) {
+                let base = p.tap(pixel, 0, 0);
                 // All sixteen, since a fixed number is quicker.
                 for k in 0..LANES {
                     to[k] = *base.offset(offsets[k]);
                 }
             } else {
                 for (to, &(ty, tx, channel)) in to.iter_mut().zip(&places[..used]) {
-                    let from = p.tap(place, ty, tx);
+                    let from = p.tap(pixel, ty, tx);
                     *to = if from.is_null() {
                         0.0
                     } else {
@@ -235,6 +240,6 @@ unsafe fn pack_compact_line(p: Patches, first: usize, count: usize, line: usize,
             }
             to[used..].fill(0.0);
         }
-        p.advance(&mut place);
+        p.advance(&mut pixel);
     }
 }

@@ -70,7 +70,7 @@ pub fn weight_gradient(
     // `[piece][line of K][O/16][taps·16][16]`.
     let piece_len = depth.len() * padded(g.out_channels);
     let line_len = piece_len / depth.lines;
-    let pass = Pass {
+    let pass = WeightPass {
         depth,
         inputs: SendPatches(Patches::forward(g, x)),
         gradients: SendPatches(rows_themselves(g, dy)),
@@ -128,7 +128,7 @@ fn rows_themselves(g: &ConvGeometry, dy: &[f32]) -> Patches {
     }
 }
 
-struct Pass {
+struct WeightPass {
     depth: Depth,
     inputs: SendPatches,
     gradients: SendPatches,
@@ -137,7 +137,7 @@ struct Pass {
     sums_of_line: usize,
 }
 
-impl Pass {
+impl WeightPass {
     /// Sums a range of rows for some lines of K.
     unsafe fn sum(
         &self,

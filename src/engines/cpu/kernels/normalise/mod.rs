@@ -81,7 +81,7 @@ pub struct Fused<'a> {
 }
 
 /// Where a gradient goes, `[rows][padded(C)]`.
-pub struct Sink<'a> {
+pub struct GradientSlice<'a> {
     /// The gradient.
     pub to: &'a mut [f32],
     /// Whether it is added to what is there.
@@ -91,15 +91,15 @@ pub struct Sink<'a> {
 /// Where gradients go; vectors are overwritten.
 pub struct Gradients<'a> {
     /// ∂C/∂z.
-    pub input: Option<Sink<'a>>,
+    pub input: Option<GradientSlice<'a>>,
     /// ∂C/∂γ and ∂C/∂β, `[C]`.
     pub norm: Option<(&'a mut [f32], &'a mut [f32])>,
     /// ∂C/∂s.
-    pub skip: Option<Sink<'a>>,
+    pub skip: Option<GradientSlice<'a>>,
     /// ∂C/∂a and ∂C/∂b of fixed weights, `[plane][padded(C)]`.
     pub weights: Option<(&'a mut [f32], &'a mut [f32])>,
     /// ∂C/∂g of a gate.
-    pub gate: Option<Sink<'a>>,
+    pub gate: Option<GradientSlice<'a>>,
 }
 
 /// Floats of a part's rows.
@@ -227,8 +227,8 @@ pub fn backward(
             sum_by_unit(pool, fused, view, z, d, da, db);
         }
     }
-    let sinks = [gradients.input, gradients.skip, gradients.gate];
-    apply(pool, fused, (totals, fused.rows), z, d, sinks, tables);
+    let targets = [gradients.input, gradients.skip, gradients.gate];
+    apply(pool, fused, (totals, fused.rows), z, d, targets, tables);
 }
 
 /// ∂C/∂γ and ∂C/∂β from the totals of [`sum`].
@@ -296,12 +296,14 @@ pub fn apply(
     (totals, count): (&[f32], usize),
     z: &[f32],
     d: &[f32],
-    sinks: [Option<Sink>; 3],
+    targets: [Option<GradientSlice>; 3],
     scratch: &mut [f32],
 ) {
-    let len = |sink: &Option<Sink>| sink.as_ref().map_or(usize::MAX, |sink| sink.to.len());
-    let [input, skip, gate] = sinks.each_ref().map(len);
-    if sinks[2].is_some() {
+    let len = |target: &Option<GradientSlice>| {
+        target.as_ref().map_or(usize::MAX, |target| target.to.len())
+    };
+    let [input, skip, gate] = targets.each_ref().map(len);
+    if targets[2].is_some() {
         let gated = fused
             .blend
             .is_some_and(|b| matches!(b.weights, Weights::Gate(_)));
@@ -319,12 +321,12 @@ pub fn apply(
     let view = View::new(fused, tables);
     let view = &view;
     let isa = pool.isa();
-    let sinks = sinks.map(|sink| sink.map(|sink| (Shared::new(sink.to), sink.add)));
+    let targets = targets.map(|target| target.map(|target| (Shared::new(target.to), target.add)));
     let rows = part_rows(fused.rows, stride);
     pool.parts(fused.rows.div_ceil(rows), |_, part| {
         let first = part * rows;
         let count = rows.min(fused.rows - first);
-        let to = sinks.map(|sink| match sink {
+        let to = targets.map(|target| match target {
             Some((to, add)) => (to.start(), add),
             None => (std::ptr::null_mut(), false),
         });

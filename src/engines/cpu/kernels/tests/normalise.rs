@@ -1,6 +1,6 @@
 //! Batch norm, activation and weighted skip, forward and backward.
 
-use super::super::normalise::{self, Blend, Fused, Gradients, Norm, Sink, Weights};
+use super::super::normalise::{self, Blend, Fused, GradientSlice, Gradients, Norm, Weights};
 use super::super::{Activation, Moments, moments, padded};
 use super::support::*;
 
@@ -151,12 +151,12 @@ fn check(case: Case) {
         let [mut dweight, mut dbias] = [(); 2].map(|()| vec![0.0; channels]);
         let [mut da, mut db] = [(); 2].map(|()| vec![0.0; plane * stride]);
         let gradients = Gradients {
-            input: Some(Sink {
+            input: Some(GradientSlice {
                 to: &mut dz,
                 add: false,
             }),
             norm: case.normed.then_some((&mut dweight[..], &mut dbias[..])),
-            skip: case.plane.map(|_| Sink {
+            skip: case.plane.map(|_| GradientSlice {
                 to: &mut ds,
                 add: true,
             }),
@@ -164,7 +164,7 @@ fn check(case: Case) {
                 .plane
                 .filter(|_| !gated)
                 .map(|_| (&mut da[..], &mut db[..])),
-            gate: gated.then_some(Sink {
+            gate: gated.then_some(GradientSlice {
                 to: &mut dg,
                 add: false,
             }),

@@ -12,7 +12,7 @@ use super::tiles::{Tiles, finish_tiles, transform_tiles};
 use super::transform::Phase;
 use super::{Direction, Tiling, plane_len};
 
-/// Tiles whose transforms many channels share ([`Pass::wide`]).
+/// Tiles whose transforms many channels share ([`ConvolvePass::wide`]).
 const SHARED_TILES: usize = 128;
 /// Tiles transformed by one part there.
 const TRANSFORMED: usize = 4;
@@ -127,7 +127,7 @@ impl Convolution {
         let (partials, threads) = rest.split_at_mut(partials);
         let own: usize = self.thread_lens().iter().sum();
         assert!(threads.len() >= own * pool.threads(), "too little scratch");
-        let pass = Pass {
+        let pass = ConvolvePass {
             plan: self,
             isa: pool.isa(),
             x,
@@ -151,7 +151,7 @@ impl Convolution {
 }
 
 /// A pass with its operands.
-struct Pass<'a> {
+struct ConvolvePass<'a> {
     plan: &'a Convolution,
     isa: Isa,
     x: &'a [f32],
@@ -164,7 +164,7 @@ struct Pass<'a> {
     threads: Shared<'a>,
 }
 
-impl Pass<'_> {
+impl ConvolvePass<'_> {
     /// A thread's scratch as its three parts.
     ///
     /// # Safety

@@ -133,13 +133,13 @@ impl Tiling {
 
     /// Phases of the filters.
     fn phases(&self) -> &'static [Phase] {
-        Phase::of(self.stride)
+        Phase::of_stride(self.stride)
     }
 
     /// Phases that the input's tiles have.
     fn in_phases(&self) -> &'static [Phase] {
         match self.direction {
-            Direction::Forward => Phase::of(self.stride),
+            Direction::Forward => Phase::of_stride(self.stride),
             Direction::Backward => Phase::full(self.stride),
         }
     }
@@ -148,7 +148,7 @@ impl Tiling {
     fn out_phases(&self) -> &'static [Phase] {
         match self.direction {
             Direction::Forward => Phase::full(self.stride),
-            Direction::Backward => Phase::of(self.stride),
+            Direction::Backward => Phase::of_stride(self.stride),
         }
     }
 

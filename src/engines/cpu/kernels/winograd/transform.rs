@@ -23,7 +23,7 @@ pub enum Phase {
 impl Phase {
     /// The phases of a convolution. Those that have a value at a point are neighbours, in
     /// this order ([`phases_at`]).
-    pub fn of(stride: usize) -> &'static [Phase] {
+    pub fn of_stride(stride: usize) -> &'static [Phase] {
         match stride {
             1 => &[Phase::AllAll],
             _ => &[

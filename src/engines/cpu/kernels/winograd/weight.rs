@@ -137,7 +137,7 @@ pub fn weight_gradient(
     let (sums, threads) = rest.split_at_mut(sums);
     let own: usize = plan.thread_lens().iter().sum();
     assert!(threads.len() >= own * pool.threads(), "too little scratch");
-    let pass = Pass {
+    let pass = FilterPass {
         plan: &plan,
         isa: pool.isa(),
         x,
@@ -164,7 +164,7 @@ pub fn weight_gradient(
     }
 }
 
-struct Pass<'a> {
+struct FilterPass<'a> {
     plan: &'a Plan,
     isa: Isa,
     x: &'a [f32],
@@ -184,7 +184,7 @@ struct Chunk {
     gradients: *mut f32,
 }
 
-impl Pass<'_> {
+impl FilterPass<'_> {
     /// A thread's tiles or sums, and spare blocks.
     ///
     /// # Safety

@@ -1,27 +1,27 @@
 //! Why a text is not in the grammar, in a reader's words.
 
-use super::fault::Fault;
-use super::known::{VALUE, known};
+use super::mistakes::{VALUE, known_mistake};
 use super::parse::Rule;
+use super::parse_failure::ParseFailure;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 use std::collections::BTreeSet;
 
 /// Why `rule` does not match `text` from byte `start`: the farthest place the grammar
 /// got to, what is wrong there, and how to mend it.
-pub(super) fn explain(rule: Rule, text: &str, start: usize, source: u16) -> Diagnostic {
-    let fault = Fault::find(rule, text, start);
-    if let Some(known) = known(&fault) {
+pub(super) fn parse_error(rule: Rule, text: &str, start: usize, source: u16) -> Diagnostic {
+    let failure = ParseFailure::find(rule, text, start);
+    if let Some(known) = known_mistake(&failure) {
         let span = Span::new(source, known.place.start, known.place.end);
         return Diagnostic::new(Code::Syntax, known.message, span, known.label).help(known.help);
     }
-    let wanted = wanted(&fault);
-    let before = fault.before(fault.at);
-    let here = fault.on_same_line() || fault.at_start() || before.is_empty();
+    let wanted = wanted(&failure);
+    let before = failure.before(failure.at);
+    let here = failure.on_same_line() || failure.at_start() || before.is_empty();
     let (place, message, label) = match here {
         true => (
-            fault.token_range(),
-            match fault.token() {
+            failure.token_range(),
+            match failure.token() {
                 "" => format!("expected {wanted}, found nothing"),
                 token => format!("expected {wanted}, found `{token}`"),
             },
@@ -30,17 +30,17 @@ pub(super) fn explain(rule: Rule, text: &str, start: usize, source: u16) -> Diag
         // What is missing is missed at the end of the line before.
         false => (
             before,
-            format!("expected {wanted} after `{}`", fault.previous()),
+            format!("expected {wanted} after `{}`", failure.previous()),
             format!("{wanted} is missing after this"),
         ),
     };
     let span = Span::new(source, place.start, place.end);
-    Diagnostic::new(Code::Syntax, message, span, label).help(advice(&fault))
+    Diagnostic::new(Code::Syntax, message, span, label).help(advice(&failure))
 }
 
 /// What was expected, as `a`, `b` or `c`.
-fn wanted(fault: &Fault) -> String {
-    let mut names: BTreeSet<&str> = fault.expected.iter().filter_map(|&r| name(r)).collect();
+fn wanted(failure: &ParseFailure) -> String {
+    let mut names: BTreeSet<&str> = failure.expected.iter().filter_map(|&r| name(r)).collect();
     // Those that could stand there, but say little where others could, too.
     for weak in ["an operator", "arguments `(…)`", "the end"] {
         if names.len() > 1 {
@@ -51,7 +51,7 @@ fn wanted(fault: &Fault) -> String {
         names.remove("a name");
     }
     let mut names: Vec<&str> = names.into_iter().collect();
-    match (names.pop(), fault.rule) {
+    match (names.pop(), failure.rule) {
         (Some(last), _) if names.is_empty() => last.to_string(),
         (Some(last), _) => format!("{} or {last}", names.join(", ")),
         (None, Rule::setting) => "a setting `key: value`".to_string(),
@@ -106,25 +106,25 @@ fn name(rule: Rule) -> Option<&'static str> {
 }
 
 /// How to mend what is not known by its looks.
-fn advice(fault: &Fault) -> String {
-    let token = fault.token();
-    match fault.rule {
-        Rule::item if fault.at_start() => {
+fn advice(failure: &ParseFailure) -> String {
+    let token = failure.token();
+    match failure.rule {
+        Rule::item if failure.at_start() => {
             let sections = ["param", "block", "model", "train"];
-            match crate::check::nearest(token, sections) {
+            match crate::suggest::nearest(token, sections) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "layers go into `model NAME { … }`, settings into `train { … }`".into(),
             }
         }
-        Rule::setting if fault.at_start() => "write `key: value`, such as `epochs: 10`".into(),
-        Rule::statement if fault.at_start() => {
+        Rule::setting if failure.at_start() => "write `key: value`, such as `epochs: 10`".into(),
+        Rule::statement if failure.at_start() => {
             "write a layer, such as `conv(64, kernel: 3)` or `relu`".into()
         }
-        _ if fault.wants(&[Rule::type_name]) => "write `int`, `float`, `bool` or `skip`".into(),
-        _ if fault.wants(VALUE) => {
+        _ if failure.wants(&[Rule::type_name]) => "write `int`, `float`, `bool` or `skip`".into(),
+        _ if failure.wants(VALUE) => {
             "write a number, a name, `[…]` or `if … { … } else { … }`".into()
         }
-        _ if token.is_empty() => format!("write {} at the end", wanted(fault)),
-        _ => format!("write {} before `{token}`", wanted(fault)),
+        _ if token.is_empty() => format!("write {} at the end", wanted(failure)),
+        _ => format!("write {} before `{token}`", wanted(failure)),
     }
 }

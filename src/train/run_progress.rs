@@ -55,7 +55,7 @@ pub struct Tested {
 
 /// How far a run has come.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Position {
+pub struct RunProgress {
     /// Epochs that are done, their evaluation included.
     pub epoch: u64,
     /// Steps that are done, over all epochs. A whole epoch more than `epoch` says
@@ -73,13 +73,13 @@ pub struct Position {
     pub best: Option<Tested>,
     /// Mean (1−α)² over variable skips before the first step.
     pub first_residual: Option<f64>,
-    /// Seconds trained, those of earlier sittings included.
+    /// Seconds trained, those of earlier sessions included.
     pub seconds: f64,
     /// The part of them spent in steps, without evaluations and saving.
     pub step_seconds: f64,
 }
 
-impl Position {
+impl RunProgress {
     /// The epoch that the last step belongs to, from 1; 0 before the first step.
     pub fn epoch_of_step(&self, steps_per_epoch: u64) -> u64 {
         self.step.div_ceil(steps_per_epoch.max(1))

@@ -1,7 +1,7 @@
 //! A run's log, and the lock on it that says whose run it is.
 
 use crate::error::{Error, Result};
-use crate::train::files::write_error;
+use crate::files::write_error;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -16,19 +16,19 @@ pub fn log(dir: &Path) -> PathBuf {
 }
 
 /// A run that is this process's to do, until this is dropped and every process that
-/// was given [`Claim::output`] has ended: the lock belongs to the open file, which they
+/// was given [`RunLock::output`] has ended: the lock belongs to the open file, which they
 /// share. So a run whose sweep was killed is not begun again beside itself.
 #[derive(Debug)]
-pub struct Claim {
+pub struct RunLock {
     file: File,
     path: PathBuf,
-    /// Where in the log this sitting begins.
+    /// Where in the log this session begins.
     start: u64,
 }
 
-impl Claim {
+impl RunLock {
     /// Takes the run in `dir`, which is made; `None` where another process has it.
-    pub fn take(dir: &Path) -> Result<Option<Claim>> {
+    pub fn take(dir: &Path) -> Result<Option<RunLock>> {
         std::fs::create_dir_all(dir).map_err(|e| write_error(dir, e))?;
         let path = log(dir);
         let opened = OpenOptions::new()
@@ -46,7 +46,7 @@ impl Claim {
             .metadata()
             .map_err(|e| Error::io("read", &path, e))?
             .len();
-        Ok(Some(Claim {
+        Ok(Some(RunLock {
             file,
             path,
             start: length,
@@ -59,7 +59,7 @@ impl Claim {
         Ok(file.map_err(|e| write_error(&self.path, e))?.into())
     }
 
-    /// The first line of the error that ended this sitting: the last one that is marked
+    /// The first line of the error that ended this session: the last one that is marked
     /// as one, else the last line at all, such as a panic's.
     pub fn error(&mut self) -> Option<String> {
         let end = self.file.seek(SeekFrom::End(0)).ok()?;
@@ -84,18 +84,18 @@ mod tests {
     use super::*;
     use std::io::Write;
 
-    fn claim(dir: &Path) -> Claim {
-        Claim::take(dir).unwrap().unwrap()
+    fn lock(dir: &Path) -> RunLock {
+        RunLock::take(dir).unwrap().unwrap()
     }
 
     #[test]
     fn a_run_has_one_owner() {
         let dir = tempfile::tempdir().unwrap();
         let run = dir.path().join("runs/a");
-        let first = claim(&run);
-        assert!(Claim::take(&run).unwrap().is_none());
+        let first = lock(&run);
+        assert!(RunLock::take(&run).unwrap().is_none());
         drop(first);
-        claim(&run);
+        lock(&run);
     }
 
     /// As after `kill -9` of the sweep alone.
@@ -103,21 +103,21 @@ mod tests {
     #[test]
     fn a_process_that_is_left_keeps_the_run() {
         let dir = tempfile::tempdir().unwrap();
-        let first = claim(dir.path());
+        let first = lock(dir.path());
         let mut child = std::process::Command::new("cat")
             .stdin(Stdio::piped())
             .stdout(first.output().unwrap())
             .spawn()
             .unwrap();
         drop(first);
-        assert!(Claim::take(dir.path()).unwrap().is_none());
+        assert!(RunLock::take(dir.path()).unwrap().is_none());
         drop(child.stdin.take());
         child.wait().unwrap();
-        claim(dir.path());
+        lock(dir.path());
     }
 
     #[test]
-    fn the_error_is_this_sittings() {
+    fn the_error_is_this_sessions() {
         let dir = tempfile::tempdir().unwrap();
         let write = |text: &str| {
             let log = OpenOptions::new()
@@ -127,12 +127,12 @@ mod tests {
             log.unwrap().write_all(text.as_bytes()).unwrap();
         };
         write("error: an old one\n");
-        let mut now = claim(dir.path());
+        let mut now = lock(dir.path());
         assert_eq!(now.error(), None);
         write("epoch 1/3\nerror: the loss is NaN\n  help: a lower rate\n");
         assert_eq!(now.error().as_deref(), Some("the loss is NaN"));
         drop(now);
-        let mut now = claim(dir.path());
+        let mut now = lock(dir.path());
         write("thread 'main' panicked\n\n");
         assert_eq!(now.error().as_deref(), Some("thread 'main' panicked"));
     }

@@ -1,7 +1,7 @@
 //! Known mistakes in a single sign, number or quoted name.
 
-use super::fault::Fault;
-use super::known::Known;
+use super::mistakes::Mistake;
+use super::parse_failure::ParseFailure;
 
 /// Signs that are typed otherwise.
 const SIGNS: &[(&str, &str)] = &[
@@ -21,15 +21,15 @@ const SIGNS: &[(&str, &str)] = &[
     ("!", "not"),
 ];
 
-pub(super) fn sign(fault: &Fault) -> Option<Known> {
-    let (token, place) = (fault.token(), fault.token_range());
+pub(super) fn sign(failure: &ParseFailure) -> Option<Mistake> {
+    let (token, place) = (failure.token(), failure.token_range());
     if let Some((_, written)) = SIGNS.iter().find(|(sign, _)| *sign == token) {
         let message = format!("`{token}` is not a sign of the language");
-        return Known::new(place, message, "not known", format!("write `{written}`"));
+        return Mistake::new(place, message, "not known", format!("write `{written}`"));
     }
-    if token == "*" && fault.previous() == "*" {
+    if token == "*" && failure.previous() == "*" {
         let place = place.start - 1..place.end;
-        return Known::new(
+        return Mistake::new(
             place,
             "`**` is not a sign of the language",
             "not known",
@@ -37,31 +37,31 @@ pub(super) fn sign(fault: &Fault) -> Option<Known> {
         );
     }
     match token.chars().next()? {
-        ';' => Known::new(
+        ';' => Mistake::new(
             place,
             "statements are not separated by `;`",
             "not needed",
             "remove it: a statement ends where the next one begins",
         ),
-        '#' => Known::new(
+        '#' => Mistake::new(
             place,
             "`#` does not start a comment",
             "not a comment",
             "start the comment with `//`",
         ),
-        '/' if token == "/*" => Known::new(
+        '/' if token == "/*" => Mistake::new(
             place,
             "`/*` does not start a comment",
             "not a comment",
             "start each of its lines with `//`",
         ),
-        '\u{feff}' => Known::new(
+        '\u{feff}' => Mistake::new(
             place,
             "there is a byte order mark before the text",
             "not visible, but there",
             "save the file as UTF-8 without a byte order mark",
         ),
-        c if c.is_control() => Known::new(
+        c if c.is_control() => Mistake::new(
             place,
             format!(
                 "there is a control character, U+{:04X}, in the text",
@@ -74,9 +74,9 @@ pub(super) fn sign(fault: &Fault) -> Option<Known> {
     }
 }
 
-pub(super) fn quote(fault: &Fault) -> Option<Known> {
+pub(super) fn quote(failure: &ParseFailure) -> Option<Mistake> {
     let quotes = ['"', '\'', '`', '“', '”', '‘', '’', '„'];
-    let line = fault.text[fault.at..].lines().next()?;
+    let line = failure.text[failure.at..].lines().next()?;
     let open = line.chars().next().filter(|c| quotes.contains(c))?;
     let rest = &line[open.len_utf8()..];
     let (inner, close) = match rest.find(quotes) {
@@ -86,13 +86,13 @@ pub(super) fn quote(fault: &Fault) -> Option<Known> {
         ),
         None => (rest.split([',', ')']).next().unwrap_or_default(), 0),
     };
-    let place = fault.at..fault.at + open.len_utf8() + inner.len() + close;
+    let place = failure.at..failure.at + open.len_utf8() + inner.len() + close;
     let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     let help = match !inner.is_empty() && inner.chars().all(plain) {
         true => format!("write `{inner}` without quotes"),
         false => "write names and numbers as they are, without quotes".to_string(),
     };
-    Known::new(
+    Mistake::new(
         place,
         "there are no strings in the language",
         "in quotes",
@@ -100,34 +100,34 @@ pub(super) fn quote(fault: &Fault) -> Option<Known> {
     )
 }
 
-pub(super) fn point(fault: &Fault) -> Option<Known> {
-    if fault.token() != "." {
+pub(super) fn point(failure: &ParseFailure) -> Option<Mistake> {
+    if failure.token() != "." {
         return None;
     }
-    let rest = &fault.text[fault.at + 1..];
+    let rest = &failure.text[failure.at + 1..];
     let after = &rest[..rest
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(rest.len())];
-    let previous = fault.before(fault.at);
-    let adjacent = previous.end == fault.at;
-    let before = &fault.text[previous.clone()];
-    let end = fault.at + 1 + after.len();
+    let previous = failure.before(failure.at);
+    let adjacent = previous.end == failure.at;
+    let before = &failure.text[previous.clone()];
+    let end = failure.at + 1 + after.len();
     let number = !before.is_empty() && before.bytes().all(|b| b.is_ascii_digit());
     match (adjacent && number, after) {
-        (true, _) => Known::new(
+        (true, _) => Mistake::new(
             previous.start..end,
             "a float needs a digit on both sides of its point",
             "no digit after the point",
             format!("write `{before}.0`"),
         ),
-        (false, "") => Known::new(
-            fault.at..end,
+        (false, "") => Mistake::new(
+            failure.at..end,
             "a `.` has no meaning here",
             "not known",
             "names are made of letters, digits and `_`",
         ),
-        (false, digits) => Known::new(
-            fault.at..end,
+        (false, digits) => Mistake::new(
+            failure.at..end,
             "a float needs a digit on both sides of its point",
             "no digit before the point",
             format!("write `0.{digits}`"),
@@ -135,16 +135,16 @@ pub(super) fn point(fault: &Fault) -> Option<Known> {
     }
 }
 
-pub(super) fn number(fault: &Fault) -> Option<Known> {
-    let token = fault.token();
+pub(super) fn number(failure: &ParseFailure) -> Option<Mistake> {
+    let token = failure.token();
     if !token.starts_with(|c: char| c.is_ascii_digit()) || token.bytes().all(|b| b.is_ascii_digit())
     {
         return None;
     }
-    let help = match fault.header().contains("project") {
+    let help = match failure.header().contains("project") {
         true => "write `project: conv1x1`",
         false => "begin a name with a letter; put a sign between a number and what follows",
     };
     let message = format!("`{token}` is neither a number nor a name");
-    Known::new(fault.token_range(), message, "begins like a number", help)
+    Mistake::new(failure.token_range(), message, "begins like a number", help)
 }

@@ -2,10 +2,10 @@
 
 use super::super::kernels::{WeightSums, normalise, padded};
 use super::super::{Cpu, map::Map, run};
-use crate::plan::{Action, Id, Kind, Place, Plan, Purpose, Step};
+use crate::plan::{Action, Id, Kind, Plan, Purpose, Step, Storage};
 use std::ops::Range;
 
-/// Elements of the largest weight of a thin network: every thread blocks its own copy.
+/// Elements of the largest weight of a narrow MLP: every thread blocks its own copy.
 const WEIGHT: usize = 1 << 16;
 /// Elements of the largest weight whose gradient is summed part by part; of larger ones,
 /// a thread takes some rows of the gradient over the whole batch.
@@ -16,7 +16,7 @@ const IMAGES: usize = 64;
 const PARTS: usize = 16;
 /// Rows of a tensor that stay together: few, so that threads have equal shares of fifty.
 pub const LINE: usize = 4;
-/// Places for sums that wait for a meeting: small ones, and those of weights.
+/// Places for sums that wait for a barrier: small ones, and those of weights.
 const SMALL: usize = 8;
 const LARGE: usize = 2;
 
@@ -33,7 +33,7 @@ pub struct Schedule {
     pub scratch: usize,
 }
 
-/// What threads do between two meetings.
+/// What threads do between two barriers.
 #[derive(Default)]
 pub struct Phase {
     /// Each thread does its share of each, in order.
@@ -66,13 +66,13 @@ pub enum Work {
 }
 
 impl Schedule {
-    /// A schedule, where everything in the plan is thin.
+    /// A schedule, where everything in the plan is narrow.
     pub fn new(plan: &Plan, winograd: bool) -> Option<Schedule> {
         let alone = Cpu {
             threads: 1,
             winograd,
         };
-        if plan.purpose != Purpose::Training || !plan.steps().all(|step| is_thin(plan, step)) {
+        if plan.purpose != Purpose::Training || !plan.steps().all(|step| is_narrow(plan, step)) {
             return None;
         }
         let images = plan.batch.div_ceil(PARTS).max(IMAGES);
@@ -141,7 +141,7 @@ fn sharing(action: &Action) -> Option<Sharing> {
         | Action::Add { .. }
         | Action::Loss { .. } => Some(Sharing::Images),
         Action::Statistics { .. } => Some(Sharing::Sums),
-        Action::ConvolveWeight { .. } | Action::Descend { .. } => Some(Sharing::Lines),
+        Action::ConvolveWeight { .. } | Action::Sgd { .. } => Some(Sharing::Lines),
         Action::Dirac { .. } | Action::DiracGradient { .. } | Action::MoveStatistics { .. } => {
             Some(Sharing::Whole)
         }
@@ -160,7 +160,7 @@ fn sharing(action: &Action) -> Option<Sharing> {
 
 /// Whether every activation is a vector, every weight small, and the work one that can
 /// be shared out.
-fn is_thin(plan: &Plan, step: &Step) -> bool {
+fn is_narrow(plan: &Plan, step: &Step) -> bool {
     let mut ids = step.action.reads().into_iter().chain(step.action.writes());
     let is_small = |id| match plan.buffer(id).kind {
         Kind::Map(shape) => shape.positions() == 1,
@@ -172,7 +172,7 @@ fn is_thin(plan: &Plan, step: &Step) -> bool {
 
 /// Floats of a step's sums over a part.
 pub fn sums_len(plan: &Plan, step: &Step) -> usize {
-    let channels = |id| Map::of(plan, id).channels;
+    let channels = |id| Map::of_buffer(plan, id).channels;
     match &step.action {
         Action::Convolve(c) if c.statistics.is_some() => 4 * padded(channels(c.y)),
         Action::Statistics { x, .. } => 4 * padded(channels(*x)),
@@ -226,7 +226,7 @@ impl Ring {
 /// A piece of memory.
 #[derive(Clone, Copy, PartialEq)]
 enum Space {
-    Kept(Place),
+    Kept(Storage),
     Arena,
     Sums,
 }
@@ -275,7 +275,7 @@ struct Maker<'a> {
     phases: Vec<Phase>,
     now: Phase,
     accesses: Vec<Access>,
-    /// Tasks that nothing waits for, so that they can wait for the next meeting.
+    /// Tasks that nothing waits for, so that they can wait for the next barrier.
     deferred: Vec<(Task, Vec<Access>)>,
 }
 
@@ -301,7 +301,7 @@ impl Maker<'_> {
         let sums = sums_len(self.plan, what);
         let task = |work| Task { step, work };
         match sharing(&what.action) {
-            None => debug_assert!(false, "{} is not thin", what.action.word()),
+            None => debug_assert!(false, "{} is not narrow", what.action.name()),
             Some(Sharing::Whole) => self.together(task(Work::Whole), what),
             Some(Sharing::Lines) if sums == 0 => self.together(task(Work::Lines(None)), what),
             Some(Sharing::Lines) => {
@@ -328,7 +328,7 @@ impl Maker<'_> {
         }
     }
 
-    /// Sums over the images, put together at the next meeting. Gives their place.
+    /// Sums over the images, put together at the next barrier. Gives their place.
     fn sums(&mut self, step: usize, what: &Step) -> usize {
         let at = self.small.take();
         let [sums, merge] = [Work::Sums(at), Work::Merge(at)].map(|work| Task { step, work });
@@ -337,7 +337,7 @@ impl Maker<'_> {
         at
     }
 
-    /// Adds a task to the phase, or after a meeting to the next one.
+    /// Adds a task to the phase, or after a barrier to the next one.
     fn together(&mut self, task: Task, what: &Step) {
         let wanted = self.accesses(task.work, what);
         let conflict = |b: &Access| wanted.iter().any(|a| a.conflicts(b));
@@ -355,7 +355,7 @@ impl Maker<'_> {
         self.now.together.push(task);
     }
 
-    /// Adds a task for the meeting that ends the phase.
+    /// Adds a task for the barrier that ends the phase.
     fn alone(&mut self, task: Task, what: &Step) {
         let wanted = self.accesses(task.work, what);
         self.accesses.extend(wanted);
@@ -438,9 +438,9 @@ impl Maker<'_> {
 
     fn access(&self, id: Id, share: Share, writes: bool) -> Access {
         let buffer = self.plan.buffer(id);
-        let (space, start) = match buffer.place {
-            Place::Arena { offset } => (Space::Arena, offset),
-            kept @ (Place::Tensor(_) | Place::Gradient(_) | Place::Velocity(_)) => {
+        let (space, start) = match buffer.storage {
+            Storage::Arena { offset } => (Space::Arena, offset),
+            kept @ (Storage::Tensor(_) | Storage::Gradient(_) | Storage::Velocity(_)) => {
                 (Space::Kept(kept), 0)
             }
         };

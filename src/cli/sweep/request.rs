@@ -1,11 +1,12 @@
 //! What the command line asks of a sweep.
 
-use crate::check::{self, Knob, nearest};
+use crate::check::{self, ParamInfo};
 use crate::cli::arguments::{self, decisive};
 use crate::cli::source::Source;
 use crate::diag::Sources;
 use crate::error::{Error, Result};
 use crate::ir::Train;
+use crate::suggest::nearest;
 use crate::sweep::grid::{Axis, Grid, parse_seed, parse_seeds};
 use crate::sweep::settings::Settings;
 use crate::sweep::shard::Shard;
@@ -22,7 +23,7 @@ const SWEEPS: &str = "sweeps";
 const MOST_JOBS: u64 = 4096;
 
 /// A sweep, and how much of the machine it is given.
-pub(super) struct Asked {
+pub(super) struct SweepRequest {
     pub settings: Settings,
     /// The sweep's folder.
     pub out: PathBuf,
@@ -40,8 +41,12 @@ pub(super) struct Asked {
     pub free: Vec<(String, OsString)>,
 }
 
-impl Asked {
-    pub fn read(source: &Source, knobs: &[Knob], matches: &ArgMatches) -> Result<Asked> {
+impl SweepRequest {
+    pub fn read(
+        source: &Source,
+        params: &[ParamInfo],
+        matches: &ArgMatches,
+    ) -> Result<SweepRequest> {
         let word = |name: &str| matches.get_one::<String>(name).map(String::as_str);
         let number = |name: &str| matches.get_one::<u64>(name).copied();
         let name = source
@@ -62,8 +67,8 @@ impl Asked {
         let threads = number("threads").map(|n| usize::try_from(n).unwrap_or(usize::MAX));
         let out = matches.get_one::<PathBuf>("out").cloned();
         let stem = Path::new(name.as_ref()).with_extension("");
-        Ok(Asked {
-            settings: settings(source, knobs, matches, name.to_string())?,
+        Ok(SweepRequest {
+            settings: settings(source, params, matches, name.to_string())?,
             out: out.unwrap_or_else(|| Path::new(SWEEPS).join(stem)),
             threads: threads.unwrap_or_else(cores),
             jobs,
@@ -78,7 +83,7 @@ impl Asked {
 
 fn settings(
     source: &Source,
-    knobs: &[Knob],
+    params: &[ParamInfo],
     matches: &ArgMatches,
     file: String,
 ) -> Result<Settings> {
@@ -87,7 +92,7 @@ fn settings(
         .map(|text| Axis::parse(text))
         .collect::<Result<Vec<_>>>()?;
     let mut options = BTreeMap::new();
-    for (name, id) in decisive(knobs) {
+    for (name, id) in decisive(params) {
         let Some(value) = matches.get_raw(&id).and_then(|mut values| values.next()) else {
             continue;
         };
@@ -97,7 +102,7 @@ fn settings(
         options.insert(name, value.to_string());
     }
     let seed = options.remove("seed");
-    refuse_names(&axes, knobs, &options)?;
+    refuse_names(&axes, params, &options)?;
     let seeds = match (matches.get_one::<String>("seeds"), seed) {
         (Some(_), Some(_)) => {
             return Err(Error::new("--seeds and --seed both say which seeds")
@@ -124,8 +129,12 @@ fn seed_of_file(source: &Source) -> u64 {
 }
 
 /// Refuses axes that are no flag of `vanc train`, or one that is given a value besides.
-fn refuse_names(axes: &[Axis], knobs: &[Knob], options: &BTreeMap<String, String>) -> Result<()> {
-    let known: Vec<String> = decisive(knobs).into_iter().map(|(name, _)| name).collect();
+fn refuse_names(
+    axes: &[Axis],
+    params: &[ParamInfo],
+    options: &BTreeMap<String, String>,
+) -> Result<()> {
+    let known: Vec<String> = decisive(params).into_iter().map(|(name, _)| name).collect();
     let known = || {
         known
             .iter()

@@ -1,7 +1,7 @@
-//! What other frameworks call things.
+//! Names that other frameworks give to things.
 
-/// What things are called elsewhere, in lower case and without `_`, and what here.
-pub(super) const ELSEWHERE: &[(&str, &str)] = &[
+/// Names of things elsewhere, in lower case and without `_`, each with its name here.
+pub(super) const ALIASES: &[(&str, &str)] = &[
     ("conv2d", "conv"),
     ("convolution", "conv"),
     ("dense", "linear"),

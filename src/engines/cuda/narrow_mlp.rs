@@ -1,9 +1,9 @@
-//! Thin perceptrons in one launch.
+//! Narrow MLPs in one launch.
 //!
 //! A step of a network a few dozen neurons wide is all waiting for launches. Where the end
 //! of a plan is hidden layers of batch norm, activation and a linear layer, with or without
 //! a skip around them, then a linear layer and the loss, all of that, forward and backward,
-//! is the kernel `thin` ([`super::run`] does the rest): its blocks keep their rows of the
+//! is the kernel `narrow_mlp` ([`super::run`] does the rest): its blocks keep their rows of the
 //! batch in shared memory and meet once a layer each way for batch norm's sums.
 
 use super::gpu::{Args, Buffer, Gpu, Grid};
@@ -11,17 +11,17 @@ use super::memory::Memory;
 use super::products::int;
 use crate::error::Result;
 use crate::ir::{Form, Shape};
-use crate::plan::{Action, Activation, Convolve, Id, Join, Place, Plan, Pointwise, Purpose};
+use crate::plan::{Action, Activation, Convolve, Id, Join, Plan, Pointwise, Purpose, Storage};
 use crate::plan::{Statistics, Step, Window};
 
-/// Rows of the batch that a block has, as in kernels/thin.cu.
+/// Rows of the batch that a block has, as in kernels/narrow_mlp.cu.
 const ROWS: usize = 8;
 /// Neurons that a hidden layer may have, and classes, as there.
 const WIDTH: usize = 64;
 /// Blocks: few enough that they all fit on any card at once, which they must to meet.
 const BLOCKS: usize = 32;
 
-/// `Layer` in kernels/thin.cu.
+/// `Layer` in kernels/narrow_mlp.cu.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Layer {
@@ -47,7 +47,7 @@ struct Layer {
     padding: i32,
 }
 
-/// `Thin` there.
+/// `NarrowMlp` there.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Network {
@@ -72,7 +72,7 @@ struct Network {
 }
 
 /// The end of a plan that one launch does.
-pub struct Thin {
+pub struct NarrowMlp {
     network: Network,
     blocks: usize,
     /// Forward steps before it.
@@ -205,9 +205,9 @@ fn find(plan: &Plan) -> Option<Found<'_>> {
 /// Floats before a tensor in a row of gradients, and how many it has.
 fn place(memory: &Memory, plan: &Plan, id: Id) -> (usize, usize) {
     let buffer = plan.buffer(id);
-    match buffer.place {
-        Place::Tensor(index) => (memory.rows.offsets[index], buffer.elements),
-        Place::Gradient(_) | Place::Velocity(_) | Place::Arena { .. } => (0, 0),
+    match buffer.storage {
+        Storage::Tensor(index) => (memory.rows.offsets[index], buffer.elements),
+        Storage::Gradient(_) | Storage::Velocity(_) | Storage::Arena { .. } => (0, 0),
     }
 }
 
@@ -217,7 +217,7 @@ fn layer(
     hidden: &Hidden,
     pieces: &mut Vec<[u32; 2]>,
 ) -> Option<Layer> {
-    let at = |id: Id| memory.at(plan, id);
+    let at = |id: Id| memory.address(plan, id);
     let mut gradient = |id: Option<Id>| {
         let (first, count) = id.map_or((0, 0), |id| place(memory, plan, id));
         if count > 0 {
@@ -276,13 +276,13 @@ fn layer(
     })
 }
 
-impl Thin {
+impl NarrowMlp {
     /// The end of `plan` as one launch, if it can be.
-    pub fn new(gpu: &Gpu, memory: &Memory, plan: &Plan, total: usize) -> Result<Option<Thin>> {
+    pub fn new(gpu: &Gpu, memory: &Memory, plan: &Plan, total: usize) -> Result<Option<NarrowMlp>> {
         let Some(found) = find(plan) else {
             return Ok(None);
         };
-        let is_kept = |c: &Convolve| matches!(plan.buffer(c.weight).place, Place::Tensor(_));
+        let is_kept = |c: &Convolve| matches!(plan.buffer(c.weight).storage, Storage::Tensor(_));
         let mut pieces = Vec::new();
         let each = found.hidden.iter().filter(|hidden| is_kept(hidden.linear));
         let layers = each.map(|hidden| layer(memory, plan, hidden, &mut pieces));
@@ -311,11 +311,11 @@ impl Thin {
         let met = gpu.zeros(size_of::<u32>())?;
         let network = Network {
             layers: of_layers.at,
-            weight: memory.at(plan, found.last.weight),
-            bias: found.last.bias.map_or(0, |id| memory.at(plan, id)),
+            weight: memory.address(plan, found.last.weight),
+            bias: found.last.bias.map_or(0, |id| memory.address(plan, id)),
             weight_at,
             bias_at,
-            dz: memory.at(plan, found.dz),
+            dz: memory.address(plan, found.dz),
             labels: memory.labels(),
             losses: memory.losses(),
             correct: memory.correct(),
@@ -329,7 +329,7 @@ impl Thin {
             images: int(plan.batch),
             total: int(total),
         };
-        Ok(Some(Thin {
+        Ok(Some(NarrowMlp {
             network,
             blocks,
             before: found.before,
@@ -355,7 +355,7 @@ impl Thin {
             blocks: [self.blocks, 1, 1],
             threads: [256, 1, 1],
         };
-        gpu.launch_together("thin", grid, Args::default().with(self.network))?;
+        gpu.launch_together("narrow_mlp", grid, Args::default().with(self.network))?;
         let args = Args::default()
             .with(self.network.gradients)
             .with(int(self.blocks));
@@ -374,13 +374,13 @@ mod tests {
     use crate::check::check;
     use crate::diag::Sources;
     use crate::engines::cuda::Precision;
-    use crate::engines::cuda::run::Target;
+    use crate::engines::cuda::run::CudaTarget;
 
     /// Hidden layers found in the file's plan.
     fn hidden(text: &str) -> Option<usize> {
         let model = check(&mut Sources::new("test.van", text), &[], false);
         let model = model.unwrap_or_else(|_| panic!("{text} has mistakes"));
-        let target = Target {
+        let target = CudaTarget {
             precision: Precision::Tf32,
         };
         let plan = Plan::new(&model, model.train.batch, Purpose::Training, &target);
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn the_paper_s_perceptrons_are_thin() {
+    fn the_paper_s_perceptrons_are_narrow() {
         assert_eq!(
             hidden(include_str!("../../../examples/deep_mlp.van")),
             Some(30)

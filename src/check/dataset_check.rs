@@ -47,8 +47,8 @@ pub(super) fn check(
     };
     let input = input_span(declared);
     let mut found = Vec::new();
-    found.extend(misfit_of_input(model, name, input));
-    found.extend(misfit_of_output(model, name, input, last));
+    found.extend(mismatch_of_input(model, name, input));
+    found.extend(mismatch_of_output(model, name, input, last));
     for report in found {
         reports.add(match &data {
             Some((span, label)) => report.also(*span, label.clone()),
@@ -59,7 +59,7 @@ pub(super) fn check(
     reports_of_augment(model, place).for_each(|report| reports.add(report));
 }
 
-fn misfit_of_input(model: &Model, name: &str, input: Span) -> Option<Diagnostic> {
+fn mismatch_of_input(model: &Model, name: &str, input: Span) -> Option<Diagnostic> {
     let (shapes, _) = offers(&model.train.data.kind);
     let report = |message: String| Diagnostic::new(Code::Train, message, input, "the input");
     if !shapes.is_empty() && !shapes.contains(&model.input) {
@@ -81,7 +81,7 @@ fn misfit_of_input(model: &Model, name: &str, input: Span) -> Option<Diagnostic>
     None
 }
 
-fn misfit_of_output(model: &Model, name: &str, input: Span, last: Span) -> Option<Diagnostic> {
+fn mismatch_of_output(model: &Model, name: &str, input: Span, last: Span) -> Option<Diagnostic> {
     if last.start < input.end && input.start < last.end {
         let message = "the model has no layers to train";
         let report = Diagnostic::new(Code::Train, message, input, "nothing follows");

@@ -6,7 +6,7 @@ use pest::error::{ErrorVariant, InputLocation};
 use std::ops::Range;
 
 /// The farthest place that the grammar got to.
-pub(super) struct Fault<'t> {
+pub(super) struct ParseFailure<'t> {
     /// What was being read.
     pub rule: Rule,
     pub text: &'t str,
@@ -18,7 +18,7 @@ pub(super) struct Fault<'t> {
     pub expected: Vec<Rule>,
 }
 
-impl<'t> Fault<'t> {
+impl<'t> ParseFailure<'t> {
     /// Why `rule` does not match `text` from byte `start`.
     pub fn find(rule: Rule, text: &'t str, start: usize) -> Self {
         let (at, expected) = match Grammar::parse(rule, &text[start..]) {
@@ -35,7 +35,7 @@ impl<'t> Fault<'t> {
             // The rule matches, but what follows it cannot.
             Ok(_) => (start, Vec::new()),
         };
-        Fault {
+        ParseFailure {
             rule,
             text,
             start,

@@ -1,4 +1,4 @@
-//! The next batch is made while a step runs.
+//! Batches made on a thread of their own while a step runs.
 
 use std::sync::mpsc::sync_channel;
 use std::thread;
@@ -8,7 +8,7 @@ const WAITING: usize = 1;
 
 /// Calls `make` on every index on a thread of its own and hands what it makes, in
 /// order, to `consume`; a `consume` that returns early ends the thread.
-pub fn ahead<T: Send, R>(
+pub fn prefetch<T: Send, R>(
     indices: impl Iterator<Item = usize> + Send,
     make: impl Fn(usize) -> T + Send,
     consume: impl FnOnce(&mut dyn Iterator<Item = T>) -> R,
@@ -33,9 +33,9 @@ mod tests {
 
     #[test]
     fn keeps_the_order_and_ends_early() {
-        let all: Vec<usize> = ahead(0..100, |i| i * i, |items| items.collect());
+        let all: Vec<usize> = prefetch(0..100, |i| i * i, |items| items.collect());
         assert_eq!(all, (0..100).map(|i| i * i).collect::<Vec<_>>());
-        let some: Vec<usize> = ahead(0..1_000_000_000, |i| i, |items| items.take(3).collect());
+        let some: Vec<usize> = prefetch(0..1_000_000_000, |i| i, |items| items.take(3).collect());
         assert_eq!(some, [0, 1, 2]);
     }
 }

@@ -10,13 +10,14 @@ use super::layers::Bounds;
 use super::report::{Reports, suggest};
 use super::typing::{check_args, check_kind, type_of, word};
 use super::value::Type;
-use super::{Flag, Target};
+use super::{Flag, OverrideTarget};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{
     Augment, Constraint, Data, DatasetKind, Every, Granularity, Init, Loss, Schedule, Sgd,
     Synthetic, Train,
 };
 use crate::span::Span;
+use crate::suggest::nearest;
 use crate::syntax::ast::{Call, Expr, ExprKind, Ident};
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -63,7 +64,7 @@ pub(super) fn resolve(
         let key = &setting.key;
         match seen.insert(&key.node, key.span) {
             Some(first) => reports.add(set_twice(key, first)),
-            None => Rules {
+            None => SettingsReader {
                 scope: &scope,
                 resolved: &mut resolved,
                 reports,
@@ -74,15 +75,19 @@ pub(super) fn resolve(
     // A flag's value stands alone: it cannot name params.
     let none = Params::new();
     let scope = Scope::new(&none);
-    let settings = || flags.iter().filter(|flag| flag.target == Target::Setting);
+    let settings = || {
+        flags
+            .iter()
+            .filter(|flag| flag.target == OverrideTarget::Setting)
+    };
     for flag in settings().filter(|flag| flag.name != "rate") {
         let augment = resolved.train.data.augment.clone();
-        let mut rules = Rules {
+        let mut reader = SettingsReader {
             scope: &scope,
             resolved: &mut resolved,
             reports,
         };
-        rules.set(flag.name, flag.value.span, &flag.value);
+        reader.set(flag.name, flag.value.span, &flag.value);
         // `--data` chooses other images; how they are varied stays, unless it says.
         if flag.name == "data" && resolved.train.data.augment.is_empty() {
             resolved.train.data.augment = augment;
@@ -90,12 +95,12 @@ pub(super) fn resolve(
     }
     // The optimizer may have been replaced: its rate comes last.
     for flag in settings().filter(|flag| flag.name == "rate") {
-        let mut rules = Rules {
+        let mut reader = SettingsReader {
             scope: &scope,
             resolved: &mut resolved,
             reports,
         };
-        rules.rate(&flag.value);
+        reader.rate(&flag.value);
     }
     resolved
 }
@@ -121,22 +126,22 @@ fn unknown_setting(key: &str, span: Span) -> Diagnostic {
             .flat_map(|c| c.slots.iter().map(move |slot| (c.name, slot)));
         slots.map(move |(callee, slot)| (*setting, callee, slot.name))
     });
-    let inside = slots.find(|(.., name)| super::nearest(key, [*name]).is_some());
+    let inside = slots.find(|(.., name)| nearest(key, [*name]).is_some());
     match inside {
-        Some((setting, callee, name)) if super::nearest(key, SETTINGS).is_none() => {
+        Some((setting, callee, name)) if nearest(key, SETTINGS).is_none() => {
             report.help(format!("write `{setting}: {callee}({name}: …)`"))
         }
         _ => report.help(suggest(key, &SETTINGS, "setting")),
     }
 }
 
-struct Rules<'a, 'r> {
+struct SettingsReader<'a, 'r> {
     scope: &'a Scope<'a>,
     resolved: &'r mut Resolved,
     reports: &'r mut Reports,
 }
 
-impl Rules<'_, '_> {
+impl SettingsReader<'_, '_> {
     fn set(&mut self, key: &str, key_span: Span, value: &Expr) {
         match key {
             "data" => self.data(value),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// What there is of a dataset that comes as files.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stock {
+pub struct Inventory {
     /// The folder that it is read from; nothing where none of its files was found.
     pub dir: Option<PathBuf>,
     /// Files that are there.
@@ -20,7 +20,7 @@ pub struct Stock {
     pub faults: Vec<String>,
 }
 
-impl Stock {
+impl Inventory {
     /// Whether every file is there, at its published length.
     pub fn is_complete(&self) -> bool {
         self.faults.is_empty()
@@ -29,7 +29,7 @@ impl Stock {
 
 /// Looks for the dataset `kind` where [`super::load`] does: below `dir`, what `--data-dir`
 /// names, else below [`folder`]. Nothing for a kind whose files have no names of their own.
-pub fn stock(kind: DatasetKind, dir: Option<&Path>) -> Option<Stock> {
+pub fn inventory(kind: DatasetKind, dir: Option<&Path>) -> Option<Inventory> {
     let source = match kind {
         DatasetKind::Mnist => &idx::MNIST.source,
         DatasetKind::FashionMnist => &idx::FASHION_MNIST.source,
@@ -42,13 +42,13 @@ pub fn stock(kind: DatasetKind, dir: Option<&Path>) -> Option<Stock> {
 
 /// Looks into the first of `places` with the file that a reader goes by, else into the
 /// first with any of the files.
-fn take(source: &Source, places: &[PathBuf]) -> Stock {
+fn take(source: &Source, places: &[PathBuf]) -> Inventory {
     let has_any = |place: &&PathBuf| source.parts.iter().any(|p| find(place, p.names).is_some());
     let dir = places
         .iter()
         .find(|place| find(place, source.marker()).is_some())
         .or_else(|| places.iter().find(has_any));
-    let mut stock = Stock {
+    let mut inventory = Inventory {
         dir: dir.cloned(),
         files: 0,
         bytes: 0,
@@ -63,11 +63,11 @@ fn take(source: &Source, places: &[PathBuf]) -> Stock {
         let name = found.as_deref().and_then(Path::file_name);
         match (name, length) {
             (Some(name), Some(length)) => {
-                stock.files += 1;
-                stock.bytes += length;
+                inventory.files += 1;
+                inventory.bytes += length;
                 if length != part.plain && Some(length) != part.packed {
                     let published = part.packed.unwrap_or(part.plain);
-                    stock.faults.push(format!(
+                    inventory.faults.push(format!(
                         "{} has {} bytes instead of {}",
                         name.display(),
                         text::grouped(length.into()),
@@ -77,11 +77,11 @@ fn take(source: &Source, places: &[PathBuf]) -> Stock {
             }
             (_, _) => {
                 let name = part.names.first().unwrap_or(&"a file");
-                stock.faults.push(format!("{name} is missing"));
+                inventory.faults.push(format!("{name} is missing"));
             }
         }
     }
-    stock
+    inventory
 }
 
 #[cfg(test)]
@@ -107,7 +107,7 @@ mod tests {
         homepage: "https://dots.example",
     };
 
-    fn stock(root: &Path) -> Stock {
+    fn inventory(root: &Path) -> Inventory {
         take(&SOURCE, &SOURCE.places(None, Some(root)))
     }
 
@@ -122,26 +122,32 @@ mod tests {
         let root = root.path();
         let faults = |faults: &[&str]| faults.iter().map(|f| f.to_string()).collect::<Vec<_>>();
         assert_eq!(
-            stock(root).faults,
+            inventory(root).faults,
             faults(&["a is missing", "b is missing"])
         );
-        assert_eq!((stock(root).dir, stock(root).files), (None, 0));
+        assert_eq!((inventory(root).dir, inventory(root).files), (None, 0));
         put(root.join("DOTS/raw/a.gz"), b"12");
-        assert_eq!(stock(root).dir, Some(root.join("DOTS/raw")));
-        assert_eq!(stock(root).faults, faults(&["b is missing"]));
+        assert_eq!(inventory(root).dir, Some(root.join("DOTS/raw")));
+        assert_eq!(inventory(root).faults, faults(&["b is missing"]));
         put(root.join("DOTS/raw/b"), b"1234");
-        assert_eq!(stock(root).faults, faults(&["b has 4 bytes instead of 3"]));
+        assert_eq!(
+            inventory(root).faults,
+            faults(&["b has 4 bytes instead of 3"])
+        );
         put(root.join("DOTS/raw/b"), b"123");
-        assert!(stock(root).is_complete());
-        assert_eq!((stock(root).files, stock(root).bytes), (2, 5));
+        assert!(inventory(root).is_complete());
+        assert_eq!((inventory(root).files, inventory(root).bytes), (2, 5));
         // The unpacked file is read first, so it is the one that counts.
         put(root.join("DOTS/raw/a"), b"1");
-        assert_eq!(stock(root).faults, faults(&["a has 1 bytes instead of 2"]));
+        assert_eq!(
+            inventory(root).faults,
+            faults(&["a has 1 bytes instead of 2"])
+        );
         // A reader looks into this folder only once its first file is there.
         put(root.join("dots/b"), b"123");
-        assert_eq!(stock(root).dir, Some(root.join("DOTS/raw")));
+        assert_eq!(inventory(root).dir, Some(root.join("DOTS/raw")));
         put(root.join("dots/a"), b"1234");
-        assert_eq!(stock(root).dir, Some(root.join("dots")));
-        assert!(stock(root).is_complete());
+        assert_eq!(inventory(root).dir, Some(root.join("dots")));
+        assert!(inventory(root).is_complete());
     }
 }

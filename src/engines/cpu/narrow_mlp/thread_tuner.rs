@@ -1,6 +1,6 @@
-//! How many threads are worth their meetings.
+//! How many threads are worth the barriers between them.
 //!
-//! A step of a thin network is some hundred meetings. Where two cores are far apart, or
+//! A step of a narrow MLP is some hundred barriers. Where two cores are far apart, or
 //! others use the machine, one thread can be done sooner than several; and since the
 //! bits do not depend on the number of threads, it can be chosen by the clock.
 
@@ -12,7 +12,7 @@ const TRIAL: u32 = 8;
 const PERIOD: u32 = 512;
 
 /// One thread or all of them, by the time that steps have taken lately.
-pub struct Pace {
+pub struct ThreadTuner {
     all: usize,
     /// Steps since the last trial began.
     step: u32,
@@ -20,10 +20,10 @@ pub struct Pace {
     took: [Duration; 2],
 }
 
-impl Pace {
+impl ThreadTuner {
     /// For a pool of `all` threads.
-    pub fn new(all: usize) -> Pace {
-        Pace {
+    pub fn new(all: usize) -> ThreadTuner {
+        ThreadTuner {
             all,
             step: 0,
             took: [Duration::ZERO; 2],
@@ -47,7 +47,7 @@ impl Pace {
         }
         self.step += 1;
         if self.step == PERIOD {
-            *self = Pace::new(self.all);
+            *self = ThreadTuner::new(self.all);
         }
     }
 }
@@ -57,10 +57,10 @@ mod tests {
     use super::*;
 
     /// The thread counts of `steps` steps that take `of(threads)` µs.
-    fn chosen(pace: &mut Pace, steps: u32, of: impl Fn(usize) -> u64) -> Vec<usize> {
+    fn chosen(tuner: &mut ThreadTuner, steps: u32, of: impl Fn(usize) -> u64) -> Vec<usize> {
         let step = |_| {
-            let threads = pace.threads();
-            pace.took(Duration::from_micros(of(threads)));
+            let threads = tuner.threads();
+            tuner.took(Duration::from_micros(of(threads)));
             threads
         };
         (0..steps).map(step).collect()
@@ -68,16 +68,16 @@ mod tests {
 
     #[test]
     fn the_faster_choice_is_kept_and_tried_again() {
-        let mut pace = Pace::new(8);
+        let mut tuner = ThreadTuner::new(8);
         let far = chosen(
-            &mut pace,
+            &mut tuner,
             PERIOD,
             |threads| if threads == 1 { 10 } else { 20 },
         );
         let trial = TRIAL as usize;
         assert!(far[..trial].iter().all(|&t| t == 8) && far[trial..].iter().all(|&t| t == 1));
         let near = chosen(
-            &mut pace,
+            &mut tuner,
             PERIOD,
             |threads| if threads == 1 { 10 } else { 5 },
         );
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_pool_of_one_stays_one() {
-        let mut pace = Pace::new(1);
-        assert!(chosen(&mut pace, 20, |_| 1).iter().all(|&t| t == 1));
+        let mut tuner = ThreadTuner::new(1);
+        assert!(chosen(&mut tuner, 20, |_| 1).iter().all(|&t| t == 1));
     }
 }

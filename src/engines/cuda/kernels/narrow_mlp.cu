@@ -1,6 +1,6 @@
-// The middle of a thin perceptron, forward and backward, in one launch: blocks of batch
+// The middle of a narrow MLP, forward and backward, in one launch: blocks of batch
 // norm, activation, a linear layer and perhaps a skip, then the last linear layer and the
-// loss. See src/engines/cuda/thin.rs.
+// loss. See src/engines/cuda/narrow_mlp.rs.
 //
 // A block of threads has ROWS rows of the batch for all the way, and keeps them in shared
 // memory from layer to layer; what the backward pass needs again is written where the plan
@@ -42,7 +42,7 @@ struct Layer {
 };
 
 // All of it.
-struct Thin {
+struct NarrowMlp {
     const Layer* layers;
     // The last layer.
     const float* weight;
@@ -94,7 +94,7 @@ __device__ inline void meet(u32* met, u32& turns) {
 }
 
 // This block's pair of sums of each channel, and those of all blocks.
-__device__ inline float* pair(const Thin& net, u32 turn, u32 block) {
+__device__ inline float* pair(const NarrowMlp& net, u32 turn, u32 block) {
     return net.exchange + ((u64)(turn % 2) * gridDim.x + block) * 2 * WIDTH;
 }
 
@@ -108,7 +108,7 @@ struct Pairs {
     float first[BLOCKS / GROUPS], second[BLOCKS / GROUPS];
 };
 
-__device__ inline Pairs collect(const Thin& net, u32 turn) {
+__device__ inline Pairs collect(const NarrowMlp& net, u32 turn) {
     Pairs all;
     int c = threadIdx.x % WIDTH;
 #pragma unroll
@@ -136,8 +136,8 @@ __device__ inline void fetch(Tiles& t, const float* weight, int rows, int column
     }
 }
 
-__device__ inline Pass pass_of(const Layer& layer) {
-    Pass p = {};
+__device__ inline PointwisePass pass_of(const Layer& layer) {
+    PointwisePass p = {};
     p.alpha = layer.alpha;
     p.slope = layer.slope;
     p.scale = layer.scale;
@@ -160,7 +160,7 @@ __device__ inline float along(const Tiles& t, const float* row, int o, int terms
     return sum;
 }
 
-__device__ void forward_layer(const Thin& net, const Layer& layer, Tiles& t, int rows, u32& turns) {
+__device__ void forward_layer(const NarrowMlp& net, const Layer& layer, Tiles& t, int rows, u32& turns) {
     int width = net.width, c = threadIdx.x;
     u32 turn = turns / gridDim.x;
     fetch(t, layer.weight, width, width);
@@ -202,7 +202,7 @@ __device__ void forward_layer(const Thin& net, const Layer& layer, Tiles& t, int
         layer.found[width + c] = variance;
     }
     __syncthreads();
-    Pass p = pass_of(layer);
+    PointwisePass p = pass_of(layer);
     for (int k = threadIdx.x; k < rows * width; k += blockDim.x) {
         int r = k / width, c = k % width;
         float u = normal(t, r, c) * layer.norm_weight[c] + layer.norm_bias[c];
@@ -223,7 +223,7 @@ __device__ void forward_layer(const Thin& net, const Layer& layer, Tiles& t, int
 }
 
 // The logits of each row, its loss, and the gradients of the last layer; leaves ∂C/∂z in d.
-__device__ void last_layer(const Thin& net, Tiles& t, int rows) {
+__device__ void last_layer(const NarrowMlp& net, Tiles& t, int rows) {
     int width = net.width, classes = net.classes;
     fetch(t, net.weight, classes, width);
     __syncthreads();
@@ -267,10 +267,10 @@ __device__ void last_layer(const Thin& net, Tiles& t, int rows) {
     __syncthreads();
 }
 
-__device__ void backward_layer(const Thin& net, const Layer& layer, Tiles& t, int rows, u32& turns) {
+__device__ void backward_layer(const NarrowMlp& net, const Layer& layer, Tiles& t, int rows, u32& turns) {
     int width = net.width, c = threadIdx.x;
     u32 turn = turns / gridDim.x;
-    Pass p = pass_of(layer);
+    PointwisePass p = pass_of(layer);
     float* to = net.gradients + blockIdx.x * net.stride;
     fetch(t, layer.weight, width, width);
     for (int k = threadIdx.x; k < rows * width; k += blockDim.x) {
@@ -361,7 +361,7 @@ __device__ void backward_layer(const Thin& net, const Layer& layer, Tiles& t, in
     __syncthreads();
 }
 
-extern "C" __global__ void thin(Thin net) {
+extern "C" __global__ void narrow_mlp(NarrowMlp net) {
     SHARED(Tiles, t);
     int rows = net.images - blockIdx.x * ROWS < ROWS ? net.images - blockIdx.x * ROWS : ROWS;
     u32 turns = 0;

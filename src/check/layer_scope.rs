@@ -8,7 +8,7 @@ use crate::syntax::ast::Ident;
 use std::collections::HashMap;
 
 /// A scope of the network: where layers are being added.
-pub(super) struct Place {
+pub(super) struct LayerScope {
     /// The layers so far.
     pub layers: Vec<Layer>,
     /// The path of the scope, with its dot.
@@ -25,9 +25,9 @@ pub(super) struct Place {
     names: HashMap<String, Span>,
 }
 
-impl Place {
+impl LayerScope {
     pub fn root() -> Self {
-        Place {
+        LayerScope {
             layers: Vec::new(),
             prefix: String::new(),
             depth: 0,
@@ -40,11 +40,11 @@ impl Place {
 
     /// The scope named `name` inside this one.
     pub fn inner(&self, name: &str) -> Self {
-        Place {
+        LayerScope {
             prefix: format!("{}{name}.", self.prefix),
             depth: self.depth + 1,
             dirac: self.dirac,
-            ..Place::root()
+            ..LayerScope::root()
         }
     }
 

@@ -1,4 +1,4 @@
-//! Thin networks: a whole step of training in one fork.
+//! Narrow MLPs: a whole step of training in one fork.
 //!
 //! A layer of fifty units takes a thread some microseconds, no more than it takes to
 //! hand its output to another one. So a thread keeps the same images from the first
@@ -6,15 +6,15 @@
 //! only where something is summed over the batch: once a batch norm in each direction,
 //! and for the gradients of weights, whose lines are then shared out for SGD.
 
-mod pace;
 mod schedule;
+mod thread_tuner;
 
-use self::pace::Pace;
 use self::schedule::{LINE, Phase, Schedule, Task, Work, middle, sums_len};
+use self::thread_tuner::ThreadTuner;
 use super::clock::Clock;
 use super::kernels::dense::{self, DenseGeometry};
-use super::kernels::{Meeting, Moments, Pool, Shared, WeightSums, moments, pointwise};
-use super::memory::Lent;
+use super::kernels::{Barrier, Moments, Pool, Shared, WeightSums, moments, pointwise};
+use super::memory::BufferViews;
 use super::run::{self, Found, Inputs};
 use super::{Cpu, pass};
 use crate::error::Result;
@@ -24,26 +24,26 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 /// A plan that is run this way.
-pub(super) struct Thin {
+pub(super) struct NarrowMlp {
     schedule: Schedule,
     /// What each thread needs for itself: kernels on a pool of one.
     own: Vec<Mutex<Pool>>,
     /// Of each part of the batch.
     found: Vec<Mutex<Found>>,
     /// Of all threads, and of one.
-    meetings: [Meeting; 2],
-    pace: Pace,
+    barriers: [Barrier; 2],
+    tuner: ThreadTuner,
 }
 
-/// Floats of scratch that a plan wants for a whole step, 0 if it is not thin.
+/// Floats of scratch that a plan wants for a whole step, 0 if it is not narrow.
 pub(super) fn scratch(plan: &Plan, target: Cpu) -> usize {
     let schedule = Schedule::new(plan, target.winograd);
     schedule.map_or(0, |s| s.sums + target.threads * s.scratch)
 }
 
-impl Thin {
-    /// For `plan` on the threads of `pool`, if it is thin.
-    pub fn new(plan: &Plan, pool: &Pool) -> Result<Option<Thin>> {
+impl NarrowMlp {
+    /// For `plan` on the threads of `pool`, if it is narrow.
+    pub fn new(plan: &Plan, pool: &Pool) -> Result<Option<NarrowMlp>> {
         let Some(schedule) = Schedule::new(plan, pool.winograd()) else {
             return Ok(None);
         };
@@ -52,11 +52,11 @@ impl Thin {
             Ok(Mutex::new(own.with_winograd(pool.winograd())))
         };
         let parts = plan.batch.div_ceil(schedule.images);
-        Ok(Some(Thin {
+        Ok(Some(NarrowMlp {
             own: (0..pool.threads()).map(one).collect::<Result<_>>()?,
             found: (0..parts).map(|_| Mutex::default()).collect(),
-            meetings: [pool.threads(), 1].map(|threads| Meeting::new(pool, threads)),
-            pace: Pace::new(pool.threads()),
+            barriers: [pool.threads(), 1].map(|threads| Barrier::new(pool, threads)),
+            tuner: ThreadTuner::new(pool.threads()),
             schedule,
         }))
     }
@@ -65,30 +65,30 @@ impl Thin {
     pub fn run(
         &mut self,
         pool: &Pool,
-        lent: Lent,
+        views: BufferViews,
         inputs: &Inputs,
         moves: bool,
         times: Option<&mut Vec<f64>>,
     ) -> Found {
-        let Some(scratch) = lent.plan.scratch else {
+        let Some(scratch) = views.plan.scratch else {
             return Found::default();
         };
         let start = Instant::now();
-        let (threads, times) = (self.pace.threads(), Mutex::new(times));
-        let meeting = &self.meetings[usize::from(threads == 1)];
+        let (threads, times) = (self.tuner.threads(), Mutex::new(times));
+        let barrier = &self.barriers[usize::from(threads == 1)];
         // SAFETY: only the threads below use it, each its own part or as scheduled.
-        let scratch = Shared::new(unsafe { lent.write(scratch) });
+        let scratch = Shared::new(unsafe { views.write(scratch) });
         let job = |thread: usize| {
             let own = self.own[thread].lock().unwrap_or_else(|e| e.into_inner());
             let from = self.schedule.sums + thread * self.schedule.scratch;
             let parts = self.found.len();
             let mut times = (thread == 0).then(|| times.lock().ok()).flatten();
             let mut worker = Worker {
-                thin: self,
-                meeting,
+                narrow_mlp: self,
+                barrier,
                 clock: Clock::new(times.as_mut().and_then(|times| times.as_deref_mut())),
                 pool: &own,
-                lent,
+                views,
                 inputs,
                 thread,
                 threads,
@@ -97,14 +97,14 @@ impl Thin {
                 // SAFETY: a thread's own part.
                 scratch: unsafe { scratch.range(from, self.schedule.scratch) },
             };
-            meeting.attend(|| worker.run(moves));
+            barrier.attend(|| worker.run(moves));
         };
         match threads {
             1 => pool.alone(&job),
             _ => pool.run(&job),
         }
         let found = self.found();
-        self.pace.took(start.elapsed());
+        self.tuner.took(start.elapsed());
         found
     }
 
@@ -122,13 +122,13 @@ impl Thin {
 
 /// A thread.
 struct Worker<'a> {
-    thin: &'a Thin,
-    meeting: &'a Meeting,
+    narrow_mlp: &'a NarrowMlp,
+    barrier: &'a Barrier,
     /// Of the first thread.
     clock: Clock<'a>,
     /// Of this thread alone.
     pool: &'a Pool,
-    lent: Lent<'a>,
+    views: BufferViews<'a>,
     inputs: &'a Inputs<'a>,
     thread: usize,
     threads: usize,
@@ -140,11 +140,11 @@ struct Worker<'a> {
 
 impl<'a> Worker<'a> {
     fn run(&mut self, moves: bool) {
-        let [forward, backward, update] = &self.thin.schedule.phases;
-        let mine = self.of(self.parts.clone());
+        let [forward, backward, update] = &self.narrow_mlp.schedule.phases;
+        let mine = self.views_of_parts(self.parts.clone());
         run::images(self.pool, &mine, self.inputs);
         self.phases(forward);
-        if !self.thin.found().loss.is_finite() {
+        if !self.narrow_mlp.found().loss.is_finite() {
             return;
         }
         self.phases(backward);
@@ -158,18 +158,18 @@ impl<'a> Worker<'a> {
             for task in &phase.together {
                 self.task(task);
             }
-            let meeting = self.meeting;
-            meeting.wait(|| phase.alone.iter().for_each(|task| self.task(task)));
+            let barrier = self.barrier;
+            barrier.wait(|| phase.alone.iter().for_each(|task| self.task(task)));
         }
     }
 
     fn task(&mut self, task: &Task) {
-        let plan = self.lent.plan;
+        let plan = self.views.plan;
         let Some(step) = plan.steps().nth(task.step) else {
             return;
         };
         // SAFETY: the schedule lets no two threads at the same floats, one of them
-        // writing, without a meeting in between.
+        // writing, without a barrier in between.
         unsafe {
             match task.work {
                 Work::Images(totals) => self.images(step, totals),
@@ -178,7 +178,7 @@ impl<'a> Worker<'a> {
                         self.sum(step, part, at);
                     }
                     if let Action::ConvolveWeight { .. } = step.action {
-                        let all = 0..self.thin.found.len();
+                        let all = 0..self.narrow_mlp.found.len();
                         self.sum_tree(at, sums_len(plan, step), all);
                     }
                 }
@@ -186,7 +186,7 @@ impl<'a> Worker<'a> {
                 Work::Lines(at) => self.lines(step, at),
                 Work::Whole => {
                     if task.step % self.threads == self.thread {
-                        self.step(step, self.lent, &mut Found::default());
+                        self.step(step, self.views, &mut Found::default());
                     }
                 }
             }
@@ -195,70 +195,70 @@ impl<'a> Worker<'a> {
     }
 
     /// The images of some parts.
-    fn of(&self, parts: Range<usize>) -> Lent<'a> {
-        let batch = self.lent.plan.batch;
-        let at = |part: usize| (part * self.thin.schedule.images).min(batch);
-        self.lent.of_images(at(parts.start)..at(parts.end))
+    fn views_of_parts(&self, parts: Range<usize>) -> BufferViews<'a> {
+        let batch = self.views.plan.batch;
+        let at = |part: usize| (part * self.narrow_mlp.schedule.images).min(batch);
+        self.views.of_images(at(parts.start)..at(parts.end))
     }
 
-    fn step(&mut self, step: &Step, lent: Lent, found: &mut Found) {
-        run::step_in(self.pool, step, &lent, self.scratch, self.inputs, found);
+    fn step(&mut self, step: &Step, views: BufferViews, found: &mut Found) {
+        run::step_in(self.pool, step, &views, self.scratch, self.inputs, found);
     }
 
     /// What can be done of each image by itself.
     unsafe fn images(&mut self, step: &Step, totals: Option<usize>) {
-        let lent = self.of(self.parts.clone());
+        let views = self.views_of_parts(self.parts.clone());
         // SAFETY: buffers of this thread's images, and what nobody writes now.
         unsafe {
             if let Action::Convolve(c) = &step.action {
                 let statistics = None;
                 let alone = Convolve { statistics, ..*c };
-                run::convolve(self.pool, &lent, &alone, self.scratch);
+                run::convolve(self.pool, &views, &alone, self.scratch);
             } else if let Action::PointwiseGradient(g) = &step.action {
-                let operands = run::operands(&lent, &g.pass);
-                let (dy, sinks) = (lent.read(g.dy), run::sinks(&lent, g));
-                let len = sums_len(lent.plan, step);
+                let operands = run::operands(&views, &g.pass);
+                let (dy, targets) = (views.read(g.dy), run::gradient_slices(&views, g));
+                let len = sums_len(views.plan, step);
                 let totals = totals.map_or(&mut [][..], |at| {
-                    self.sums.range(at + self.thin.found.len() * len, len)
+                    self.sums.range(at + self.narrow_mlp.found.len() * len, len)
                 });
-                let totals = (&*totals, lent.plan.batch);
-                pass::apply(self.pool, &operands, totals, dy, sinks, self.scratch);
+                let totals = (&*totals, views.plan.batch);
+                pass::apply(self.pool, &operands, totals, dy, targets, self.scratch);
             } else if let Action::Loss { .. } = step.action {
                 for part in self.parts.clone() {
                     let mut found = Found::default();
-                    self.step(step, self.of(part..part + 1), &mut found);
-                    let place = &self.thin.found[part];
+                    self.step(step, self.views_of_parts(part..part + 1), &mut found);
+                    let place = &self.narrow_mlp.found[part];
                     *place.lock().unwrap_or_else(|e| e.into_inner()) = found;
                 }
             } else {
-                self.step(step, lent, &mut Found::default());
+                self.step(step, views, &mut Found::default());
             }
         }
     }
 
     /// A step's sums over one part, to its place among those at `at`.
     unsafe fn sum(&mut self, step: &Step, part: usize, at: usize) {
-        let lent = self.of(part..part + 1);
-        let len = sums_len(lent.plan, step);
+        let views = self.views_of_parts(part..part + 1);
+        let len = sums_len(views.plan, step);
         // SAFETY: the part's own sums, its images, and what nobody writes now.
         unsafe {
             let sums = self.sums.range(at + part * len, len);
             match &step.action {
                 Action::Convolve(Convolve { y: x, .. }) | Action::Statistics { x, .. } => {
-                    let map = lent.map(*x);
-                    moments::sum(self.pool, lent.read(*x), map.rows(), map.stride, sums);
+                    let map = views.map(*x);
+                    moments::sum(self.pool, views.read(*x), map.rows(), map.stride, sums);
                 }
                 Action::PointwiseGradient(g) => {
-                    let operands = run::operands(&lent, &g.pass);
-                    let dy = lent.read(g.dy);
+                    let operands = run::operands(&views, &g.pass);
+                    let dy = views.read(g.dy);
                     pass::sums(self.pool, &operands, dy, sums, self.scratch);
                 }
                 Action::ConvolveWeight { x, dy, dbias, .. } => {
-                    let layout = WeightSums::new(lent.map(*x).channels, lent.map(*dy).channels);
-                    let (x, dy) = (lent.read(*x), lent.read(*dy));
+                    let layout = WeightSums::new(views.map(*x).channels, views.map(*dy).channels);
+                    let (x, dy) = (views.read(*x), views.read(*dy));
                     layout.fill(self.pool, x, dy, dbias.is_some(), sums);
                 }
-                other => unreachable!("{} has no sums", other.word()),
+                other => unreachable!("{} has no sums", other.name()),
             }
         }
     }
@@ -284,8 +284,8 @@ impl<'a> Worker<'a> {
 
     /// The sums of all parts at `at`, put together.
     unsafe fn merge(&mut self, step: &Step, at: usize) {
-        let (lent, parts) = (self.lent, self.thin.found.len());
-        let len = sums_len(lent.plan, step);
+        let (views, parts) = (self.views, self.narrow_mlp.found.len());
+        let len = sums_len(views.plan, step);
         // SAFETY: all threads are waiting.
         unsafe {
             let sums = &*self.sums.range(at, parts * len);
@@ -297,8 +297,8 @@ impl<'a> Worker<'a> {
                     ..
                 })
                 | Action::Statistics { x, y } => {
-                    let map = lent.map(*x);
-                    let (mean, variance) = lent.write(*y).split_at_mut(map.stride);
+                    let map = views.map(*x);
+                    let (mean, variance) = views.write(*y).split_at_mut(map.stride);
                     let moments = Moments {
                         mean: &mut mean[..map.channels],
                         variance: &mut variance[..map.channels],
@@ -306,12 +306,12 @@ impl<'a> Worker<'a> {
                     moments::merge(sums, moments);
                 }
                 Action::PointwiseGradient(g) => {
-                    let operands = run::operands(&lent.of_images(0..0), &g.pass);
-                    let tensor = |id: Option<Id>| id.map(|id| lent.write(id));
+                    let operands = run::operands(&views.of_images(0..0), &g.pass);
+                    let tensor = |id: Option<Id>| id.map(|id| views.write(id));
                     let norm = tensor(g.dweight).zip(tensor(g.dbias));
                     pass::merge(&operands, sums, totals, norm, tensor(g.dalpha));
                 }
-                other => unreachable!("{} has no sums", other.word()),
+                other => unreachable!("{} has no sums", other.name()),
             }
         }
     }
@@ -325,7 +325,7 @@ impl<'a> Worker<'a> {
 
     /// This thread's lines of what a step writes.
     unsafe fn lines(&mut self, step: &Step, at: Option<usize>) {
-        let plan = self.lent.plan;
+        let plan = self.views.plan;
         let row = |id: Id| match &plan.buffer(id).kind {
             Kind::Tensor(shape) => shape.iter().skip(1).product(),
             Kind::Map(_) | Kind::Rows(..) | Kind::Scratch => 1,
@@ -334,14 +334,14 @@ impl<'a> Worker<'a> {
         // SAFETY: this thread's lines, and what nobody writes now.
         unsafe {
             match &step.action {
-                Action::Descend {
+                Action::Sgd {
                     weight,
                     gradient,
                     velocity,
                 } => {
                     let part = share(*weight);
-                    let [w, g] = [weight, gradient].map(|id| self.lent.part(*id, part.clone()));
-                    let v = velocity.map(|id| self.lent.part(id, part));
+                    let [w, g] = [weight, gradient].map(|id| self.views.part(*id, part.clone()));
+                    let v = velocity.map(|id| self.views.part(id, part));
                     pointwise::sgd(self.pool, self.inputs.sgd(), w, g, v);
                 }
                 Action::ConvolveWeight {
@@ -352,22 +352,22 @@ impl<'a> Worker<'a> {
                     ..
                 } => {
                     let (part, outputs) = (share(*dweight), plan.shape(*dy).channels());
-                    let dw = self.lent.part(*dweight, part.clone());
-                    let db = dbias.map(|id| self.lent.part(id, share(id)));
+                    let dw = self.views.part(*dweight, part.clone());
+                    let db = dbias.map(|id| self.views.part(id, share(id)));
                     let Some(at) = at else {
                         let g = DenseGeometry {
                             batch: plan.batch,
                             inputs: plan.shape(*x).channels(),
                             outputs,
                         };
-                        let (x, dy) = (self.lent.read(*x), self.lent.read(*dy));
+                        let (x, dy) = (self.views.read(*x), self.views.read(*dy));
                         let first = part.start / row(*dweight);
                         dense::weight_gradient(self.pool, &g, x, dy, first, dw, db, self.scratch);
                         return;
                     };
                     let layout = WeightSums::new(plan.shape(*x).channels(), outputs);
                     let len = layout.floats();
-                    let sums = &*self.sums.range(at, self.thin.found.len() * len);
+                    let sums = &*self.sums.range(at, self.narrow_mlp.found.len() * len);
                     let width = row(*dweight);
                     let rows = part.start / width..part.end / width;
                     self.weight_lines(&layout, sums, rows.clone(), dw);
@@ -375,7 +375,7 @@ impl<'a> Worker<'a> {
                         self.add_up(sums, len, layout.bias(rows).start, db);
                     }
                 }
-                other => unreachable!("{} has no lines", other.word()),
+                other => unreachable!("{} has no lines", other.name()),
             }
         }
     }
@@ -407,7 +407,7 @@ impl<'a> Worker<'a> {
                 sums,
                 len,
                 from + chunk * CHUNK,
-                0..self.thin.found.len(),
+                0..self.narrow_mlp.found.len(),
                 to,
             );
         }
@@ -418,7 +418,7 @@ impl<'a> Worker<'a> {
         let count = to.len();
         let there = |parts: &Range<usize>| {
             let [first, last] = [parts.start, parts.end - 1]
-                .map(|part| owner(part, self.thin.found.len(), self.threads));
+                .map(|part| owner(part, self.narrow_mlp.found.len(), self.threads));
             (first == last).then(|| &sums[parts.start * len + from..][..count])
         };
         if let Some(there) = there(&parts) {

@@ -1,26 +1,26 @@
 //! Mistakes that are known by their looks.
 
-use super::fault::{Fault, is_keyword};
 use super::parse::Rule;
-use super::signs::{number, point, quote, sign};
+use super::parse_failure::{ParseFailure, is_keyword};
+use super::punctuation::{number, point, quote, sign};
 use std::ops::Range;
 
 /// What a known mistake gets.
-pub(super) struct Known {
+pub(super) struct Mistake {
     pub place: Range<usize>,
     pub message: String,
     pub label: String,
     pub help: String,
 }
 
-impl Known {
+impl Mistake {
     pub fn new(
         place: Range<usize>,
         message: impl Into<String>,
         label: impl Into<String>,
         help: impl Into<String>,
     ) -> Option<Self> {
-        Some(Known {
+        Some(Mistake {
             place,
             message: message.into(),
             label: label.into(),
@@ -32,8 +32,8 @@ impl Known {
 /// Rules of which one is expected where a value is.
 pub(super) const VALUE: &[Rule] = &[Rule::expr, Rule::float, Rule::int, Rule::group, Rule::call];
 
-/// The mistake that `fault` is, if it is one that is known.
-pub(super) fn known(fault: &Fault) -> Option<Known> {
+/// The mistake that `failure` is, if it is one that is known.
+pub(super) fn known_mistake(failure: &ParseFailure) -> Option<Mistake> {
     let ways = [
         sign,
         quote,
@@ -56,39 +56,39 @@ pub(super) fn known(fault: &Fault) -> Option<Known> {
         misspelt,
         misplaced,
     ];
-    ways.iter().find_map(|way| way(fault))
+    ways.iter().find_map(|way| way(failure))
 }
 
-fn equals(fault: &Fault) -> Option<Known> {
-    if fault.token() != "=" {
+fn equals(failure: &ParseFailure) -> Option<Mistake> {
+    if failure.token() != "=" {
         return None;
     }
-    let place = fault.token_range();
-    let key = fault.previous();
-    let value = fault.value(fault.at + 1);
+    let place = failure.token_range();
+    let key = failure.previous();
+    let value = failure.value(failure.at + 1);
     let written = format!("write `{key}: {value}`");
-    match fault.rule {
-        Rule::setting if fault.wants(&[Rule::colon]) => Known::new(
+    match failure.rule {
+        Rule::setting if failure.wants(&[Rule::colon]) => Mistake::new(
             place,
             "a setting is written with `:`",
             "write `:` here",
             written,
         ),
-        Rule::statement if fault.at_start() => {
+        Rule::statement if failure.at_start() => {
             let begins = value.chars().next().unwrap_or_default();
             if begins.is_ascii_digit() || "([-".contains(begins) {
                 let kind = type_of_literal(&value);
                 let help = format!("declare it outside: `param {key}: {kind} = {value}`");
-                return Known::new(place, "a model has no variables", "set here", help);
+                return Mistake::new(place, "a model has no variables", "set here", help);
             }
-            Known::new(
+            Mistake::new(
                 place,
                 "a label is written with `:`",
                 "write `:` here",
                 written,
             )
         }
-        Rule::statement | Rule::setting if fault.header().contains('(') => Known::new(
+        Rule::statement | Rule::setting if failure.header().contains('(') => Mistake::new(
             place,
             "an argument is named with `:`",
             "write `:` here",
@@ -109,20 +109,20 @@ fn type_of_literal(value: &str) -> &'static str {
     }
 }
 
-fn second_label(fault: &Fault) -> Option<Known> {
-    if fault.token() != ":" || fault.rule != Rule::statement || !fault.at_start() {
+fn second_label(failure: &ParseFailure) -> Option<Mistake> {
+    if failure.token() != ":" || failure.rule != Rule::statement || !failure.at_start() {
         return None;
     }
-    let label = fault.before(fault.at);
-    let colon = fault.before(label.start);
-    if &fault.text[colon] != ":" {
+    let label = failure.before(failure.at);
+    let colon = failure.before(label.start);
+    if &failure.text[colon] != ":" {
         return None;
     }
     let help = format!(
         "remove `{}:`, or the label before it",
-        &fault.text[label.clone()]
+        &failure.text[label.clone()]
     );
-    Known::new(
+    Mistake::new(
         label,
         "a layer has one label at most",
         "a second label",
@@ -130,22 +130,22 @@ fn second_label(fault: &Fault) -> Option<Known> {
     )
 }
 
-fn keyword(fault: &Fault) -> Option<Known> {
-    let (token, previous) = (fault.token(), fault.before(fault.at));
-    let label = &fault.text[previous.clone()];
-    let (place, word) = if fault.rule == Rule::statement && token == ":" && is_keyword(label) {
+fn keyword(failure: &ParseFailure) -> Option<Mistake> {
+    let (token, previous) = (failure.token(), failure.before(failure.at));
+    let label = &failure.text[previous.clone()];
+    let (place, word) = if failure.rule == Rule::statement && token == ":" && is_keyword(label) {
         (previous, label)
     } else if is_keyword(token)
-        && fault.wants(&[Rule::ident])
-        && !fault.wants(VALUE)
-        && fault.on_same_line()
-        && !fault.at_start()
+        && failure.wants(&[Rule::ident])
+        && !failure.wants(VALUE)
+        && failure.on_same_line()
+        && !failure.at_start()
     {
-        (fault.token_range(), token)
+        (failure.token_range(), token)
     } else {
         return None;
     };
-    Known::new(
+    Mistake::new(
         place,
         format!("`{word}` is a word of the language, so it cannot be a name"),
         "not a name",
@@ -153,16 +153,16 @@ fn keyword(fault: &Fault) -> Option<Known> {
     )
 }
 
-fn nested_if(fault: &Fault) -> Option<Known> {
-    let place = fault.token_range();
-    match (fault.token(), fault.previous()) {
-        ("if", "else") => Known::new(
+fn nested_if(failure: &ParseFailure) -> Option<Mistake> {
+    let place = failure.token_range();
+    match (failure.token(), failure.previous()) {
+        ("if", "else") => Mistake::new(
             place,
             "`else` is followed by braces",
             "this `if` belongs in braces",
             "write `else { if … { … } else { … } }`",
         ),
-        ("if", _) if fault.wants(VALUE) && !fault.at_start() => Known::new(
+        ("if", _) if failure.wants(VALUE) && !failure.at_start() => Mistake::new(
             place,
             "an `if` inside an operation or a condition stands in parentheses",
             "this `if`",
@@ -173,26 +173,26 @@ fn nested_if(fault: &Fault) -> Option<Known> {
 }
 
 /// A param or a block's argument without `: TYPE`.
-fn no_type(fault: &Fault) -> Option<Known> {
-    if fault.rule != Rule::item || !fault.wants(&[Rule::colon]) {
+fn no_type(failure: &ParseFailure) -> Option<Mistake> {
+    if failure.rule != Rule::item || !failure.wants(&[Rule::colon]) {
         return None;
     }
-    let place = fault.before(fault.at);
-    let name = &fault.text[place.clone()];
-    let what = match fault.header().contains('(') {
+    let place = failure.before(failure.at);
+    let name = &failure.text[place.clone()];
+    let what = match failure.header().contains('(') {
         true => "argument",
         false => "param",
     };
-    let written = match fault.token() {
+    let written = match failure.token() {
         "=" => {
-            let value = fault.value(fault.at + 1);
+            let value = failure.value(failure.at + 1);
             let value = value.split(" in ").next().unwrap_or_default();
             format!("{name}: {} = {value}", type_of_literal(value))
         }
         kind @ ("int" | "float" | "bool" | "skip") => format!("{name}: {kind}"),
         _ => format!("{name}: int"),
     };
-    Known::new(
+    Mistake::new(
         place,
         format!("{what} `{name}` has no type"),
         "expected `:` and a type after this",
@@ -200,14 +200,14 @@ fn no_type(fault: &Fault) -> Option<Known> {
     )
 }
 
-fn no_colon(fault: &Fault) -> Option<Known> {
-    if !fault.wants(&[Rule::colon]) || fault.rule == Rule::item {
+fn no_colon(failure: &ParseFailure) -> Option<Mistake> {
+    if !failure.wants(&[Rule::colon]) || failure.rule == Rule::item {
         return None;
     }
-    let place = fault.before(fault.at);
-    let key = &fault.text[place.clone()];
-    let value = match fault.on_same_line() {
-        true => fault.value(fault.at),
+    let place = failure.before(failure.at);
+    let key = &failure.text[place.clone()];
+    let value = match failure.on_same_line() {
+        true => failure.value(failure.at),
         false => "…".to_string(),
     };
     let value = match (key, value.split_whitespace().next()) {
@@ -215,7 +215,7 @@ fn no_colon(fault: &Fault) -> Option<Known> {
         _ => &value,
     };
     let message = format!("expected `:` after `{key}`");
-    Known::new(
+    Mistake::new(
         place,
         message,
         "`:` is missing after this",
@@ -223,20 +223,20 @@ fn no_colon(fault: &Fault) -> Option<Known> {
     )
 }
 
-fn no_default(fault: &Fault) -> Option<Known> {
-    if fault.rule != Rule::item || !fault.wants(&[Rule::equals]) {
+fn no_default(failure: &ParseFailure) -> Option<Mistake> {
+    if failure.rule != Rule::item || !failure.wants(&[Rule::equals]) {
         return None;
     }
-    let header = fault.header();
+    let header = failure.header();
     let name = header.strip_prefix("param ")?.split(':').next()?.trim();
-    let place = fault.before(fault.at);
-    let example = match &fault.text[place.clone()] {
+    let place = failure.before(failure.at);
+    let example = match &failure.text[place.clone()] {
         "float" => "0.5",
         "bool" => "true",
         "skip" => "resnet",
         _ => "4",
     };
-    Known::new(
+    Mistake::new(
         place,
         format!("param `{name}` has no default"),
         "expected `=` and a value after this",
@@ -244,24 +244,24 @@ fn no_default(fault: &Fault) -> Option<Known> {
     )
 }
 
-fn no_else(fault: &Fault) -> Option<Known> {
-    if !fault.wants(&[Rule::kw_else]) {
+fn no_else(failure: &ParseFailure) -> Option<Mistake> {
+    if !failure.wants(&[Rule::kw_else]) {
         return None;
     }
-    Known::new(
-        fault.before(fault.at),
+    Mistake::new(
+        failure.before(failure.at),
         "an `if` needs an `else`",
         "expected `else` after this",
         "write `if … { … } else { … }`, as it must have a value in both cases",
     )
 }
 
-fn no_range(fault: &Fault) -> Option<Known> {
-    if fault.rule != Rule::item || !fault.wants(&[Rule::range_op, Rule::range]) {
+fn no_range(failure: &ParseFailure) -> Option<Mistake> {
+    if failure.rule != Rule::item || !failure.wants(&[Rule::range_op, Rule::range]) {
         return None;
     }
-    Known::new(
-        fault.before(fault.at),
+    Mistake::new(
+        failure.before(failure.at),
         "a range has two ends with `..=` between them",
         "expected `..=` or `..` after this",
         "write it like `1..=64`; an end without a limit is left out: `1..`",
@@ -269,52 +269,52 @@ fn no_range(fault: &Fault) -> Option<Known> {
 }
 
 /// A `repeat`, `skip` or `as` without what comes after it.
-fn no_header(fault: &Fault) -> Option<Known> {
-    if fault.token() != "{" {
+fn no_header(failure: &ParseFailure) -> Option<Mistake> {
+    if failure.token() != "{" {
         return None;
     }
-    let place = fault.before(fault.at);
-    match &fault.text[place.clone()] {
-        "repeat" => Known::new(
+    let place = failure.before(failure.at);
+    match &failure.text[place.clone()] {
+        "repeat" => Mistake::new(
             place,
             "`repeat` needs a count",
             "how often?",
             "write the number of times, such as `repeat 3 { … }`",
         ),
-        "skip" => Known::new(
+        "skip" => Mistake::new(
             place,
             "`skip` needs a policy",
             "which one?",
             "write `plain`, `resnet`, `highway`, `dirac` or `variable`: `skip resnet { … }`",
         ),
-        "as" => Known::new(
+        "as" => Mistake::new(
             place,
             "`as` needs a name for the index",
             "expected a name after this",
             "write `as i`, or leave `as` out",
         ),
-        "model" | "block" => Known::new(
+        "model" | "block" => Mistake::new(
             place.clone(),
-            format!("this `{}` has no name", &fault.text[place.clone()]),
+            format!("this `{}` has no name", &failure.text[place.clone()]),
             "expected a name after this",
-            format!("write `{} NAME {{ … }}`", &fault.text[place]),
+            format!("write `{} NAME {{ … }}`", &failure.text[place]),
         ),
         _ => None,
     }
 }
 
 /// A label with nothing after it.
-fn no_layer(fault: &Fault) -> Option<Known> {
-    let colon = fault.before(fault.at);
-    if fault.rule != Rule::statement
-        || &fault.text[colon.clone()] != ":"
-        || fault.before(colon.start).start != fault.start
+fn no_layer(failure: &ParseFailure) -> Option<Mistake> {
+    let colon = failure.before(failure.at);
+    if failure.rule != Rule::statement
+        || &failure.text[colon.clone()] != ":"
+        || failure.before(colon.start).start != failure.start
     {
         return None;
     }
-    let label = fault.before(colon.start);
-    let name = &fault.text[label.clone()];
-    Known::new(
+    let label = failure.before(colon.start);
+    let name = &failure.text[label.clone()];
+    Mistake::new(
         label.start..colon.end,
         format!("the label `{name}` has no layer"),
         "nothing to name",
@@ -322,64 +322,66 @@ fn no_layer(fault: &Fault) -> Option<Known> {
     )
 }
 
-fn comma(fault: &Fault) -> Option<Known> {
-    let place = fault.token_range();
-    let token = fault.token();
-    if token == "," && (fault.wants(VALUE) || fault.wants(&[Rule::formal, Rule::ident])) {
+fn comma(failure: &ParseFailure) -> Option<Mistake> {
+    let place = failure.token_range();
+    let token = failure.token();
+    if token == "," && (failure.wants(VALUE) || failure.wants(&[Rule::formal, Rule::ident])) {
         let what = "nothing before this";
-        return Known::new(place, "there is a `,` too many", what, "remove it");
+        return Mistake::new(place, "there is a `,` too many", what, "remove it");
     }
     let value = token.starts_with(|c: char| c.is_alphanumeric() || "([".contains(c));
-    if fault.wants(&[Rule::comma]) && value && fault.on_same_line() {
+    if failure.wants(&[Rule::comma]) && value && failure.on_same_line() {
         let message = "expected `,` between two arguments";
         let help = format!("put `,` before `{token}`");
-        return Known::new(place, message, "the next argument", help);
+        return Mistake::new(place, message, "the next argument", help);
     }
     None
 }
 
 /// A body, a branch or a section without its braces.
-fn brace(fault: &Fault) -> Option<Known> {
-    if !fault.wants(&[Rule::open_brace, Rule::body, Rule::branch]) {
+fn brace(failure: &ParseFailure) -> Option<Mistake> {
+    if !failure.wants(&[Rule::open_brace, Rule::body, Rule::branch]) {
         return None;
     }
-    let place = match fault.on_same_line() {
-        true => fault.token_range(),
-        false => fault.before(fault.at),
+    let place = match failure.on_same_line() {
+        true => failure.token_range(),
+        false => failure.before(failure.at),
     };
-    if fault.wants(&[Rule::branch]) || (fault.previous() == "else" && fault.rule != Rule::item) {
-        return Known::new(
+    if failure.wants(&[Rule::branch])
+        || (failure.previous() == "else" && failure.rule != Rule::item)
+    {
+        return Mistake::new(
             place,
             "the values of an `if` stand in braces",
             "expected `{` here",
             "write `if … { … } else { … }`",
         );
     }
-    let header = fault.header();
+    let header = failure.header();
     let help = format!("write `{header} {{ … }}`");
-    if header == "train" && fault.on_same_line() {
-        return Known::new(place, "`train` has no name", "not needed", help);
+    if header == "train" && failure.on_same_line() {
+        return Mistake::new(place, "`train` has no name", "not needed", help);
     }
     let what = match header.as_str() {
         "train" => "the settings",
         _ => "the layers",
     };
-    let label = match fault.on_same_line() {
+    let label = match failure.on_same_line() {
         true => "expected `{` before this",
         false => "expected `{` after this",
     };
-    Known::new(place, format!("{what} stand in braces"), label, help)
+    Mistake::new(place, format!("{what} stand in braces"), label, help)
 }
 
 /// A line that begins with a misspelt word, or one of another language.
-fn misspelt(fault: &Fault) -> Option<Known> {
-    if fault.rule != Rule::statement || !fault.at_start() {
+fn misspelt(failure: &ParseFailure) -> Option<Mistake> {
+    if failure.rule != Rule::statement || !failure.at_start() {
         return None;
     }
-    let line = fault.text[..fault.at].rfind('\n').map_or(0, |i| i + 1);
-    let words = &fault.text[line..fault.at];
+    let line = failure.text[..failure.at].rfind('\n').map_or(0, |i| i + 1);
+    let words = &failure.text[line..failure.at];
     let word = words.split_whitespace().next()?;
-    let near = crate::check::nearest(word, ["repeat", "skip", "concat", "input"])?;
+    let near = crate::suggest::nearest(word, ["repeat", "skip", "concat", "input"])?;
     let short = words.split_whitespace().count() <= 2 && !words.contains([':', '(']);
     if !short || word == near {
         return None;
@@ -387,26 +389,26 @@ fn misspelt(fault: &Fault) -> Option<Known> {
     let at = line + words.find(word)?;
     let message = format!("`{word}` is not a word of the language");
     let help = format!("did you mean `{near}`?");
-    Known::new(at..at + word.len(), message, "not known", help)
+    Mistake::new(at..at + word.len(), message, "not known", help)
 }
 
 /// A key without a value.
-fn no_value(fault: &Fault) -> Option<Known> {
-    let colon = match fault.token() {
+fn no_value(failure: &ParseFailure) -> Option<Mistake> {
+    let colon = match failure.token() {
         // The next key was taken for the value.
-        ":" if fault.rule == Rule::setting && fault.at_start() => {
-            fault.before(fault.before(fault.at).start)
+        ":" if failure.rule == Rule::setting && failure.at_start() => {
+            failure.before(failure.before(failure.at).start)
         }
-        "," | ")" | "]" | "}" | "" if fault.wants(VALUE) => fault.before(fault.at),
+        "," | ")" | "]" | "}" | "" if failure.wants(VALUE) => failure.before(failure.at),
         _ => return None,
     };
-    if &fault.text[colon.clone()] != ":" {
+    if &failure.text[colon.clone()] != ":" {
         return None;
     }
-    let key = fault.before(colon.start);
-    let name = &fault.text[key.clone()];
+    let key = failure.before(colon.start);
+    let name = &failure.text[key.clone()];
     let help = format!("write a value after `{name}:`, or remove it");
-    Known::new(
+    Mistake::new(
         key.start..colon.end,
         format!("`{name}` has no value"),
         "nothing follows",
@@ -415,25 +417,25 @@ fn no_value(fault: &Fault) -> Option<Known> {
 }
 
 /// A statement that cannot be one.
-fn misplaced(fault: &Fault) -> Option<Known> {
-    if fault.rule != Rule::statement || !fault.at_start() {
+fn misplaced(failure: &ParseFailure) -> Option<Mistake> {
+    if failure.rule != Rule::statement || !failure.at_start() {
         return None;
     }
-    let place = fault.token_range();
-    match fault.token() {
-        word @ ("param" | "block" | "model" | "train") => Known::new(
+    let place = failure.token_range();
+    match failure.token() {
+        word @ ("param" | "block" | "model" | "train") => Mistake::new(
             place,
             format!("`{word}` stands by itself, not inside another section"),
             "not in here",
             "close the braces around it first, or move it out of them",
         ),
-        "if" | "else" => Known::new(
+        "if" | "else" => Mistake::new(
             place,
             "an `if` chooses between values, not between layers",
             "not a layer",
             "choose a number inside a layer, or how often to `repeat`",
         ),
-        "{" => Known::new(
+        "{" => Mistake::new(
             place,
             "there are braces without a word before them",
             "what are they for?",

@@ -37,9 +37,9 @@ pub fn serve(engine: &mut dyn Engine, shape: Shape, links: &Links) -> Result<Opt
         let Frame { message, data } = next(links)?;
         match message {
             Message::Load { tensors } => load(engine, &tensors, &data)?,
-            Message::Hold(outline) => {
-                let held = hold(engine, shape, &outline, &data)?;
-                links.send(&Message::Held(held).into())?;
+            Message::MakeResident(outline) => {
+                let resident = make_resident(engine, shape, &outline, &data)?;
+                links.send(&Message::Resident(resident).into())?;
             }
             Message::Epoch { images } => engine.begin_epoch(&order(images, &data)?)?,
             Message::Queue { index, at } => engine.queue(index, at.into())?,
@@ -57,7 +57,7 @@ pub fn serve(engine: &mut dyn Engine, shape: Shape, links: &Links) -> Result<Opt
             | Message::Beat { .. }
             | Message::Failed { .. }
             | Message::Begin { .. }
-            | Message::Held(_) => return Err(confused()),
+            | Message::Resident(_) => return Err(confused()),
         }
     }
 }
@@ -66,7 +66,7 @@ fn load(engine: &mut dyn Engine, tensors: &[Outline], data: &[u8]) -> Result<()>
     engine.load(&unpack(tensors, data).ok_or_else(confused)?)
 }
 
-fn hold(
+fn make_resident(
     engine: &mut dyn Engine,
     shape: Shape,
     outline: &ImagesOutline,
@@ -82,7 +82,7 @@ fn hold(
     if Some(pixels.len()) != outline.count.checked_mul(shape.elements()) {
         return Err(confused());
     }
-    engine.hold(&Images {
+    engine.make_resident(&Images {
         shape,
         pixels,
         labels: &integers(labels),

@@ -9,21 +9,21 @@ use crate::train::config::Config;
 use crate::train::options::Options;
 use crate::train::session::Ending;
 use crate::train::stop::Stop;
-use crate::world::{self, Links, Settings, World, follower};
+use crate::world::{self, Links, Settings, World, worker};
 
 /// Trains along until rank 0 has ended.
 pub(super) fn run(source: &str, model: &Model, options: &Options, world: &World) -> Result<Ending> {
-    let (card, precision) = choose_in(world, Wanted::of(options))?;
+    let (card, precision) = choose_in(world, Wanted::from_options(options))?;
     let ours = Config::new(model, options)?;
-    let stream = world::follow(world, world::LIMIT, |theirs| compare(&ours, source, theirs))?;
+    let stream = world::join(world, world::LIMIT, |theirs| compare(&ours, source, theirs))?;
     let stop = Stop::default();
     stop.on_signals("")?;
     let links = Links::new(world, vec![(0, stream)], &stop)?;
-    let beginning = links.telling(follower::begin(&links))?;
+    let beginning = links.telling(worker::begin(&links))?;
     let group = &beginning.group;
     let made = cuda::engine_in(group, &card, precision, model, &beginning.tensors);
     let mut engine = links.telling(made)?;
-    let served = follower::serve(engine.as_mut(), model.input, &links);
+    let served = worker::serve(engine.as_mut(), model.input, &links);
     if served.is_err() {
         // What it does may wait for the others.
         std::mem::forget(engine);

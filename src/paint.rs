@@ -1,0 +1,38 @@
+//! Colours and weights of text on a terminal.
+
+use console::Style;
+
+/// Whether text is coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paint(pub bool);
+
+impl Paint {
+    /// Less important text.
+    pub fn dim(self, text: &str) -> String {
+        self.apply(Style::new().dim(), text)
+    }
+
+    /// A title, or a number to look at.
+    pub fn bold(self, text: &str) -> String {
+        self.apply(Style::new().bold(), text)
+    }
+
+    /// Good news.
+    pub fn good(self, text: &str) -> String {
+        self.apply(Style::new().green().bold(), text)
+    }
+
+    /// Bad news.
+    pub fn bad(self, text: &str) -> String {
+        self.apply(Style::new().red().bold(), text)
+    }
+
+    /// The fading of skips.
+    pub fn accent(self, text: &str) -> String {
+        self.apply(Style::new().cyan(), text)
+    }
+
+    fn apply(self, style: Style, text: &str) -> String {
+        style.force_styling(self.0).apply_to(text).to_string()
+    }
+}
