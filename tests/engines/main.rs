@@ -1,6 +1,5 @@
 //! Engines against central differences, against naive loops, and against themselves.
 
-mod cuda;
 mod forward;
 mod gradients;
 mod naive;
