@@ -1,4 +1,4 @@
-//! What a mistake gets: one type for every report, and the only file that knows miette.
+//! The report of a mistake: one type for every report, and the only file that knows miette.
 
 mod excerpt;
 
@@ -44,30 +44,30 @@ impl fmt::Display for Code {
     }
 }
 
-/// An underlined place and what is said under it.
+/// An underlined range of source text, with a remark below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
-    /// The place.
+    /// The range that is underlined.
     pub span: Span,
-    /// The text under it; may be empty.
+    /// The remark below it; may be empty.
     pub text: String,
 }
 
 /// One mistake: what is wrong, where, and what mends it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// Its stable code.
+    /// Stable code of the kind of mistake.
     pub code: Code,
-    /// What is wrong, in one line.
+    /// The mistake in one line.
     pub message: String,
-    /// The fault first, then the other places it has to do with.
+    /// Labels of the mistake itself (first), then of the other ranges it has to do with.
     pub labels: Vec<Label>,
-    /// The fix.
+    /// Advice on mending the mistake.
     pub help: Option<String>,
 }
 
 impl Diagnostic {
-    /// A mistake at `span`, with `label` under it.
+    /// Reports a mistake at `span`, with `label` below it.
     pub fn new(
         code: Code,
         message: impl Into<String>,
@@ -83,37 +83,37 @@ impl Diagnostic {
         }
     }
 
-    /// Adds a second place.
+    /// Adds a label to a second range.
     pub fn also(mut self, span: Span, label: impl Into<String>) -> Self {
         self.label(span, label);
         self
     }
 
-    /// Adds a second place.
+    /// Adds a label to a second range, in place.
     pub fn label(&mut self, span: Span, label: impl Into<String>) {
         let text = clipped(label.into());
         self.labels.push(Label { span, text });
     }
 
-    /// Adds the fix.
+    /// Adds advice on mending the mistake.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(clipped(help.into()));
         self
     }
 
-    /// Where the fault is.
+    /// Span of the mistake itself: that of the first label.
     pub fn span(&self) -> Span {
         self.labels[0].span
     }
 }
 
-/// Reports at most; a file that is not `.van` at all has a mistake a line.
+/// Largest number of reports: a file that is not `.van` at all has a mistake in each line.
 pub const MAX_REPORTS: usize = 50;
 
 /// Columns beside the text of a line: its number and a bar.
 const MARGIN: usize = 10;
 
-/// Bytes of a message, a label or a help line at most: names may be long.
+/// Longest message, label or help line in bytes: names in it may be long.
 const LONGEST: usize = 400;
 
 fn clipped(mut text: String) -> String {
@@ -137,7 +137,7 @@ struct Source {
 pub struct Sources(Vec<Source>);
 
 impl Sources {
-    /// The file's text under the name it is shown by.
+    /// Starts with the file's text, under the name to show it by.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         Sources(vec![Source {
             name: name.into(),
@@ -164,7 +164,7 @@ impl Sources {
         &self.text(span.source)[span.start as usize..span.end as usize]
     }
 
-    /// One-based line and column (in characters) of a byte.
+    /// One-based line and column (in characters) of byte `byte`.
     fn position(&self, source: u16, byte: u32) -> (usize, usize) {
         let before = &self.text(source)[..byte as usize];
         let line_start = before.rfind('\n').map_or(0, |i| i + 1);
@@ -175,7 +175,7 @@ impl Sources {
     }
 }
 
-/// How a report is drawn.
+/// Settings for drawing a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
     /// Whether colours are used.
@@ -185,7 +185,7 @@ pub struct Style {
 }
 
 impl Diagnostic {
-    /// The report as a user sees it, with the source underlined.
+    /// Draws the report for a terminal, with the source underlined.
     pub fn render(&self, sources: &Sources, style: Style) -> String {
         let theme = if style.color {
             GraphicalTheme::unicode()
@@ -216,7 +216,7 @@ impl Diagnostic {
         out
     }
 
-    /// The part of the report that is about one text, perhaps with the help line.
+    /// The part of the report about one text, with the help line where `helps` says so.
     fn report(&self, source: u16, helps: bool, sources: &Sources, width: usize) -> Report {
         let labels = self.labels.iter().filter(|l| l.span.source == source);
         let labels: Vec<&Label> = labels.collect();
@@ -265,7 +265,7 @@ impl Diagnostic {
     }
 }
 
-/// An excerpt under the name and with the line numbers of its source.
+/// An excerpt, for miette, under the name and with the line numbers of its source.
 #[derive(Debug)]
 struct Shown {
     name: String,

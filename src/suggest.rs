@@ -1,14 +1,14 @@
-//! The name that a misspelt one was meant to be.
+//! Suggestions for misspelt names.
 
 mod aliases;
 
 use aliases::ALIASES;
 
-/// Bytes of a name that is still compared with others.
+/// Longest word in bytes that is compared with known names.
 const MAX_COMPARED: usize = 64;
 
-/// The name in `known` that `word` may have been meant to be: the nearest in letters, or
-/// what the thing it names elsewhere is called here.
+/// Finds the name in `known` that `word` may have been meant to be: the nearest by edit
+/// distance, or our name for a thing that other frameworks call `word`.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > MAX_COMPARED {
         return None;

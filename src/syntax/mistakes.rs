@@ -1,11 +1,11 @@
-//! Mistakes that are known by their looks.
+//! Common mistakes that can be recognized by the text around them.
 
 use super::parse::Rule;
 use super::parse_failure::{ParseFailure, is_keyword};
 use super::punctuation::{number, point, quote, sign};
 use std::ops::Range;
 
-/// What a known mistake gets.
+/// Report of a common mistake.
 pub(super) struct Mistake {
     pub place: Range<usize>,
     pub message: String,
@@ -29,10 +29,11 @@ impl Mistake {
     }
 }
 
-/// Rules of which one is expected where a value is.
+/// Rules that the grammar expects at the start of a value; each list of expectations there
+/// has one.
 pub(super) const VALUE: &[Rule] = &[Rule::expr, Rule::float, Rule::int, Rule::group, Rule::call];
 
-/// The mistake that `failure` is, if it is one that is known.
+/// Recognizes a common mistake in `failure`.
 pub(super) fn known_mistake(failure: &ParseFailure) -> Option<Mistake> {
     let ways = [
         sign,
@@ -98,7 +99,7 @@ fn equals(failure: &ParseFailure) -> Option<Mistake> {
     }
 }
 
-/// The type that a value seems to have.
+/// Name of the type that a literal seems to have.
 fn type_of_literal(value: &str) -> &'static str {
     match value {
         "true" | "false" => "bool",
@@ -172,7 +173,7 @@ fn nested_if(failure: &ParseFailure) -> Option<Mistake> {
     }
 }
 
-/// A param or a block's argument without `: TYPE`.
+/// Recognizes a param or a formal argument without `: TYPE`.
 fn no_type(failure: &ParseFailure) -> Option<Mistake> {
     if failure.rule != Rule::item || !failure.wants(&[Rule::colon]) {
         return None;
@@ -268,7 +269,7 @@ fn no_range(failure: &ParseFailure) -> Option<Mistake> {
     )
 }
 
-/// A `repeat`, `skip` or `as` without what comes after it.
+/// Recognizes a `repeat`, `skip` or `as` without the operand that comes after it.
 fn no_header(failure: &ParseFailure) -> Option<Mistake> {
     if failure.token() != "{" {
         return None;
@@ -303,7 +304,7 @@ fn no_header(failure: &ParseFailure) -> Option<Mistake> {
     }
 }
 
-/// A label with nothing after it.
+/// Recognizes a label with nothing after it.
 fn no_layer(failure: &ParseFailure) -> Option<Mistake> {
     let colon = failure.before(failure.at);
     if failure.rule != Rule::statement
@@ -338,7 +339,7 @@ fn comma(failure: &ParseFailure) -> Option<Mistake> {
     None
 }
 
-/// A body, a branch or a section without its braces.
+/// Recognizes a body, a branch or a section without its braces.
 fn brace(failure: &ParseFailure) -> Option<Mistake> {
     if !failure.wants(&[Rule::open_brace, Rule::body, Rule::branch]) {
         return None;
@@ -373,7 +374,7 @@ fn brace(failure: &ParseFailure) -> Option<Mistake> {
     Mistake::new(place, format!("{what} stand in braces"), label, help)
 }
 
-/// A line that begins with a misspelt word, or one of another language.
+/// Recognizes a line that begins with a misspelt word, or with one of another language.
 fn misspelt(failure: &ParseFailure) -> Option<Mistake> {
     if failure.rule != Rule::statement || !failure.at_start() {
         return None;
@@ -392,7 +393,7 @@ fn misspelt(failure: &ParseFailure) -> Option<Mistake> {
     Mistake::new(at..at + word.len(), message, "not known", help)
 }
 
-/// A key without a value.
+/// Recognizes a key without a value.
 fn no_value(failure: &ParseFailure) -> Option<Mistake> {
     let colon = match failure.token() {
         // The next key was taken for the value.
@@ -416,7 +417,7 @@ fn no_value(failure: &ParseFailure) -> Option<Mistake> {
     )
 }
 
-/// A statement that cannot be one.
+/// Recognizes a statement where it is not allowed.
 fn misplaced(failure: &ParseFailure) -> Option<Mistake> {
     if failure.rule != Rule::statement || !failure.at_start() {
         return None;

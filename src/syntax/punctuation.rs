@@ -1,9 +1,9 @@
-//! Known mistakes in a single sign, number or quoted name.
+//! Common mistakes in a single sign, number or quoted name.
 
 use super::mistakes::Mistake;
 use super::parse_failure::ParseFailure;
 
-/// Signs that are typed otherwise.
+/// Pairs of a sign from elsewhere and its spelling in the language.
 const SIGNS: &[(&str, &str)] = &[
     ("×", "*"),
     ("·", "*"),

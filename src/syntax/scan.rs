@@ -1,4 +1,4 @@
-//! A pass over the characters before the grammar runs: size, comments, brackets.
+//! The pass over the characters before the grammar runs: size, comments, brackets.
 //!
 //! With brackets known to match and their nesting bounded, the grammar's recursion is
 //! bounded too, and its error rules can take whole brackets.
@@ -7,15 +7,15 @@ use super::ast::Comment;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
-/// Bytes of source at most.
+/// Largest source text in bytes.
 pub const MAX_SOURCE: usize = 1 << 20;
-/// Brackets inside one another at most.
+/// Deepest nesting of brackets.
 pub const MAX_NESTING: usize = 128;
-/// Operators and operands at most in one expression, layer or list of arguments, so that
-/// no tree is deep and none is dear to evaluate.
+/// Largest number of operators and operands in one expression, layer or list of arguments, so
+/// that every tree is shallow and cheap to evaluate.
 pub const MAX_PARTS: usize = 256;
 
-/// The comments of `text`, or why it cannot be a `.van` file at all.
+/// Collects the comments of `text`, or reports why it cannot be a `.van` file at all.
 pub fn scan(text: &str, source: u16) -> Result<Vec<Comment>, Diagnostic> {
     if text.len() > MAX_SOURCE {
         let message = format!("the file has {} bytes; the limit is 1 MiB", text.len());
@@ -57,12 +57,12 @@ pub fn scan(text: &str, source: u16) -> Result<Vec<Comment>, Diagnostic> {
     Ok(comments)
 }
 
-/// What is known of the line so far.
+/// State of the current line so far.
 #[derive(Clone, Copy)]
 struct Line {
-    /// Blanks before its first character.
+    /// Number of blanks before its first character.
     indent: usize,
-    /// Whether there is nothing but blanks so far.
+    /// Whether only blanks have come so far.
     blank: bool,
 }
 
@@ -86,14 +86,14 @@ impl Line {
     }
 }
 
-/// A bracket that is open.
+/// An open bracket.
 #[derive(Clone, Copy)]
 struct Open {
     bracket: u8,
     at: usize,
-    /// How far the line it is on is indented.
+    /// Indentation of the line that the bracket is on.
     indent: usize,
-    /// Commas directly inside it so far.
+    /// Number of commas directly inside the bracket so far.
     commas: usize,
 }
 
@@ -101,8 +101,8 @@ struct Scan {
     source: u16,
     open: Vec<Open>,
     line: Line,
-    /// The first `{` whose `}` is on a line indented otherwise than its own, and that `}`:
-    /// where a `}` is missing, it is likely there.
+    /// First `{` whose `}` is on a line with another indentation, and the byte of that `}`.
+    /// If a `}` is missing somewhere, it is likely there.
     askew: Option<(Open, usize)>,
 }
 
@@ -168,7 +168,7 @@ impl Scan {
         Ok(())
     }
 
-    /// All brackets are closed at the end.
+    /// Checks that no bracket is open at the end.
     fn end(&self) -> Result<(), Diagnostic> {
         let Some(last) = self.open.last() else {
             return Ok(());
