@@ -13,7 +13,7 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// A tensor of `shape` with every element equal to `value`.
+    /// Makes a tensor of `shape` with every element equal to `value`.
     pub fn full(name: impl Into<String>, shape: &[usize], value: f32) -> Self {
         Tensor {
             name: name.into(),

@@ -3,11 +3,11 @@
 use crate::ir::Schedule;
 use std::f64::consts::PI;
 
-/// η of step `step` (counted from 0 since training began).
+/// Learning rate η of step `step`, counted from 0 since training began.
 ///
 /// `base` is the optimizer's rate, `epochs` the length of the training and
-/// `steps_per_epoch` the steps in each. [`Schedule::Step`] looks at the epoch alone;
-/// [`Schedule::Cosine`] moves with every step. With W = warmup·steps_per_epoch and
+/// `steps_per_epoch` the steps in each. [`Schedule::Step`] depends on the epoch alone;
+/// [`Schedule::Cosine`] changes with every step. With W = warmup·steps_per_epoch and
 /// S = epochs·steps_per_epoch, its step t has `base·(t + 1)/W` while t < W, then
 /// `base·(1 + cos(π·(t − W)/(S − W)))/2`, so that no step is wasted at η = 0.
 pub fn rate(
