@@ -117,7 +117,7 @@ fn tables(view: &View, published: Option<&Published>) -> String {
     out
 }
 
-/// The runs without a result, if there are any.
+/// Section about the runs without a result, if there are any.
 fn unfinished(sweep: &Sweep, paths: &PagePaths) -> Option<String> {
     let mut rows = String::new();
     for run in sweep
@@ -146,7 +146,7 @@ fn unfinished(sweep: &Sweep, paths: &PagePaths) -> Option<String> {
     })
 }
 
-/// The name of a run, which leads to its folder if that is there.
+/// Name of a run, with a link to its folder if that exists.
 fn link(run: &Run, paths: &PagePaths) -> String {
     let name = run.row.run.trim_start_matches("runs/");
     match link_between(&paths.parent, &run.dir) {
@@ -155,7 +155,8 @@ fn link(run: &Run, paths: &PagePaths) -> String {
     }
 }
 
-/// The command of the sweep, the file, and where the single runs say theirs.
+/// Section with the command of the sweep and the file, and where to find those of single
+/// runs.
 fn repeat(sweep: &Sweep) -> String {
     let mut out = code(&command(sweep));
     if let Some(source) = &sweep.source {
@@ -178,7 +179,7 @@ fn repeat(sweep: &Sweep) -> String {
     out
 }
 
-/// The command that makes such a sweep.
+/// Command that starts an equal sweep.
 fn command(sweep: &Sweep) -> String {
     let settings = &sweep.settings;
     let mut words = vec!["vanc".to_string(), "sweep".into(), quote(&settings.file)];

@@ -1,4 +1,4 @@
-//! Keeping a screen on the terminal, and giving the terminal back.
+//! The terminal of `vanc watch`: it is kept up to date, and given back as it was.
 
 use super::screen;
 use super::state::{State, Watched};
@@ -10,21 +10,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Time between two looks at the run, at least.
+/// Shortest time between two reads of the run.
 const LOOK: Duration = Duration::from_millis(500);
-/// Reading takes at most one part of so many of the time.
+/// Reciprocal of the largest share of the time that may be spent on reading.
 const SHARE: u32 = 20;
 /// Longest time until a signal is noticed.
 const BLINK: Duration = Duration::from_millis(200);
 
-/// Why watching ended.
+/// Reason why watching ended.
 #[derive(Debug)]
 pub enum Left {
-    /// The run did; this is its last state.
+    /// The run ended, in this state.
     Ended(Box<Watched>),
     /// A key was pressed.
     Key,
-    /// A signal came, or Ctrl-C.
+    /// A signal came, or Ctrl-C was pressed.
     Signal(i32),
 }
 
@@ -76,7 +76,7 @@ fn has_ended(state: State) -> bool {
     }
 }
 
-/// The terminal while it is ours. However this ends, the terminal is given back.
+/// The terminal in raw mode; dropping it restores the terminal.
 struct Screen(DefaultTerminal);
 
 impl Screen {
@@ -116,7 +116,7 @@ fn failed(error: std::io::Error) -> Error {
         .help("send the output through a pipe for one plain picture: vanc watch RUN | cat")
 }
 
-/// What the keyboard says.
+/// Key that was pressed, as far as it matters.
 enum Pressed {
     Nothing,
     Redraw,
@@ -124,7 +124,7 @@ enum Pressed {
     Interrupt,
 }
 
-/// Waits so long for a key.
+/// Waits for a key, `wait` at most.
 fn key(wait: Duration) -> Result<Pressed> {
     if !event::poll(wait).map_err(failed)? {
         return Ok(Pressed::Nothing);
@@ -145,7 +145,7 @@ fn key(wait: Duration) -> Result<Pressed> {
     })
 }
 
-/// Where signals that end the process are written down instead.
+/// Registers signals that would end the process; each is written to the result instead.
 #[cfg(unix)]
 fn signals() -> Result<Arc<AtomicUsize>> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -157,7 +157,7 @@ fn signals() -> Result<Arc<AtomicUsize>> {
     Ok(came)
 }
 
-/// Where there are no Unix signals none comes.
+/// Stands in where there are no Unix signals: none ever comes.
 #[cfg(not(unix))]
 fn signals() -> Result<Arc<AtomicUsize>> {
     Ok(Arc::default())
