@@ -16,16 +16,16 @@ use super::{LANES, padded};
 /// Sizes of a dense layer, `I → O`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DenseGeometry {
-    /// Rows of the batch.
+    /// N, the number of rows in the batch.
     pub batch: usize,
-    /// I.
+    /// I, the number of inputs.
     pub inputs: usize,
-    /// O.
+    /// O, the number of outputs.
     pub outputs: usize,
 }
 
 impl DenseGeometry {
-    /// Multiplications and additions of one direction.
+    /// Number of multiplications and additions in one direction.
     pub fn flops(&self) -> f64 {
         2.0 * self.batch as f64 * self.inputs as f64 * self.outputs as f64
     }
@@ -40,14 +40,14 @@ impl DenseGeometry {
     }
 }
 
-/// Rows of a part.
+/// Rows of the batch in a part.
 const ROWS: usize = 32;
-/// Parts that larger layers are cut into at least.
+/// Least number of parts of a layer that is large enough.
 const PARTS: usize = 16;
-/// Multiplications from which a part is worth cutting.
+/// Number of multiplications from which a part is worth cutting.
 const WORTH: usize = 1 << 18;
 
-/// Parts by rows and by columns of a product.
+/// Number of parts by rows and by columns of a product.
 fn cut(batch: usize, depth: usize, columns: usize) -> (usize, usize) {
     let rows = batch.div_ceil(ROWS);
     let lines = columns.div_ceil(LANES);
@@ -58,15 +58,15 @@ fn cut(batch: usize, depth: usize, columns: usize) -> (usize, usize) {
     )
 }
 
-/// Scratch of [`forward`].
+/// Floats of scratch that [`forward`] needs.
 pub fn forward_scratch_len(g: &DenseGeometry) -> usize {
     let weights = padded(g.inputs) * padded(g.outputs);
     let partials = g.batch.div_ceil(ROWS) * partial_len(g.outputs);
     weights + partials + padded(g.outputs)
 }
 
-/// `y = x Wᵀ + b`: `x` `[N][I]`, `w` `O×I`, `bias` `[O]`, `y` `[N][O]`, rows of `x` and
-/// `y` padded. With `moments`, also the statistics of `y`.
+/// Computes `y = x Wᵀ + b`: `x` `[N][I]`, `w` `O×I`, `bias` `[O]`, `y` `[N][O]`, the rows of
+/// `x` and `y` padded. With `moments`, also the statistics of `y`.
 #[allow(clippy::too_many_arguments)]
 pub fn forward(
     pool: &Pool,
@@ -143,8 +143,12 @@ pub fn forward(
     }
 }
 
-/// The columns of a product that are a tail: `left` by the `few` rows of `weights`, each
-/// as long as a row of `left`, to the sixteen from `to` on, rows `out_row` apart.
+/// Computes the columns of a product that are a tail: `left` times the `few` rows of
+/// `weights`, each as long as a row of `left`. The result goes to the sixteen columns from
+/// `to` on, in rows `out_row` apart.
+///
+/// # Safety
+/// As for [`dots`].
 unsafe fn tail_product(
     isa: Isa,
     left: Left,
@@ -163,7 +167,7 @@ unsafe fn tail_product(
     unsafe { dots(isa, left, right, left.row / LANES, to, out_row, onto) };
 }
 
-/// Lays the weight out as `[O/16][I][16]`, a tail of outputs as `[tail][padded(I)]`.
+/// Lays out the weight as `[O/16][I][16]`, and a tail of outputs as `[tail][padded(I)]`.
 fn block_weights(pool: &Pool, g: &DenseGeometry, w: &[f32], to: &mut [f32]) {
     let shape = WeightShape {
         out_channels: g.outputs,
@@ -192,20 +196,20 @@ fn block_weights(pool: &Pool, g: &DenseGeometry, w: &[f32], to: &mut [f32]) {
 }
 
 simd! {
-    /// See [`read_block`].
+    /// Reads a block of the weight; see [`read_block`].
     ///
     /// # Safety
-    /// As there.
+    /// As for [`read_block`], but for the instruction set.
     fn dense_block(w: *const f32, shape: WeightShape, at: (usize, usize), to: *mut f32)
         = read_block
 }
 
-/// Scratch of [`input_gradient`].
+/// Floats of scratch that [`input_gradient`] needs.
 pub fn input_gradient_scratch_len(g: &DenseGeometry) -> usize {
     padded(g.inputs) * padded(g.outputs)
 }
 
-/// `∂C/∂x = dy W`, `[N][I]`; added to what `dx` holds where `accumulate` says so.
+/// Computes `dx = dy W`, `[N][I]`, or adds it to `dx` if `accumulate` is set.
 pub fn input_gradient(
     pool: &Pool,
     g: &DenseGeometry,
@@ -293,16 +297,16 @@ pub fn input_gradient(
     });
 }
 
-/// Inputs, by sixteen, of a part of [`weight_gradient`].
+/// Inputs, in lines of sixteen, of a part of [`weight_gradient`].
 const PIECE: usize = 8;
 
-/// Scratch of [`weight_gradient`].
+/// Floats of scratch that [`weight_gradient`] needs.
 pub fn weight_gradient_scratch_len(threads: usize) -> usize {
     threads * LANES * PIECE * LANES
 }
 
-/// `∂C/∂W = dyᵀ x`, `O×I`, and `∂C/∂b = Σ dy`, `[O]`, both overwritten: of the outputs
-/// from `first` on, as many as `dw` has rows.
+/// Computes `dw = dyᵀ x`, `O×I`, and `db = Σ dy`, `[O]`, of the outputs from `first` on, as
+/// many as `dw` has rows.
 #[allow(clippy::too_many_arguments)]
 pub fn weight_gradient(
     pool: &Pool,

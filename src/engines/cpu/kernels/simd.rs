@@ -1,4 +1,4 @@
-//! Sixteen floats at a time, by whatever instructions the processor has.
+//! Vectors of sixteen floats, computed by the instructions that the processor has.
 //!
 //! A kernel is written once, generic over [`Simd`] and always inlined; [`simd!`] makes
 //! one compiled copy an instruction set and the function that chooses among them at run
@@ -14,7 +14,7 @@ const VARIABLE: &str = "VANC_ISA";
 /// An instruction set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Isa {
-    /// What every processor of the architecture has.
+    /// Instructions that every processor of the architecture has.
     Portable,
     /// 256-bit vectors with fused multiply-add.
     Avx2,
@@ -23,7 +23,7 @@ pub enum Isa {
 }
 
 impl Isa {
-    /// The best that this processor has.
+    /// Best instruction set of this processor.
     pub fn best() -> Isa {
         #[cfg(target_arch = "x86_64")]
         {
@@ -39,7 +39,7 @@ impl Isa {
         Isa::Portable
     }
 
-    /// The set that `VANC_ISA` names, or the best one where it is not set.
+    /// Instruction set that `VANC_ISA` names, or the best one if it is not set.
     ///
     /// # Errors
     /// When the variable names no instruction set, or one that this processor lacks.
@@ -61,7 +61,7 @@ impl Isa {
         }
     }
 
-    /// Every instruction set that this processor has.
+    /// Lists the instruction sets of this processor.
     pub fn all() -> impl Iterator<Item = Isa> {
         [Isa::Portable, Isa::Avx2, Isa::Avx512]
             .into_iter()
@@ -79,17 +79,18 @@ impl std::fmt::Display for Isa {
     }
 }
 
-/// Sixteen floats.
+/// Operations on vectors of sixteen floats, by one instruction set.
 ///
 /// # Safety
-/// The methods may only run where the instruction set is present, and pointers must be
-/// good for sixteen floats (of any alignment).
+/// S is present: a method may only run on a processor that has the instruction set.
+/// Pointers must be good for sixteen floats, of any alignment.
 pub trait Simd: Copy {
-    /// The floats.
+    /// Sixteen floats.
     type V: Copy;
-    /// Rows of sixteen floats that fit the registers beside what a product loads.
+    /// Number of vectors that fit into the registers as sums, beside the operands of a
+    /// product.
     const ROWS: usize;
-    /// Whether two columns of that many rows do.
+    /// Whether twice as many sums fit, for two vectors a row.
     const PAIR: bool;
 
     unsafe fn splat(x: f32) -> Self::V;
@@ -98,17 +99,17 @@ pub trait Simd: Copy {
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
-    /// `a·b + c`.
+    /// Computes `a·b + c`, rounded once where the instruction set can.
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
-    /// The larger; `b` where either is NaN.
+    /// Takes the larger, or `b` if either is NaN.
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
-    /// The smaller; `b` where either is NaN.
+    /// Takes the smaller, or `b` if either is NaN.
     unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
-    /// `1/x` of finite numbers, to a unit in the last place.
+    /// Computes `1/x` of finite numbers, to a unit in the last place.
     unsafe fn reciprocal(x: Self::V) -> Self::V;
-    /// `a` where `x > 0`, else `b`.
+    /// Selects `a` where `x > 0`, else `b`.
     unsafe fn if_positive(x: Self::V, a: Self::V, b: Self::V) -> Self::V;
-    /// The sum of each row.
+    /// Sums each of sixteen vectors.
     #[inline(always)]
     unsafe fn sums(rows: [Self::V; 16]) -> Self::V {
         let mut square = [[0.0f32; 16]; 16];
@@ -126,7 +127,7 @@ pub trait Simd: Copy {
             sum
         }
     }
-    /// Transposes sixteen rows of sixteen floats, whose starts are `stride` apart.
+    /// Transposes 16×16 floats; `from_stride` and `to_stride` are the distances between rows.
     unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
         for row in 0..16 {
             for column in 0..16 {
@@ -139,7 +140,7 @@ pub trait Simd: Copy {
     }
 }
 
-/// Defines a function that runs `generic::<S>` with the instructions of an [`Isa`].
+/// Defines a function that runs `generic::<S>`, compiled for and chosen by an [`Isa`].
 macro_rules! simd {
     ($(#[$doc:meta])* $vis:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) = $generic:ident) => {
         $(#[$doc])*
@@ -175,7 +176,7 @@ macro_rules! simd {
 }
 pub(crate) use simd;
 
-/// Plain Rust, which the compiler vectorises as far as the target allows.
+/// Plain Rust, vectorised by the compiler as far as the target allows.
 #[derive(Clone, Copy)]
 pub struct Portable;
 
@@ -253,7 +254,7 @@ mod x86 {
     use super::Simd;
     use std::arch::x86_64::*;
 
-    /// AVX-512F.
+    /// The AVX-512F instruction set.
     #[derive(Clone, Copy)]
     pub struct Avx512;
 
@@ -382,7 +383,7 @@ mod x86 {
         }
     }
 
-    /// AVX2 with FMA, two registers at a time.
+    /// The AVX2 and FMA instruction sets, with two registers for a vector.
     #[derive(Clone, Copy)]
     pub struct Avx2;
 
@@ -459,15 +460,15 @@ mod x86 {
     }
 }
 
-/// Puts the thread's old mode back when dropped.
+/// Floating-point mode of a thread before a change; restored on drop.
 pub struct FloatMode(#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] u32);
 
-/// Makes subnormal results and operands zero on this thread: they cost a hundred times
-/// a normal number, and vanishing gradients are full of them.
+/// Makes subnormal results and operands zero on this thread. They cost a hundred times as
+/// much as normal numbers, and vanishing gradients are full of them.
 pub fn flush_to_zero() -> FloatMode {
     #[cfg(target_arch = "x86_64")]
     {
-        /// FTZ and DAZ.
+        /// Bits FTZ and DAZ of MXCSR.
         const FLUSH: u32 = 0x8040;
         let old = read_mode();
         if old & FLUSH != FLUSH {

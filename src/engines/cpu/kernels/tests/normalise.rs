@@ -1,10 +1,10 @@
-//! Batch norm, activation and weighted skip, forward and backward.
+//! Tests of batch norm, activation and weighted skip, forward and backward.
 
 use super::super::normalise::{self, Blend, Fused, GradientSlice, Gradients, Norm, Weights};
 use super::super::{Activation, Moments, moments, padded};
 use super::support::*;
 
-/// Activation and its derivative in double precision.
+/// Computes an activation and its derivative in double precision.
 fn exact(activation: Activation, x: f64) -> (f64, f64) {
     match activation {
         Activation::Identity => (x, 1.0),
@@ -28,12 +28,12 @@ fn exact(activation: Activation, x: f64) -> (f64, f64) {
 #[derive(Clone, Copy, Debug)]
 struct Case {
     images: usize,
-    /// Positions of an image.
+    /// Number of positions in an image.
     positions: usize,
     channels: usize,
     normed: bool,
     activation: Activation,
-    /// Positions with weights of their own, where there is a blend; 0 for a gate.
+    /// Number of positions with weights of their own, if there is a blend; 0 for a gate.
     plane: Option<usize>,
 }
 

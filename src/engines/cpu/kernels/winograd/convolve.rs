@@ -1,4 +1,4 @@
-//! The pass from input to output, of the convolution and of its input gradient.
+//! The Winograd pass from input to output, of a convolution and of its input gradient.
 
 use super::super::LANES;
 use super::super::gemm::{Left, Onto, Out, Right, product};
@@ -12,20 +12,21 @@ use super::tiles::{Tiles, finish_tiles, transform_tiles};
 use super::transform::Phase;
 use super::{Direction, Tiling, plane_len};
 
-/// Tiles whose transforms many channels share ([`ConvolvePass::wide`]).
+/// Largest chunk of tiles in a pass with many channels ([`ConvolvePass::wide`]).
 const SHARED_TILES: usize = 128;
-/// Tiles transformed by one part there.
+/// Tiles that one part transforms in such a pass.
 const TRANSFORMED: usize = 4;
-/// Outputs, by sixteen, of a part there, and inputs, by sixteen, of a piece of filters:
-/// 36 × 32 × 64 floats are 295 kB. (Sums of twice as many inputs at once would gain 2 %
-/// of the time and lose a third of the precision.)
+/// Outputs, in lines of sixteen, that one part of such a pass computes. With [`IN_PIECE`], 36
+/// × 32 × 64 floats of filters are 295 kB. (Sums of twice as many inputs at once would gain 2
+/// % of the time and lose a third of the precision.)
 const OUT_PIECE: usize = 2;
+/// Inputs, in lines of sixteen, of a piece of filters in such a pass.
 const IN_PIECE: usize = 4;
 
-/// A pass and how it is cut up.
+/// A pass over tiles and its division into parts.
 pub struct Convolution {
     tiling: Tiling,
-    /// Tiles of a part (narrow) or of a chunk (wide).
+    /// Tiles of a part (few channels) or of a chunk (many channels).
     block: usize,
     with_moments: bool,
 }
@@ -56,11 +57,12 @@ impl Convolution {
         convolution
     }
 
-    /// Lines of a plane of input, and of output.
+    /// Lines of channels in a plane of input, over all phases.
     fn ins(&self) -> usize {
         self.tiling.in_phases().len() * self.tiling.in_lines()
     }
 
+    /// Lines of channels in a plane of output, over all phases.
     fn outs(&self) -> usize {
         self.tiling.out_phases().len() * self.tiling.out_lines()
     }
@@ -69,7 +71,8 @@ impl Convolution {
         self.tiling.total.div_ceil(self.block)
     }
 
-    /// Transformed filters, transformed tiles, and the sums for moments.
+    /// Floats of shared scratch: transformed filters, transformed tiles, and the sums for
+    /// moments.
     fn shared_lens(&self) -> [usize; 3] {
         let points = self.tiling.points();
         let moments = if self.with_moments {
@@ -85,7 +88,7 @@ impl Convolution {
         }
     }
 
-    /// A thread's tiles or filters, its products, and its spare blocks.
+    /// Floats of a thread's scratch: tiles or filters, products, and spare blocks.
     fn thread_lens(&self) -> [usize; 3] {
         let points = self.tiling.points();
         if self.tiling.is_narrow() {
@@ -150,7 +153,7 @@ impl Convolution {
     }
 }
 
-/// A pass with its operands.
+/// A pass with its operands and scratch.
 struct ConvolvePass<'a> {
     plan: &'a Convolution,
     isa: Isa,
@@ -165,10 +168,10 @@ struct ConvolvePass<'a> {
 }
 
 impl ConvolvePass<'_> {
-    /// A thread's scratch as its three parts.
+    /// Scratch of one thread: tiles or filters, products, and spare blocks.
     ///
     /// # Safety
-    /// Only that thread calls this.
+    /// Only that thread uses the result.
     unsafe fn own(&self, thread: usize) -> [*mut f32; 3] {
         let lens = self.plan.thread_lens();
         let total: usize = lens.iter().sum();
@@ -192,8 +195,8 @@ impl ConvolvePass<'_> {
         }
     }
 
-    /// Few channels: filters are transformed once, and a part takes a block of tiles all
-    /// the way.
+    /// Runs a pass with few channels: filters are transformed once, and each part takes a
+    /// block of tiles through the whole pass.
     fn narrow(&self, pool: &Pool) {
         self.narrow_filters(pool);
         let t = &self.plan.tiling;
@@ -229,7 +232,7 @@ impl ConvolvePass<'_> {
         });
     }
 
-    /// Transforms all filters.
+    /// Transforms all filters into shared scratch.
     fn narrow_filters(&self, pool: &Pool) {
         let t = &self.plan.tiling;
         let depth = self.plan.ins() * LANES;
@@ -256,7 +259,11 @@ impl ConvolvePass<'_> {
         });
     }
 
-    /// The products of a block of tiles, `in_plane` being the distance of their planes.
+    /// Multiplies a block of transformed tiles, whose planes are `in_plane` apart, by the
+    /// filters.
+    ///
+    /// # Safety
+    /// `tiles` and `products` are one thread's, and the filters have been transformed.
     unsafe fn narrow_products(&self, tiles: *const f32, in_plane: usize, products: Tiles) {
         let t = &self.plan.tiling;
         let depth = self.plan.ins() * LANES;
@@ -290,9 +297,9 @@ impl ConvolvePass<'_> {
         }
     }
 
-    /// Many channels: a chunk of tiles is transformed for all, then a part takes 32
-    /// outputs of a phase, and transforms their filters a piece at a time, to use them at
-    /// once.
+    /// Runs a pass with many channels: each chunk of tiles is transformed for all threads;
+    /// then each part takes 32 outputs of a phase, and transforms their filters piece by
+    /// piece, to use them at once.
     fn wide(&self, pool: &Pool) {
         let t = &self.plan.tiling;
         let pieces = t.out_lines().div_ceil(OUT_PIECE);
@@ -339,7 +346,11 @@ impl ConvolvePass<'_> {
         }
     }
 
-    /// The products of tiles for one phase of `width` blocks of outputs from block `out`.
+    /// Multiplies tiles by the filters of one phase, for `width` blocks of outputs from block
+    /// `out` on.
+    ///
+    /// # Safety
+    /// `filters`, `spare` and `products` are one thread's, and no thread writes `tiles`.
     unsafe fn wide_products(
         &self,
         (filters, spare): (*mut f32, *mut f32),
@@ -403,7 +414,11 @@ impl ConvolvePass<'_> {
         }
     }
 
-    /// Products to output of one phase, with the sums for moments.
+    /// Transforms products to outputs of one phase, and sums them for the moments.
+    ///
+    /// # Safety
+    /// `products` are one thread's, and no other thread touches these positions and channels of
+    /// the output.
     unsafe fn finish(&self, phase: Phase, products: Tiles, block: usize, out: usize, width: usize) {
         let t = &self.plan.tiling;
         let partials = if self.plan.with_moments {
