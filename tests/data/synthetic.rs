@@ -1,11 +1,11 @@
-//! The dataset drawn in the program.
+//! Tests of the synthetic dataset.
 
 use crate::support::{bad, cifar_shape, mnist_shape, request, says, small, synthetic};
 use std::sync::Mutex;
 use vanc::data::{Sampler, load};
 use vanc::ir::{DatasetKind, Shape, Synthetic};
 
-/// Writes one row of images a class, to be looked at after the drawing was changed:
+/// Writes a sheet with one row of images a class, to look at after a change of the drawing:
 /// `VANC_SHEET=sheet.png cargo test --test data -- --ignored contact_sheet`.
 #[test]
 #[ignore = "writes a picture for a person to look at"]

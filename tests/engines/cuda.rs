@@ -1,5 +1,5 @@
-//! The compiled engine on a GPU against the same on the CPU, on every network; skipped
-//! where there is no GPU.
+//! Tests of the compiled engine on a GPU against the same on the CPU, on every network;
+//! skipped where there is no GPU.
 
 use crate::networks::NETWORKS;
 use crate::support::{AT, batch, card, cpu, cuda, model, state};
@@ -91,7 +91,7 @@ fn twenty_steps_lose_what_the_cpu_loses() {
     }
 }
 
-/// Something of everything that has a state.
+/// Layers of every kind that has a state.
 const EVERYTHING: &str = "
     conv(8, kernel: 3) batch_norm relu
     skip variable { conv(6, kernel: 3, stride: 2) batch_norm relu }
@@ -183,7 +183,7 @@ fn batches_made_on_the_card_are_those_of_the_host() {
     }
 }
 
-/// Hidden layers that one launch runs, of every kind that it knows.
+/// Hidden layers of every kind that a single launch can run.
 const NARROW: &str = "
     linear(10)
     skip variable { batch_norm relu linear(10) }
@@ -229,7 +229,7 @@ fn narrow_mlps_are_those_of_the_cpu() {
     }
 }
 
-/// A batch by the definition of [`Order`].
+/// Makes a batch by the definition of [`Order`].
 fn on_host(images: &Images, order: &Order, index: usize) -> Batch {
     let chosen = order.images.chunks(images.batch).nth(index).unwrap();
     let mut batch = Batch {

@@ -1,4 +1,4 @@
-//! The page in a real browser, where Chromium is.
+//! Tests of the page in a real browser, if Chromium is installed.
 
 use crate::support::{run, succeed, sweep};
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ fn chromium() -> Option<PathBuf> {
     found
 }
 
-/// The document that the browser makes of `page` in a window so wide, and what it says.
+/// Opens `page` in a window of this width; returns the browser's document, and its messages.
 fn open(chromium: &Path, page: &Path, width: u32) -> (String, String) {
     let profile = tempfile::tempdir().expect("a folder");
     let output = Command::new(chromium)
@@ -108,8 +108,8 @@ fn pages_open_without_errors_and_fit_a_phone() {
     }
 }
 
-/// The page with a script, which it does not allow itself, that tells the widths of the
-/// window, of the page and of the narrowest figure.
+/// Adds a script, which the page itself does not allow, that tells the widths of the window,
+/// of the page and of the narrowest figure.
 fn with_a_measure(html: &str) -> String {
     let script = "<script>
         const widths = [...document.querySelectorAll('figure svg')].map(
@@ -121,7 +121,7 @@ fn with_a_measure(html: &str) -> String {
         .replace("</body>", script)
 }
 
-/// The test above can fail: a script that the page does not allow is an error.
+/// A script that the page does not allow is an error, so the test above can fail.
 #[test]
 fn errors_on_the_console_are_seen() {
     let Some(chromium) = chromium() else {

@@ -1,9 +1,10 @@
-//! The page and the figures: what is in them, and what stops them.
+//! Tests of the page and the figures: their contents, and the inputs that stop them.
 
 use crate::support::{COMPLAINT, copy, fail, run, succeed, sweep};
 use std::path::Path;
 
-/// The page of the sweep or run in `dir`, and the folder of its figures.
+/// Writes the page of the sweep or run in `dir`; returns its text, and the folder of its
+/// figures.
 fn report(dir: &Path) -> (String, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().join("page.html");
@@ -66,7 +67,7 @@ fn a_sweep_becomes_figures_and_tables() {
     }
 }
 
-/// The mean and deviation in a table are those of the runs.
+/// Mean and deviation in a table are those of the runs.
 #[test]
 fn tables_hold_means_and_deviations() {
     let results = std::fs::read_to_string(sweep().join("results.jsonl")).expect("results");

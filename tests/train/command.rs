@@ -1,4 +1,4 @@
-//! `vanc train` and `vanc eval` as a whole, with the reference engine.
+//! Tests of `vanc train` and `vanc eval` as a whole, with the reference engine.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ train {
 }
 ";
 
-/// The model of `SOURCE` under the params and settings of `options`.
+/// Checks `SOURCE` under the params and settings of `options`.
 fn model(source: &str, options: &Options) -> Model {
     let of = |target, flags: &[(String, String)]| -> Vec<Override> {
         let flags = flags.iter().cloned();
@@ -80,7 +80,7 @@ fn evaluation(target: PathBuf) -> eval::Options {
     }
 }
 
-/// Tensors and log without seconds.
+/// Checkpoint and log of a run, without seconds.
 fn outcome(dir: &Path) -> (Checkpoint, Vec<String>) {
     (crate::support::last(dir), crate::support::log(dir))
 }

@@ -1,4 +1,4 @@
-//! Event files, read back by TensorBoard.
+//! Tests of event files, read back by TensorBoard.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -37,7 +37,7 @@ fn train(dir: &Path, flags: &[&str]) -> Output {
     output
 }
 
-/// A Python that has TensorBoard: `VANC_PYTHON`, else `python3`.
+/// Finds a Python that has TensorBoard: `VANC_PYTHON`, else `python3`.
 fn python() -> Option<String> {
     let python = std::env::var("VANC_PYTHON").unwrap_or("python3".into());
     let has_it = Command::new(&python)
@@ -58,7 +58,7 @@ fn read(python: &str, run: &Path) -> Scalars {
     serde_json::from_value(json["scalars"].clone()).unwrap()
 }
 
-/// What the log says.
+/// Scalars that the log contains.
 fn expected(lines: &[Line]) -> Scalars {
     let curve = |split: Split, value: &dyn Fn(&Line) -> Option<f64>| {
         let lines = lines.iter().filter(|line| line.split == split);
@@ -79,8 +79,8 @@ fn expected(lines: &[Line]) -> Scalars {
     .into()
 }
 
-/// The run in one go, in two, in two of which one forgets the flag, and with the flag
-/// only at the end: TensorBoard sees every point of the log once.
+/// TensorBoard sees every point of the log once, for the run in one go, in two, in two of
+/// which one lacks the flag, and with the flag only at the end.
 #[test]
 fn tensorboard_reads_what_the_log_says() {
     let Some(python) = python() else {

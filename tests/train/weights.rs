@@ -1,4 +1,4 @@
-//! Starting weights from files.
+//! Tests of starting weights from files.
 
 use safetensors::tensor::{Dtype, TensorView};
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use vanc::span::Span;
 use vanc::tensor::Tensor;
 use vanc::train::weights;
 
-/// `skip variable { fc: linear(2, bias: true) ; norm: batch_norm }` over 1×1×2 images.
+/// Checks `skip variable { fc: linear(2, bias: true) ; norm: batch_norm }` over 1×1×2 images.
 fn model() -> Model {
     let flat = Shape::Flat(2);
     let layer = |path: &str, op: Op| Layer {
@@ -61,7 +61,7 @@ fn initial() -> Vec<Tensor> {
         .collect()
 }
 
-/// A file of (name, kind, shape, bytes).
+/// Writes a file of (name, kind, shape, bytes).
 fn file(tensors: &[(&str, Dtype, Vec<usize>, Vec<u8>)]) -> (TempDir, PathBuf) {
     let dir = tempdir().unwrap();
     let path = dir.path().join("w.safetensors");

@@ -1,12 +1,12 @@
-//! Several processes that train one network: what needs no GPU, and, where there are two
-//! GPUs or the stand-ins of `tests/emulator`, whole runs.
+//! Tests of several processes that train one network: those that need no GPU, and whole runs
+//! where there are two GPUs or the stand-ins of `tests/emulator`.
 
 mod program;
 mod ranks;
 
 use vanc::engines::cuda::{self, Library};
 
-/// Whether this machine can run several processes; else says why not.
+/// Whether this machine can run several processes; says why if not.
 fn can_run() -> bool {
     let found = match cuda::count() {
         // A card of the emulator serves any number of processes.
