@@ -32,17 +32,15 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// The failure to write `path`, with advice that depends on its cause.
 pub fn write_error(path: &Path, error: std::io::Error) -> Error {
-    use std::io::ErrorKind;
+    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     let kind = error.kind();
     let failure = Error::io("write", path, error);
-    match kind {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            failure.help("make room on the disk; --resume goes on from the last checkpoint")
-        }
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            failure.help("name a folder that can be written with --out DIR")
-        }
-        _ => failure,
+    if matches!(kind, StorageFull | QuotaExceeded) {
+        failure.help("make room on the disk; --resume goes on from the last checkpoint")
+    } else if matches!(kind, PermissionDenied | ReadOnlyFilesystem) {
+        failure.help("name a folder that can be written with --out DIR")
+    } else {
+        failure
     }
 }
 

@@ -113,7 +113,7 @@ impl Request<'_> {
 type Report<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
 /// Loads the dataset of `request` from its files, or draws it. Files are looked for in
-/// [`Request::dir`], else in [`folder`].
+/// [`Request::dir`], else in [`folder()`].
 ///
 /// `progress(done, total)` may be called from several threads, and so out of order.
 ///

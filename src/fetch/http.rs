@@ -104,6 +104,10 @@ impl Client {
     }
 
     /// Translates a client's error into a failure of the mirror.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the client's errors, of which more may come, tell the rest themselves"
+    )]
     pub fn failure(&self, error: ureq::Error) -> Failure {
         match error {
             ureq::Error::Timeout(_) => {

@@ -73,6 +73,10 @@ fn temporary(dir: &Path, member: &Member) -> PathBuf {
 }
 
 /// Path of `entry`, without `.`, if it is a plain file; none if it is a folder.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "archives have kinds of entries that nobody knows"
+)]
 fn plain_file<R: Read>(entry: &Entry<R>, archive: &Path) -> Result<Option<PathBuf>> {
     let path = entry.path().map_err(|e| unreadable(archive, e))?;
     let mut name = PathBuf::new();

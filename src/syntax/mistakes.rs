@@ -1,5 +1,8 @@
 //! Common mistakes that can be recognized by the text around them.
 
+// Of the grammar's hundred rules, a few can come to each place.
+#![expect(clippy::wildcard_enum_match_arm)]
+
 use super::parse::Rule;
 use super::parse_failure::{ParseFailure, is_keyword};
 use super::punctuation::{number, point, quote, sign};

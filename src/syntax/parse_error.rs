@@ -1,5 +1,8 @@
 //! Diagnostics of syntax errors, in a reader's words.
 
+// Of the grammar's hundred rules, a few can come to each place.
+#![expect(clippy::wildcard_enum_match_arm)]
+
 use super::mistakes::{VALUE, known_mistake};
 use super::parse::Rule;
 use super::parse_failure::ParseFailure;

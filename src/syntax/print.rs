@@ -104,7 +104,15 @@ impl Printer<'_> {
         let prefix = format!("{}: ", setting.key.node);
         match &setting.value.kind {
             ExprKind::Call(call) => self.call_line(INDENT, &prefix, call),
-            _ => self.line(INDENT, &format!("{prefix}{}", print_expr(&setting.value))),
+            ExprKind::Int(_)
+            | ExprKind::Float(_)
+            | ExprKind::Bool(_)
+            | ExprKind::List(_)
+            | ExprKind::Unary(..)
+            | ExprKind::Binary(..)
+            | ExprKind::If(..) => {
+                self.line(INDENT, &format!("{prefix}{}", print_expr(&setting.value)));
+            }
         }
     }
 
@@ -335,9 +343,9 @@ fn expression(expr: &Expr, least: u8) -> String {
         }
         ExprKind::Binary(op, left, right) => {
             let own = op.precedence();
-            let (left_least, right_least) = match op {
-                BinaryOp::Power => (own + 1, own),
-                _ => (own, own + 1),
+            let (left_least, right_least) = match *op == BinaryOp::Power {
+                true => (own + 1, own),
+                false => (own, own + 1),
             };
             let left = expression(left, left_least);
             let right = expression(right, right_least);

@@ -43,6 +43,11 @@ pub struct Watched {
 
 impl Watched {
     /// Looks at the run in `dir`. What a writing process has half written is left out.
+    ///
+    /// # Errors
+    ///
+    /// When `dir` is no folder of a run, nor one that a run may begin in, and when its files
+    /// cannot be read.
     pub fn read(dir: &Path) -> Result<Watched> {
         refuse(dir)?;
         // First, for a run may end between this look and those at its files.

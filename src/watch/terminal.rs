@@ -29,6 +29,10 @@ pub enum Left {
 }
 
 /// Shows the run in `dir` until it ends or somebody leaves.
+///
+/// # Errors
+///
+/// When the run cannot be read ([`Watched::read`]), and when the terminal cannot be used.
 pub fn watch(dir: &Path) -> Result<Left> {
     let first = Watched::read(dir)?;
     if has_ended(first.state) {
@@ -132,13 +136,16 @@ fn key(wait: Duration) -> Result<Pressed> {
     Ok(match event::read().map_err(failed)? {
         Event::Resize(..) => Pressed::Redraw,
         Event::Key(key) if key.kind == KeyEventKind::Release => Pressed::Nothing,
-        Event::Key(key) => match key.code {
-            KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => {
+        Event::Key(key) => {
+            let control = key.modifiers.contains(KeyModifiers::CONTROL);
+            if key.code == KeyCode::Char('c') && control {
                 Pressed::Interrupt
+            } else if matches!(key.code, KeyCode::Char('q') | KeyCode::Esc) {
+                Pressed::Quit
+            } else {
+                Pressed::Nothing
             }
-            KeyCode::Char('q') | KeyCode::Esc => Pressed::Quit,
-            _ => Pressed::Nothing,
-        },
+        }
         Event::FocusGained | Event::FocusLost | Event::Mouse(_) | Event::Paste(_) => {
             Pressed::Nothing
         }

@@ -46,7 +46,7 @@ impl Leader {
 impl Drop for Leader {
     fn drop(&mut self) {
         if self.links.has_ended() {
-            // SAFETY: it is not used again.
+            // SAFETY: dropped once, here, and the field is not used again.
             unsafe { ManuallyDrop::drop(&mut self.engine) };
         }
     }

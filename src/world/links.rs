@@ -143,8 +143,8 @@ impl Links {
         self.shared.ended.load(Ordering::SeqCst)
     }
 
-    /// Tells the other ranks that the run has ended, perhaps by a signal, and waits at most
-    /// [`PARTING`] for each to close its connection. Rank 0 calls it.
+    /// Tells the other ranks that the run has ended, perhaps by a signal, and waits some
+    /// seconds for each to close its connection. Rank 0 calls it.
     pub fn end(&self, signal: Option<i32>) {
         self.shared.ended.store(true, Ordering::SeqCst);
         // One that does not hear of it any more has ended by itself.

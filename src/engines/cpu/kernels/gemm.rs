@@ -41,7 +41,7 @@ impl Onto {
         match self {
             // SAFETY: within the caller's row.
             Onto::Row(row) => Onto::Row(unsafe { row.add(column) }),
-            other => other,
+            Onto::Nothing | Onto::Itself => self,
         }
     }
 }

@@ -150,25 +150,33 @@ macro_rules! simd {
             #[allow(clippy::too_many_arguments)]
             #[target_feature(enable = "avx512f")]
             unsafe fn avx512($($arg: $type),*) {
-                // SAFETY: passed on to the caller.
+                // SAFETY: the caller's promises, and the set is enabled here.
                 unsafe { $generic::<$crate::engines::cpu::kernels::simd::Avx512>($($arg),*) }
             }
             #[cfg(target_arch = "x86_64")]
             #[allow(clippy::too_many_arguments)]
             #[target_feature(enable = "avx2,fma")]
             unsafe fn avx2($($arg: $type),*) {
-                // SAFETY: passed on to the caller.
+                // SAFETY: the caller's promises, and the set is enabled here.
                 unsafe { $generic::<$crate::engines::cpu::kernels::simd::Avx2>($($arg),*) }
             }
-            // SAFETY: `Pool` offers no more than the processor has; the rest is passed
-            // on to the caller.
+            // SAFETY: the processor has the set, since `Pool` offers no other; the rest is
+            // the caller's promise.
             unsafe {
                 match isa {
                     #[cfg(target_arch = "x86_64")]
                     $crate::engines::cpu::kernels::Isa::Avx512 => avx512($($arg),*),
                     #[cfg(target_arch = "x86_64")]
                     $crate::engines::cpu::kernels::Isa::Avx2 => avx2($($arg),*),
-                    _ => $generic::<$crate::engines::cpu::kernels::simd::Portable>($($arg),*),
+                    // Elsewhere there is no other set.
+                    #[cfg(not(target_arch = "x86_64"))]
+                    $crate::engines::cpu::kernels::Isa::Avx512
+                    | $crate::engines::cpu::kernels::Isa::Avx2 => {
+                        $generic::<$crate::engines::cpu::kernels::simd::Portable>($($arg),*)
+                    }
+                    $crate::engines::cpu::kernels::Isa::Portable => {
+                        $generic::<$crate::engines::cpu::kernels::simd::Portable>($($arg),*)
+                    }
                 }
             }
         }
@@ -191,7 +199,6 @@ impl Portable {
     }
 }
 
-// SAFETY of the bodies below: the pointers are good for sixteen floats.
 impl Simd for Portable {
     type V = Floats;
     const ROWS: usize = 4;
@@ -203,10 +210,12 @@ impl Simd for Portable {
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Floats {
+        // SAFETY: the caller gives sixteen readable floats, of any alignment.
         Floats(unsafe { from.cast::<[f32; 16]>().read_unaligned() })
     }
     #[inline(always)]
     unsafe fn store(to: *mut f32, x: Floats) {
+        // SAFETY: the caller gives sixteen writable floats, of any alignment.
         unsafe { to.cast::<[f32; 16]>().write_unaligned(x.0) }
     }
     #[inline(always)]
@@ -258,7 +267,6 @@ mod x86 {
     #[derive(Clone, Copy)]
     pub struct Avx512;
 
-    // SAFETY of the bodies below: the trait's own contract.
     impl Simd for Avx512 {
         type V = __m512;
         const ROWS: usize = 14;
@@ -266,42 +274,54 @@ mod x86 {
 
         #[inline(always)]
         unsafe fn splat(x: f32) -> __m512 {
+            // SAFETY: AVX-512F is present by the trait's contract.
             unsafe { _mm512_set1_ps(x) }
         }
         #[inline(always)]
         unsafe fn load(from: *const f32) -> __m512 {
+            // SAFETY: AVX-512F is present by the trait's contract,
+            // and the caller gives sixteen readable floats.
             unsafe { _mm512_loadu_ps(from) }
         }
         #[inline(always)]
         unsafe fn store(to: *mut f32, x: __m512) {
+            // SAFETY: AVX-512F is present by the trait's contract,
+            // and the caller gives sixteen writable floats.
             unsafe { _mm512_storeu_ps(to, x) }
         }
         #[inline(always)]
         unsafe fn add(a: __m512, b: __m512) -> __m512 {
+            // SAFETY: AVX-512F is present by the trait's contract.
             unsafe { _mm512_add_ps(a, b) }
         }
         #[inline(always)]
         unsafe fn sub(a: __m512, b: __m512) -> __m512 {
+            // SAFETY: AVX-512F is present by the trait's contract.
             unsafe { _mm512_sub_ps(a, b) }
         }
         #[inline(always)]
         unsafe fn mul(a: __m512, b: __m512) -> __m512 {
+            // SAFETY: AVX-512F is present by the trait's contract.
             unsafe { _mm512_mul_ps(a, b) }
         }
         #[inline(always)]
         unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
+            // SAFETY: AVX-512F is present by the trait's contract.
             unsafe { _mm512_fmadd_ps(a, b, c) }
         }
         #[inline(always)]
         unsafe fn max(a: __m512, b: __m512) -> __m512 {
+            // SAFETY: AVX-512F is present by the trait's contract.
             unsafe { _mm512_max_ps(a, b) }
         }
         #[inline(always)]
         unsafe fn min(a: __m512, b: __m512) -> __m512 {
+            // SAFETY: AVX-512F is present by the trait's contract.
             unsafe { _mm512_min_ps(a, b) }
         }
         #[inline(always)]
         unsafe fn reciprocal(x: __m512) -> __m512 {
+            // SAFETY: AVX-512F is present by the trait's contract.
             unsafe {
                 // Fourteen bits, and a step of Newton's method: less than a division.
                 let y = _mm512_rcp14_ps(x);
@@ -311,6 +331,7 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn if_positive(x: __m512, a: __m512, b: __m512) -> __m512 {
+            // SAFETY: AVX-512F is present by the trait's contract.
             unsafe {
                 let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, _mm512_setzero_ps());
                 _mm512_mask_blend_ps(positive, b, a)
@@ -318,6 +339,7 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn sums(rows: [__m512; 16]) -> __m512 {
+            // SAFETY: AVX-512F is present by the trait's contract.
             unsafe {
                 // Of a row eight lanes are left, then four, two and one.
                 let mut halves = [_mm512_setzero_ps(); 8];
@@ -346,6 +368,8 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+            // SAFETY: AVX-512F is present by the trait's contract,
+            // and the caller gives sixteen rows of sixteen floats on both sides.
             unsafe {
                 let mut pairs = [_mm512_setzero_ps(); 16];
                 for i in 0..8 {
@@ -389,7 +413,6 @@ mod x86 {
 
     type Pair = (__m256, __m256);
 
-    // SAFETY of the bodies below: the trait's own contract.
     impl Simd for Avx2 {
         type V = Pair;
         const ROWS: usize = 6;
@@ -397,15 +420,20 @@ mod x86 {
 
         #[inline(always)]
         unsafe fn splat(x: f32) -> Pair {
+            // SAFETY: AVX2 and FMA are present by the trait's contract.
             let x = unsafe { _mm256_set1_ps(x) };
             (x, x)
         }
         #[inline(always)]
         unsafe fn load(from: *const f32) -> Pair {
+            // SAFETY: AVX2 and FMA are present by the trait's contract,
+            // and the caller gives sixteen readable floats.
             unsafe { (_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))) }
         }
         #[inline(always)]
         unsafe fn store(to: *mut f32, x: Pair) {
+            // SAFETY: AVX2 and FMA are present by the trait's contract,
+            // and the caller gives sixteen writable floats.
             unsafe {
                 _mm256_storeu_ps(to, x.0);
                 _mm256_storeu_ps(to.add(8), x.1);
@@ -413,18 +441,22 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn add(a: Pair, b: Pair) -> Pair {
+            // SAFETY: AVX2 and FMA are present by the trait's contract.
             unsafe { (_mm256_add_ps(a.0, b.0), _mm256_add_ps(a.1, b.1)) }
         }
         #[inline(always)]
         unsafe fn sub(a: Pair, b: Pair) -> Pair {
+            // SAFETY: AVX2 and FMA are present by the trait's contract.
             unsafe { (_mm256_sub_ps(a.0, b.0), _mm256_sub_ps(a.1, b.1)) }
         }
         #[inline(always)]
         unsafe fn mul(a: Pair, b: Pair) -> Pair {
+            // SAFETY: AVX2 and FMA are present by the trait's contract.
             unsafe { (_mm256_mul_ps(a.0, b.0), _mm256_mul_ps(a.1, b.1)) }
         }
         #[inline(always)]
         unsafe fn fma(a: Pair, b: Pair, c: Pair) -> Pair {
+            // SAFETY: AVX2 and FMA are present by the trait's contract.
             unsafe {
                 (
                     _mm256_fmadd_ps(a.0, b.0, c.0),
@@ -434,14 +466,17 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn max(a: Pair, b: Pair) -> Pair {
+            // SAFETY: AVX2 and FMA are present by the trait's contract.
             unsafe { (_mm256_max_ps(a.0, b.0), _mm256_max_ps(a.1, b.1)) }
         }
         #[inline(always)]
         unsafe fn min(a: Pair, b: Pair) -> Pair {
+            // SAFETY: AVX2 and FMA are present by the trait's contract.
             unsafe { (_mm256_min_ps(a.0, b.0), _mm256_min_ps(a.1, b.1)) }
         }
         #[inline(always)]
         unsafe fn reciprocal(x: Pair) -> Pair {
+            // SAFETY: AVX2 and FMA are present by the trait's contract.
             unsafe {
                 let one = _mm256_set1_ps(1.0);
                 (_mm256_div_ps(one, x.0), _mm256_div_ps(one, x.1))
@@ -449,6 +484,7 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn if_positive(x: Pair, a: Pair, b: Pair) -> Pair {
+            // SAFETY: AVX2 and FMA are present by the trait's contract.
             unsafe {
                 let zero = _mm256_setzero_ps();
                 (

@@ -90,7 +90,7 @@ pub fn input_gradient_scratch_len(g: &ConvGeometry, threads: usize) -> usize {
 }
 
 /// Computes `dx = ∂C/∂x` from `dy = ∂C/∂y`, or adds it to `dx` if `accumulate` is set. Shapes
-/// are those of [`super::forward`].
+/// are those of [`super::forward()`].
 pub fn input_gradient(
     pool: &Pool,
     g: &ConvGeometry,

@@ -45,7 +45,7 @@ pub fn weight_gradient_scratch_len(g: &ConvGeometry, threads: usize) -> usize {
 }
 
 /// Computes `dw = ∂C/∂w` (`O×I×k×k`) from `x` and `dy = ∂C/∂y`; shapes are those of
-/// [`super::forward`].
+/// [`super::forward()`].
 pub fn weight_gradient(
     pool: &Pool,
     g: &ConvGeometry,

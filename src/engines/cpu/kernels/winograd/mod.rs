@@ -4,11 +4,11 @@
 //! Output is cut into tiles of 4×4. For stride 1, a tile's 6×6 inputs and every filter's
 //! 3×3 taps become 36 values each; at each of the 36 points, the products are one matrix
 //! product of tiles × inputs by inputs × outputs; and 36 sums become a tile of output
-//! ([`transform`]). The input's gradient is the same with filters turned by 180°, the
+//! (in `transform`). The input's gradient is the same with filters turned by 180°, the
 //! weight's is the transpose.
 //!
 //! For stride 2, the middle tap goes with every other position and the outer two with
-//! those between, along either axis: four [`Phase`]s, each a convolution of stride 1 with
+//! those between, along either axis: four `Phase`s, each a convolution of stride 1 with
 //! at most 2×2 taps. F(4×4, 2×2) has 25 points; a middle tap has none at ∞. The products
 //! of all phases at a point have the same way to the output, so they are one sum: 81
 //! products where the definition has 144. The input's gradient has one transform of its

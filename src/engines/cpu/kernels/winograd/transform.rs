@@ -231,7 +231,7 @@ where
 
     #[inline(always)]
     unsafe fn input<S: Simd>(window: Window, to: *mut f32, plane: usize) {
-        // SAFETY: passed on to the caller, as below.
+        // SAFETY: the operands and the instruction set, by the trait's contract.
         unsafe {
             let tile = window.read::<S, PR, PC>();
             let values = both_ways!(S, R, C, input, tile, PR x PC => PR x PC);
@@ -241,6 +241,7 @@ where
 
     #[inline(always)]
     unsafe fn gradient<S: Simd>(window: Window, to: *mut f32, plane: usize) {
+        // SAFETY: the operands and the instruction set, by the trait's contract.
         unsafe {
             let tile = window.read::<S, 4, 4>();
             let values = both_ways!(S, R, C, gradient, tile, 4 x 4 => PR x PC);
@@ -250,6 +251,7 @@ where
 
     #[inline(always)]
     unsafe fn output<S: Simd>(from: *const f32, plane: usize) -> [[S::V; 4]; 4] {
+        // SAFETY: the operands and the instruction set, by the trait's contract.
         unsafe {
             let values = load_points::<S, PR, PC>(from, C::SIDE, plane);
             both_ways!(S, R, C, output, values, PR x PC => 4 x 4)
@@ -264,6 +266,7 @@ where
         to: *mut f32,
         plane: usize,
     ) {
+        // SAFETY: the operands and the instruction set, by the trait's contract.
         unsafe {
             let mut taps = [[S::splat(0.0); TC]; TR];
             for i in 0..TR {
@@ -283,6 +286,7 @@ where
 
     #[inline(always)]
     unsafe fn filter_gradient<S: Simd>(from: *const f32, plane: usize, to: *mut f32) {
+        // SAFETY: the operands and the instruction set, by the trait's contract.
         unsafe {
             let values = load_points::<S, PR, PC>(from, C::SIDE, plane);
             let taps = both_ways!(S, R, C, filter_gradient, values, PR x PC => TR x TC);
