@@ -210,8 +210,8 @@ impl Diagnostic {
             let _ = handler.render_report(&mut drawn, report.as_ref());
             // miette draws one text a report: of the others, only the snippet is wanted.
             let begin = if i == 0 { None } else { drawn.find("╭─[") };
-            let line = begin.and_then(|at| drawn[..at].rfind('\n'));
-            out.push_str(&drawn[line.map_or(0, |at| at + 1)..]);
+            let line = begin.and_then(|start| drawn[..start].rfind('\n'));
+            out.push_str(&drawn[line.map_or(0, |start| start + 1)..]);
         }
         out
     }

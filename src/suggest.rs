@@ -14,11 +14,11 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         return None;
     }
     let plain = word.replace('_', "").to_lowercase();
-    let here = |name: &str| ALIASES.contains(&(plain.as_str(), name));
+    let is_alias = |name: &str| ALIASES.contains(&(plain.as_str(), name));
     let near = known.into_iter().filter_map(|name| {
         let longer = name.len().max(word.len());
         let most = 1 + longer / 4;
-        if here(name) {
+        if is_alias(name) {
             return Some((0, name));
         }
         if longer > MAX_COMPARED || name.len().abs_diff(word.len()) > most {

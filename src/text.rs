@@ -75,13 +75,13 @@ pub fn sparkline(values: &[f64], width: usize) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let most = values.iter().copied().fold(0.0, f64::max);
     let shown = values.len().min(width);
-    let at = |i: usize| (i + 1) * values.len() / shown - 1;
+    let index = |i: usize| (i + 1) * values.len() / shown - 1;
     let bar = |value: f64| {
         let height = value / most;
         // NaN, where all values are 0, is cast to 0.
         BARS[((height * BARS.len() as f64) as usize).min(BARS.len() - 1)]
     };
-    (0..shown).map(|i| bar(values[at(i)])).collect()
+    (0..shown).map(|i| bar(values[index(i)])).collect()
 }
 
 /// Quotes `word` so that a POSIX shell reads it back unchanged.

@@ -51,9 +51,9 @@ impl Excerpt {
     /// Adds a line, cut around the labels on it.
     fn line(&mut self, line: &str, number: usize, places: &[LabelSpan], widest: usize) {
         let line = line.strip_suffix('\r').unwrap_or(line);
-        let here = || places.iter().enumerate().filter(|(_, p)| p.line == number);
+        let on_line = || places.iter().enumerate().filter(|(_, p)| p.line == number);
         let long = line.chars().nth(widest).is_some();
-        let first = here().map(|(_, p)| p.columns.start).min().unwrap_or(0);
+        let first = on_line().map(|(_, p)| p.columns.start).min().unwrap_or(0);
         let cut = match long {
             true => line[..first].chars().count().saturating_sub(widest / 3),
             false => 0,
@@ -64,19 +64,19 @@ impl Excerpt {
             self.text.push('…');
         }
         let shown = self.text.len();
-        let mut ends = here().map(|(i, p)| (i, &p.columns)).collect::<Vec<_>>();
+        let mut ends = on_line().map(|(i, p)| (i, &p.columns)).collect::<Vec<_>>();
         for &(label, _) in &ends {
             self.labels[label] = shown..shown;
         }
         let mut rest = line.char_indices().skip(cut);
-        for (at, c) in rest.by_ref().take(widest) {
+        for (index, c) in rest.by_ref().take(widest) {
             let from = self.text.len();
             self.text.push(visible(c));
             for (label, columns) in &mut ends {
-                if at < columns.start {
+                if index < columns.start {
                     self.labels[*label].start = self.text.len();
                 }
-                if at < columns.end {
+                if index < columns.end {
                     self.labels[*label].end = from + visible(c).len_utf8();
                 }
             }

@@ -51,15 +51,15 @@ pub(super) fn download(
             }
             download.spoiled(&mut mirrors)?;
         }
-        let Some((which, wait)) = mirrors.turn() else {
+        let Some((mirror, wait)) = mirrors.turn() else {
             return Err(given_up(file, part, download.length, &mirrors));
         };
         std::thread::sleep(wait);
         let before = download.length;
-        let url = mirrors.all[which].url;
-        if let Err(failure) = download.go_on(which, url)? {
+        let url = mirrors.all[mirror].url;
+        if let Err(failure) = download.go_on(mirror, url)? {
             watch(Event::Trouble(&format!("{url} {}", failure.what)));
-            mirrors.record(which, failure, download.length > before);
+            mirrors.record(mirror, failure, download.length > before);
         }
     }
 }
@@ -110,28 +110,28 @@ impl<'a> Mirrors<'a> {
             return None;
         }
         // After the last comes the first again.
-        let which = live().find(|&i| i >= self.next).or_else(|| live().next())?;
+        let mirror = live().find(|&i| i >= self.next).or_else(|| live().next())?;
         let factor = match self.idle.checked_sub(count) {
             Some(rounds) => 2u32.saturating_pow(rounds),
             None => u32::from(self.gained),
         };
         Some((
-            which,
+            mirror,
             self.options.pause.saturating_mul(factor).min(MOST_PAUSE),
         ))
     }
 
     /// Records that a mirror failed. A mirror that brought bytes before it failed is asked
     /// again.
-    fn record(&mut self, which: usize, failure: Failure, gained: bool) {
+    fn record(&mut self, mirror: usize, failure: Failure, gained: bool) {
         self.idle = match (gained, failure.lasting) {
             (true, _) => 0,
             (false, true) => self.idle,
             (false, false) => self.idle + 1,
         };
-        self.next = if gained { which } else { which + 1 };
+        self.next = if gained { mirror } else { mirror + 1 };
         self.gained = gained;
-        self.all[which].failure = Some(failure);
+        self.all[mirror].failure = Some(failure);
     }
 }
 
@@ -201,10 +201,10 @@ impl Download<'_> {
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
                 Err(e) => return Ok(Err(self.client.failure(e.into()))),
             };
-            let known = self.length.saturating_sub(position).min(got);
-            let new = (got - known).min(self.file.bytes - self.length);
+            let skipped = self.length.saturating_sub(position).min(got);
+            let new = (got - skipped).min(self.file.bytes - self.length);
             position += got;
-            let bytes = &block[known as usize..(known + new) as usize];
+            let bytes = &block[skipped as usize..(skipped + new) as usize];
             self.out
                 .write_all(bytes)
                 .map_err(|e| write_error("write", self.part, e))?;

@@ -26,8 +26,8 @@ pub(super) fn unpack(
 ) -> Result<()> {
     let failed = |e| unreadable(path, e);
     archive.seek(SeekFrom::Start(0)).map_err(failed)?;
-    let wanted: u64 = members.iter().map(|member| member.bytes).sum();
-    let limit = wanted.saturating_add(BESIDE);
+    let wanted_bytes: u64 = members.iter().map(|member| member.bytes).sum();
+    let limit = wanted_bytes.saturating_add(BESIDE);
     let unzipped = Bounded {
         inner: MultiGzDecoder::new(BufReader::new(archive)),
         left: limit,

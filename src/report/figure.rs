@@ -57,15 +57,15 @@ pub fn by_epoch<'a>(
 /// one point at their position, with a band within `limits`.
 fn averaged(all: impl Iterator<Item = (u64, f64, Option<f64>)>, limits: [f64; 2]) -> Vec<Point> {
     let mut values: BTreeMap<u64, (f64, Vec<f64>)> = BTreeMap::new();
-    for (key, at, value) in all {
+    for (key, x, value) in all {
         let (place, values) = values.entry(key).or_default();
-        *place = at;
+        *place = x;
         values.extend(value);
     }
-    let point = |(at, values): (f64, Vec<f64>)| {
+    let point = |(x, values): (f64, Vec<f64>)| {
         let spread = Spread::from_values(values)?;
         Some(Point {
-            x: at,
+            x,
             y: spread.mean,
             band: spread.band(limits),
         })
@@ -98,9 +98,13 @@ pub fn trace_by_step<'a>(
     runs: impl IntoIterator<Item = &'a [Epoch]> + Clone,
     trace: impl Fn(&Fade) -> Option<Trace>,
 ) -> Vec<Point> {
-    let of =
+    let points =
         |value: &dyn Fn(Trace) -> f64| by_step(runs.clone(), ANY, |fade| trace(fade).map(value));
-    let (means, lows, highs) = (of(&|t| t.mean), of(&|t| t.range[0]), of(&|t| t.range[1]));
+    let (means, lows, highs) = (
+        points(&|t| t.mean),
+        points(&|t| t.range[0]),
+        points(&|t| t.range[1]),
+    );
     let banded = means.into_iter().zip(lows).zip(highs);
     banded
         .map(|((mean, low), high)| Point {

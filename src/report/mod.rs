@@ -129,7 +129,7 @@ impl PagePaths {
             Some(_) | None => Path::new("."),
         };
         // Links from the page need its folder.
-        std::fs::create_dir_all(parent).map_err(|e| told(Error::io("make", parent, e)))?;
+        std::fs::create_dir_all(parent).map_err(|e| with_advice(Error::io("make", parent, e)))?;
         Ok(PagePaths {
             page: page.to_owned(),
             parent: parent.to_owned(),
@@ -144,15 +144,15 @@ impl PagePaths {
         } else {
             &folder
         };
-        std::fs::create_dir_all(needed).map_err(|e| told(Error::io("make", needed, e)))?;
+        std::fs::create_dir_all(needed).map_err(|e| with_advice(Error::io("make", needed, e)))?;
         let each = |figure: &Figure| {
             let svg = figure.chart.svg();
             let file = |ending: &str| folder.join(format!("{}.{ending}", figure.name));
-            write_atomic(&file("svg"), svg.as_bytes()).map_err(told)?;
-            write_atomic(&file("png"), &chart::png(&svg, ZOOM)?).map_err(told)
+            write_atomic(&file("svg"), svg.as_bytes()).map_err(with_advice)?;
+            write_atomic(&file("png"), &chart::png(&svg, ZOOM)?).map_err(with_advice)
         };
         figures.par_iter().try_for_each(each)?;
-        write_atomic(&self.page, page.html().as_bytes()).map_err(told)?;
+        write_atomic(&self.page, page.html().as_bytes()).map_err(with_advice)?;
         Ok(Written {
             page: self.page.clone(),
             folder,
@@ -162,6 +162,6 @@ impl PagePaths {
 }
 
 /// The failure to write a file, with advice.
-fn told(error: Error) -> Error {
+fn with_advice(error: Error) -> Error {
     Error::new(error.message).help("name a page where it can be written with -o FILE")
 }

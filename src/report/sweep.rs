@@ -95,7 +95,7 @@ impl Sweep {
     }
 
     /// Runs whose status is `status`.
-    pub fn with(&self, status: Status) -> impl Iterator<Item = &Run> {
+    pub fn with_status(&self, status: Status) -> impl Iterator<Item = &Run> {
         self.runs.iter().filter(move |run| run.row.status == status)
     }
 }

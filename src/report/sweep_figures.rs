@@ -55,7 +55,11 @@ pub fn groups(view: &View) -> Vec<Group> {
 fn against_depth(view: &View) -> Group {
     let mut figures = Vec::new();
     for facet in &view.facets {
-        let Some(along) = view.along.as_ref().filter(|along| along.at.len() > 1) else {
+        let Some(along) = view
+            .along
+            .as_ref()
+            .filter(|along| along.positions.len() > 1)
+        else {
             break;
         };
         let mut add = |what: &str, value: fn(&Row) -> Option<f64>| {
@@ -65,12 +69,12 @@ fn against_depth(view: &View) -> Group {
         add("Test accuracy", |row| row.test_accuracy);
         add("Training accuracy", |row| row.train_accuracy);
     }
-    let by = view
+    let label = view
         .along
         .as_ref()
         .map_or("depth", |along| along.label.as_str());
     Group {
-        title: format!("Accuracy against {by}"),
+        title: format!("Accuracy against {label}"),
         text: format!("Accuracy at the end of training. {}", spread_text(view)),
         figures,
     }
@@ -94,7 +98,7 @@ fn accuracy(
             .filter_map(|cell| {
                 let spread = spread(cell, value)?;
                 Some(Point {
-                    x: along.at[cell.along],
+                    x: along.positions[cell.along],
                     y: spread.mean,
                     band: spread.band(PERCENT),
                 })
@@ -104,7 +108,7 @@ fn accuracy(
     Chart {
         title: format!("{what} by {}", along.label),
         x: Axis {
-            ticks: along.at.clone(),
+            ticks: along.positions.clone(),
             ..Axis::new(along.label.clone(), Span::Tight)
         },
         left: Axis::new(
@@ -249,10 +253,10 @@ fn fading(view: &View) -> Group {
 /// Lines of the α residuals of cells that have one; `style` gives each its name and look.
 fn residuals<'a>(
     cells: impl Iterator<Item = &'a Cell<'a>>,
-    of: impl Fn(&Cell) -> (String, Look),
+    style: impl Fn(&Cell) -> (String, Look),
 ) -> Vec<Line> {
     let line = |cell: &'a Cell| {
-        let (name, look) = of(cell);
+        let (name, look) = style(cell);
         Line {
             name,
             look,
@@ -264,7 +268,7 @@ fn residuals<'a>(
 }
 
 /// Figure of several α residuals; `name` is common to all. None for fewer than two lines.
-fn fading_figure(name: String, lines: Vec<Line>, facet: &Facet, at: String) -> Option<Figure> {
+fn fading_figure(name: String, lines: Vec<Line>, facet: &Facet, depth: String) -> Option<Figure> {
     let title = match name.is_empty() {
         true => "α residual by epoch".to_string(),
         false => format!("{name}: α residual by epoch"),
@@ -276,7 +280,7 @@ fn fading_figure(name: String, lines: Vec<Line>, facet: &Facet, at: String) -> O
         right: None,
         lines,
     };
-    (chart.lines.len() > 1).then(|| titled(chart, facet, at))
+    (chart.lines.len() > 1).then(|| titled(chart, facet, depth))
 }
 
 /// Figures of α and λ by epoch, one for each cell.
@@ -342,8 +346,8 @@ fn look(view: &View, facet: &Facet, series: usize) -> Look {
 }
 
 /// Figure of `chart`, with depth and facet added to its title and file name.
-fn titled(mut chart: Chart, facet: &Facet, at: String) -> Figure {
-    for part in [at, facet.name.clone()] {
+fn titled(mut chart: Chart, facet: &Facet, depth: String) -> Figure {
+    for part in [depth, facet.name.clone()] {
         if !part.is_empty() {
             chart.title = format!("{}, {part}", chart.title);
         }

@@ -34,7 +34,7 @@ pub(super) fn page(
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     let mut page = Page::new(&format!("Sweep of {stem}"), &paths.figures);
     page.facts(&facts(sweep));
-    if sweep.with(Status::Done).next().is_none() {
+    if sweep.with_status(Status::Done).next().is_none() {
         let text = "<p>No run has come to its end yet, so there is nothing to draw.</p>\n";
         page.section("No results", text.into());
     }
@@ -58,7 +58,7 @@ pub(super) fn page(
 }
 
 fn facts(sweep: &Sweep) -> Vec<(&'static str, String)> {
-    let count = |status| sweep.with(status).count();
+    let count = |status| sweep.with_status(status).count();
     let (done, failed, missing) = (
         count(Status::Done),
         count(Status::Failed),
@@ -125,14 +125,14 @@ fn unfinished(sweep: &Sweep, paths: &PagePaths) -> Option<String> {
         .iter()
         .filter(|run| run.row.status != Status::Done)
     {
-        let said = match (run.row.status, &run.row.error) {
+        let reason = match (run.row.status, &run.row.error) {
             (_, Some(error)) => escape(error),
             (Status::Failed, None) => "it gave no reason".into(),
             (Status::Done | Status::Missing, None) => String::new(),
         };
         let _ = writeln!(
             rows,
-            "<tr><td class=\"long\">{}</td><td>{}</td><td class=\"long\">{said}</td></tr>",
+            "<tr><td class=\"long\">{}</td><td>{}</td><td class=\"long\">{reason}</td></tr>",
             link(run, paths),
             run.row.status.name()
         );
@@ -167,8 +167,8 @@ fn repeat(sweep: &Sweep) -> String {
             code(source)
         );
     }
-    let of_run = |run: &Run| Some(run.config.as_ref()?.command()?.to_string());
-    let commands: Vec<String> = sweep.runs.iter().filter_map(of_run).collect();
+    let command_of_run = |run: &Run| Some(run.config.as_ref()?.command()?.to_string());
+    let commands: Vec<String> = sweep.runs.iter().filter_map(command_of_run).collect();
     if !commands.is_empty() {
         let _ = writeln!(
             out,

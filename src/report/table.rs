@@ -83,7 +83,7 @@ pub fn table(
             any |= spread.is_some();
             let _ = write!(row, "<td>{}", number(spread, quantity.decimals, most));
             let other = published.and_then(|published| {
-                published.find(name, view.along.as_ref().map(|axis| axis.at[along]))
+                published.find(name, view.along.as_ref().map(|axis| axis.positions[along]))
             });
             if let Some(other) = other {
                 let _ = write!(row, "<br><i>{}</i>", escape(&other));
@@ -102,7 +102,7 @@ pub fn table(
         .iter()
         .map(|column| format!("<th scope=\"col\">{}</th>", escape(column)))
         .collect();
-    let of = match facet.name.is_empty() {
+    let suffix = match facet.name.is_empty() {
         true => String::new(),
         false => format!(", {}", escape(&facet.name)),
     };
@@ -114,7 +114,7 @@ pub fn table(
         )
     });
     Some(format!(
-        "<div class=\"wide\"><table><caption>{}{of}{}</caption>\n\
+        "<div class=\"wide\"><table><caption>{}{suffix}{}</caption>\n\
          <thead><tr><th scope=\"col\">{}</th>{heads}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n",
         escape(quantity.title),
         source.unwrap_or_default(),

@@ -34,7 +34,7 @@ pub struct Along {
     /// Values as written, in increasing order.
     pub values: Vec<String>,
     /// Position of each value: the value itself, or the number of layers that it makes.
-    pub at: Vec<f64>,
+    pub positions: Vec<f64>,
 }
 
 /// Runs of one combination of the other axes.
@@ -110,15 +110,15 @@ impl<'a> View<'a> {
             })
             .collect();
         let name = parts.join(", ");
-        let at = match self.facets.iter().position(|facet| facet.name == name) {
-            Some(at) => at,
+        let index = match self.facets.iter().position(|facet| facet.name == name) {
+            Some(index) => index,
             None => {
                 let cells = Vec::new();
                 self.facets.push(Facet { name, cells });
                 self.facets.len() - 1
             }
         };
-        let cells = &mut self.facets[at].cells;
+        let cells = &mut self.facets[index].cells;
         let same = |cell: &&mut Cell| (cell.along, cell.series) == (along, series);
         let done = run.row.status == Status::Done;
         match cells.iter_mut().find(same) {
@@ -137,7 +137,7 @@ impl<'a> View<'a> {
             None => String::new(),
             Some(axis) => match axis.values.get(along) {
                 None => String::new(),
-                Some(_) if axis.label == LAYERS => format!("{} layers", axis.at[along]),
+                Some(_) if axis.label == LAYERS => format!("{} layers", axis.positions[along]),
                 Some(value) => format!("{} = {value}", axis.axis),
             },
         }
@@ -197,21 +197,22 @@ fn arrange(axis: &Axis, sweep: &Sweep, layers: &dyn Fn(&Run) -> Option<usize>) -
         .zip(axis.values.iter().cloned())
         .collect();
     pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (mut at, values): (Vec<f64>, Vec<String>) = pairs.into_iter().unzip();
+    let (mut positions, values): (Vec<f64>, Vec<String>) = pairs.into_iter().unzip();
     let mut label = axis.name.clone();
     if axis.name == "n" {
         let count = |value: &String| {
-            let of = |run: &&Run| run.row.axes.get("n") == Some(value) && run.config.is_some();
+            let is_trained =
+                |run: &&Run| run.row.axes.get("n") == Some(value) && run.config.is_some();
             sweep
                 .runs
                 .iter()
-                .find(of)
+                .find(is_trained)
                 .and_then(layers)
                 .map(|n| n as f64)
         };
         let counted: Option<Vec<f64>> = values.iter().map(count).collect();
         if let Some(counted) = counted.filter(|c| c.is_sorted_by(|a, b| a < b)) {
-            at = counted;
+            positions = counted;
             label = LAYERS.into();
         }
     }
@@ -219,7 +220,7 @@ fn arrange(axis: &Axis, sweep: &Sweep, layers: &dyn Fn(&Run) -> Option<usize>) -
         axis: axis.name.clone(),
         label,
         values,
-        at,
+        positions,
     }
 }
 

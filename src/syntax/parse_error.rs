@@ -19,9 +19,9 @@ pub(super) fn parse_error(rule: Rule, text: &str, start: usize, source: u16) -> 
         return Diagnostic::new(Code::Syntax, known.message, span, known.label).help(known.help);
     }
     let wanted = wanted(&failure);
-    let before = failure.before(failure.at);
-    let here = failure.on_same_line() || failure.at_start() || before.is_empty();
-    let (place, message, label) = match here {
+    let before = failure.before(failure.position);
+    let on_line = failure.on_same_line() || failure.at_start() || before.is_empty();
+    let (place, message, label) = match on_line {
         true => (
             failure.token_range(),
             match failure.token() {

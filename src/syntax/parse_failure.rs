@@ -13,7 +13,7 @@ pub(super) struct ParseFailure<'t> {
     /// Byte that the rule began at.
     pub start: usize,
     /// Byte that the rule could not go on from.
-    pub at: usize,
+    pub position: usize,
     /// Rules that would have matched there.
     pub expected: Vec<Rule>,
 }
@@ -21,16 +21,16 @@ pub(super) struct ParseFailure<'t> {
 impl<'t> ParseFailure<'t> {
     /// Finds the farthest place that `rule` gets to in `text` from byte `start`.
     pub fn find(rule: Rule, text: &'t str, start: usize) -> Self {
-        let (at, expected) = match Grammar::parse(rule, &text[start..]) {
+        let (position, expected) = match Grammar::parse(rule, &text[start..]) {
             Err(error) => {
-                let at = match error.location {
-                    InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
+                let position = match error.location {
+                    InputLocation::Pos(position) | InputLocation::Span((position, _)) => position,
                 };
                 let expected = match error.variant {
                     ErrorVariant::ParsingError { positives, .. } => positives,
                     ErrorVariant::CustomError { .. } => Vec::new(),
                 };
-                (start + at, expected)
+                (start + position, expected)
             }
             // The rule matches, but what follows it cannot.
             Ok(_) => (start, Vec::new()),
@@ -39,7 +39,7 @@ impl<'t> ParseFailure<'t> {
             rule,
             text,
             start,
-            at,
+            position,
             expected,
         }
     }
@@ -50,7 +50,7 @@ impl<'t> ParseFailure<'t> {
 
     /// Whether the rule failed at its first byte.
     pub fn at_start(&self) -> bool {
-        self.at == self.start
+        self.position == self.start
     }
 
     /// Word, number or sign at the place of failure; empty at the end of the text.
@@ -59,7 +59,7 @@ impl<'t> ParseFailure<'t> {
     }
 
     pub fn token_range(&self) -> Range<usize> {
-        let rest = &self.text[self.at..];
+        let rest = &self.text[self.position..];
         let end = match rest.chars().next() {
             None => 0,
             Some(c) if is_word(c) => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
@@ -68,13 +68,13 @@ impl<'t> ParseFailure<'t> {
                 .find(|sign| rest.starts_with(**sign))
                 .map_or(c.len_utf8(), |sign| sign.len()),
         };
-        self.at..self.at + end
+        self.position..self.position + end
     }
 
     /// Byte range of the word or sign before byte `at`, comments skipped; empty at the
     /// beginning.
-    pub fn before(&self, at: usize) -> Range<usize> {
-        let mut end = at;
+    pub fn before(&self, position: usize) -> Range<usize> {
+        let mut end = position;
         loop {
             let start = self.text[..end].rfind('\n').map_or(0, |i| i + 1);
             let line = &self.text[start..end];
@@ -97,18 +97,18 @@ impl<'t> ParseFailure<'t> {
 
     /// Word or sign before the place of failure.
     pub fn previous(&self) -> &'t str {
-        &self.text[self.before(self.at)]
+        &self.text[self.before(self.position)]
     }
 
     /// Whether the place of failure is on the line of the word or sign before it.
     pub fn on_same_line(&self) -> bool {
-        let gap = &self.text[self.before(self.at).end..self.at];
-        !gap.contains('\n') && self.at < self.text.len()
+        let gap = &self.text[self.before(self.position).end..self.position];
+        !gap.contains('\n') && self.position < self.text.len()
     }
 
     /// Text of the rule so far, shortened to one line.
     pub fn header(&self) -> String {
-        let words = self.text[self.start..self.at].split_whitespace();
+        let words = self.text[self.start..self.position].split_whitespace();
         let header = words.collect::<Vec<_>>().join(" ");
         match header.chars().nth(40) {
             Some(_) => format!("{}…", header.chars().take(40).collect::<String>()),
@@ -147,6 +147,6 @@ fn is_word(c: char) -> bool {
 }
 
 /// Length in bytes of the character of `text` at byte `at`.
-fn next_char(text: &str, at: usize) -> usize {
-    text[at..].chars().next().map_or(0, char::len_utf8)
+fn next_char(text: &str, position: usize) -> usize {
+    text[position..].chars().next().map_or(0, char::len_utf8)
 }

@@ -221,8 +221,8 @@ impl Printer<'_> {
 
     /// Prints an empty line if the source has one before byte `at`; but never two, and none
     /// after an opening brace.
-    fn blank_line_before(&mut self, at: u32) {
-        let before = self.source.get(..at as usize).unwrap_or_default();
+    fn blank_line_before(&mut self, position: u32) {
+        let before = self.source.get(..position as usize).unwrap_or_default();
         let gap = &before[before.trim_end().len()..];
         let opened = self.out.is_empty() || self.out.ends_with("{\n") || self.out.ends_with("\n\n");
         if gap.matches('\n').count() > 1 && !opened {

@@ -30,28 +30,30 @@ pub fn scan(text: &str, source: u16) -> Result<Vec<Comment>, Diagnostic> {
     };
     let mut comments = Vec::new();
     let bytes = text.as_bytes();
-    let mut at = 0;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'/' if bytes.get(at + 1) == Some(&b'/') => {
-                let end = text[at..].find('\n').map_or(text.len(), |n| at + n);
-                let written = text[at..end].trim_end();
+    let mut position = 0;
+    while position < bytes.len() {
+        match bytes[position] {
+            b'/' if bytes.get(position + 1) == Some(&b'/') => {
+                let end = text[position..]
+                    .find('\n')
+                    .map_or(text.len(), |n| position + n);
+                let written = text[position..end].trim_end();
                 comments.push(Comment {
-                    span: Span::new(source, at, at + written.len()),
+                    span: Span::new(source, position, position + written.len()),
                     text: written.to_string(),
                     own_line: scan.line.blank,
                 });
                 scan.line.blank = false;
-                at = end;
+                position = end;
                 continue;
             }
-            bracket @ (b'(' | b'[' | b'{') => scan.open(bracket, at)?,
-            bracket @ (b')' | b']' | b'}') => scan.close(bracket, at)?,
-            b',' => scan.comma(at)?,
+            bracket @ (b'(' | b'[' | b'{') => scan.open(bracket, position)?,
+            bracket @ (b')' | b']' | b'}') => scan.close(bracket, position)?,
+            b',' => scan.comma(position)?,
             _ => {}
         }
-        scan.line.step(bytes[at]);
-        at += 1;
+        scan.line.step(bytes[position]);
+        position += 1;
     }
     scan.end()?;
     Ok(comments)
@@ -90,7 +92,7 @@ impl Line {
 #[derive(Clone, Copy)]
 struct Open {
     bracket: u8,
-    at: usize,
+    position: usize,
     /// Indentation of the line that the bracket is on.
     indent: usize,
     /// Number of commas directly inside the bracket so far.
@@ -107,14 +109,14 @@ struct Scan {
 }
 
 impl Scan {
-    fn span(&self, at: usize) -> Span {
-        Span::new(self.source, at, at + 1)
+    fn span(&self, position: usize) -> Span {
+        Span::new(self.source, position, position + 1)
     }
 
-    fn open(&mut self, bracket: u8, at: usize) -> Result<(), Diagnostic> {
+    fn open(&mut self, bracket: u8, position: usize) -> Result<(), Diagnostic> {
         if self.open.len() == MAX_NESTING {
             let message = format!("brackets are nested deeper than {MAX_NESTING}");
-            let report = Diagnostic::new(Code::Limit, message, self.span(at), "one too deep");
+            let report = Diagnostic::new(Code::Limit, message, self.span(position), "one too deep");
             return Err(report.help(match bracket {
                 b'{' => "move the inner layers into a `block`",
                 _ => "name the inner part with a `param`",
@@ -123,14 +125,14 @@ impl Scan {
         let indent = self.line.indent;
         self.open.push(Open {
             bracket,
-            at,
+            position,
             indent,
             commas: 0,
         });
         Ok(())
     }
 
-    fn comma(&mut self, at: usize) -> Result<(), Diagnostic> {
+    fn comma(&mut self, position: usize) -> Result<(), Diagnostic> {
         let Some(open) = self.open.last_mut() else {
             return Ok(());
         };
@@ -139,31 +141,31 @@ impl Scan {
             return Ok(());
         }
         let message = format!("more than {MAX_PARTS} arguments or elements in one bracket");
-        let opened = open.at;
-        let report = Diagnostic::new(Code::Limit, message, self.span(at), "one too many");
+        let opened = open.position;
+        let report = Diagnostic::new(Code::Limit, message, self.span(position), "one too many");
         Err(report
             .also(self.span(opened), "opened here")
             .help(format!("give at most {MAX_PARTS}")))
     }
 
-    fn close(&mut self, bracket: u8, at: usize) -> Result<(), Diagnostic> {
+    fn close(&mut self, bracket: u8, position: usize) -> Result<(), Diagnostic> {
         let found = bracket as char;
         let Some(open) = self.open.pop() else {
             let message = format!("`{found}` closes nothing");
             let label = "no bracket is open here";
-            let report = Diagnostic::new(Code::Syntax, message, self.span(at), label);
+            let report = Diagnostic::new(Code::Syntax, message, self.span(position), label);
             return Err(report.help(format!("remove the `{found}`, or open it earlier")));
         };
         let (opener, wanted) = (open.bracket as char, partner(open.bracket));
         if wanted != found {
             let message = format!("`{opener}` is closed by `{found}`");
             let label = format!("expected `{wanted}`");
-            let report = Diagnostic::new(Code::Syntax, message, self.span(at), label)
-                .also(self.span(open.at), "opened here");
+            let report = Diagnostic::new(Code::Syntax, message, self.span(position), label)
+                .also(self.span(open.position), "opened here");
             return Err(report.help(format!("write `{wanted}`, or close the `{opener}` first")));
         }
         if self.line.blank && self.line.indent != open.indent && self.askew.is_none() {
-            self.askew = Some((open, at));
+            self.askew = Some((open, position));
         }
         Ok(())
     }
@@ -177,11 +179,16 @@ impl Scan {
         let message = format!("`{opener}` is never closed");
         let likely = self.askew.filter(|_| last.bracket == b'{');
         let Some((open, close)) = likely else {
-            let report = Diagnostic::new(Code::Syntax, message, self.span(last.at), "opened here");
+            let report = Diagnostic::new(
+                Code::Syntax,
+                message,
+                self.span(last.position),
+                "opened here",
+            );
             return Err(report.help(format!("add `{}` where it ends", partner(last.bracket))));
         };
         let label = "opened here, and perhaps meant to be closed";
-        let report = Diagnostic::new(Code::Syntax, message, self.span(open.at), label);
+        let report = Diagnostic::new(Code::Syntax, message, self.span(open.position), label);
         let report = report.also(self.span(close), "the next `}` is indented otherwise");
         Err(report.help("add `}` where the inner part ends"))
     }

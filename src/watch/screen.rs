@@ -124,12 +124,12 @@ fn progress(watched: &Watched) -> Option<Line<'static>> {
         spans.push("─".repeat(BAR - filled).dim());
         spans.push(Span::raw(format!(" {:.0} %  ", 100.0 * share)));
     }
-    let of = watched
+    let total = watched
         .epochs
         .map(|epochs| format!("/{epochs}"))
         .unwrap_or_default();
     let mut text = format!(
-        "epoch {}{of}  step {step}  {}",
+        "epoch {}{total}  step {step}  {}",
         line.epoch,
         duration(seconds)
     );
@@ -142,7 +142,7 @@ fn progress(watched: &Watched) -> Option<Line<'static>> {
 
 /// Curves of the quantities that the log has.
 fn curves(history: &[Epoch]) -> Vec<Curve> {
-    let of = |value: &dyn Fn(&Epoch) -> Option<f64>| -> Vec<(f64, f64)> {
+    let points = |value: &dyn Fn(&Epoch) -> Option<f64>| -> Vec<(f64, f64)> {
         let point = |epoch: &Epoch| Some((epoch.epoch as f64, value(epoch)?));
         let finite = |point: &(f64, f64)| point.1.is_finite();
         history.iter().filter_map(point).filter(finite).collect()
@@ -152,22 +152,22 @@ fn curves(history: &[Epoch]) -> Vec<Curve> {
             title: "accuracy / %",
             limits: [0.0, 100.0],
             whole: false,
-            training: of(&|epoch| Some(100.0 * epoch.train?.accuracy)),
-            test: of(&|epoch| Some(100.0 * epoch.test?.accuracy)),
+            training: points(&|epoch| Some(100.0 * epoch.train?.accuracy)),
+            test: points(&|epoch| Some(100.0 * epoch.test?.accuracy)),
         },
         Curve {
             title: "loss",
             limits: [0.0, f64::INFINITY],
             whole: false,
-            training: of(&|epoch| Some(epoch.train?.loss)),
-            test: of(&|epoch| Some(epoch.test?.loss)),
+            training: points(&|epoch| Some(epoch.train?.loss)),
+            test: points(&|epoch| Some(epoch.test?.loss)),
         },
         Curve {
             title: "α residual, mean (1 − α)²",
             limits: [0.0, 1.0],
             whole: true,
             training: Vec::new(),
-            test: of(&|epoch| epoch.residual),
+            test: points(&|epoch| epoch.residual),
         },
     ];
     let drawn = |curve: &Curve| !curve.test.is_empty() || !curve.training.is_empty();
@@ -185,9 +185,9 @@ fn places(count: usize, area: Rect) -> Vec<Rect> {
     let mut places = Vec::new();
     for row in rows.iter() {
         // A row that is not full is filled by wider charts.
-        let here = left.min(across);
-        left -= here;
-        let columns = Layout::horizontal(vec![Constraint::Fill(1); here]).split(*row);
+        let charts = left.min(across);
+        left -= charts;
+        let columns = Layout::horizontal(vec![Constraint::Fill(1); charts]).split(*row);
         places.extend(columns.iter().copied());
     }
     places

@@ -117,7 +117,7 @@ impl World {
     }
 
     /// Prefixes the message of `error` with the rank of this process.
-    pub fn said(&self, error: Error) -> Error {
+    pub fn with_rank(&self, error: Error) -> Error {
         Error {
             message: format!("{}: {}", self.name(), error.message),
             help: error.help,

@@ -129,7 +129,7 @@ impl Links {
     /// When `outcome` is an error.
     pub fn telling<T>(&self, outcome: Result<T>) -> Result<T> {
         outcome.map_err(|error| {
-            let error = self.world().said(error);
+            let error = self.world().with_rank(error);
             let why = error.message.clone();
             self.shared.ended.store(true, Ordering::SeqCst);
             // One that does not hear of it finds the connection closed.
@@ -177,7 +177,7 @@ impl Shared {
             let frame = match Frame::receive(&mut Patient(ear)) {
                 Ok(frame) => frame,
                 Err(_) if self.ended.load(Ordering::SeqCst) => return None,
-                Err(error) => self.leave(&self.world.said(lost(rank, &reason(&error)))),
+                Err(error) => self.leave(&self.world.with_rank(lost(rank, &reason(&error)))),
             };
             if let Message::Failed { why } = &frame.message {
                 self.leave(&Error::new(why.clone()));

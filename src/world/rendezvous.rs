@@ -78,7 +78,7 @@ pub fn lead(
 }
 
 fn take_seat(streams: &mut [Option<TcpStream>], rank: usize, stream: TcpStream) -> Result<()> {
-    match rank.checked_sub(1).and_then(|at| streams.get_mut(at)) {
+    match rank.checked_sub(1).and_then(|index| streams.get_mut(index)) {
         Some(seat @ None) => {
             *seat = Some(stream);
             Ok(())
@@ -92,12 +92,12 @@ fn take_seat(streams: &mut [Option<TcpStream>], rank: usize, stream: TcpStream) 
 
 fn listen(world: &World) -> Result<TcpListener> {
     // A name may be of an address that only this host knows itself by.
-    let here = match world.address.as_str() {
+    let loopback = match world.address.as_str() {
         "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
         other => other.parse().ok().filter(IpAddr::is_loopback),
     };
     let bind = |address: IpAddr| TcpListener::bind(SocketAddr::new(address, world.port));
-    let bound = match here {
+    let bound = match loopback {
         Some(address) => bind(address),
         // Not every host has IPv6, but where it has, this is both.
         None => bind(Ipv6Addr::UNSPECIFIED.into()).or_else(|e| {
@@ -123,7 +123,7 @@ fn admit(
     settings: &Settings,
     stream: TcpStream,
 ) -> Result<Option<(usize, TcpStream)>> {
-    let greeted = || -> io::Result<Option<Message>> {
+    let greet = || -> io::Result<Option<Message>> {
         stream.set_nonblocking(false)?;
         stream.set_read_timeout(Some(ANSWER))?;
         stream.set_write_timeout(Some(ANSWER))?;
@@ -138,7 +138,7 @@ fn admit(
         version,
         rank,
         size,
-    })) = greeted()
+    })) = greet()
     else {
         return Ok(None);
     };
@@ -162,12 +162,12 @@ fn admit(
             Error::new(why).help("start all processes alike, each world at a port of its own")
         );
     }
-    let compared = || -> io::Result<Message> {
+    let exchange = || -> io::Result<Message> {
         let Settings { config, source } = settings.clone();
         Frame::from(Message::Settings { config, source }).send(&stream)?;
         Ok(Frame::receive(&mut &stream)?.message)
     };
-    match compared() {
+    match exchange() {
         Ok(Message::Failed { why }) => Err(Error::new(why)),
         Ok(message) => Ok((message == Message::Agreed).then_some((rank, stream))),
         Err(e) => {
@@ -198,7 +198,7 @@ pub fn join(
         Error::new(format!("rank 0 was lost at {}: {why}", place(world)))
             .help("see what rank 0 has said, and whether something else listens there")
     };
-    let asked = || -> io::Result<Message> {
+    let exchange = || -> io::Result<Message> {
         stream.set_read_timeout(Some(ANSWER * 3))?;
         stream.set_write_timeout(Some(ANSWER))?;
         (&stream).write_all(&GREETING)?;
@@ -210,7 +210,7 @@ pub fn join(
         Frame::from(join).send(&stream)?;
         Ok(Frame::receive(&mut &stream)?.message)
     };
-    let answer = asked().map_err(lost)?;
+    let answer = exchange().map_err(lost)?;
     if let Message::Failed { why } = answer {
         return Err(Error::new(why));
     }
@@ -221,13 +221,13 @@ pub fn join(
         )));
     };
     let compared = compare(&Settings { config, source });
-    let said = match &compared {
+    let verdict = match &compared {
         Ok(()) => Message::Agreed,
         Err(error) => Message::Failed {
-            why: world.said(error.clone()).message,
+            why: world.with_rank(error.clone()).message,
         },
     };
-    Frame::from(said).send(&stream).map_err(lost)?;
+    Frame::from(verdict).send(&stream).map_err(lost)?;
     compared.map(|()| stream)
 }
 

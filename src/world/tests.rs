@@ -111,8 +111,8 @@ fn world(rank: usize) -> World {
 /// Both ends of a new connection.
 fn connected() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let there = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    (listener.accept().unwrap().0, there)
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (listener.accept().unwrap().0, client)
 }
 
 fn lead(links: &Rc<Links>, calls: Calls, tensors: &[Tensor], room: bool) {

@@ -183,14 +183,17 @@ impl Frame {
     pub fn receive(stream: &mut impl Read) -> io::Result<Frame> {
         let mut head = [0; 12];
         stream.read_exact(&mut head)?;
-        let (length, rest) = head.split_at(4);
-        let length = length.iter().rev().fold(0, |n, &b| n << 8 | usize::from(b));
-        let with = rest.iter().rev().fold(0, |n, &b| n << 8 | u64::from(b));
-        if length > LONGEST {
+        let (text_length, rest) = head.split_at(4);
+        let text_length = text_length
+            .iter()
+            .rev()
+            .fold(0, |n, &b| n << 8 | usize::from(b));
+        let data_length = rest.iter().rev().fold(0, |n, &b| n << 8 | u64::from(b));
+        if text_length > LONGEST {
             return Err(io::Error::other("what comes is no message of vanc"));
         }
-        let text = take(stream, length as u64)?;
-        let data = take(stream, with)?;
+        let text = take(stream, text_length as u64)?;
+        let data = take(stream, data_length)?;
         let message = serde_json::from_slice(&text)?;
         Ok(Frame { message, data })
     }

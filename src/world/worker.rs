@@ -82,8 +82,9 @@ fn make_resident(
     data: &[u8],
 ) -> Result<bool> {
     let words = |count: usize| count.checked_mul(size_of::<u32>());
-    let split =
-        |bytes: Option<usize>, data| bytes.and_then(|at| <[u8]>::split_at_checked(data, at));
+    let split = |bytes: Option<usize>, data| {
+        bytes.and_then(|length| <[u8]>::split_at_checked(data, length))
+    };
     let channels = words(shape.channels());
     let (labels, rest) = split(words(outline.count), data).ok_or_else(confused)?;
     let (mean, rest) = split(channels, rest).ok_or_else(confused)?;
@@ -114,7 +115,7 @@ fn order(images: usize, data: &[u8]) -> Result<Order> {
 
 fn batch(images: usize, data: &[u8]) -> Result<Batch> {
     let labels = images.checked_mul(size_of::<u32>());
-    let split = labels.and_then(|at| data.split_at_checked(at));
+    let split = labels.and_then(|length| data.split_at_checked(length));
     let (labels, pixels) = split.ok_or_else(confused)?;
     Ok(Batch {
         images: floats(pixels),

@@ -29,11 +29,11 @@ fn contact_sheet() {
             |x, y| {
                 let (x, y) = ((x / SCALE) as usize, (y / SCALE) as usize);
                 let image = x / width * 10 + y / height;
-                let at = |channel: usize| {
+                let pixel_value = |channel: usize| {
                     let row = (image * channels + channel % channels) * height + y % height;
                     data.train.pixels[row * width + x % width]
                 };
-                image::Rgb([at(0), at(1), at(2)])
+                image::Rgb([pixel_value(0), pixel_value(1), pixel_value(2)])
             },
         )
     };

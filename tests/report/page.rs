@@ -166,28 +166,28 @@ fn a_run_alone_becomes_its_curves() {
 #[test]
 fn what_cannot_be_reported_says_so() {
     let folder = tempfile::tempdir().expect("a folder");
-    let at = |name: &str| folder.path().join(name);
+    let path = |name: &str| folder.path().join(name);
     let says = |dir: &Path, part: &str| {
         let said = fail(&["report".as_ref(), dir.as_os_str()]);
         assert!(said.contains(part), "{part}: {said}");
     };
-    says(&at("absent"), "is not there");
+    says(&path("absent"), "is not there");
     says(folder.path(), "neither a sweep nor a run");
-    std::fs::write(at("file"), "").expect("written");
-    says(&at("file"), "is no folder");
-    std::fs::create_dir(at("s")).expect("made");
-    std::fs::write(at("s/sweep.json"), "{").expect("written");
-    says(&at("s"), "sweep.json is damaged");
+    std::fs::write(path("file"), "").expect("written");
+    says(&path("file"), "is no folder");
+    std::fs::create_dir(path("s")).expect("made");
+    std::fs::write(path("s/sweep.json"), "{").expect("written");
+    says(&path("s"), "sweep.json is damaged");
     let settings = r#"{"version": 9, "file": "x.van", "axes": [], "seeds": [0], "options": {}}"#;
-    std::fs::write(at("s/sweep.json"), settings).expect("written");
-    says(&at("s"), "version 9");
-    std::fs::write(at("s/sweep.json"), settings.replace('9', "1")).expect("written");
-    says(&at("s"), "results.jsonl is not there yet");
-    std::fs::write(at("s/results.jsonl"), "nonsense\n").expect("written");
-    says(&at("s"), "damaged in line 1");
-    std::fs::create_dir(at("r")).expect("made");
-    std::fs::write(at("r/metrics.jsonl"), "{\"split\"").expect("written");
-    says(&at("r"), "has ended no epoch yet");
+    std::fs::write(path("s/sweep.json"), settings).expect("written");
+    says(&path("s"), "version 9");
+    std::fs::write(path("s/sweep.json"), settings.replace('9', "1")).expect("written");
+    says(&path("s"), "results.jsonl is not there yet");
+    std::fs::write(path("s/results.jsonl"), "nonsense\n").expect("written");
+    says(&path("s"), "damaged in line 1");
+    std::fs::create_dir(path("r")).expect("made");
+    std::fs::write(path("r/metrics.jsonl"), "{\"split\"").expect("written");
+    says(&path("r"), "has ended no epoch yet");
     let out = [
         "report".as_ref(),
         sweep().as_os_str(),

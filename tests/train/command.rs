@@ -35,7 +35,7 @@ train {
 
 /// Checks `SOURCE` under the params and settings of `options`.
 fn model(source: &str, options: &Options) -> Model {
-    let of = |target, flags: &[(String, String)]| -> Vec<Override> {
+    let overrides_of = |target, flags: &[(String, String)]| -> Vec<Override> {
         let flags = flags.iter().cloned();
         flags
             .map(|(name, value)| Override {
@@ -45,8 +45,11 @@ fn model(source: &str, options: &Options) -> Model {
             })
             .collect()
     };
-    let mut overrides = of(OverrideTarget::Param, &options.overrides.params);
-    overrides.extend(of(OverrideTarget::Setting, &options.overrides.settings));
+    let mut overrides = overrides_of(OverrideTarget::Param, &options.overrides.params);
+    overrides.extend(overrides_of(
+        OverrideTarget::Setting,
+        &options.overrides.settings,
+    ));
     check::check(&mut Sources::new("small.van", source), &overrides, true).unwrap()
 }
 

@@ -127,12 +127,12 @@ fn state_that_is_no_weight_may_be_missing() {
 fn other_floats_are_converted() {
     let values = [1.5f32, -0.375];
     let bytes = |dtype: Dtype| -> Vec<u8> {
-        let of = |x: f32| match dtype {
+        let encode = |x: f32| match dtype {
             Dtype::F64 => f64::from(x).to_le_bytes().to_vec(),
             Dtype::F16 => half::f16::from_f32(x).to_le_bytes().to_vec(),
             _ => half::bf16::from_f32(x).to_le_bytes().to_vec(),
         };
-        values.iter().flat_map(|&x| of(x)).collect()
+        values.iter().flat_map(|&x| encode(x)).collect()
     };
     for dtype in [Dtype::F64, Dtype::F16, Dtype::BF16] {
         let mut tensors = needed();

@@ -93,8 +93,8 @@ pub fn forward(
     let isa = pool.isa();
     let (rows, columns) = cut(g.batch, ins, outs);
     let lines = outs / LANES;
-    let few = tail(g.outputs);
-    let full = lines - usize::from(few > 0);
+    let tail_len = tail(g.outputs);
+    let full = lines - usize::from(tail_len > 0);
     let (out, sums) = (Shared::new(y), Shared::new(&mut *partials));
     let with_moments = moments.is_some();
     pool.parts(rows * columns, |_, part| {
@@ -130,7 +130,7 @@ pub fn forward(
             if line + blocks > full {
                 let w = &weights[full * ins * LANES..];
                 let to = to.add((full - line) * LANES);
-                tail_product(isa, left, (w, few), to, outs, onto(full));
+                tail_product(isa, left, (w, tail_len), to, outs, onto(full));
             }
             if with_moments {
                 let sums = sums.start().add(row / ROWS * 4 * outs + line * LANES);
@@ -152,7 +152,7 @@ pub fn forward(
 unsafe fn tail_product(
     isa: Isa,
     left: Left,
-    (weights, few): (&[f32], usize),
+    (weights, tail_len): (&[f32], usize),
     to: *mut f32,
     out_row: usize,
     onto: Onto,
@@ -162,7 +162,10 @@ unsafe fn tail_product(
         row: left.row,
         count,
     };
-    let (left, right) = (rows(left.start, left.rows), rows(weights.as_ptr(), few));
+    let (left, right) = (
+        rows(left.start, left.rows),
+        rows(weights.as_ptr(), tail_len),
+    );
     // SAFETY: the caller's matrices.
     unsafe { dots(isa, left, right, left.row / LANES, to, out_row, onto) };
 }
@@ -188,9 +191,9 @@ fn block_weights(pool: &Pool, g: &DenseGeometry, w: &[f32], to: &mut [f32]) {
     // Several blocks a part: one alone is a few dozen instructions.
     pool.parts(total.div_ceil(8), |_, part| {
         for index in part * 8..total.min(part * 8 + 8) {
-            let at = (index / in_lines, index % in_lines);
+            let lines = (index / in_lines, index % in_lines);
             // SAFETY: every part writes its own blocks.
-            unsafe { dense_block(isa, w.as_ptr(), shape, at, to.start().add(index * block)) };
+            unsafe { dense_block(isa, w.as_ptr(), shape, lines, to.start().add(index * block)) };
         }
     });
 }
@@ -200,7 +203,7 @@ simd! {
     ///
     /// # Safety
     /// As for [`read_block`], but for the instruction set.
-    fn dense_block(w: *const f32, shape: WeightShape, at: (usize, usize), to: *mut f32)
+    fn dense_block(w: *const f32, shape: WeightShape, block: (usize, usize), to: *mut f32)
         = read_block
 }
 
@@ -223,8 +226,8 @@ pub fn input_gradient(
     let (ins, outs) = (padded(g.inputs), padded(g.outputs));
     let weights = &mut scratch[..ins * outs];
     let lines = ins / LANES;
-    let few = tail(g.inputs);
-    let full = lines - usize::from(few > 0);
+    let tail_len = tail(g.inputs);
+    let full = lines - usize::from(tail_len > 0);
     let blocked = Shared::new(weights);
     pool.parts(lines, |_, line| {
         let from = line * LANES;
@@ -232,7 +235,7 @@ pub fn input_gradient(
         // SAFETY: every part writes its own block of columns.
         let to = unsafe { blocked.range(from * outs, outs * LANES) };
         if line == full {
-            for (i, row) in to.chunks_exact_mut(outs).take(few).enumerate() {
+            for (i, row) in to.chunks_exact_mut(outs).take(tail_len).enumerate() {
                 row[g.outputs..].fill(0.0);
                 let column = w[from + i..].iter().step_by(g.inputs);
                 row.iter_mut().zip(column).for_each(|(to, w)| *to = *w);
@@ -291,7 +294,7 @@ pub fn input_gradient(
             if end > full {
                 let w = &weights[full * outs * LANES..];
                 let to = start.add((full - line) * LANES);
-                tail_product(isa, left, (w, few), to, ins, onto);
+                tail_product(isa, left, (w, tail_len), to, ins, onto);
             }
         }
     });

@@ -94,9 +94,9 @@ pub fn merge(partials: &[f32], moments: Moments) {
             for c in 0..LANES {
                 let [pivot, sum, squares] = [pivot[c], sum[c], squares[c]].map(f64::from);
                 let offset = sum / n;
-                let apart = pivot + offset - mean[c];
-                spread[c] += squares - sum * offset + apart * apart * weight;
-                mean[c] += apart * share;
+                let shift = pivot + offset - mean[c];
+                spread[c] += squares - sum * offset + shift * shift * weight;
+                mean[c] += shift * share;
             }
             count = total;
         }
@@ -177,11 +177,11 @@ unsafe fn sum_rows_generic<S: Simd>(
     for line in (0..width).step_by(LANES) {
         // SAFETY: within the caller's rows.
         unsafe {
-            let mut all = Sums::<S>::about(S::load(x.add(line)));
+            let mut sums_of_line = Sums::<S>::about(S::load(x.add(line)));
             for row in 0..rows {
-                all.add(S::load(x.add(row * stride + line)));
+                sums_of_line.add(S::load(x.add(row * stride + line)));
             }
-            all.store(sums.add(line), stride, rows);
+            sums_of_line.store(sums.add(line), stride, rows);
         }
     }
 }

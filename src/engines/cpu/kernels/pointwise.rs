@@ -139,8 +139,8 @@ unsafe fn update_generic<S: Simd>(
     let whole = len - len % LANES;
     // SAFETY: within the operands, or sixteen floats here.
     unsafe {
-        for at in (0..whole).step_by(LANES) {
-            update_lanes::<S>(settings, w.add(at), g.add(at), v.map(|v| v.add(at)));
+        for i in (0..whole).step_by(LANES) {
+            update_lanes::<S>(settings, w.add(i), g.add(i), v.map(|v| v.add(i)));
         }
         let (past, mut lanes) = (len - whole, [[0.0f32; LANES]; 3]);
         let [w_lanes, g_lanes, v_lanes] = lanes.each_mut().map(|lanes| lanes.as_mut_ptr());

@@ -71,15 +71,15 @@ impl WeightSums {
             x.len() >= rows * ins && sums.len() >= self.floats(),
             "operands too short for {self:?}"
         );
-        let left = |of: &[f32], from: usize, row: usize, rows_out: usize| Left {
-            start: of[from.min(of.len())..].as_ptr(),
+        let left = |operand: &[f32], from: usize, row: usize, rows_out: usize| Left {
+            start: operand[from.min(operand.len())..].as_ptr(),
             row,
             line: 0,
             rows: rows_out,
             depth: rows,
         };
-        let right = |of: &[f32], width: usize| Right {
-            start: of.as_ptr(),
+        let right = |operand: &[f32], width: usize| Right {
+            start: operand.as_ptr(),
             block: LANES,
             blocks: width / LANES,
         };
@@ -166,9 +166,9 @@ mod tests {
                         (layout.body()..inputs).map(|i| sums[layout.column(i, o..o + 1)][0]),
                     );
                     got.extend(&sums[layout.bias(o..o + 1)]);
-                    let sum = |of: &dyn Fn(usize) -> f32| -> f64 {
+                    let sum = |factor: &dyn Fn(usize) -> f32| -> f64 {
                         (0..rows)
-                            .map(|n| f64::from(dy[n * outs + o]) * f64::from(of(n)))
+                            .map(|n| f64::from(dy[n * outs + o]) * f64::from(factor(n)))
                             .sum()
                     };
                     want.extend((0..inputs).map(|i| sum(&|n| x[n * ins + i])));

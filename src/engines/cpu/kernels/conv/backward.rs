@@ -271,7 +271,7 @@ simd! {
     ///
     /// # Safety
     /// `w` has the shape, `spare` holds two blocks.
-    fn swapped_block(w: *const f32, shape: WeightShape, at: (usize, usize), spare: *mut f32)
+    fn swapped_block(w: *const f32, shape: WeightShape, block: (usize, usize), spare: *mut f32)
         = swapped_block_generic
 }
 
@@ -283,12 +283,12 @@ simd! {
 unsafe fn swapped_block_generic<S: Simd>(
     w: *const f32,
     shape: WeightShape,
-    at: (usize, usize),
+    block: (usize, usize),
     spare: *mut f32,
 ) {
     // SAFETY: within the caller's operands.
     unsafe {
-        read_block::<S>(w, shape, at, spare);
+        read_block::<S>(w, shape, block, spare);
         swap_channels::<S>(spare, shape.taps, spare.add(shape.block_len()));
     }
 }

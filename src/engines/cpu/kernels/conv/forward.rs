@@ -153,7 +153,7 @@ simd! {
     fn block_columns(
         w: *const f32,
         shape: WeightShape,
-        at: (usize, usize),
+        block: (usize, usize),
         lines: usize,
         to: *mut f32,
         spare: *mut f32,

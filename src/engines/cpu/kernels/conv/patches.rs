@@ -34,8 +34,8 @@ impl Axis {
     /// Position of a tap in the source; none if it is in the padding.
     #[inline(always)]
     fn source_position(&self, row: usize, tap: usize) -> Option<usize> {
-        let at = row as isize * self.step + self.first + tap as isize * self.direction;
-        (at >= 0 && (at as usize) < self.source).then_some(at as usize)
+        let position = row as isize * self.step + self.first + tap as isize * self.direction;
+        (position >= 0 && (position as usize) < self.source).then_some(position as usize)
     }
 
     /// Whether all taps of a row are inside the source.

@@ -210,7 +210,7 @@ simd! {
         pieces: (usize, usize),
         dw: *mut f32,
         shape: WeightShape,
-        at: (usize, usize),
+        block: (usize, usize),
         spare: *mut f32,
     ) = merge_block_generic
 }
@@ -225,7 +225,7 @@ unsafe fn merge_block_generic<S: Simd>(
     (piece_len, pieces): (usize, usize),
     dw: *mut f32,
     shape: WeightShape,
-    at: (usize, usize),
+    block: (usize, usize),
     spare: *mut f32,
 ) {
     // SAFETY: within the caller's operands.
@@ -240,6 +240,6 @@ unsafe fn merge_block_generic<S: Simd>(
                 S::store(spare.add((input * shape.taps + tap) * LANES), sum);
             }
         }
-        write_block::<S>(dw, shape, at, spare);
+        write_block::<S>(dw, shape, block, spare);
     }
 }

@@ -111,10 +111,10 @@ pub fn reference(g: &ConvGeometry, x: &[f32], w: &[f32], dy: &[f32]) -> Referenc
         for o in 0..g.out_channels {
             let d = f64::from(dy[out * po + o]);
             for i in 0..g.in_channels {
-                let at = (o * g.in_channels + i) * g.taps() + tap;
-                r.y[out * po + o] += f64::from(x[input + i]) * f64::from(w[at]);
-                r.dx[input + i] += d * f64::from(w[at]);
-                r.dw[at] += d * f64::from(x[input + i]);
+                let weight = (o * g.in_channels + i) * g.taps() + tap;
+                r.y[out * po + o] += f64::from(x[input + i]) * f64::from(w[weight]);
+                r.dx[input + i] += d * f64::from(w[weight]);
+                r.dw[weight] += d * f64::from(x[input + i]);
             }
         }
     }

@@ -128,8 +128,11 @@ impl Convolution {
         let (filters, rest) = scratch.split_at_mut(filters);
         let (tiles, rest) = rest.split_at_mut(tiles);
         let (partials, threads) = rest.split_at_mut(partials);
-        let own: usize = self.thread_lens().iter().sum();
-        assert!(threads.len() >= own * pool.threads(), "too little scratch");
+        let thread_len: usize = self.thread_lens().iter().sum();
+        assert!(
+            threads.len() >= thread_len * pool.threads(),
+            "too little scratch"
+        );
         let pass = ConvolvePass {
             plan: self,
             isa: pool.isa(),
@@ -172,7 +175,7 @@ impl ConvolvePass<'_> {
     ///
     /// # Safety
     /// Only that thread uses the result.
-    unsafe fn own(&self, thread: usize) -> [*mut f32; 3] {
+    unsafe fn thread_scratch(&self, thread: usize) -> [*mut f32; 3] {
         let lens = self.plan.thread_lens();
         let total: usize = lens.iter().sum();
         // SAFETY: a thread's own range.
@@ -206,7 +209,7 @@ impl ConvolvePass<'_> {
             let count = self.plan.block.min(t.total - first);
             // SAFETY: own scratch; tiles of output are written by one part each.
             unsafe {
-                let [start, sums, _] = self.own(thread);
+                let [start, sums, _] = self.thread_scratch(thread);
                 let mut tiles = Tiles {
                     first,
                     count,
@@ -245,16 +248,16 @@ impl ConvolvePass<'_> {
             let (column, row) = (part / t.in_lines(), part % t.in_lines());
             // SAFETY: every part writes its own rows of its own column block.
             unsafe {
-                let at = (column * depth + row * LANES) * LANES;
+                let offset = (column * depth + row * LANES) * LANES;
                 let to = Values {
-                    start: self.filters.start().add(at),
+                    start: self.filters.start().add(offset),
                     phase,
                     plane,
                 };
-                let [_, _, spare] = self.own(thread);
+                let [_, _, spare] = self.thread_scratch(thread);
                 let (isa, w, shape) = (self.isa, self.w.as_ptr(), self.weight_shape());
-                let at = (row, column);
-                transform_block(isa, w, shape, t.direction, at, t.phases(), to, spare);
+                let block = (row, column);
+                transform_block(isa, w, shape, t.direction, block, t.phases(), to, spare);
             }
         });
     }
@@ -281,9 +284,9 @@ impl ConvolvePass<'_> {
                     rows: products.count,
                     depth: ins.len() * t.in_lines() * LANES,
                 };
-                let at = point * filter_plane + (column * depth + row * LANES) * LANES;
+                let offset = point * filter_plane + (column * depth + row * LANES) * LANES;
                 let right = Right {
-                    start: self.filters.start().add(at),
+                    start: self.filters.start().add(offset),
                     block: depth * LANES,
                     blocks: outs.len() * t.out_lines(),
                 };
@@ -315,15 +318,15 @@ impl ConvolvePass<'_> {
             };
             pool.parts(count.div_ceil(TRANSFORMED), |_, part| {
                 let skip = part * TRANSFORMED;
-                let mut some = tiles();
-                some.first += skip;
-                some.count = TRANSFORMED.min(count - skip);
+                let mut piece = tiles();
+                piece.first += skip;
+                piece.count = TRANSFORMED.min(count - skip);
                 // SAFETY: every part writes its own tiles.
                 unsafe {
-                    some.start = some.start.add(skip * LANES);
+                    piece.start = piece.start.add(skip * LANES);
                     for &phase in t.in_phases() {
-                        transform_tiles(self.isa, *t, phase, self.x.as_ptr(), some);
-                        some.start = some.start.add(t.in_lines() * count * LANES);
+                        transform_tiles(self.isa, *t, phase, self.x.as_ptr(), piece);
+                        piece.start = piece.start.add(t.in_lines() * count * LANES);
                     }
                 }
             });
@@ -332,7 +335,7 @@ impl ConvolvePass<'_> {
                 let width = OUT_PIECE.min(t.out_lines() - out);
                 // SAFETY: own scratch; positions of output are written by one part each.
                 unsafe {
-                    let [filters, start, spare] = self.own(thread);
+                    let [filters, start, spare] = self.thread_scratch(thread);
                     let products = Tiles {
                         start,
                         plane: plane_len(OUT_PIECE, count),
@@ -372,15 +375,15 @@ impl ConvolvePass<'_> {
                 unsafe {
                     for column in 0..width {
                         for row in 0..lines {
-                            let at = (column * IN_PIECE + row) * LANES * LANES;
+                            let offset = (column * IN_PIECE + row) * LANES * LANES;
                             let to = Values {
-                                start: filters.add(at),
+                                start: filters.add(offset),
                                 phase: 0,
                                 plane: filter_plane,
                             };
-                            let at = (piece + row, out + column);
+                            let block = (piece + row, out + column);
                             let (isa, w, shape) = (self.isa, self.w.as_ptr(), self.weight_shape());
-                            transform_block(isa, w, shape, t.direction, at, phase, to, spare);
+                            transform_block(isa, w, shape, t.direction, block, phase, to, spare);
                         }
                     }
                     for point in 0..t.points() {
@@ -422,17 +425,17 @@ impl ConvolvePass<'_> {
     unsafe fn finish(&self, phase: Phase, products: Tiles, block: usize, out: usize, width: usize) {
         let t = &self.plan.tiling;
         let partials = if self.plan.with_moments {
-            let at = block * partial_len(t.out_channels) + out * LANES;
+            let offset = block * partial_len(t.out_channels) + out * LANES;
             // SAFETY: within the sums.
-            unsafe { self.partials.start().add(at) }
+            unsafe { self.partials.start().add(offset) }
         } else {
             std::ptr::null_mut()
         };
         // SAFETY: passed on to the caller.
         unsafe {
             let to = self.y.start().add(out * LANES);
-            let (isa, add) = (self.isa, self.accumulate);
-            finish_tiles(isa, *t, phase, products, width, to, add, partials);
+            let (isa, accumulate) = (self.isa, self.accumulate);
+            finish_tiles(isa, *t, phase, products, width, to, accumulate, partials);
         }
     }
 }

@@ -29,7 +29,7 @@ simd! {
         weight: *const f32,
         shape: WeightShape,
         direction: Direction,
-        at: (usize, usize),
+        block: (usize, usize),
         phases: &[Phase],
         to: Values,
         spare: *mut f32,
@@ -106,7 +106,7 @@ simd! {
         phases: &[Phase],
         weight: *mut f32,
         shape: WeightShape,
-        at: (usize, usize),
+        block: (usize, usize),
         spare: *mut f32,
     ) = gradient_block_generic
 }
@@ -121,7 +121,7 @@ unsafe fn gradient_block_generic<S: Simd>(
     phases: &[Phase],
     weight: *mut f32,
     shape: WeightShape,
-    at: (usize, usize),
+    block: (usize, usize),
     spare: *mut f32,
 ) {
     // SAFETY: within the caller's operands.
@@ -130,7 +130,7 @@ unsafe fn gradient_block_generic<S: Simd>(
             let start = from.start.add(p * from.phase).cast_const();
             in_phase!(phase, gradient_phase::<S>(start, from.plane, spare));
         }
-        write_block::<S>(weight, shape, at, spare);
+        write_block::<S>(weight, shape, block, spare);
     }
 }
 

@@ -159,10 +159,10 @@ impl Tiling {
 
     /// Ranges of the input's and the output's phases that have a value at a point.
     fn phases_at(&self, point: usize) -> [Range<usize>; 2] {
-        let some = phases_at(self.stride, point);
+        let phases = phases_at(self.stride, point);
         match self.direction {
-            Direction::Forward => [some, 0..1],
-            Direction::Backward => [0..1, some],
+            Direction::Forward => [phases, 0..1],
+            Direction::Backward => [0..1, phases],
         }
     }
 

@@ -180,7 +180,7 @@ unsafe fn finish_phase<S: Simd, T: Tile>(
         // SAFETY: positions of the caller's output, and its sums.
         unsafe {
             let from = sums.start.add(line * sums.places * LANES).cast_const();
-            let mut all = Sums::<S>::about(S::splat(0.0));
+            let mut channel_sums = Sums::<S>::about(S::splat(0.0));
             let mut positions = 0;
             for tile in 0..sums.count {
                 let (image, row, column) = t.place(sums.first + tile);
@@ -189,7 +189,7 @@ unsafe fn finish_phase<S: Simd, T: Tile>(
                 let (rows, columns) = (rest(height, top, row), rest(width, left, column));
                 let values = T::output::<S>(from.add(tile * LANES), sums.plane);
                 if tile == 0 {
-                    all = Sums::about(values[0][0]);
+                    channel_sums = Sums::about(values[0][0]);
                 }
                 for (i, values) in values.iter().enumerate().take(rows) {
                     for (j, value) in values.iter().enumerate().take(columns) {
@@ -199,13 +199,13 @@ unsafe fn finish_phase<S: Simd, T: Tile>(
                             value = S::add(S::load(to), value);
                         }
                         S::store(to, value);
-                        all.add(value);
+                        channel_sums.add(value);
                     }
                 }
                 positions += rows * columns;
             }
             if !partials.is_null() {
-                all.store(partials.add(line * LANES), position, positions);
+                channel_sums.store(partials.add(line * LANES), position, positions);
             }
         }
     }

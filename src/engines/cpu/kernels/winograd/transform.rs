@@ -160,7 +160,7 @@ impl Window {
                     }
                 }
             } else {
-                let is_in = |at: isize, side: isize| at >= 0 && at < side;
+                let is_in = |position: isize, side: isize| position >= 0 && position < side;
                 let xs: [bool; C] =
                     std::array::from_fn(|j| is_in(self.x + j as isize * step, width));
                 for i in 0..R {

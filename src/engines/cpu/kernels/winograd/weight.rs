@@ -138,8 +138,11 @@ pub fn weight_gradient(
     let [tiles, sums] = plan.shared_lens();
     let (tiles, rest) = scratch.split_at_mut(tiles);
     let (sums, threads) = rest.split_at_mut(sums);
-    let own: usize = plan.thread_lens().iter().sum();
-    assert!(threads.len() >= own * pool.threads(), "too little scratch");
+    let thread_len: usize = plan.thread_lens().iter().sum();
+    assert!(
+        threads.len() >= thread_len * pool.threads(),
+        "too little scratch"
+    );
     let pass = FilterPass {
         plan: &plan,
         isa: pool.isa(),
@@ -192,7 +195,7 @@ impl FilterPass<'_> {
     ///
     /// # Safety
     /// Only that thread uses the result.
-    unsafe fn own(&self, thread: usize) -> [*mut f32; 2] {
+    unsafe fn thread_scratch(&self, thread: usize) -> [*mut f32; 2] {
         let [own, spare] = self.plan.thread_lens();
         let total = own + spare;
         // SAFETY: a thread's own range.
@@ -351,7 +354,7 @@ impl FilterPass<'_> {
                 let count = (chunk + 1) * tiles / chunks - skip;
                 // SAFETY: own scratch, and the sums of this group.
                 unsafe {
-                    let [start, _] = self.own(thread);
+                    let [start, _] = self.thread_scratch(thread);
                     let sums = self.sums.start().add(part * self.plan.sums_len());
                     let tiles = self.chunk(start, first + skip, count);
                     self.transform_tiles(tiles, 0, count);
@@ -380,7 +383,7 @@ impl FilterPass<'_> {
                     phase: t.in_lines() * LANES * LANES,
                     plane: plane_len(t.out_lines(), rows),
                 };
-                let (isa, [_, spare]) = (self.isa, self.own(thread));
+                let (isa, [_, spare]) = (self.isa, self.thread_scratch(thread));
                 for point in 0..t.points() {
                     for phase in t.phases_at(point)[0].clone() {
                         let start = start.add(point * from.plane + phase * from.phase);
@@ -408,13 +411,13 @@ impl FilterPass<'_> {
             let chunk = self.chunk(self.tiles.start(), 0, count);
             // SAFETY: own scratch; every part writes its own blocks of the weight.
             unsafe {
-                let [sums, spare] = self.own(thread);
+                let [sums, spare] = self.thread_scratch(thread);
                 for point in 0..t.points() {
                     let [some, _] = t.phases_at(point);
                     for (phase, line) in some.flat_map(|p| (0..lines).map(move |l| (p, l))) {
-                        let at = phase * in_piece + line;
+                        let offset = phase * in_piece + line;
                         let out = Out {
-                            start: sums.add(point * plane + at * LANES * LANES),
+                            start: sums.add(point * plane + offset * LANES * LANES),
                             row: LANES,
                             block: LINES * LANES * LANES,
                         };
@@ -429,8 +432,9 @@ impl FilterPass<'_> {
                         phase: in_piece * LANES * LANES,
                         plane,
                     };
-                    let (dw, shape, at) = (self.dw.start(), self.shape(), (o + column, i + line));
-                    gradient_block(self.isa, from, t.phases(), dw, shape, at, spare);
+                    let (dw, shape, block) =
+                        (self.dw.start(), self.shape(), (o + column, i + line));
+                    gradient_block(self.isa, from, t.phases(), dw, shape, block, spare);
                 }
             }
         });
