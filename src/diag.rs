@@ -11,22 +11,22 @@ use miette::{
 use serde_json::{Value, json};
 use std::fmt;
 
-/// The stable code of a report.
+/// Stable code of a report: the kind of mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Code {
-    /// The text is not in the grammar.
+    /// Text that is not in the grammar.
     Syntax,
-    /// A name is unknown, declared twice, or defined by itself.
+    /// Name that is unknown, declared twice, or defined by itself.
     Name,
-    /// A value has the wrong type, or a call the wrong arguments.
+    /// Value of the wrong type, or call with the wrong arguments.
     Type,
-    /// A value is out of its range.
+    /// Value out of its range.
     Value,
-    /// A layer cannot take what it is given.
+    /// Layer whose input has a shape that it cannot take.
     Shape,
-    /// A limit of the language is passed.
+    /// Limit of the language that is passed.
     Limit,
-    /// The training settings do not fit together or with the network.
+    /// Training settings that do not fit together or do not fit the network.
     Train,
 }
 
@@ -53,7 +53,7 @@ pub struct Label {
     pub text: String,
 }
 
-/// One mistake: what is wrong, where, and what mends it.
+/// A mistake: its message, its places, and advice on mending it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// Stable code of the kind of mistake.
@@ -125,14 +125,14 @@ fn clipped(mut text: String) -> String {
     text
 }
 
-/// One text that spans point into.
+/// A text that spans point into, with the name to show it by.
 #[derive(Clone, Debug)]
 struct Source {
     name: String,
     text: String,
 }
 
-/// The texts that spans point into: the file, then values from the command line.
+/// Texts that spans point into: the file, then values from the command line.
 #[derive(Clone, Debug)]
 pub struct Sources(Vec<Source>);
 
@@ -154,12 +154,12 @@ impl Sources {
         (self.0.len() - 1) as u16
     }
 
-    /// The text of source `index`.
+    /// Text of source `index`.
     pub fn text(&self, index: u16) -> &str {
         &self.0[index as usize].text
     }
 
-    /// The text that `span` covers.
+    /// Text that `span` covers.
     pub fn slice(&self, span: Span) -> &str {
         &self.text(span.source)[span.start as usize..span.end as usize]
     }
@@ -239,7 +239,7 @@ impl Diagnostic {
         Report::new(report).with_source_code(Shown { name, excerpt })
     }
 
-    /// The report for editors and CI: code, message, labels with byte offsets and
+    /// Formats the report as JSON for editors and CI: code, message, labels with byte offsets and
     /// one-based lines and columns, help.
     pub fn to_json(&self, sources: &Sources) -> Value {
         let labels = self.labels.iter().map(|Label { span, text }| {

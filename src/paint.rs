@@ -2,7 +2,7 @@
 
 use console::Style;
 
-/// Whether text is coloured.
+/// Painter of text for a terminal; the flag tells whether it uses any styles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Paint(pub bool);
 

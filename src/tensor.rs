@@ -1,4 +1,4 @@
-//! A named tensor in host memory.
+//! Named tensors and batches in host memory.
 
 /// A tensor under the name it has in checkpoints, in PyTorch's layout
 /// (convolution weights OIHW, linear weights out × in), row-major.

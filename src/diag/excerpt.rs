@@ -1,12 +1,12 @@
-//! The lines of a text that a report shows, fit for a terminal: long lines are cut around
-//! what is underlined, and characters that would move the cursor are replaced.
+//! Excerpts of source text, fit for a terminal: long lines are cut around what is underlined,
+//! and characters that would move the cursor are replaced.
 
 use std::ops::Range;
 
-/// Lines of a text with one line of context around each label.
+/// Lines of a text to show in a report, with one line of context around each label.
 #[derive(Debug)]
 pub(super) struct Excerpt {
-    /// The lines from the first shown to the last. Those near no label are empty.
+    /// Lines from the first shown to the last; lines near no label are empty.
     pub text: String,
     /// Number of source lines before the excerpt.
     pub first_line: usize,

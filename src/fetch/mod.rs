@@ -121,7 +121,7 @@ pub enum Event<'a> {
         /// Path that its bytes are written to.
         part: &'a Path,
     },
-    /// This many bytes of the file are there.
+    /// Progress of the file: the number of its bytes that are there.
     At(u64),
     /// All bytes are there, and their sum is being checked.
     Checking,
@@ -134,8 +134,8 @@ pub enum Event<'a> {
 /// Callback that receives each [`Event`].
 pub type Watch<'a> = &'a dyn Fn(Event);
 
-/// Puts the files of `dataset` into `dir`, which is made if it is not there. Files that
-/// are there, at their published length, are left alone.
+/// Fetches the files of `dataset` into the folder `dir`, which is made if it does not exist.
+/// Files that are there, with their published length, are left alone.
 ///
 /// # Errors
 ///

@@ -132,7 +132,7 @@ impl Watched {
     }
 }
 
-/// Refuses what is no run's folder, nor one that a run may begin in.
+/// Refuses a folder that is neither a run's nor one that a run may begin in.
 fn refuse(dir: &Path) -> Result<()> {
     let help = "give the folder of a run of vanc train, such as runs/quickstart";
     if folder::settings(dir).exists() {

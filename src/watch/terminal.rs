@@ -70,7 +70,7 @@ pub fn watch(dir: &Path) -> Result<Left> {
     }
 }
 
-/// The number of SIGINT, which a terminal in raw mode gives as a key.
+/// Number of SIGINT, which a terminal in raw mode gives as a key.
 const INTERRUPT: i32 = 2;
 
 fn has_ended(state: State) -> bool {

@@ -121,7 +121,7 @@ impl Engine for Leader {
         self.engine.load(tensors)
     }
 
-    /// True if every rank has room.
+    /// Keeps the images on the devices of all ranks; false if one has no room.
     fn make_resident(&mut self, images: &Images) -> Result<bool> {
         if !self.engine.make_resident(images)? {
             return Ok(false);

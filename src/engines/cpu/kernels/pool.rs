@@ -29,7 +29,8 @@ pub struct Pool {
     helpers: Vec<JoinHandle<()>>,
     isa: Isa,
     winograd: bool,
-    /// Runs do not nest, so one thread owns the pool and jobs cannot capture it.
+    /// Marker that keeps the pool on one thread: runs do not nest, so one thread owns the
+    /// pool and jobs cannot capture it.
     not_sync: PhantomData<Cell<()>>,
 }
 

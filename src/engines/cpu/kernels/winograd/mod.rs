@@ -45,9 +45,9 @@ const TILE: usize = 4;
 /// Direction in which a pass uses the weights.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Direction {
-    /// From the weight's inputs to its outputs.
+    /// Pass from the weight's inputs to its outputs.
     Forward,
-    /// From the weight's outputs to its inputs, with the taps reversed.
+    /// Pass from the weight's outputs to its inputs, with the taps reversed.
     Backward,
 }
 
