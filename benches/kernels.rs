@@ -1,8 +1,7 @@
-//! Times the CPU kernels on the shapes of the CIFAR networks and of the narrow MLP:
-//! `cargo bench --bench kernels [-- THREADS [NAME]]`, where only kernels whose names hold
-//! NAME run.
+//! Times the CPU kernels on the shapes of the CIFAR networks and of the narrow MLP: `cargo
+//! bench --bench kernels [-- THREADS [NAME]]` runs the kernels whose names contain NAME.
 //!
-//! The minimum of many runs, since others may use the machine. GFLOP/s count the
+//! Times are the minimum of many runs, since others may use the machine. GFLOP/s count the
 //! multiplications of the definition, so Winograd may pass 100 % of the peak, which is
 //! measured too.
 
@@ -84,7 +83,7 @@ fn main() {
     );
 }
 
-/// A `same` convolution of a batch of 32.
+/// Sizes of a `same` convolution of a batch of 32.
 fn geometry(channels: (usize, usize), side: usize, kernel: usize, stride: usize) -> ConvGeometry {
     ConvGeometry {
         batch: 32,
@@ -98,7 +97,7 @@ fn geometry(channels: (usize, usize), side: usize, kernel: usize, stride: usize)
     }
 }
 
-/// `3x3/2 64>128@32`.
+/// Name of a convolution: `3x3/2 64>128@32`.
 fn name(g: &ConvGeometry) -> String {
     let (ins, outs) = (g.in_channels, g.out_channels);
     format!(
@@ -107,14 +106,14 @@ fn name(g: &ConvGeometry) -> String {
     )
 }
 
-/// Small repeatable numbers around 0.
+/// Makes small repeatable numbers around 0.
 fn data(len: usize) -> Vec<f32> {
     (0..len)
         .map(|i| ((i * 7919) % 1000) as f32 / 1000.0 - 0.5)
         .collect()
 }
 
-/// The shortest of runs that take some time together.
+/// Measures the shortest of runs that take some time together, in seconds.
 fn shortest(mut run: impl FnMut()) -> f64 {
     let mut least = f64::INFINITY;
     let start = Instant::now();
@@ -135,7 +134,7 @@ struct Bench {
     wanted: Option<String>,
 }
 
-/// Times the three directions of one of the modules that compute convolutions.
+/// Times the three directions of a module that computes convolutions.
 macro_rules! directions {
     ($bench:ident, $g:ident, $module:ident, $name:expr) => {{
         let pool = &$bench.pool;
@@ -231,7 +230,8 @@ impl Bench {
         black_box((&y, &dx, &dw));
     }
 
-    /// Batch norm, ReLU and a weighted skip; arithmetic is not what takes the time.
+    /// Times batch norm, ReLU and a weighted skip, fused; arithmetic is not what takes the
+    /// time.
     fn fused(&self, rows: usize, channels: usize) {
         let name = format!("norm + relu + skip {channels}x{rows}");
         if !self.is_wanted(&name) {

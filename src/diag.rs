@@ -1,4 +1,4 @@
-//! What a mistake gets: one type for every report, and the only file that knows miette.
+//! The report of a mistake: one type for every report, and the only file that knows miette.
 
 mod excerpt;
 
@@ -11,22 +11,22 @@ use miette::{
 use serde_json::{Value, json};
 use std::fmt;
 
-/// The stable code of a report.
+/// Stable code of a report: the kind of mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Code {
-    /// The text is not in the grammar.
+    /// Text that is not in the grammar.
     Syntax,
-    /// A name is unknown, declared twice, or defined by itself.
+    /// Name that is unknown, declared twice, or defined by itself.
     Name,
-    /// A value has the wrong type, or a call the wrong arguments.
+    /// Value of the wrong type, or call with the wrong arguments.
     Type,
-    /// A value is out of its range.
+    /// Value out of its range.
     Value,
-    /// A layer cannot take what it is given.
+    /// Layer whose input has a shape that it cannot take.
     Shape,
-    /// A limit of the language is passed.
+    /// Limit of the language that is passed.
     Limit,
-    /// The training settings do not fit together or with the network.
+    /// Training settings that do not fit together or do not fit the network.
     Train,
 }
 
@@ -44,30 +44,30 @@ impl fmt::Display for Code {
     }
 }
 
-/// An underlined place and what is said under it.
+/// An underlined range of source text, with a remark below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
-    /// The place.
+    /// The range that is underlined.
     pub span: Span,
-    /// The text under it; may be empty.
+    /// The remark below it; may be empty.
     pub text: String,
 }
 
-/// One mistake: what is wrong, where, and what mends it.
+/// A mistake: its message, its places, and advice on mending it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// Its stable code.
+    /// Stable code of the kind of mistake.
     pub code: Code,
-    /// What is wrong, in one line.
+    /// The mistake in one line.
     pub message: String,
-    /// The fault first, then the other places it has to do with.
+    /// Labels of the mistake itself (first), then of the other ranges it has to do with.
     pub labels: Vec<Label>,
-    /// The fix.
+    /// Advice on mending the mistake.
     pub help: Option<String>,
 }
 
 impl Diagnostic {
-    /// A mistake at `span`, with `label` under it.
+    /// Reports a mistake at `span`, with `label` below it.
     pub fn new(
         code: Code,
         message: impl Into<String>,
@@ -83,37 +83,37 @@ impl Diagnostic {
         }
     }
 
-    /// Adds a second place.
+    /// Adds a label to a second range.
     pub fn also(mut self, span: Span, label: impl Into<String>) -> Self {
         self.label(span, label);
         self
     }
 
-    /// Adds a second place.
+    /// Adds a label to a second range, in place.
     pub fn label(&mut self, span: Span, label: impl Into<String>) {
         let text = clipped(label.into());
         self.labels.push(Label { span, text });
     }
 
-    /// Adds the fix.
+    /// Adds advice on mending the mistake.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(clipped(help.into()));
         self
     }
 
-    /// Where the fault is.
+    /// Span of the mistake itself: that of the first label.
     pub fn span(&self) -> Span {
         self.labels[0].span
     }
 }
 
-/// Reports at most; a file that is not `.van` at all has a mistake a line.
+/// Largest number of reports: a file that is not `.van` at all has a mistake in each line.
 pub const MAX_REPORTS: usize = 50;
 
 /// Columns beside the text of a line: its number and a bar.
 const MARGIN: usize = 10;
 
-/// Bytes of a message, a label or a help line at most: names may be long.
+/// Longest message, label or help line in bytes: names in it may be long.
 const LONGEST: usize = 400;
 
 fn clipped(mut text: String) -> String {
@@ -125,19 +125,19 @@ fn clipped(mut text: String) -> String {
     text
 }
 
-/// One text that spans point into.
+/// A text that spans point into, with the name to show it by.
 #[derive(Clone, Debug)]
 struct Source {
     name: String,
     text: String,
 }
 
-/// The texts that spans point into: the file, then values from the command line.
+/// Texts that spans point into: the file, then values from the command line.
 #[derive(Clone, Debug)]
 pub struct Sources(Vec<Source>);
 
 impl Sources {
-    /// The file's text under the name it is shown by.
+    /// Starts with the file's text, under the name to show it by.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         Sources(vec![Source {
             name: name.into(),
@@ -154,17 +154,17 @@ impl Sources {
         (self.0.len() - 1) as u16
     }
 
-    /// The text of source `index`.
+    /// Text of source `index`.
     pub fn text(&self, index: u16) -> &str {
         &self.0[index as usize].text
     }
 
-    /// The text that `span` covers.
+    /// Text that `span` covers.
     pub fn slice(&self, span: Span) -> &str {
         &self.text(span.source)[span.start as usize..span.end as usize]
     }
 
-    /// One-based line and column (in characters) of a byte.
+    /// One-based line and column (in characters) of byte `byte`.
     fn position(&self, source: u16, byte: u32) -> (usize, usize) {
         let before = &self.text(source)[..byte as usize];
         let line_start = before.rfind('\n').map_or(0, |i| i + 1);
@@ -175,7 +175,7 @@ impl Sources {
     }
 }
 
-/// How a report is drawn.
+/// Settings for drawing a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
     /// Whether colours are used.
@@ -185,7 +185,7 @@ pub struct Style {
 }
 
 impl Diagnostic {
-    /// The report as a user sees it, with the source underlined.
+    /// Draws the report for a terminal, with the source underlined.
     pub fn render(&self, sources: &Sources, style: Style) -> String {
         let theme = if style.color {
             GraphicalTheme::unicode()
@@ -210,13 +210,13 @@ impl Diagnostic {
             let _ = handler.render_report(&mut drawn, report.as_ref());
             // miette draws one text a report: of the others, only the snippet is wanted.
             let begin = if i == 0 { None } else { drawn.find("╭─[") };
-            let line = begin.and_then(|at| drawn[..at].rfind('\n'));
-            out.push_str(&drawn[line.map_or(0, |at| at + 1)..]);
+            let line = begin.and_then(|start| drawn[..start].rfind('\n'));
+            out.push_str(&drawn[line.map_or(0, |start| start + 1)..]);
         }
         out
     }
 
-    /// The part of the report that is about one text, perhaps with the help line.
+    /// The part of the report about one text, with the help line where `helps` says so.
     fn report(&self, source: u16, helps: bool, sources: &Sources, width: usize) -> Report {
         let labels = self.labels.iter().filter(|l| l.span.source == source);
         let labels: Vec<&Label> = labels.collect();
@@ -239,7 +239,7 @@ impl Diagnostic {
         Report::new(report).with_source_code(Shown { name, excerpt })
     }
 
-    /// The report for editors and CI: code, message, labels with byte offsets and
+    /// Formats the report as JSON for editors and CI: code, message, labels with byte offsets and
     /// one-based lines and columns, help.
     pub fn to_json(&self, sources: &Sources) -> Value {
         let labels = self.labels.iter().map(|Label { span, text }| {
@@ -265,7 +265,7 @@ impl Diagnostic {
     }
 }
 
-/// An excerpt under the name and with the line numbers of its source.
+/// An excerpt, for miette, under the name and with the line numbers of its source.
 #[derive(Debug)]
 struct Shown {
     name: String,

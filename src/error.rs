@@ -9,9 +9,9 @@ use std::fmt;
 /// A failure with a way forward.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
-    /// What went wrong and where, as one sentence without a full stop.
+    /// The failure and its place, as one sentence without a full stop.
     pub message: String,
-    /// What to do about it.
+    /// Advice on what to do about it.
     pub help: Option<String>,
 }
 
@@ -19,7 +19,7 @@ pub struct Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// A failure described by `message`.
+    /// Makes a failure with this message and no advice.
     pub fn new(message: impl Into<String>) -> Self {
         Error {
             message: message.into(),
@@ -27,13 +27,13 @@ impl Error {
         }
     }
 
-    /// Adds what to do about it.
+    /// Adds advice on what to do about it.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// A failure of an operation on a file: `cannot read PATH: no such file`.
+    /// Makes the failure of an operation on a file: `cannot read PATH: no such file`.
     pub fn io(doing: &str, path: &std::path::Path, error: std::io::Error) -> Self {
         Error::new(format!("cannot {doing} {}: {error}", path.display()))
     }

@@ -1,13 +1,19 @@
-//! Files that are either as they were or wholly new, whenever the machine stops.
+//! Files that are replaced whole: whenever the machine stops, they are either as before or as
+//! after.
 
 use crate::error::{Error, Result};
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
-/// Writes `bytes` to a temporary file beside `path`, puts it on the disk, and renames
-/// it to `path`. One process writes at a time, so the temporary name is a fixed one,
-/// and what a killed process left under it goes with the next write.
+/// Replaces the file at `path` by `bytes`: writes them to a temporary file beside it, flushes
+/// that to the disk, and renames it.
+///
+/// One process writes at a time, so the temporary name is a fixed one; a file that a killed
+/// process left under it is overwritten by the next write.
+///
+/// # Errors
+/// When the temporary file cannot be written, flushed or renamed (no space, no permission).
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     let temporary = path.with_file_name(format!(
         ".{}.tmp",
@@ -24,23 +30,24 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     })
 }
 
-/// A failure to write `path`, with what helps against its cause.
+/// The failure to write `path`, with advice that depends on its cause.
 pub fn write_error(path: &Path, error: std::io::Error) -> Error {
-    use std::io::ErrorKind;
+    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     let kind = error.kind();
     let failure = Error::io("write", path, error);
-    match kind {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            failure.help("make room on the disk; --resume goes on from the last checkpoint")
-        }
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            failure.help("name a folder that can be written with --out DIR")
-        }
-        _ => failure,
+    if matches!(kind, StorageFull | QuotaExceeded) {
+        failure.help("make room on the disk; --resume goes on from the last checkpoint")
+    } else if matches!(kind, PermissionDenied | ReadOnlyFilesystem) {
+        failure.help("name a folder that can be written with --out DIR")
+    } else {
+        failure
     }
 }
 
-/// Removes `path` if it is there.
+/// Removes the file at `path`, if it exists.
+///
+/// # Errors
+/// When it exists and cannot be removed.
 pub fn remove(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
         Ok(()) => sync_folder(path).map_err(|e| Error::io("remove", path, e)),
@@ -49,7 +56,7 @@ pub fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// Puts the name of `path` on the disk, as far as the system can.
+/// Flushes the folder of `path`, and so the file's name, to the disk where the system can.
 #[cfg(unix)]
 fn sync_folder(path: &Path) -> std::io::Result<()> {
     match path.parent() {

@@ -2,32 +2,32 @@
 
 use console::Style;
 
-/// Whether text is coloured.
+/// Painter of text for a terminal; the flag tells whether it uses any styles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Paint(pub bool);
 
 impl Paint {
-    /// Less important text.
+    /// Dims less important text.
     pub fn dim(self, text: &str) -> String {
         self.apply(Style::new().dim(), text)
     }
 
-    /// A title, or a number to look at.
+    /// Sets a title, or a number to look at, in bold.
     pub fn bold(self, text: &str) -> String {
         self.apply(Style::new().bold(), text)
     }
 
-    /// Good news.
+    /// Colours good news green.
     pub fn good(self, text: &str) -> String {
         self.apply(Style::new().green().bold(), text)
     }
 
-    /// Bad news.
+    /// Colours bad news red.
     pub fn bad(self, text: &str) -> String {
         self.apply(Style::new().red().bold(), text)
     }
 
-    /// The fading of skips.
+    /// Colours text about the fading of skips.
     pub fn accent(self, text: &str) -> String {
         self.apply(Style::new().cyan(), text)
     }

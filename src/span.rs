@@ -1,4 +1,4 @@
-//! Where a piece of source text is.
+//! Spans: ranges of bytes in source texts.
 
 use serde::Serialize;
 
@@ -17,7 +17,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// Bytes `start..end` of text `source`.
+    /// Makes the span of bytes `start..end` of text `source`.
     pub fn new(source: u16, start: usize, end: usize) -> Self {
         Span {
             source,
@@ -26,7 +26,7 @@ impl Span {
         }
     }
 
-    /// The smallest span that covers both; both are in the same text.
+    /// Smallest span that covers both spans, which are in the same text.
     pub fn cover(self, other: Span) -> Span {
         Span {
             source: self.source,
@@ -40,7 +40,7 @@ impl Span {
         (self.end - self.start) as usize
     }
 
-    /// The bytes as a range of the text.
+    /// Byte range of the span in its text.
     pub fn range(self) -> std::ops::Range<usize> {
         self.start as usize..self.end as usize
     }
@@ -51,17 +51,17 @@ impl Span {
     }
 }
 
-/// A value with the place it was written at.
+/// A value with the span it was written at.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spanned<T> {
     /// The value.
     pub node: T,
-    /// Where it was written.
+    /// Span it was written at.
     pub span: Span,
 }
 
 impl<T> Spanned<T> {
-    /// `node`, written at `span`.
+    /// Makes a value `node` that was written at `span`.
     pub fn new(node: T, span: Span) -> Self {
         Spanned { node, span }
     }

@@ -1,24 +1,24 @@
-//! The name that a misspelt one was meant to be.
+//! Suggestions for misspelt names.
 
 mod aliases;
 
 use aliases::ALIASES;
 
-/// Bytes of a name that is still compared with others.
+/// Longest word in bytes that is compared with known names.
 const MAX_COMPARED: usize = 64;
 
-/// The name in `known` that `word` may have been meant to be: the nearest in letters, or
-/// what the thing it names elsewhere is called here.
+/// Finds the name in `known` that `word` may have been meant to be: the nearest by edit
+/// distance, or our name for a thing that other frameworks call `word`.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > MAX_COMPARED {
         return None;
     }
     let plain = word.replace('_', "").to_lowercase();
-    let here = |name: &str| ALIASES.contains(&(plain.as_str(), name));
+    let is_alias = |name: &str| ALIASES.contains(&(plain.as_str(), name));
     let near = known.into_iter().filter_map(|name| {
         let longer = name.len().max(word.len());
         let most = 1 + longer / 4;
-        if here(name) {
+        if is_alias(name) {
             return Some((0, name));
         }
         if longer > MAX_COMPARED || name.len().abs_diff(word.len()) > most {

@@ -1,4 +1,4 @@
-//! A named tensor in host memory.
+//! Named tensors and batches in host memory.
 
 /// A tensor under the name it has in checkpoints, in PyTorch's layout
 /// (convolution weights OIHW, linear weights out × in), row-major.
@@ -13,7 +13,7 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// A tensor of `shape` with every element equal to `value`.
+    /// Makes a tensor of `shape` with every element equal to `value`.
     pub fn full(name: impl Into<String>, shape: &[usize], value: f32) -> Self {
         Tensor {
             name: name.into(),

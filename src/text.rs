@@ -1,6 +1,6 @@
-//! Numbers as people read them, words as a shell does.
+//! Numbers formatted for people, and words quoted for a shell.
 
-/// `1234567` as `1,234,567`.
+/// Formats `1234567` as `1,234,567`.
 pub fn grouped(n: u128) -> String {
     let digits = n.to_string();
     let mut out = String::new();
@@ -13,7 +13,7 @@ pub fn grouped(n: u128) -> String {
     out
 }
 
-/// `1234567` as `1.23 M`: three digits and the field's letter.
+/// Formats `1234567` as `1.23 M`: three digits and the SI letter.
 pub fn count(n: u128) -> String {
     let units = [(1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
     // 999,500 is rounded to 1.00 M, not to 1000 k.
@@ -27,7 +27,7 @@ pub fn count(n: u128) -> String {
     }
 }
 
-/// `1234567` as `1.23 MB`.
+/// Formats `1234567` as `1.23 MB`.
 pub fn bytes(n: u64) -> String {
     match n {
         0..1000 => format!("{n} B"),
@@ -35,7 +35,7 @@ pub fn bytes(n: u64) -> String {
     }
 }
 
-/// `6.2 s`, `1 min 12 s`, `2 h 03 min`.
+/// Formats seconds as `6.2 s`, `1 min 12 s` or `2 h 03 min`.
 pub fn duration(seconds: f64) -> String {
     let whole = seconds.max(0.0).round() as u64;
     match whole {
@@ -45,12 +45,13 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// `97.30 %`.
+/// Formats `0.973` as `97.30 %`.
 pub fn percent(share: f64) -> String {
     format!("{:.2} %", share * 100.0)
 }
 
-/// Four decimals, or two digits of a number that they would not show.
+/// Formats a number with four decimals, or with two digits if four decimals would not show
+/// them.
 pub fn decimal(x: f64) -> String {
     if x != 0.0 && x.abs() < 0.0005 || x.abs() >= 1e6 {
         format!("{x:.1e}")
@@ -59,7 +60,7 @@ pub fn decimal(x: f64) -> String {
     }
 }
 
-/// A number as short as it can be without loss past six digits: `0.1`, `0.00125`.
+/// Formats a number with at most six decimals and no trailing zeros: `0.1`, `0.00125`.
 pub fn short(x: f64) -> String {
     if x != 0.0 && x.abs() < 1e-4 {
         return format!("{x:.2e}");
@@ -68,21 +69,22 @@ pub fn short(x: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
 
-/// A row of bars from 0 up to the values, at most `width` of them, the last always there.
+/// Draws values as a row of at most `width` bars that start from 0; the last value is always
+/// there.
 pub fn sparkline(values: &[f64], width: usize) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let most = values.iter().copied().fold(0.0, f64::max);
     let shown = values.len().min(width);
-    let at = |i: usize| (i + 1) * values.len() / shown - 1;
+    let index = |i: usize| (i + 1) * values.len() / shown - 1;
     let bar = |value: f64| {
         let height = value / most;
         // NaN, where all values are 0, is cast to 0.
         BARS[((height * BARS.len() as f64) as usize).min(BARS.len() - 1)]
     };
-    (0..shown).map(|i| bar(values[at(i)])).collect()
+    (0..shown).map(|i| bar(values[index(i)])).collect()
 }
 
-/// `word` as a POSIX shell reads it back.
+/// Quotes `word` so that a POSIX shell reads it back unchanged.
 pub fn quote(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./=+,:@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

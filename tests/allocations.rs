@@ -1,4 +1,4 @@
-//! A step of the compiled engine takes no memory that it did not have before.
+//! Test that a step of the compiled engine allocates no memory.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use vanc::engines::cpu::{Cpu, CpuEngine};
 use vanc::engines::{Engine, StepContext, init};
 use vanc::tensor::Batch;
 
-/// Counts what is asked of the system's allocator.
+/// Allocator that counts the calls to the system's.
 struct Counting;
 
 static CALLS: AtomicUsize = AtomicUsize::new(0);
@@ -30,7 +30,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// The model of an example, made small by `params`.
+/// Model of an example, made small by `params`.
 fn model(file: &str, params: &[(&str, &str)]) -> vanc::ir::Model {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("examples")

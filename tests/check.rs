@@ -1,4 +1,4 @@
-//! What the checker makes of a file: shapes, names, scopes, settings and limits.
+//! Tests of the checker: shapes, names, scopes, settings and limits.
 
 use std::time::{Duration, Instant};
 use vanc::check::{Override, OverrideTarget, check};
@@ -37,7 +37,7 @@ fn sound(text: &str) -> Model {
     run(text, &[]).unwrap_or_else(|e| panic!("{text}\n{e:#?}"))
 }
 
-/// The codes of what is wrong.
+/// Codes of the mistakes in `text`.
 fn wrong(text: &str) -> Vec<Code> {
     let mistakes = run(text, &[]).expect_err(text);
     mistakes.iter().map(|mistake| mistake.code).collect()
@@ -73,7 +73,7 @@ fn tensors(text: &str) -> Vec<String> {
 
 // Shapes.
 
-/// Every window of a convolution or a pool, one by one.
+/// Number of windows of a convolution or a pool, counted one by one.
 fn windows(size: usize, kernel: usize, stride: usize, padding: usize) -> usize {
     let starts = (0..size + 2 * padding).step_by(stride);
     starts
@@ -348,7 +348,7 @@ fn dirac_reaches_into_inner_scopes_but_not_to_projections() {
 
 // Expressions and scopes.
 
-/// The channels of `conv(EXPR, kernel: 1)`.
+/// Number of channels of `conv(EXPR, kernel: 1)`.
 fn value(expr: &str) -> usize {
     output(&format!("conv({expr}, kernel: 1)")).channels()
 }

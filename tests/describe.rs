@@ -1,4 +1,4 @@
-//! What `vanc describe` shows: the table with its folding, JSON, DOT.
+//! Tests of `vanc describe`: the folded table, JSON, DOT.
 
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ fn example(name: &str, flags: &[(&str, &str)]) -> Model {
     )
 }
 
-/// A small network with most of what a network can have.
+/// Small network with most kinds of layers.
 const SMALL: &str = "
 /// A network of odds and ends.
 model small {
@@ -85,7 +85,7 @@ fn params_are_json_values() {
     );
 }
 
-/// Every path that `a.{0..2}.b` stands for.
+/// Lists every path that `a.{0..2}.b` stands for.
 fn unfold(path: &str) -> Vec<String> {
     let Some((before, rest)) = path.split_once('{') else {
         return vec![path.to_string()];
@@ -97,7 +97,7 @@ fn unfold(path: &str) -> Vec<String> {
     turns.collect()
 }
 
-/// The lines of a table by path: each without its path and its sums.
+/// Lines of a table by path, each without its path and its sums.
 fn lines(table: &str) -> BTreeMap<String, Vec<String>> {
     let body = table
         .lines()
@@ -115,7 +115,7 @@ fn lines(table: &str) -> BTreeMap<String, Vec<String>> {
     .collect()
 }
 
-/// The folded table says of every layer what the unfolded one does.
+/// Checks that the folded table says of every layer what the unfolded one does.
 fn folds_well(model: &Model) {
     let unfolded = lines(&table(model, true));
     let mut seen = BTreeMap::new();
@@ -174,8 +174,8 @@ fn repeats_fold_where_they_are_alike() {
     );
 }
 
-/// Layers that keep the shape, repeats and scopes around them, and counters that make
-/// some turns differ.
+/// Generates layers that keep the shape, with repeats and scopes around them, and counters
+/// that make some turns differ.
 fn body() -> impl Strategy<Value = String> {
     let leaf = prop::sample::select(vec![
         "relu",

@@ -1,4 +1,4 @@
-//! What a mistake gets: every file of `tests/errors` is wrong, and the screen that it
+//! Tests of error messages: every file of `tests/errors` is wrong, and the screen that it
 //! gets is beside it, in a file of the same name.
 //!
 //! A first line `// $ vanc train NAME.van --FLAG VALUE …` gives the flags.
@@ -21,7 +21,7 @@ const SETTINGS: [&str; 10] = [
     "rate",
 ];
 
-/// The flags of the first line, their values perhaps in `'…'`.
+/// Parses the flags of the first line, whose values may be in `'…'`.
 fn flags(text: &str) -> Vec<Override> {
     let Some(line) = text
         .lines()
@@ -45,7 +45,7 @@ fn flags(text: &str) -> Vec<Override> {
     flags
 }
 
-/// All screens of a text's mistakes, as the program writes them.
+/// Renders all mistakes of a text, as the program writes them.
 fn screen(name: &str, text: &str, codes: &mut BTreeSet<Code>) -> String {
     let mut sources = Sources::new(name, text);
     let mistakes = check(&mut sources, &flags(text), false).expect_err("a wrong file");

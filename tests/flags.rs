@@ -1,4 +1,4 @@
-//! The command line as it is typed: wrong flags, formats, exit codes.
+//! Tests of the command line as it is typed: wrong flags, formats, exit codes.
 
 use std::process::{Command, Output};
 
@@ -9,7 +9,7 @@ fn vanc(args: &[&str]) -> Output {
     command.args(args).output().expect("the program runs")
 }
 
-/// What is written to standard error, under the exit code.
+/// Standard error of a run, after its exit code.
 fn screen(args: &[&str]) -> String {
     let output = vanc(args);
     let code = output.status.code().expect("an exit code");
@@ -72,7 +72,7 @@ fn exit_codes_tell_sound_wrong_and_misused_apart() {
     assert_eq!(code(&["check", "even_kernel.txt"]), Some(1));
 }
 
-/// Names that would be two flags, or hide one, are mistakes like others.
+/// Names that would be two flags, or hide one, are reported as mistakes.
 #[test]
 fn params_that_cannot_be_flags_are_reported() {
     for file in ["param_named_like_a_flag.van", "duplicate_declarations.van"] {

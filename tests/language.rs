@@ -1,12 +1,12 @@
-//! The syntax from both sides: what is printed is parsed to the same tree, and the
-//! canonical form is one, keeps comments, and does not depend on blanks.
+//! Tests of the syntax in both directions: printed text is parsed to the same tree, and the
+//! canonical form is unique, keeps comments, and does not depend on blanks.
 
 use proptest::prelude::*;
 use vanc::span::{Span, Spanned};
 use vanc::syntax::ast::*;
 use vanc::syntax::{parse, parse_value, print, print_expr};
 
-/// A tree as text, without its places.
+/// Prints a tree without its spans.
 fn shape(tree: &impl std::fmt::Debug) -> String {
     let text = format!("{tree:?}");
     let mut out = String::new();
@@ -28,7 +28,7 @@ fn name() -> impl Strategy<Value = Ident> {
     prop::sample::select(names.to_vec()).prop_map(ident)
 }
 
-/// A key may also be a keyword.
+/// Generates a key, which may be a keyword.
 fn key() -> impl Strategy<Value = Ident> {
     prop_oneof![
         name(),
@@ -198,7 +198,7 @@ fn file() -> impl Strategy<Value = File> {
     })
 }
 
-/// What a text is made of: blanks, comments and the rest.
+/// Splits a text into blanks, comments and the rest.
 fn pieces(text: &str) -> Vec<&str> {
     let mut out = Vec::new();
     let mut rest = text;
@@ -219,7 +219,7 @@ fn pieces(text: &str) -> Vec<&str> {
     out
 }
 
-/// `text` with other blanks between its words, and comments there.
+/// Replaces the blanks between the words of `text` by others, some with comments.
 fn mangle(text: &str, gaps: &[usize]) -> String {
     let blanks = [
         " ",
@@ -259,7 +259,7 @@ fn examples() -> Vec<String> {
     texts
 }
 
-/// Formats `text`, and checks that nothing but its form has changed.
+/// Formats `text`, and checks that only its form has changed.
 fn format(text: &str) -> String {
     let file = parse(text, 0).unwrap_or_else(|e| panic!("{text}\n{e:#?}"));
     let printed = print(&file, text);

@@ -1,5 +1,5 @@
-//! No text makes the front end panic, hang or grow without bound: mangled examples,
-//! token soup, and large texts that dwell on one construct.
+//! Tests that no text makes the front end panic, hang or grow without bound: mangled
+//! examples, token soup, and large texts that repeat one construct.
 
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use vanc::syntax::{parse, print};
 
 const MEBIBYTE: usize = 1 << 20;
 
-/// Puts a text through every stage that reads it, and draws every report.
+/// Runs a text through every stage that reads it, and renders every report.
 fn read(text: &str) -> Result<(), Vec<Diagnostic>> {
     let mut sources = Sources::new("mangled.van", text);
     // The check parses, too: once is enough for what is long.
@@ -50,8 +50,8 @@ fn read(text: &str) -> Result<(), Vec<Diagnostic>> {
     checked.map(|_| ())
 }
 
-/// Reads a text within a time that is far more than it takes, so that a busy machine
-/// does not fail it, and far less than what is quadratic takes.
+/// Reads a text within a time far longer than it takes, so that a busy machine does not fail
+/// it, and far shorter than quadratic time.
 fn read_soon(name: &str, text: &str) -> Result<(), Vec<Diagnostic>> {
     assert!(text.len() <= MEBIBYTE);
     let start = Instant::now();
@@ -62,13 +62,13 @@ fn read_soon(name: &str, text: &str) -> Result<(), Vec<Diagnostic>> {
     result
 }
 
-/// `piece` over and over, between `before` and `after`.
+/// Repeats `piece` between `before` and `after`.
 fn filled(before: &str, piece: &str, after: &str, bytes: usize) -> String {
     let room = bytes - before.len() - after.len();
     format!("{before}{}{after}", piece.repeat(room / piece.len()))
 }
 
-/// Where a piece can be repeated.
+/// Surroundings in which a piece can be repeated.
 const PLACES: [(&str, &str); 5] = [
     ("", ""),
     ("model m {\ninput image(3, 8, 8)\n", "\n}"),

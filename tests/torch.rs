@@ -1,4 +1,4 @@
-//! Five steps of every policy give the losses that PyTorch gives.
+//! Test that five steps of every policy give the losses that PyTorch gives.
 //!
 //! `torch/losses.json` holds PyTorch's figures; `torch/reference.py` made them and can
 //! compare anew, tensor by tensor, where PyTorch is installed. Images and starting
@@ -13,25 +13,25 @@ use vanc::check::{self, Override, OverrideTarget};
 use vanc::diag::Sources;
 use vanc::ir::{Role, TensorSpec};
 
-/// Largest relative difference of a loss, and absolute one of α and λ. vanc promises
-/// 1e-3; in no case is there a value so near to a jump of the gradient that rounding
-/// could take it over, so that what is left is rounding, under 2e-6.
+/// Largest relative difference of a loss, and absolute one of α and λ. vanc promises 1e-3; in
+/// no case is a value so near to a jump of the gradient that rounding could carry it over, so
+/// that only rounding remains, under 2e-6.
 const TOLERANCE: f64 = 1e-5;
 const SEED: u64 = 28;
 const TRAIN: usize = 20;
 const TEST: usize = 12;
 
-/// What PyTorch gives in one case.
+/// Results of PyTorch in one case.
 #[derive(Deserialize)]
 struct Figures {
     name: String,
     file: String,
     flags: BTreeMap<String, String>,
-    /// Of the batch of each step, before its update.
+    /// Loss of each step's batch, before its update.
     losses: Vec<f64>,
-    /// Of the test split, after the last step.
+    /// Loss over the test split, after the last step.
     test_loss: f64,
-    /// After the last step, the first elements by the path of the skip.
+    /// First elements of α after the last step, by the path of the skip.
     alpha: BTreeMap<String, Vec<f64>>,
     lambda: BTreeMap<String, Vec<f64>>,
 }
@@ -94,7 +94,7 @@ fn train(case: &Figures, data: &Path, weights: &Path, run: &Path) {
     assert!(output.status.success(), "{}: {errors}", case.name);
 }
 
-/// What in a run folder is not as in `case`.
+/// Lists the differences between a run folder and `case`.
 fn differences(case: &Figures, run: &Path) -> Vec<String> {
     #[derive(Deserialize)]
     struct Line {
@@ -134,7 +134,8 @@ fn differences(case: &Figures, run: &Path) -> Vec<String> {
     out
 }
 
-/// Whether there are as many, and each is within [`TOLERANCE`] of the scale of its fellow.
+/// Whether both have as many values, each within [`TOLERANCE`] times the scale of its
+/// partner.
 fn are_near(found: &[f64], wanted: &[f64], scale: impl Fn(f64) -> f64) -> bool {
     let mut pairs = found.iter().zip(wanted);
     found.len() == wanted.len() && pairs.all(|(a, &b)| (a - b).abs() <= TOLERANCE * scale(b))
@@ -149,7 +150,7 @@ fn first(tensor: &TensorView, count: usize) -> Vec<f64> {
     values.take(count).collect()
 }
 
-/// Endless 64-bit numbers: SplitMix64 from the FNV-1a hash of seed and name.
+/// Generates endless 64-bit numbers: SplitMix64 from the FNV-1a hash of seed and name.
 fn stream(name: &str) -> impl Iterator<Item = u64> {
     let text = format!("{SEED} {name}");
     let mut state = text.bytes().fold(0xCBF2_9CE4_8422_2325, |hash: u64, byte| {
@@ -163,7 +164,7 @@ fn stream(name: &str) -> impl Iterator<Item = u64> {
     })
 }
 
-/// Each image's label, and its pixels: noise, brighter for higher labels and channels.
+/// Makes images with their labels: noise, brighter for higher labels and channels.
 fn images(name: &str, count: usize, channels: usize, side: usize) -> Vec<(u8, Vec<u8>)> {
     let mut numbers = stream(name);
     let mut next = || numbers.next().unwrap();
@@ -208,8 +209,8 @@ fn write_mnist(dir: &Path) {
     }
 }
 
-/// Every tensor that the network of `case` has, except for λ and running statistics,
-/// which start as training starts them.
+/// Writes every tensor of the network of `case`, except for λ and running statistics, which
+/// start as training starts them.
 fn write_weights(path: &Path, case: &Figures) {
     let starts = |spec: &TensorSpec| match spec.role {
         Role::Weight | Role::Bias | Role::Alpha | Role::DiracA | Role::DiracB => true,
@@ -234,7 +235,7 @@ fn write_weights(path: &Path, case: &Figures) {
     safetensors::serialize_to_file(views, None, path).unwrap();
 }
 
-/// The tensors of a case's network.
+/// Lists the tensors of a case's network.
 fn specs(case: &Figures) -> Vec<TensorSpec> {
     let text = std::fs::read_to_string(here(&case.file)).unwrap();
     let overrides: Vec<Override> = case
@@ -254,7 +255,7 @@ fn specs(case: &Figures) -> Vec<TensorSpec> {
     model.tensors()
 }
 
-/// The middle and the half-width of the uniform distribution a tensor starts from.
+/// Middle and half-width of the uniform distribution that a tensor starts from.
 fn starting_range(spec: &TensorSpec) -> (f64, f64) {
     let elements: usize = spec.shape.iter().product();
     match spec.role {

@@ -1,4 +1,4 @@
-//! No text makes the front end panic, and what it prints reads back as the same.
+//! Fuzz target: no text makes the front end panic, and what it prints reads back as the same.
 //!
 //! `cargo check --manifest-path fuzz/Cargo.toml` builds it anywhere; to run it,
 //! `cargo install cargo-fuzz` and `cargo +nightly fuzz run check`.

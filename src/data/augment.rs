@@ -1,26 +1,26 @@
-//! Random changes of a training image, on its bytes.
+//! Random changes of training images, applied to their bytes.
 
 use crate::ir::{Augment, Shape};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use std::borrow::Cow;
 
-/// What is done to one image.
+/// A change of one image, its random numbers drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
-    /// The crop that is so far down and right in the image padded by `pad`.
+    /// Crop of the image padded by `pad`, with its corner at row `down` and column `right`.
     Crop {
         pad: usize,
         down: usize,
         right: usize,
     },
-    /// A mirror image, or not.
+    /// Mirroring from left to right, if true.
     Flip(bool),
 }
 
 impl Change {
-    /// How far down and right the crop's corner is from the image's, within the range of
-    /// any image; or whether it is mirrored, as a second number.
+    /// Numbers that describe the change to an engine: rows and columns from the image's
+    /// corner to the crop's, clamped to ±2³⁰; or 0, and 1 for a mirror image.
     pub fn numbers(self) -> (i32, i32) {
         const FAR: i64 = 1 << 30;
         let apart = |offset: usize, pad: usize| {
@@ -34,7 +34,7 @@ impl Change {
     }
 }
 
-/// What each of `changes` does to an image, with the random numbers of `rng`.
+/// Draws the random numbers of `changes` for one image from `rng`.
 pub(super) fn draw(changes: &[Augment], rng: &mut ChaCha8Rng) -> impl Iterator<Item = Change> {
     changes.iter().map(|change| match *change {
         Augment::PadCrop(pad) => {
@@ -46,7 +46,7 @@ pub(super) fn draw(changes: &[Augment], rng: &mut ChaCha8Rng) -> impl Iterator<I
     })
 }
 
-/// The image after each of `changes` in turn, with the random numbers of `rng`.
+/// Applies `changes` to an image in order, with random numbers drawn from `rng`.
 pub(super) fn vary<'a>(
     changes: &[Augment],
     pixels: &'a [u8],
@@ -63,8 +63,8 @@ pub(super) fn vary<'a>(
     })
 }
 
-/// The crop whose corner is `down`, `right` from the corner of the image padded by `pad`
-/// black pixels on each side.
+/// Crops the image padded by `pad` black pixels on each side; the crop's corner is at row
+/// `down` and column `right` of the padded image.
 fn pad_crop(
     pixels: &[u8],
     height: usize,
@@ -88,8 +88,8 @@ fn pad_crop(
     out
 }
 
-/// Along one side: where in the crop, and from where in the image, how many pixels are
-/// kept when the image moves by `pad − offset`.
+/// Overlap of crop and image along one axis: its start in the crop, its start in the image,
+/// and its length, when the image moves by `pad − offset`.
 fn overlap(extent: usize, pad: usize, offset: usize) -> (usize, usize, usize) {
     let (to, from) = (pad.saturating_sub(offset), offset.saturating_sub(pad));
     match extent.checked_sub(to.max(from)) {
@@ -99,7 +99,7 @@ fn overlap(extent: usize, pad: usize, offset: usize) -> (usize, usize, usize) {
     }
 }
 
-/// The mirror image.
+/// Mirrors every row of the image.
 fn flip_horizontal(pixels: &[u8], width: usize) -> Vec<u8> {
     pixels
         .chunks_exact(width)
@@ -111,7 +111,7 @@ fn flip_horizontal(pixels: &[u8], width: usize) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// One channel of 2×3 with every pixel different from black.
+    /// One channel of 2×3 pixels, none of them black.
     const IMAGE: [u8; 6] = [1, 2, 3, 4, 5, 6];
 
     #[test]

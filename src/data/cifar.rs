@@ -9,21 +9,21 @@ use crate::error::{Error, Result};
 use crate::ir::Shape;
 use std::path::{Path, PathBuf};
 
-/// Rows, and columns.
+/// Rows and columns of an image.
 const SIDE: usize = 32;
 const PIXELS: usize = 3 * SIDE * SIDE;
 
 /// A dataset in CIFAR's binary form.
 pub(super) struct Cifar {
     pub source: Source,
-    /// How many values each of a record's label bytes can have; the last is the class.
+    /// Number of values of each label byte of a record; the last byte is the class.
     label_bytes: &'static [usize],
-    /// The name of each class, by its index.
+    /// Names of the classes in order, separated by blanks.
     classes: &'static str,
     test: &'static str,
 }
 
-/// A file of so many records with so many label bytes each.
+/// A file of `records` records with `labels` label bytes each.
 const fn part(names: &'static [&'static str], labels: usize, records: usize) -> Part {
     Part {
         names,
@@ -76,7 +76,7 @@ pub(super) const CIFAR100: Cifar = Cifar {
     test: "test.bin",
 };
 
-/// Reads the files of `cifar`.
+/// Loads the dataset `cifar` from its files.
 pub(super) fn load(
     cifar: &Cifar,
     request: &Request,
@@ -107,7 +107,7 @@ pub(super) fn load(
     )
 }
 
-/// `train.bin`, or every `data_batch_N.bin` in the order of N, which counts from 1
+/// Finds `train.bin`, or every `data_batch_N.bin` in the order of N, which counts from 1
 /// without a gap: a lost file must not go unnoticed.
 fn train_files(cifar: &Cifar, request: &Request, dir: &Path) -> Result<Vec<PathBuf>> {
     let first = cifar.source.marker();
@@ -128,13 +128,13 @@ fn train_files(cifar: &Cifar, request: &Request, dir: &Path) -> Result<Vec<PathB
         .collect()
 }
 
-/// N of `data_batch_N.bin`.
+/// Parses N from `data_batch_N.bin`.
 fn batch_number(name: &str) -> Option<u32> {
     let number = name.strip_prefix("data_batch_")?.strip_suffix(".bin")?;
     number.parse().ok()
 }
 
-/// Appends the records of `path` to `split`.
+/// Appends the records in the file at `path` to `split`.
 fn read(cifar: &Cifar, path: &Path, split: &mut Split) -> Result<()> {
     let bytes = std::fs::read(path).map_err(|error| Error::io("read", path, error))?;
     let wrong = |what: String| {

@@ -1,4 +1,4 @@
-//! MNIST and its kin: IDX files, plain or gzip.
+//! MNIST and related datasets: IDX files, plain or gzip.
 //!
 //! An IDX file is `00 00 type dimensions`, one big-endian `u32` a dimension, then the
 //! elements, the last dimension contiguous. Type 8 is bytes, the only one used here.
@@ -18,7 +18,7 @@ pub(super) struct Idx {
     classes: [&'static str; 10],
 }
 
-/// Every name that a file goes by.
+/// Possible names of each file.
 const TRAIN_IMAGES: &[&str] = &[
     "train-images-idx3-ubyte",
     "train-images-idx3-ubyte.gz",
@@ -44,7 +44,7 @@ const TEST_LABELS: &[&str] = &[
     "t10k-labels.idx1-ubyte.gz",
 ];
 
-/// The four files, of 60 000 and 10 000 images of 28×28 and as many labels, with the
+/// The four files: 60 000 and 10 000 images of 28×28, and as many labels. `packed` gives the
 /// lengths of their gzip forms.
 const fn parts(packed: [u64; 4]) -> [Part; 4] {
     let [train_images, train_labels, test_images, test_labels] = packed;
@@ -65,7 +65,7 @@ const fn part(names: &'static [&'static str], plain: u64, packed: u64) -> Part {
     }
 }
 
-/// Handwritten digits (LeCun, Cortes, Burges).
+/// MNIST: handwritten digits (LeCun, Cortes, Burges).
 pub(super) const MNIST: Idx = Idx {
     source: Source {
         name: "mnist",
@@ -77,7 +77,7 @@ pub(super) const MNIST: Idx = Idx {
     classes: ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
 };
 
-/// Articles of clothing (Zalando).
+/// Fashion-MNIST: articles of clothing (Zalando).
 pub(super) const FASHION_MNIST: Idx = Idx {
     source: Source {
         name: "fashion_mnist",
@@ -99,7 +99,7 @@ pub(super) const FASHION_MNIST: Idx = Idx {
     ],
 };
 
-/// Reads the four files of `idx`.
+/// Loads the dataset `idx` from its four files.
 pub(super) fn load(
     idx: &Idx,
     request: &Request,
@@ -166,22 +166,22 @@ fn read_split(
     })
 }
 
-/// An open IDX file of which the header is read.
+/// An open IDX file whose header has been read.
 struct IdxFile {
     path: PathBuf,
     reader: Box<dyn Read>,
-    /// Where the elements begin.
+    /// Byte that the elements begin at, after decompression.
     position: u64,
-    /// Elements that the header promises.
+    /// Number of elements according to the header.
     elements: u64,
-    /// No more bytes than this can come out of the file.
+    /// Largest number of bytes that the file can decompress to.
     limit: u64,
 }
 
 const DAMAGED: &str = "the file is damaged or another one; get it again";
 
-/// What deflate can make of one byte at most (RFC 1951: 258 bytes from 2 bits, less
-/// what the blocks need around them).
+/// Largest expansion factor of deflate (RFC 1951: 258 bytes from 2 bits, less what the blocks
+/// need around them).
 const MAX_INFLATION: u64 = 1032;
 
 impl IdxFile {
@@ -210,7 +210,7 @@ impl IdxFile {
         Ok((opened, dims))
     }
 
-    /// The dimensions, of no more elements than the file can hold.
+    /// Reads the dimensions, whose product is at most what the file can hold.
     fn header<const N: usize>(&mut self) -> Result<[usize; N]> {
         let magic = self.word()?;
         let expected = 0x0800 + N as u32;
@@ -234,12 +234,12 @@ impl IdxFile {
         Ok(dims)
     }
 
-    /// Where the elements end, if all are there.
+    /// Byte that the elements end at, if all are there.
     fn end(&self) -> u64 {
         self.position.saturating_add(self.elements)
     }
 
-    /// A big-endian `u32` of the header.
+    /// Reads a big-endian `u32` of the header.
     fn word(&mut self) -> Result<u32> {
         let mut bytes = [0; 4];
         match self.reader.read_exact(&mut bytes) {
@@ -255,7 +255,7 @@ impl IdxFile {
         }
     }
 
-    /// The elements: exactly as many as the header promises. Memory is taken as bytes
+    /// Reads the elements: exactly as many as the header says. Memory is allocated as bytes
     /// come, so that neither a header nor a gzip stream can ask for more than is there.
     fn read(&mut self) -> Result<Vec<u8>> {
         let mut data = Vec::new();

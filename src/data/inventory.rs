@@ -1,4 +1,4 @@
-//! What there is of a dataset, told from names and lengths alone.
+//! Inventory of a dataset's files, from their names and lengths alone.
 
 use super::locate::{Source, find, folder};
 use super::{cifar, idx};
@@ -6,29 +6,30 @@ use crate::ir::DatasetKind;
 use crate::text;
 use std::path::{Path, PathBuf};
 
-/// What there is of a dataset that comes as files.
+/// Files of a dataset that were found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inventory {
-    /// The folder that it is read from; nothing where none of its files was found.
+    /// Folder that the dataset is read from; none if no file was found.
     pub dir: Option<PathBuf>,
-    /// Files that are there.
+    /// Number of files found.
     pub files: usize,
-    /// Their length in all.
+    /// Total length of the files found, in bytes.
     pub bytes: u64,
-    /// Why it is not complete: files that are missing, or of another length than the
-    /// published ones.
+    /// Reasons why the dataset is not complete: files that are missing, or of another length
+    /// than the published one.
     pub faults: Vec<String>,
 }
 
 impl Inventory {
-    /// Whether every file is there, at its published length.
+    /// Whether every file is there, with its published length.
     pub fn is_complete(&self) -> bool {
         self.faults.is_empty()
     }
 }
 
-/// Looks for the dataset `kind` where [`super::load`] does: below `dir`, what `--data-dir`
-/// names, else below [`folder`]. Nothing for a kind whose files have no names of their own.
+/// Looks for the dataset `kind` in the places where [`super::load`] does: below `dir`, the
+/// value of `--data-dir`, else below [`folder`]. None for a kind whose files have no fixed
+/// names.
 pub fn inventory(kind: DatasetKind, dir: Option<&Path>) -> Option<Inventory> {
     let source = match kind {
         DatasetKind::Mnist => &idx::MNIST.source,
@@ -40,8 +41,8 @@ pub fn inventory(kind: DatasetKind, dir: Option<&Path>) -> Option<Inventory> {
     Some(take(source, &source.places(dir, folder().as_deref())))
 }
 
-/// Looks into the first of `places` with the file that a reader goes by, else into the
-/// first with any of the files.
+/// Takes stock of the first of `places` that has the dataset's marker file, or else of the
+/// first that has any of its files.
 fn take(source: &Source, places: &[PathBuf]) -> Inventory {
     let has_any = |place: &&PathBuf| source.parts.iter().any(|p| find(place, p.names).is_some());
     let dir = places

@@ -1,35 +1,34 @@
-//! Where a dataset's files are, and what to say where they are not.
+//! The places of a dataset's files on disk, and errors for files that are missing.
 
 use super::Request;
 use crate::error::{Error, Result};
 use crate::text::quote;
 use std::path::{Path, PathBuf};
 
-/// How a dataset that comes as files is known.
+/// Description of a dataset that comes as files.
 pub(super) struct Source {
-    /// Name in `data:` and `--data`.
+    /// Name of the dataset in `data:` and `--data`.
     pub name: &'static str,
-    /// Folders that it usually unpacks to, below one that holds several datasets.
+    /// Usual folders of the dataset, below one that holds several datasets.
     pub folders: &'static [&'static str],
-    /// Its files; by the first of them its folder is known.
+    /// Files of the dataset; the first marks its folder.
     pub parts: &'static [Part],
-    /// Where it can be had.
+    /// URL of the dataset's publisher.
     pub homepage: &'static str,
 }
 
 /// A file of a dataset.
 pub(super) struct Part {
-    /// Every name that it goes by, in the order in which they are looked for.
+    /// Possible names of the file, in the order in which they are tried.
     pub names: &'static [&'static str],
-    /// Its published length in bytes.
+    /// Published length in bytes.
     pub plain: u64,
-    /// The published length of its gzip form, if it has one.
+    /// Published length in bytes of the gzip form, if there is one.
     pub packed: Option<u64>,
 }
 
-/// The folder that holds datasets where no flag names one: that of the environment
-/// variable `VANC_DATA`, else `vanc/data` in the platform's folder for data. Nothing
-/// where there is no home.
+/// The folder of datasets if no flag names one: the environment variable `VANC_DATA`, else
+/// `vanc/data` in the platform's folder for data. None without a home folder.
 pub fn folder() -> Option<PathBuf> {
     use etcetera::BaseStrategy;
     match std::env::var_os("VANC_DATA").filter(|root| !root.is_empty()) {
@@ -42,13 +41,13 @@ pub fn folder() -> Option<PathBuf> {
 }
 
 impl Source {
-    /// The names of the file by which its folder is known.
+    /// Possible names of the file that marks the dataset's folder.
     pub fn marker(&self) -> &'static [&'static str] {
         self.parts.first().map_or(&[], |part| part.names)
     }
 
-    /// Where it is looked for: below `dir`, what `--data-dir` names, and in that folder
-    /// itself; without the flag, below `root`, what [`folder`] gives.
+    /// Folders to look in: those below `dir` (the value of `--data-dir`) and `dir` itself;
+    /// or, without the flag, those below `root` (the value of [`folder`]).
     ///
     /// Usual subfolders come first, because MNIST and Fashion-MNIST name their files
     /// alike and only the folder tells them apart. For the same reason `root` itself,
@@ -61,7 +60,7 @@ impl Source {
         places
     }
 
-    /// The folder that holds the dataset, among its [places](Source::places).
+    /// Finds the folder of the dataset among its [places](Source::places).
     pub fn locate(&self, request: &Request, root: Option<&Path>) -> Result<PathBuf> {
         let marker = self.marker();
         let needs = format!(
@@ -90,7 +89,7 @@ impl Source {
         )))
     }
 
-    /// The file of one of the `names` in `dir`, or the error that there is none.
+    /// Path of the file with one of the `names` in `dir`; an error if there is none.
     pub fn file(&self, request: &Request, dir: &Path, names: &[&str]) -> Result<PathBuf> {
         find(dir, names).ok_or_else(|| {
             let message = format!(
@@ -103,7 +102,7 @@ impl Source {
         })
     }
 
-    /// The command that fetches it to where it is looked for.
+    /// Command that fetches the dataset into the place where it is looked for.
     pub fn command(&self, dir: Option<&Path>) -> String {
         let into = dir.map(|dir| format!(" --data-dir {}", quote(&dir.display().to_string())));
         format!("vanc data fetch {}{}", self.name, into.unwrap_or_default())
@@ -121,7 +120,7 @@ impl Source {
     }
 }
 
-/// The first of the `names` that is a file in `dir`.
+/// Path of the first of the `names` that is a file in `dir`.
 pub(super) fn find(dir: &Path, names: &[&str]) -> Option<PathBuf> {
     names
         .iter()

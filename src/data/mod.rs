@@ -26,7 +26,8 @@ use crate::ir::{DatasetKind, Shape};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// One split: images as bytes, each channels × height × width, and their classes.
+/// One split of a dataset: images as bytes, each channels × height × width, and their
+/// classes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Split {
     /// `labels.len()` images, row-major.
@@ -50,38 +51,38 @@ impl Split {
 /// A dataset, whole in memory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
-    /// For the log: `synthetic`, `cifar10 in /data/cifar-10-batches-bin`.
+    /// Name for the log: `synthetic`, `cifar10 in /data/cifar-10-batches-bin`.
     pub name: String,
     /// Shape of every image.
     pub shape: Shape,
     /// Class names, by class index.
     pub classes: Vec<String>,
-    /// What is trained on.
+    /// Split to train on.
     pub train: Split,
-    /// What is tested on.
+    /// Split to test on.
     pub test: Split,
-    /// Per channel: mean of the training split's pixels, scaled to [0, 1].
+    /// Mean of each channel of the training split's pixels, scaled to [0, 1].
     pub mean: Vec<f32>,
-    /// Per channel: standard deviation of the same; 1 where every pixel is equal.
+    /// Standard deviation of each channel of the same pixels; 1 if they are all equal.
     pub std: Vec<f32>,
 }
 
-/// What is asked for, and what the model can take.
+/// A dataset to load, and the images and classes that the model takes.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// Which dataset.
+    /// Dataset to load.
     pub kind: DatasetKind,
-    /// The folder given by `--data-dir`.
+    /// Folder given by `--data-dir`.
     pub dir: Option<&'a Path>,
-    /// Image that the model takes.
+    /// Shape of the images that the model takes.
     pub input: Shape,
-    /// Logits that the model makes.
+    /// Number of logits that the model makes.
     pub classes: usize,
 }
 
 impl Request<'_> {
-    /// Refuses images or classes that the model cannot take. Readers ask as soon as
-    /// they know both, before they read the pixels.
+    /// Refuses images or classes that the model cannot take. Readers call it as soon as they
+    /// know both, before they read the pixels.
     fn accept(&self, name: &str, shape: Shape, classes: usize) -> Result<()> {
         if shape != self.input {
             let dims: Vec<String> = shape.dims().iter().map(usize::to_string).collect();
@@ -107,19 +108,19 @@ impl Request<'_> {
     }
 }
 
-/// Called with (pieces done, pieces in all), where a piece is an image, or a file that
-/// holds many.
+/// Callback for progress, called with (pieces done, pieces in all); a piece is an image, or a
+/// file of many images.
 type Report<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
-/// Reads or draws the dataset of `request`. Files are looked for in
-/// [`Request::dir`], else in [`folder`].
+/// Loads the dataset of `request` from its files, or draws it. Files are looked for in
+/// [`Request::dir`], else in [`folder()`].
 ///
 /// `progress(done, total)` may be called from several threads, and so out of order.
 ///
 /// # Errors
 ///
-/// Where a file is missing or is not what it should be, where a split is empty, and
-/// where the model takes other images or makes another number of logits.
+/// When a file is missing or damaged, when a split is empty, and when the model takes
+/// other images or makes another number of logits.
 pub fn load(request: &Request, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Dataset> {
     let (report, root) = (progress, folder());
     let root = root.as_deref();
@@ -134,7 +135,7 @@ pub fn load(request: &Request, progress: &(dyn Fn(usize, usize) + Sync)) -> Resu
 }
 
 impl Dataset {
-    /// A dataset with the statistics of its training split. An empty split is an error.
+    /// Makes a dataset with the statistics of its training split. An empty split is an error.
     fn new(
         name: String,
         shape: Shape,
@@ -163,7 +164,7 @@ impl Dataset {
     }
 }
 
-/// Counts pieces done on any thread and reports each.
+/// Counter of pieces done on any thread; it reports each.
 struct Progress<'a> {
     done: AtomicUsize,
     total: usize,

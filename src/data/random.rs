@@ -1,21 +1,22 @@
-//! Random streams that need no memory: each is named by what it is for.
+//! Random streams of the datasets. None needs memory: each is named by its purpose and
+//! indices.
 
 use crate::random::keyed;
 use rand_chacha::ChaCha8Rng;
 
-/// What a stream is for. Streams of different purposes never meet.
+/// Purpose of a stream. Streams of different purposes never meet.
 #[derive(Clone, Copy)]
 pub(super) enum Purpose {
-    /// Order of the images of an epoch.
+    /// Shuffling the images of an epoch.
     Shuffle,
-    /// Augmentation of an image in an epoch.
+    /// Augmenting an image in an epoch.
     Augment,
-    /// Drawing of a synthetic image.
+    /// Drawing a synthetic image.
     Draw,
 }
 
-/// The stream of (`purpose`, `seed`, `major`, `minor`). The four are the generator's
-/// key itself, so distinct ones give unrelated streams.
+/// Random stream of (`purpose`, `seed`, `major`, `minor`). The four are the generator's key
+/// itself, so distinct ones give unrelated streams.
 pub(super) fn stream(purpose: Purpose, seed: u64, major: u64, minor: u64) -> ChaCha8Rng {
     let purpose = match purpose {
         Purpose::Shuffle => *b"shuffle\0",

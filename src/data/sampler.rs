@@ -1,4 +1,4 @@
-//! In which order the training images come, and the batches of an epoch.
+//! The order of the training images, and the batches of an epoch.
 
 use super::random::{Purpose, stream};
 use super::{Dataset, augment};
@@ -7,16 +7,16 @@ use crate::tensor::Batch;
 use rand::seq::SliceRandom;
 use std::borrow::Cow;
 
-/// How an epoch is made of the training split.
+/// Settings that turn the training split into epochs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sampler {
-    /// Seed of the orders and of the augmentation.
+    /// Seed of the orders and the augmentation.
     pub seed: u64,
     /// Images in a step.
     pub batch: usize,
-    /// Whether each epoch has an order of its own, or all that of the split.
+    /// Whether each epoch is shuffled anew; otherwise all have the order of the split.
     pub shuffle: bool,
-    /// Random changes of each image, in this order.
+    /// Random changes of each image, applied in this order.
     pub augment: Vec<Augment>,
 }
 
@@ -29,13 +29,13 @@ pub struct Epoch {
 }
 
 impl Sampler {
-    /// Steps in an epoch over `images` images; the last may be a smaller batch.
+    /// Number of steps in an epoch over `images` images; the last batch may be smaller.
     pub fn steps(&self, images: usize) -> usize {
         images.div_ceil(self.batch.max(1))
     }
 
-    /// The epoch of number `epoch`, counted from 0, over a training split of `images`
-    /// images. It depends on nothing but the sampler and these two.
+    /// Makes epoch number `epoch`, counted from 0, over a training split of `images` images.
+    /// It depends on nothing but the sampler and these two.
     pub fn epoch(&self, images: usize, epoch: u64) -> Epoch {
         let mut order: Vec<usize> = (0..images).collect();
         if self.shuffle {
@@ -55,21 +55,21 @@ impl Epoch {
         self.sampler.steps(self.order.len())
     }
 
-    /// Images in batch `index`.
+    /// Number of images in batch `index`.
     pub fn images(&self, index: usize) -> usize {
         let batch = self.sampler.batch.max(1);
         let first = index.saturating_mul(batch);
         self.order.len().saturating_sub(first).min(batch)
     }
 
-    /// The images' indices as they come.
+    /// Indices of the images in the order of the epoch.
     pub fn order(&self) -> &[usize] {
         &self.order
     }
 
-    /// What is done to each image, for those who do it themselves: by image in the order
-    /// of the split, by change in the sampler's, how far down and right the crop is from
-    /// the image; or (0, 1) for a mirror image, (0, 0) for none.
+    /// Numbers of the random changes, for engines that apply them on the device: for each
+    /// image in the order of the split and each change of the sampler, (down, right) from the
+    /// image's corner to the crop's, or (0, 1) for a mirror image and (0, 0) for none.
     pub fn changes(&self) -> Vec<(i32, i32)> {
         let Sampler { seed, augment, .. } = &self.sampler;
         let images = 0..self.order.len() as u64;
@@ -84,11 +84,11 @@ impl Epoch {
         }
     }
 
-    /// Batch `index` of the epoch, augmented and standardised; empty from
-    /// [`Epoch::steps`] on. Batches may be asked for in any order: each image has a
-    /// random stream of its own.
+    /// Batch `index` of the epoch, augmented and standardised; empty from [`Epoch::steps`]
+    /// on.
     ///
-    /// `dataset` holds (at least) as many training images as the epoch was made for.
+    /// Batches may be asked for in any order: each image has a random stream of its own.
+    /// `dataset` holds at least as many training images as the epoch was made for.
     pub fn batch(&self, dataset: &Dataset, index: usize) -> Batch {
         let Sampler {
             seed,

@@ -1,6 +1,6 @@
 //! The ten shapes of the synthetic dataset.
 
-/// What is drawn; the index in [`SHAPES`] is the class.
+/// A shape to draw; its index in [`SHAPES`] is the class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     Disc,
@@ -51,7 +51,7 @@ impl Shape {
     }
 }
 
-/// Whether −0.9..0.9 cut into `strips` has the first, third, … strip at `position`.
+/// Whether `position` is in the first, third, … of the `strips` that −0.9..0.9 is cut into.
 fn odd_strip(position: f32, strips: f32) -> bool {
     let strip = ((position + 0.9) / 1.8 * strips) as u32;
     strip.is_multiple_of(2)

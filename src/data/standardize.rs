@@ -1,4 +1,4 @@
-//! From bytes to what a network takes: `(x/255 − mean) / std`, per channel.
+//! Standardising: bytes to the network's input, `(x/255 − mean)/std` per channel.
 
 use super::{Dataset, Split};
 use crate::ir::Shape;
@@ -36,7 +36,7 @@ pub(super) fn statistics(pixels: &[u8], shape: Shape) -> (Vec<f32>, Vec<f32>) {
         .unzip()
 }
 
-/// Σx and Σx².
+/// Sums Σx and Σx².
 fn sums(pixels: &[u8]) -> (u64, u64) {
     pixels.iter().fold((0, 0), |(sum, squares), &pixel| {
         let pixel = u64::from(pixel);
@@ -45,15 +45,15 @@ fn sums(pixels: &[u8]) -> (u64, u64) {
 }
 
 impl Dataset {
-    /// Images `start..start + size` of the test split, standardised; fewer (or none)
-    /// where the split ends before.
+    /// Images `start..start + size` of the test split, standardised; fewer, or none, past the
+    /// end of the split.
     pub fn test_batch(&self, start: usize, size: usize) -> Batch {
         let end = start.saturating_add(size).min(self.test.len());
         let indices: Vec<usize> = (start..end).collect();
         self.batch(&self.test, &indices, |_, pixels| Cow::Borrowed(pixels))
     }
 
-    /// The images of `split` at `indices`, each changed by `vary(index, pixels)`, then
+    /// Images of `split` at `indices`, each changed by `vary(index, pixels)`, then
     /// standardised.
     pub(super) fn batch<'a>(
         &self,
@@ -85,7 +85,7 @@ impl Dataset {
         }
     }
 
-    /// What each byte becomes, per channel.
+    /// Standardised value of each byte, per channel.
     fn tables(&self) -> Vec<[f32; 256]> {
         self.mean
             .iter()

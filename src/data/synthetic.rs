@@ -1,5 +1,5 @@
-//! A dataset drawn in the program: ten shapes of random colour, place, size and tilt on
-//! noisy backgrounds with random strokes.
+//! The synthetic dataset: ten shapes of random colour, place, size and tilt on noisy
+//! backgrounds with random strokes.
 //!
 //! Every image has a random stream of its own, and the arithmetic is integers and IEEE
 //! basic operations only, so the images are the same on every machine and for any number
@@ -14,33 +14,33 @@ use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-/// Images in a split at most: 3 GiB of pixels.
+/// Largest number of images in a split: 3 GiB of pixels.
 const MAX_IMAGES: usize = 1 << 20;
 
 // How hard the images are, besides the noise of the settings.
 
-/// Radius of the shapes, as a share of the image's side.
+/// Range of a shape's radius, as a share of the image's side.
 const RADIUS: (f32, f32) = (0.24, 0.36);
-/// Farthest that a shape's centre is from the image's, as a share of the side, along
-/// each.
+/// Largest distance of a shape's centre from the image's along each axis, as a share of the
+/// side.
 const MAX_SHIFT: f32 = 0.14;
 /// Largest tilt to either side, as a tangent: 0.27 is 15°. A cross tilted by 45° would be
 /// a plus.
 const MAX_TILT: f32 = 0.27;
-/// Value of a background's channel at the middle of the image, from 0 to 1.
+/// Range of a background's channel at the middle of the image, from 0 to 1.
 const GROUND: (f32, f32) = (0.05, 0.5);
-/// How much brighter than the background a shape is, per channel.
+/// Range of a shape's brightness above the background, per channel.
 const LIFT: (f32, f32) = (0.2, 0.6);
 /// Largest change of a background's channel from its middle to an edge.
 const MAX_SLOPE: f32 = 0.15;
-/// Strokes on the background.
+/// Number of strokes on the background.
 const STROKES: usize = 3;
 /// Largest difference of a stroke's channel from the background.
 const STROKE_CONTRAST: f32 = 0.25;
-/// Half the width of a stroke in pixels, at most.
+/// Largest half width of a stroke, in pixels.
 const STROKE_WIDTH: f32 = 1.2;
 
-/// Points a pixel is sampled at, along each side.
+/// Number of points that a pixel is sampled at, along each axis.
 const SAMPLES: usize = 3;
 
 /// Draws both splits. The classes take turns.
@@ -70,7 +70,7 @@ pub(super) fn load(settings: Synthetic, request: &Request, report: Report) -> Re
     Dataset::new(name.into(), shape, classes, draw(0, train), draw(1, test))
 }
 
-/// Draws the images of split number `split`.
+/// Draws the images of split number `split`, 0 or 1.
 fn draw_split(
     settings: Synthetic,
     shape: Shape,
@@ -96,7 +96,7 @@ fn draw_split(
     }
 }
 
-/// One image, channels × height × width, with `figure` on it.
+/// Draws one image, channels × height × width, with `figure` on it.
 fn draw(image: &mut [u8], shape: Shape, figure: Figure, noise: f32, rng: &mut ChaCha8Rng) {
     let (channels, (_, side)) = (shape.channels(), shape.extent());
     let background = Background::random(channels, side as f32, rng);
@@ -119,7 +119,7 @@ fn draw(image: &mut [u8], shape: Shape, figure: Figure, noise: f32, rng: &mut Ch
 /// A colour, its slope over the image, and strokes on it.
 struct Background {
     side: f32,
-    /// At the middle of the image, per channel.
+    /// Value at the middle of the image, per channel.
     colour: Vec<f32>,
     /// Change from the middle to the right and to the lower edge, per channel.
     slope: Vec<[f32; 2]>,
@@ -130,9 +130,9 @@ struct Background {
 struct Stroke {
     from: [f32; 2],
     to: [f32; 2],
-    /// Half its width.
+    /// Half the width of the stroke, in pixels.
     radius: f32,
-    /// Added to the background, per channel.
+    /// Change of the background's value, per channel.
     tint: Vec<f32>,
 }
 
@@ -160,7 +160,7 @@ impl Background {
         }
     }
 
-    /// Value of a channel at the pixel of column `x` and row `y`.
+    /// Value of channel `channel` at the pixel of column `x` and row `y`.
     fn value_at(&self, channel: usize, x: usize, y: usize) -> f32 {
         let point = [x as f32 + 0.5, y as f32 + 0.5];
         let [right, down] = self.slope[channel];
@@ -185,7 +185,7 @@ impl Stroke {
     }
 }
 
-/// Where a shape is, how large, and how tilted.
+/// Place, size and tilt of a shape.
 struct ShapePlacement {
     centre: [f32; 2],
     radius: f32,
@@ -194,7 +194,7 @@ struct ShapePlacement {
 }
 
 impl ShapePlacement {
-    /// A shape that lies inside the image, but for the corners of tilted ones.
+    /// Places a shape inside the image, but for the corners of tilted ones.
     fn random(side: f32, rng: &mut ChaCha8Rng) -> Self {
         let centre = point((0.5 - MAX_SHIFT, 0.5 + MAX_SHIFT), rng).map(|share| share * side);
         let radius = side * between(RADIUS, rng);
@@ -209,7 +209,7 @@ impl ShapePlacement {
         }
     }
 
-    /// Share of the pixel of column `x` and row `y` that `figure` covers.
+    /// Share of the pixel at column `x` and row `y` that `figure` covers.
     fn cover(&self, figure: Figure, x: usize, y: usize) -> f32 {
         let step = |index| (index as f32 + 0.5) / SAMPLES as f32;
         let hits = (0..SAMPLES * SAMPLES)
@@ -223,18 +223,18 @@ impl ShapePlacement {
     }
 }
 
-/// Uniform from `low` to `high`.
+/// Draws a number uniformly from `low` to `high`.
 fn between((low, high): (f32, f32), rng: &mut ChaCha8Rng) -> f32 {
     low + (high - low) * rng.random::<f32>()
 }
 
-/// Uniform over a square: both coordinates from `low` to `high`.
+/// Draws a point uniformly from a square: both coordinates from `low` to `high`.
 fn point(range: (f32, f32), rng: &mut ChaCha8Rng) -> [f32; 2] {
     [between(range, rng), between(range, rng)]
 }
 
-/// Nearly normal, of mean 0 and variance 1: the sum of four uniform numbers of 16 bits,
-/// each of mean (2¹⁶ − 1)/2 and variance (2³² − 1)/12.
+/// Draws a nearly normal number of mean 0 and variance 1: the sum of four uniform numbers of
+/// 16 bits, each of mean (2¹⁶ − 1)/2 and variance (2³² − 1)/12.
 fn normal(rng: &mut ChaCha8Rng) -> f32 {
     let bits = rng.next_u64();
     let sum: u64 = (0..4).map(|part| (bits >> (16 * part)) & 0xffff).sum();

@@ -1,24 +1,26 @@
-//! The lines of a text that a report shows, fit for a terminal: long lines are cut around
-//! what is underlined, and characters that would move the cursor are replaced.
+//! Excerpts of source text, fit for a terminal: long lines are cut around what is underlined,
+//! and characters that would move the cursor are replaced.
 
 use std::ops::Range;
 
-/// Lines of a text with one line of context around each label.
+/// Lines of a text to show in a report, with one line of context around each label.
 #[derive(Debug)]
 pub(super) struct Excerpt {
-    /// The lines from the first shown to the last. Those near no label are empty.
+    /// Lines from the first shown to the last; lines near no label are empty.
     pub text: String,
-    /// How many lines of the source come before.
+    /// Number of source lines before the excerpt.
     pub first_line: usize,
-    /// Where each label is in `text`. A label of many lines covers its first one.
+    /// Byte range of each label in `text`. A label of several lines covers its first line
+    /// only.
     pub labels: Vec<Range<usize>>,
-    /// Where each line begins in `text`, and how many of its characters were cut there.
+    /// Start of each line in `text` (in bytes), and the number of characters cut off before
+    /// it.
     lines: Vec<(usize, usize)>,
 }
 
 impl Excerpt {
-    /// The excerpt of `source` that shows the byte ranges `labels`, with at most `widest`
-    /// characters of a line.
+    /// Cuts the lines around the byte ranges `labels` out of `source`, each to at most
+    /// `widest` characters.
     pub fn new(source: &str, labels: &[Range<usize>], widest: usize) -> Self {
         let places: Vec<LabelSpan> = labels
             .iter()
@@ -49,9 +51,9 @@ impl Excerpt {
     /// Adds a line, cut around the labels on it.
     fn line(&mut self, line: &str, number: usize, places: &[LabelSpan], widest: usize) {
         let line = line.strip_suffix('\r').unwrap_or(line);
-        let here = || places.iter().enumerate().filter(|(_, p)| p.line == number);
+        let on_line = || places.iter().enumerate().filter(|(_, p)| p.line == number);
         let long = line.chars().nth(widest).is_some();
-        let first = here().map(|(_, p)| p.columns.start).min().unwrap_or(0);
+        let first = on_line().map(|(_, p)| p.columns.start).min().unwrap_or(0);
         let cut = match long {
             true => line[..first].chars().count().saturating_sub(widest / 3),
             false => 0,
@@ -62,19 +64,19 @@ impl Excerpt {
             self.text.push('…');
         }
         let shown = self.text.len();
-        let mut ends = here().map(|(i, p)| (i, &p.columns)).collect::<Vec<_>>();
+        let mut ends = on_line().map(|(i, p)| (i, &p.columns)).collect::<Vec<_>>();
         for &(label, _) in &ends {
             self.labels[label] = shown..shown;
         }
         let mut rest = line.char_indices().skip(cut);
-        for (at, c) in rest.by_ref().take(widest) {
+        for (index, c) in rest.by_ref().take(widest) {
             let from = self.text.len();
             self.text.push(visible(c));
             for (label, columns) in &mut ends {
-                if at < columns.start {
+                if index < columns.start {
                     self.labels[*label].start = self.text.len();
                 }
-                if at < columns.end {
+                if index < columns.end {
                     self.labels[*label].end = from + visible(c).len_utf8();
                 }
             }
@@ -89,12 +91,12 @@ impl Excerpt {
         self.text.push('\n');
     }
 
-    /// The index of the line that a byte of the excerpt is on.
+    /// Index of the line that byte `byte` of the excerpt is on.
     pub fn line_of(&self, byte: usize) -> usize {
         self.lines.partition_point(|&(start, _)| start <= byte) - 1
     }
 
-    /// The bytes of the lines `from..=to`, without the last one's end.
+    /// Byte range of the lines `from..=to`, without the last line's end.
     pub fn bytes(&self, from: usize, to: usize) -> Range<usize> {
         let end = self
             .lines
@@ -103,12 +105,12 @@ impl Excerpt {
         self.lines[from].0..end
     }
 
-    /// The last line's index.
+    /// Index of the last line.
     pub fn last_line(&self) -> usize {
         self.lines.len() - 1
     }
 
-    /// The column in the source of a byte of the excerpt, in characters.
+    /// Column in the source, in characters, of byte `byte` of the excerpt.
     pub fn column(&self, byte: usize) -> usize {
         let (start, cut) = self.lines[self.line_of(byte)];
         let marked = usize::from(cut > 0);
@@ -116,11 +118,11 @@ impl Excerpt {
     }
 }
 
-/// Where a label is in the source.
+/// Position of a label in the source.
 struct LabelSpan {
-    /// Index of its line.
+    /// Index of the label's line.
     line: usize,
-    /// Its bytes in that line.
+    /// Bytes of the label within that line.
     columns: Range<usize>,
 }
 
@@ -135,7 +137,7 @@ impl LabelSpan {
     }
 }
 
-/// `c`, or what stands for it where it would not show or would move what is around it.
+/// `c` itself, or a replacement if it is invisible or would move the cursor.
 fn visible(c: char) -> char {
     match c {
         '\t' => ' ',

@@ -1,4 +1,4 @@
-//! What can be fetched: where from, how large, and with which sums.
+//! Catalog of datasets that can be fetched: URLs, sizes and checksums.
 //!
 //! SHA-256 sums and sizes are those that TensorFlow Datasets publishes
 //! (`url_checksums/*.txt`). Every mirror has the same bytes, so where one breaks off
@@ -7,7 +7,7 @@
 use super::{Dataset, File, Member};
 use crate::ir::DatasetKind;
 
-/// Every dataset that can be fetched, and what the language calls it.
+/// Every dataset that can be fetched, with its kind in the language.
 pub const CATALOG: [(DatasetKind, Dataset<'static>); 4] = [
     (DatasetKind::Mnist, MNIST),
     (DatasetKind::FashionMnist, FASHION_MNIST),
@@ -87,7 +87,7 @@ const FASHION_MNIST: Dataset = Dataset {
     ],
 };
 
-/// Bytes of a CIFAR-10 file: 10 000 records of a label and 3×32×32 pixels.
+/// Length in bytes of a CIFAR-10 file: 10 000 records of a label and 3×32×32 pixels.
 const CIFAR10_FILE: u64 = 10_000 * (1 + 3072);
 
 const CIFAR10: Dataset = Dataset {
@@ -133,7 +133,7 @@ const CIFAR10: Dataset = Dataset {
     }],
 };
 
-/// Bytes of a CIFAR-100 record: two labels and 3×32×32 pixels.
+/// Length in bytes of a CIFAR-100 record: two labels and 3×32×32 pixels.
 const CIFAR100_RECORD: u64 = 2 + 3072;
 
 const CIFAR100: Dataset = Dataset {
@@ -185,7 +185,7 @@ mod tests {
         }
     }
 
-    /// What is fetched is what the readers look for, at the sizes they know.
+    /// Fetched files are the ones that the readers look for, at the sizes they expect.
     #[test]
     fn the_readers_find_what_is_fetched() {
         for (kind, dataset) in CATALOG {

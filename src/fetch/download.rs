@@ -1,6 +1,6 @@
-//! One file, from the first mirrors that bring it to its end.
+//! The download of one file, resumed across mirrors and processes.
 //!
-//! Its bytes are appended to `NAME.part`. All mirrors have the same file, known by its
+//! Bytes are appended to `NAME.part`. All mirrors have the same file, known by its
 //! length and sum, so whichever comes next goes on where the one before broke off.
 
 use super::http::{Client, Failure};
@@ -18,7 +18,7 @@ const MOST_PAUSE: Duration = Duration::from_secs(30);
 /// Bytes read, hashed and written at once.
 const BLOCK: usize = 1 << 16;
 
-/// Brings `file` into `part` from any of `urls`, and gives it back open, whole and with
+/// Downloads `file` into `part` from any of `urls`, and returns it open, complete and with
 /// the right sum.
 pub(super) fn download(
     file: &super::File,
@@ -51,37 +51,37 @@ pub(super) fn download(
             }
             download.spoiled(&mut mirrors)?;
         }
-        let Some((which, wait)) = mirrors.turn() else {
+        let Some((mirror, wait)) = mirrors.turn() else {
             return Err(given_up(file, part, download.length, &mirrors));
         };
         std::thread::sleep(wait);
         let before = download.length;
-        let url = mirrors.all[which].url;
-        if let Err(failure) = download.go_on(which, url)? {
+        let url = mirrors.all[mirror].url;
+        if let Err(failure) = download.go_on(mirror, url)? {
             watch(Event::Trouble(&format!("{url} {}", failure.what)));
-            mirrors.record(which, failure, download.length > before);
+            mirrors.record(mirror, failure, download.length > before);
         }
     }
 }
 
-/// Whose turn it is, and how long to wait for it.
+/// The order in which mirrors are asked, and the waits in between.
 struct Mirrors<'a> {
     all: Vec<Mirror<'a>>,
     options: &'a Options,
-    /// Tries in a row that brought nothing.
+    /// Number of tries in a row that brought no bytes.
     idle: u32,
-    /// The one that is asked next, if it is not lost.
+    /// Index of the mirror to ask next, unless it is given up.
     next: usize,
-    /// Whether the last try brought something before it failed.
+    /// Whether the last try brought bytes before it failed.
     gained: bool,
-    /// How often bytes of several mirrors together had a wrong sum.
+    /// Number of times that bytes from several mirrors together had a wrong sum.
     spoiled: u32,
 }
 
-/// A mirror, and how it did.
+/// A mirror and its last failure.
 struct Mirror<'a> {
     url: &'a str,
-    /// What it did wrong the last time.
+    /// Last failure of the mirror.
     failure: Option<Failure>,
 }
 
@@ -98,8 +98,9 @@ impl<'a> Mirrors<'a> {
         }
     }
 
-    /// The mirror to ask, and the wait before: after each had its try in vain, one that
-    /// doubles. Nothing where it is time to give up.
+    /// Chooses the mirror to ask, and the wait before: none while some mirrors have not been
+    /// tried in vain, one pause after a try that brought bytes, and pauses that double once
+    /// all mirrors have failed. None when it is time to give up.
     fn turn(&self) -> Option<(usize, Duration)> {
         let lost = |mirror: &Mirror| mirror.failure.as_ref().is_some_and(|f| f.lasting);
         let live = || (0..self.all.len()).filter(|&i| !lost(&self.all[i]));
@@ -109,47 +110,49 @@ impl<'a> Mirrors<'a> {
             return None;
         }
         // After the last comes the first again.
-        let which = live().find(|&i| i >= self.next).or_else(|| live().next())?;
+        let mirror = live().find(|&i| i >= self.next).or_else(|| live().next())?;
         let factor = match self.idle.checked_sub(count) {
             Some(rounds) => 2u32.saturating_pow(rounds),
             None => u32::from(self.gained),
         };
         Some((
-            which,
+            mirror,
             self.options.pause.saturating_mul(factor).min(MOST_PAUSE),
         ))
     }
 
-    /// Notes that a mirror failed. One that brought something before is asked again.
-    fn record(&mut self, which: usize, failure: Failure, gained: bool) {
+    /// Records that a mirror failed. A mirror that brought bytes before it failed is asked
+    /// again.
+    fn record(&mut self, mirror: usize, failure: Failure, gained: bool) {
         self.idle = match (gained, failure.lasting) {
             (true, _) => 0,
             (false, true) => self.idle,
             (false, false) => self.idle + 1,
         };
-        self.next = if gained { which } else { which + 1 };
+        self.next = if gained { mirror } else { mirror + 1 };
         self.gained = gained;
-        self.all[which].failure = Some(failure);
+        self.all[mirror].failure = Some(failure);
     }
 }
 
-/// A file under way.
+/// A download in progress.
 struct Download<'a> {
     file: &'a super::File<'a>,
     part: &'a Path,
     out: File,
-    /// Bytes in it.
+    /// Number of bytes in `out`.
     length: u64,
-    /// The mirror that brought all of them, if one did.
+    /// Mirror that has sent all the bytes in `out`, if it was one alone.
     from_start: Option<usize>,
-    /// The mirror that was asked last.
+    /// Mirror that was asked last.
     last: usize,
     client: &'a Client,
     watch: Watch<'a>,
 }
 
 impl Download<'_> {
-    /// Bytes that an earlier process left. Too many are of another file.
+    /// Length that an earlier process left. A file longer than the published one is another
+    /// file, and is emptied.
     fn begun(&mut self) -> Result<u64> {
         let failed = |e| write_error("read", self.part, e);
         let length = self.out.metadata().map_err(failed)?.len();
@@ -160,7 +163,7 @@ impl Download<'_> {
         Ok(0)
     }
 
-    /// Appends what the mirror at `url` sends, until all bytes are there.
+    /// Appends the bytes that the mirror at `url` sends, until the file is complete.
     fn go_on(&mut self, mirror: usize, url: &str) -> Result<Result<(), Failure>> {
         let reply = match self.client.get(url, self.length) {
             Ok(reply) => reply,
@@ -182,8 +185,9 @@ impl Download<'_> {
         self.append(reply.body, reply.start)
     }
 
-    /// Appends `body`, which begins at `position` of the file: where a mirror sends all
-    /// of it, what is there already is passed over, so that nothing is ever lost.
+    /// Appends `body`, which begins at `position` of the file. A mirror may send the file
+    /// from its start; bytes that are there already are then skipped, so that nothing is
+    /// lost.
     fn append(&mut self, mut body: impl Read, mut position: u64) -> Result<Result<(), Failure>> {
         let mut block = vec![0; BLOCK];
         while self.length < self.file.bytes {
@@ -197,10 +201,10 @@ impl Download<'_> {
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
                 Err(e) => return Ok(Err(self.client.failure(e.into()))),
             };
-            let known = self.length.saturating_sub(position).min(got);
-            let new = (got - known).min(self.file.bytes - self.length);
+            let skipped = self.length.saturating_sub(position).min(got);
+            let new = (got - skipped).min(self.file.bytes - self.length);
             position += got;
-            let bytes = &block[known as usize..(known + new) as usize];
+            let bytes = &block[skipped as usize..(skipped + new) as usize];
             self.out
                 .write_all(bytes)
                 .map_err(|e| write_error("write", self.part, e))?;
@@ -224,8 +228,9 @@ impl Download<'_> {
         Ok(hex == self.file.sha256)
     }
 
-    /// Drops bytes whose sum is wrong. Where one mirror sent them all, it is not asked
-    /// again; otherwise it cannot be told who was wrong, and the last one is asked for all.
+    /// Drops bytes whose sum is wrong. A mirror that sent them all is not asked again. If
+    /// several did, nobody knows which was wrong, and the last one is asked for the whole
+    /// file.
     fn spoiled(&mut self, mirrors: &mut Mirrors) -> Result<()> {
         let dropped = self.out.set_len(0);
         dropped.map_err(|e| write_error("write", self.part, e))?;
@@ -250,7 +255,7 @@ impl Download<'_> {
     }
 }
 
-/// Opens `part` for this process alone.
+/// Opens `part` and locks it for this process alone.
 fn open(part: &Path) -> Result<File> {
     let mut options = OpenOptions::new();
     let file = options
@@ -270,7 +275,7 @@ fn open(part: &Path) -> Result<File> {
     }
 }
 
-/// What every mirror did, and what to do.
+/// The error when all mirrors failed: each one's failure, and advice.
 fn given_up(file: &super::File, part: &Path, length: u64, mirrors: &Mirrors) -> Error {
     let mut message = format!("cannot fetch {}", file.name);
     for mirror in &mirrors.all {

@@ -1,4 +1,4 @@
-//! Asking a mirror for a file, or for the rest of one.
+//! HTTP requests for a file, or for the rest of one.
 
 use crate::error::{Error, Result};
 use std::io::Read;
@@ -6,39 +6,39 @@ use std::time::Duration;
 use ureq::http::{HeaderMap, StatusCode, header};
 use ureq::{Agent, Proxy};
 
-/// Asks over HTTP and HTTPS, each through the proxy that the environment names for it.
+/// An HTTP and HTTPS client that uses the proxies named by the environment.
 pub(super) struct Client {
     http: Agent,
     https: Agent,
     stall: Duration,
 }
 
-/// What a mirror sends.
+/// The answer of a mirror: bytes of a file from a position on.
 pub(super) struct Reply {
-    /// Where in the file the body begins.
+    /// Position in the file that the body begins at.
     pub start: u64,
-    /// Length of the file, if that is said.
+    /// Length of the whole file, if the mirror tells it.
     pub total: Option<u64>,
     pub body: Box<dyn Read>,
 }
 
-/// Why a mirror sends nothing, or no more.
+/// Reason why a mirror sends nothing, or no more.
 pub(super) struct Failure {
-    /// What it did, as the rest of a sentence about it.
+    /// Predicate of a sentence about the mirror: `sends no length`.
     pub what: String,
-    /// Whether asking it again is in vain.
+    /// Whether asking the mirror again is in vain.
     pub lasting: bool,
 }
 
 impl Failure {
-    /// One that may be over the next time.
+    /// Makes a failure that may be over at the next try.
     pub fn passing(what: impl Into<String>) -> Self {
         let what = what.into();
         let lasting = false;
         Failure { what, lasting }
     }
 
-    /// One that stays.
+    /// Makes a failure that stays.
     pub fn lasting(what: impl Into<String>) -> Self {
         let what = what.into();
         let lasting = true;
@@ -47,7 +47,7 @@ impl Failure {
 }
 
 impl Client {
-    /// One that gives up on a mirror which sends nothing for `stall`.
+    /// Makes a client that gives up on a mirror that sends nothing for `stall`.
     pub fn new(stall: Duration) -> Result<Self> {
         let env = |name: &str| {
             let lower = std::env::var(name.to_ascii_lowercase());
@@ -68,8 +68,8 @@ impl Client {
         })
     }
 
-    /// Asks for the bytes of `url` after the first `from`. A mirror that cannot do that
-    /// sends all of them.
+    /// Requests the bytes of `url` from position `from` on. A mirror that cannot start there
+    /// sends the whole file.
     pub fn get(&self, url: &str, from: u64) -> Result<Reply, Failure> {
         let agent = match url.split(':').next() {
             Some("https") => &self.https,
@@ -103,7 +103,11 @@ impl Client {
         })
     }
 
-    /// What `error` says of the mirror.
+    /// Translates a client's error into a failure of the mirror.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the client's errors, of which more may come, tell the rest themselves"
+    )]
     pub fn failure(&self, error: ureq::Error) -> Failure {
         match error {
             ureq::Error::Timeout(_) => {
@@ -120,7 +124,7 @@ impl Client {
     }
 }
 
-/// Host and port of the proxy that `agent` goes through to `url`.
+/// Host and port of the proxy that `agent` uses for `url`.
 fn proxy_of(agent: &Agent, url: &str) -> Option<String> {
     let (proxy, url) = (agent.config().proxy()?, url.parse().ok()?);
     (!proxy.is_no_proxy(&url)).then(|| format!("{}:{}", proxy.host(), proxy.port()))
@@ -140,7 +144,8 @@ fn refusal(status: StatusCode) -> Failure {
     }
 }
 
-/// Start and length of the whole in `Content-Range: bytes START-END/LENGTH`.
+/// Parses `Content-Range: bytes START-END/LENGTH`: the start, and the length of the whole
+/// file if given.
 fn range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
     let value = headers.get(header::CONTENT_RANGE)?.to_str().ok()?;
     let (range, total) = value.trim().strip_prefix("bytes ")?.split_once('/')?;
@@ -167,8 +172,8 @@ fn agent(stall: Duration, proxy: Option<Proxy>) -> Agent {
         .into()
 }
 
-/// The proxy at `value` of the environment variable `name`, for all hosts but those in
-/// `passed_by`, which are separated by commas and stand for their subdomains too.
+/// Makes the proxy at the URL `value` of the environment variable `name`. It is not used for
+/// the hosts in `passed_by`, a list separated by commas, nor for their subdomains.
 fn proxy(name: &str, value: &str, passed_by: &str) -> Result<Proxy> {
     let refused = |e: ureq::Error| {
         Error::new(format!("{name} is {value:?}, which is no proxy: {e}"))

@@ -21,48 +21,48 @@ use std::time::Duration;
 /// A dataset as it is published.
 #[derive(Clone, Copy, Debug)]
 pub struct Dataset<'a> {
-    /// Name in `data:` and `--data`.
+    /// Name of the dataset in `data:` and `--data`.
     pub name: &'a str,
-    /// Folder below the data folder that its files go to.
+    /// Folder for its files, below the data folder.
     pub folder: &'a str,
-    /// URLs of folders that hold its files, the best first.
+    /// URLs of folders that hold the files, the best first.
     pub mirrors: &'a [&'a str],
-    /// What to download.
+    /// Files to download.
     pub files: &'a [File<'a>],
 }
 
 /// A file of a dataset as it is published.
 #[derive(Clone, Copy, Debug)]
 pub struct File<'a> {
-    /// Its name in a mirror's folder.
+    /// Name of the file in a mirror's folder.
     pub name: &'a str,
-    /// Its length.
+    /// Length in bytes.
     pub bytes: u64,
     /// SHA-256 of its bytes, in lower-case hexadecimal.
     pub sha256: &'a str,
-    /// Where it is a `.tar.gz`: the files that are wanted of it. Where there are none, it
-    /// is kept as it is.
+    /// Wanted members of a `.tar.gz`. If there are none, the file is kept as it is.
     pub members: &'a [Member<'a>],
 }
 
 /// A file in an archive.
 #[derive(Clone, Copy, Debug)]
 pub struct Member<'a> {
-    /// Its path there; it is put into the dataset's folder under the last part of it.
+    /// Path in the archive. The file is put into the dataset's folder under the last part of
+    /// the path.
     pub path: &'a str,
-    /// Its length.
+    /// Length in bytes.
     pub bytes: u64,
 }
 
 impl<'a> Member<'a> {
-    /// Its name in the dataset's folder.
+    /// Name in the dataset's folder.
     fn name(&self) -> &'a str {
         self.path.rsplit('/').next().unwrap_or(self.path)
     }
 }
 
 impl<'a> File<'a> {
-    /// What it leaves in the dataset's folder: names and lengths.
+    /// Files that it leaves in the dataset's folder: names and lengths.
     pub fn placed(&self) -> Vec<(&'a str, u64)> {
         match self.members {
             [] => vec![(self.name, self.bytes)],
@@ -70,7 +70,7 @@ impl<'a> File<'a> {
         }
     }
 
-    /// Where the bytes go until all are there.
+    /// Path that the bytes are written to until the file is complete.
     pub fn part(&self, dir: &Path) -> PathBuf {
         dir.join(format!("{}.part", self.name))
     }
@@ -84,18 +84,18 @@ impl<'a> File<'a> {
     }
 }
 
-/// How to fetch.
+/// Options of a fetch.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// URL of a folder with the files, in place of the dataset's mirrors.
     pub from: Option<String>,
-    /// How long a mirror may send nothing.
+    /// Longest time that a mirror may send nothing.
     pub stall: Duration,
-    /// Further tries in a row that bring nothing, after each mirror had one.
+    /// Number of further tries that may bring nothing in a row, after each mirror had one.
     pub retries: u32,
-    /// Wait before the first of them; it doubles with each.
+    /// Wait before the first further try; it doubles with each.
     pub pause: Duration,
-    /// Whether files that are there are fetched again.
+    /// Whether to fetch files that are already there.
     pub force: bool,
 }
 
@@ -111,31 +111,31 @@ impl Default for Options {
     }
 }
 
-/// What is going on.
+/// Progress of a fetch.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// A file is begun, or gone on with.
+    /// A file is started, or resumed.
     Begun {
         /// The file.
         file: &'a File<'a>,
-        /// Where its bytes go.
+        /// Path that its bytes are written to.
         part: &'a Path,
     },
-    /// So many of its bytes are there.
+    /// Progress of the file: the number of its bytes that are there.
     At(u64),
-    /// All its bytes are there; their sum is made.
+    /// All bytes are there, and their sum is being checked.
     Checking,
-    /// The sum is right; the archive is unpacked.
+    /// The sum is right, and the archive is being unpacked.
     Unpacking,
-    /// A mirror failed, and what is done about it.
+    /// A mirror failed: the failure, and the reaction to it.
     Trouble(&'a str),
 }
 
-/// What is told of [`Event`]s.
+/// Callback that receives each [`Event`].
 pub type Watch<'a> = &'a dyn Fn(Event);
 
-/// Puts the files of `dataset` into `dir`, which is made if it is not there. Files that
-/// are there, at their published length, are left alone.
+/// Fetches the files of `dataset` into the folder `dir`, which is made if it does not exist.
+/// Files that are there, with their published length, are left alone.
 ///
 /// # Errors
 ///
@@ -171,8 +171,12 @@ pub fn fetch(dataset: &Dataset, dir: &Path, options: &Options, watch: Watch) -> 
     Ok(())
 }
 
-/// Removes what a process that was killed just before its end left beside the whole files
-/// of `dataset` in `dir`.
+/// Removes partial files from `dir` that a process killed just before its end left beside
+/// complete files of `dataset`.
+///
+/// # Errors
+///
+/// When such a file cannot be removed.
 pub fn tidy(dataset: &Dataset, dir: &Path) -> Result<()> {
     for file in dataset.files.iter().filter(|file| file.is_in(dir)) {
         let part = file.part(dir);
@@ -186,7 +190,7 @@ pub fn tidy(dataset: &Dataset, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// `base` if it is the URL of a folder.
+/// Returns `base` if it can be the URL of a folder.
 pub(crate) fn check_base(base: &str) -> Result<&str> {
     let refused = |why: &str| {
         Error::new(format!("--from {base}: {why}"))
@@ -210,20 +214,21 @@ pub(crate) fn check_base(base: &str) -> Result<&str> {
     Ok(base)
 }
 
-/// A failure to write `path`, with what helps against its cause.
+/// The failure to write `path`, with advice that depends on its cause.
 fn write_error(doing: &str, path: &Path, error: std::io::Error) -> Error {
+    use ErrorKind::{
+        NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+    };
     let kind = error.kind();
     let failure = Error::io(doing, path, error);
-    match kind {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            failure.help("make room on the disk; the same command goes on with what is there")
-        }
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotADirectory => {
-            failure.help(
-                "name a folder that can be written with --data-dir DIR or the environment \
-                 variable VANC_DATA",
-            )
-        }
-        _ => failure,
+    if matches!(kind, StorageFull | QuotaExceeded) {
+        failure.help("make room on the disk; the same command goes on with what is there")
+    } else if matches!(kind, PermissionDenied | ReadOnlyFilesystem | NotADirectory) {
+        failure.help(
+            "name a folder that can be written with --data-dir DIR or the environment \
+             variable VANC_DATA",
+        )
+    } else {
+        failure
     }
 }

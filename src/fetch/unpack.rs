@@ -1,4 +1,4 @@
-//! The wanted files out of a `.tar.gz`, whatever else is in it.
+//! Unpacks the wanted files of a `.tar.gz`, whatever else is in it.
 //!
 //! The archive's sum is known to be right by then. Nevertheless nothing is written but
 //! the wanted files, under their own names, at their own lengths; an archive with a path
@@ -13,10 +13,11 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 use tar::{Archive, Entry, EntryType};
 
-/// Bytes that an archive may hold beside the wanted files: headers, a page about them.
+/// Largest number of bytes in an archive besides the wanted files: headers, a page about
+/// them.
 const BESIDE: u64 = 1 << 20;
 
-/// Puts `members` of the archive, whose path is `path`, into `dir`.
+/// Unpacks `members` of the archive at `path` into `dir`.
 pub(super) fn unpack(
     archive: &mut File,
     path: &Path,
@@ -25,8 +26,8 @@ pub(super) fn unpack(
 ) -> Result<()> {
     let failed = |e| unreadable(path, e);
     archive.seek(SeekFrom::Start(0)).map_err(failed)?;
-    let wanted: u64 = members.iter().map(|member| member.bytes).sum();
-    let limit = wanted.saturating_add(BESIDE);
+    let wanted_bytes: u64 = members.iter().map(|member| member.bytes).sum();
+    let limit = wanted_bytes.saturating_add(BESIDE);
     let unzipped = Bounded {
         inner: MultiGzDecoder::new(BufReader::new(archive)),
         left: limit,
@@ -66,12 +67,16 @@ pub(super) fn unpack(
     Ok(())
 }
 
-/// Where a file is written until all of them are there.
+/// Path that a member is written to until all of them are complete.
 fn temporary(dir: &Path, member: &Member) -> PathBuf {
     dir.join(format!("{}.part", member.name()))
 }
 
-/// The path of `entry`, without `.`, if it is a plain file; nothing if it is a folder.
+/// Path of `entry`, without `.`, if it is a plain file; none if it is a folder.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "archives have kinds of entries that nobody knows"
+)]
 fn plain_file<R: Read>(entry: &Entry<R>, archive: &Path) -> Result<Option<PathBuf>> {
     let path = entry.path().map_err(|e| unreadable(archive, e))?;
     let mut name = PathBuf::new();
@@ -124,7 +129,8 @@ fn refused(path: &Path, what: &str) -> Error {
         .help("the archive is not the published one; remove it and fetch the data again")
 }
 
-/// A reader that fails after so many bytes, which a small archive could grow to.
+/// A reader that fails after a number of bytes, since a small archive can unpack to any
+/// length.
 struct Bounded<R> {
     inner: R,
     left: u64,

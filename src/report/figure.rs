@@ -1,4 +1,4 @@
-//! What figures have in common.
+//! Figures that several pages have: curves by epoch or by step, their axes and their names.
 
 use super::chart::palette::{BLACK, Look};
 use super::chart::{Axis, Chart, Line, Point, Span};
@@ -6,41 +6,41 @@ use super::history::{Epoch, Fade, Trace};
 use super::spread::Spread;
 use std::collections::BTreeMap;
 
-/// A chart with its place in a report.
+/// A chart and the name of its files.
 #[derive(Clone, Debug)]
 pub struct Figure {
-    /// The name of its files, without an ending.
+    /// Name of the files, without extension.
     pub name: String,
-    /// What is drawn.
+    /// The chart.
     pub chart: Chart,
 }
 
 /// Limits of a percentage.
 pub const PERCENT: [f64; 2] = [0.0, 100.0];
-/// No limits.
+/// Limits of an unbounded quantity.
 pub const ANY: [f64; 2] = [f64::NEG_INFINITY, f64::INFINITY];
-/// Dashes of training curves.
+/// Dash pattern of training curves.
 pub const TRAINING: &str = "6 3";
-/// Dashes of curves on the right axis.
+/// Dash pattern of curves on the right axis.
 pub const RESIDUAL: &str = "2 3";
 
-/// The axis of epochs.
+/// Axis for epochs.
 pub fn epoch_axis() -> Axis {
     Axis::new("epoch", Span::Tight)
 }
 
-/// The axis of an error.
+/// Axis for an error in percent.
 pub fn error_axis() -> Axis {
     Axis::new("error / %", Span::Within(PERCENT))
 }
 
-/// The axis of the α residual, mean (1−α)².
+/// Axis for the α residual, mean (1−α)².
 pub fn residual_axis() -> Axis {
     Axis::new("α residual", Span::Fixed([0.0, 1.0]))
 }
 
-/// A quantity over the epochs of `runs`: the mean, and a band of one deviation within
-/// `limits`.
+/// Points of a quantity by epoch: the mean over `runs`, with a band of one standard deviation
+/// within `limits`.
 pub fn by_epoch<'a>(
     runs: impl IntoIterator<Item = &'a [Epoch]>,
     limits: [f64; 2],
@@ -53,19 +53,19 @@ pub fn by_epoch<'a>(
     )
 }
 
-/// Points at the epochs, the second of each, where values of the same step or epoch, the
-/// first, are averaged.
+/// Averages the items (key, position, value) that have the same key, a step or an epoch, to
+/// one point at their position, with a band within `limits`.
 fn averaged(all: impl Iterator<Item = (u64, f64, Option<f64>)>, limits: [f64; 2]) -> Vec<Point> {
     let mut values: BTreeMap<u64, (f64, Vec<f64>)> = BTreeMap::new();
-    for (key, at, value) in all {
+    for (key, x, value) in all {
         let (place, values) = values.entry(key).or_default();
-        *place = at;
+        *place = x;
         values.extend(value);
     }
-    let point = |(at, values): (f64, Vec<f64>)| {
+    let point = |(x, values): (f64, Vec<f64>)| {
         let spread = Spread::from_values(values)?;
         Some(Point {
-            x: at,
+            x,
             y: spread.mean,
             band: spread.band(limits),
         })
@@ -73,7 +73,8 @@ fn averaged(all: impl Iterator<Item = (u64, f64, Option<f64>)>, limits: [f64; 2]
     values.into_values().filter_map(point).collect()
 }
 
-/// As [`by_epoch`], of all that was logged of the skips, within epochs too.
+/// Points of a quantity of the skips at every step that was logged; otherwise as in
+/// [`by_epoch`].
 pub fn by_step<'a>(
     runs: impl IntoIterator<Item = &'a [Epoch]>,
     limits: [f64; 2],
@@ -86,19 +87,24 @@ pub fn by_step<'a>(
     )
 }
 
-/// The α residual of `runs`.
+/// Points of the α residual of `runs` at every logged step.
 pub fn residual<'a>(runs: impl IntoIterator<Item = &'a [Epoch]>) -> Vec<Point> {
     by_step(runs, [0.0, 1.0], |fade| Some(fade.residual))
 }
 
-/// Means over `runs` of a trace's mean, least and greatest value.
+/// Points of a trace at every logged step: its mean, with a band from its least to its
+/// greatest element, all averaged over `runs`.
 pub fn trace_by_step<'a>(
     runs: impl IntoIterator<Item = &'a [Epoch]> + Clone,
     trace: impl Fn(&Fade) -> Option<Trace>,
 ) -> Vec<Point> {
-    let of =
+    let points =
         |value: &dyn Fn(Trace) -> f64| by_step(runs.clone(), ANY, |fade| trace(fade).map(value));
-    let (means, lows, highs) = (of(&|t| t.mean), of(&|t| t.range[0]), of(&|t| t.range[1]));
+    let (means, lows, highs) = (
+        points(&|t| t.mean),
+        points(&|t| t.range[0]),
+        points(&|t| t.range[1]),
+    );
     let banded = means.into_iter().zip(lows).zip(highs);
     banded
         .map(|((mean, low), high)| Point {
@@ -108,8 +114,8 @@ pub fn trace_by_step<'a>(
         .collect()
 }
 
-/// Training and test error, and on the right axis the α residual, of runs that differ
-/// in their seed alone, with the colour of `look`.
+/// Chart of training and test error, and on the right axis the α residual, of runs that
+/// differ in their seed alone. `look` gives the colour.
 pub fn curves<'a>(
     title: String,
     look: &Look,
@@ -156,7 +162,7 @@ pub fn curves<'a>(
     }
 }
 
-/// A name for files: letters, digits and dashes.
+/// Turns a title into a file name of letters, digits and dashes.
 pub fn slug(text: &str) -> String {
     let mut out = String::new();
     for c in text.replace('α', "alpha").replace('λ', "lambda").chars() {
@@ -171,7 +177,7 @@ pub fn slug(text: &str) -> String {
     out.trim_end_matches(['-', '.']).to_string()
 }
 
-/// Gives figures whose names are alike different ones.
+/// Renames figures so that no two have the same name.
 pub fn name_apart(figures: &mut [Figure]) {
     let mut taken = std::collections::HashSet::new();
     for figure in figures {

@@ -1,4 +1,4 @@
-//! A run epoch by epoch, from its `metrics.jsonl`.
+//! The history of a run, epoch by epoch, from its `metrics.jsonl`.
 
 use crate::error::Result;
 use crate::train::metrics::{self, Line, SkipLine, Split};
@@ -6,30 +6,30 @@ use crate::train::run_folder;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// How good the network was.
+/// Loss and accuracy of the network.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Score {
     /// Mean loss.
     pub loss: f64,
-    /// Share classified rightly, 0 to 1.
+    /// Share of images classified rightly, 0 to 1.
     pub accuracy: f64,
 }
 
-/// The elements of α, or of λ, of all variable skips.
+/// Summary of the elements of α, or of λ, of all variable skips.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trace {
     /// Mean over the skips of the mean over their elements.
     pub mean: f64,
-    /// Least and greatest element; of an older log the least and greatest mean of a skip.
+    /// Least and greatest element; in older logs, least and greatest mean of a skip.
     pub range: [f64; 2],
 }
 
-/// How far the skips had faded at a step.
+/// State of the fading of the skips at one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fade {
     /// Steps done.
     pub step: u64,
-    /// Epochs done, with the share of the one at hand.
+    /// Epochs done, including the fraction of the current one.
     pub epochs: f64,
     /// Mean over variable skips of the mean (1−α)².
     pub residual: f64,
@@ -39,10 +39,10 @@ pub struct Fade {
     pub lambda: Option<Trace>,
 }
 
-/// The end of an epoch, or of a run within one.
+/// Log of an epoch's end, or of a run's end within an epoch.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Epoch {
-    /// From 1.
+    /// Number of the epoch, from 1.
     pub epoch: u64,
     /// Steps done.
     pub step: u64,
@@ -50,9 +50,9 @@ pub struct Epoch {
     pub seconds: f64,
     /// Learning rate of the last step.
     pub rate: f64,
-    /// Over the training images that the epoch has seen, in training mode.
+    /// Score over the training images that the epoch has seen, in training mode.
     pub train: Option<Score>,
-    /// Over the test images.
+    /// Score over the test images.
     pub test: Option<Score>,
     /// Mean over variable skips of the mean (1−α)².
     pub residual: Option<f64>,
@@ -60,18 +60,22 @@ pub struct Epoch {
     pub alpha: Option<Trace>,
     /// λ of the variable skips.
     pub lambda: Option<Trace>,
-    /// The skips one by one, in forward order.
+    /// State of each skip, in forward order.
     pub skips: Vec<SkipLine>,
-    /// Of every line of the epoch, its end among them.
+    /// Fading at every logged step of the epoch, its end included.
     pub fades: Vec<Fade>,
 }
 
-/// The epochs of the run in `dir`.
+/// Reads the epochs of the run in `dir`.
+///
+/// # Errors
+///
+/// When the log cannot be read or is damaged.
 pub fn read(dir: &Path) -> Result<Vec<Epoch>> {
     Ok(epochs(&metrics::read(&run_folder::metrics(dir))?))
 }
 
-/// The epochs that `lines` tell of, in order.
+/// Groups the lines of a log by epoch, in order.
 pub fn epochs(lines: &[Line]) -> Vec<Epoch> {
     let mut epochs: BTreeMap<u64, Epoch> = BTreeMap::new();
     let mut within: Vec<Fade> = Vec::new();
@@ -118,7 +122,8 @@ pub fn epochs(lines: &[Line]) -> Vec<Epoch> {
     epochs.into_values().collect()
 }
 
-/// What a line tells of the skips; its epochs are found when their length is known.
+/// Fading according to a line; `epochs` is filled in later, when the length of an epoch is
+/// known.
 fn fade(line: &Line) -> Option<Fade> {
     let skips = line.skips.as_deref().unwrap_or_default();
     Some(Fade {
@@ -143,7 +148,8 @@ fn trace(
     Some(Trace { mean, range })
 }
 
-/// The epoch with the best test accuracy, the first of several.
+/// Number and score of the epoch with the best test accuracy; of the first if several are
+/// equal.
 pub fn best(epochs: &[Epoch]) -> Option<(u64, Score)> {
     let tested = epochs
         .iter()
@@ -155,7 +161,7 @@ pub fn best(epochs: &[Epoch]) -> Option<(u64, Score)> {
 }
 
 impl Score {
-    /// Share classified wrongly, in percent.
+    /// Share of images classified wrongly, in percent.
     pub fn error(&self) -> f64 {
         100.0 * (1.0 - self.accuracy)
     }

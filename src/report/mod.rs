@@ -1,8 +1,8 @@
 //! Figures and tables from the logs of runs.
 //!
-//! [`write()`] reads a sweep's folder or a run's, and leaves one HTML page with
+//! [`write()`] reads a sweep's folder or a run's, and writes one HTML page with
 //! everything in it and the figures as files beside it. [`chart`] draws; [`history`]
-//! reads a log epoch by epoch, which `vanc watch` shows too.
+//! reads a log epoch by epoch, for `vanc watch` too.
 
 pub mod chart;
 mod figure;
@@ -28,33 +28,39 @@ use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 use sweep::{Run, Sweep};
 
-/// Pixels of a PNG for each unit of its figure: 1200 across.
+/// Pixels of a PNG for each unit of its figure: 1200 in width.
 const ZOOM: f32 = 3.0;
 
-/// What is to be reported, and where.
+/// A report to write: its source, its page, and what to compare with.
 pub struct Request<'a> {
-    /// A sweep's folder or a run's.
+    /// Folder of a sweep or a run.
     pub dir: &'a Path,
-    /// The page; by default `report.html` in that folder.
+    /// Path of the page; by default `report.html` in `dir`.
     pub out: Option<&'a Path>,
-    /// A file of published results to be shown beside those of a sweep.
+    /// File of published results, to show beside those of a sweep.
     pub published: Option<&'a Path>,
-    /// Counts the weighted layers of a run's network.
+    /// Function that counts the weighted layers of a run's network.
     pub layers: &'a dyn Fn(&Run) -> Option<usize>,
 }
 
-/// What was written.
+/// Files of a report that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// The page.
+    /// Path of the page.
     pub page: PathBuf,
-    /// The folder of the figures.
+    /// Folder of the figures.
     pub folder: PathBuf,
-    /// How many figures there are, each as SVG and as PNG.
+    /// Number of figures, each as SVG and as PNG.
     pub figures: usize,
 }
 
 /// Reads the folder and writes the page and the figures.
+///
+/// # Errors
+///
+/// When the folder is neither a sweep nor a run, when its logs or the published results
+/// cannot be read, when a single run is to be compared with published results, and when a
+/// file cannot be written.
 pub fn write(request: &Request) -> Result<Written> {
     let dir = request.dir;
     let kind = kind(dir)?;
@@ -77,7 +83,7 @@ pub fn write(request: &Request) -> Result<Written> {
     paths.write(&page, &figures)
 }
 
-/// What a folder is.
+/// Kind of a folder to report on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Sweep,
@@ -100,12 +106,12 @@ fn kind(dir: &Path) -> Result<Kind> {
     .help(help))
 }
 
-/// Where the page and its figures go.
+/// Paths of the page and its figures.
 pub(crate) struct PagePaths {
     page: PathBuf,
-    /// The folder that the page is in.
+    /// Folder of the page.
     parent: PathBuf,
-    /// The folder of the figures, within `parent`.
+    /// Folder of the figures, relative to `parent`.
     figures: PathBuf,
 }
 
@@ -123,7 +129,7 @@ impl PagePaths {
             Some(_) | None => Path::new("."),
         };
         // Links from the page need its folder.
-        std::fs::create_dir_all(parent).map_err(|e| told(Error::io("make", parent, e)))?;
+        std::fs::create_dir_all(parent).map_err(|e| with_advice(Error::io("make", parent, e)))?;
         Ok(PagePaths {
             page: page.to_owned(),
             parent: parent.to_owned(),
@@ -138,15 +144,15 @@ impl PagePaths {
         } else {
             &folder
         };
-        std::fs::create_dir_all(needed).map_err(|e| told(Error::io("make", needed, e)))?;
+        std::fs::create_dir_all(needed).map_err(|e| with_advice(Error::io("make", needed, e)))?;
         let each = |figure: &Figure| {
             let svg = figure.chart.svg();
             let file = |ending: &str| folder.join(format!("{}.{ending}", figure.name));
-            write_atomic(&file("svg"), svg.as_bytes()).map_err(told)?;
-            write_atomic(&file("png"), &chart::png(&svg, ZOOM)?).map_err(told)
+            write_atomic(&file("svg"), svg.as_bytes()).map_err(with_advice)?;
+            write_atomic(&file("png"), &chart::png(&svg, ZOOM)?).map_err(with_advice)
         };
         figures.par_iter().try_for_each(each)?;
-        write_atomic(&self.page, page.html().as_bytes()).map_err(told)?;
+        write_atomic(&self.page, page.html().as_bytes()).map_err(with_advice)?;
         Ok(Written {
             page: self.page.clone(),
             folder,
@@ -155,7 +161,7 @@ impl PagePaths {
     }
 }
 
-/// A failure to write, with what helps.
-fn told(error: Error) -> Error {
+/// The failure to write a file, with advice.
+fn with_advice(error: Error) -> Error {
     Error::new(error.message).help("name a page where it can be written with -o FILE")
 }

@@ -1,11 +1,11 @@
-//! The page: one HTML file that needs no other.
+//! The page of a report: one HTML file that needs no other.
 
 use super::chart::escape;
 use super::figure::Figure;
 use std::fmt::Write;
 use std::path::{Component, Path};
 
-/// How it looks: on a phone, on a desk, on paper, by day and by night.
+/// Style sheet for phone, desk and paper, in light and dark.
 const STYLE: &str = include_str!("page.css");
 
 /// A page under construction.
@@ -14,12 +14,12 @@ pub struct Page {
     title: String,
     lead: String,
     sections: Vec<(String, String)>,
-    /// The folder of the figures' files, as a link.
+    /// Link to the folder of the figures.
     figures: String,
 }
 
 impl Page {
-    /// An empty page; `figures` is the folder of the figures' files.
+    /// Starts a page; `figures` is the folder of the figures' files.
     pub fn new(title: &str, figures: &Path) -> Self {
         Page {
             title: title.into(),
@@ -43,7 +43,7 @@ impl Page {
         self.sections.push((title.into(), body));
     }
 
-    /// Adds a section of figures under a text in HTML.
+    /// Adds a section of figures below a text in HTML.
     pub fn figures(&mut self, title: &str, text: &str, figures: &[Figure]) {
         let mut body = format!("<p>{text}</p>\n<div class=\"figures\">\n");
         for figure in figures {
@@ -59,7 +59,7 @@ impl Page {
         self.section(title, body);
     }
 
-    /// The whole file.
+    /// Text of the whole HTML file.
     pub fn html(&self) -> String {
         let mut out = format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -94,12 +94,12 @@ impl Page {
     }
 }
 
-/// A shell command or a file, as it is.
+/// Formats a shell command or a file as it is.
 pub fn code(text: &str) -> String {
     format!("<pre><code>{}</code></pre>\n", escape(text.trim_end()))
 }
 
-/// The link from the folder `from` to `to`, both existing: relative where that can be.
+/// Link from the folder `from` to `to`, relative if possible. Both exist.
 pub fn link_between(from: &Path, to: &Path) -> Option<String> {
     let from = std::fs::canonicalize(from).ok()?;
     let to = std::fs::canonicalize(to).ok()?;
@@ -120,7 +120,7 @@ pub fn link_between(from: &Path, to: &Path) -> Option<String> {
     })
 }
 
-/// A relative path as a link.
+/// Encodes a relative path as a link.
 fn link(path: &Path) -> String {
     let parts = path
         .components()
@@ -128,7 +128,7 @@ fn link(path: &Path) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
-/// A name as a part of a link's path.
+/// Encodes a name as one part of a link's path.
 fn encode(name: &str) -> String {
     let mut out = String::new();
     for byte in name.bytes() {

@@ -1,35 +1,39 @@
-//! Results that somebody has published, to be shown beside those of a sweep.
+//! Published results, to show beside those of a sweep.
 
 use crate::error::{Error, Result};
 use serde::Deserialize;
 use std::path::Path;
 
-/// A file of results, given by the user: no such numbers are in the program.
+/// A file of results that the user gives; the program contains no such numbers.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Published {
-    /// Where they are from: the paper and its table.
+    /// Origin of the results: the paper and its table.
     pub source: String,
-    /// The best test accuracy by policy and depth.
+    /// Best test accuracy by policy and depth.
     pub best_test_accuracy: Vec<Entry>,
 }
 
-/// One of them.
+/// The result of one policy at one depth.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// As `--vary policy=…` calls it.
+    /// Policy, as `--vary policy=…` calls it.
     pub policy: String,
-    /// What the figures go along: layers, or the depth.
+    /// Position along the figures: number of layers, or the depth.
     pub depth: f64,
-    /// In percent.
+    /// Mean accuracy in percent.
     pub mean: f64,
-    /// In percent.
+    /// Standard deviation of the accuracy in percent.
     pub deviation: Option<f64>,
 }
 
 impl Published {
-    /// Reads the file.
+    /// Reads a file of results.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, or is no JSON of this form.
     pub fn read(path: &Path) -> Result<Published> {
         let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
         serde_json::from_slice(&bytes).map_err(|e| {
@@ -44,7 +48,7 @@ impl Published {
         })
     }
 
-    /// The result of `policy` at `depth`, as it is written in a table.
+    /// Result of `policy` at `depth`, formatted for a table.
     pub fn find(&self, policy: &str, depth: Option<f64>) -> Option<String> {
         let plain = |name: &str| name.split_whitespace().collect::<String>();
         let same = |entry: &&Entry| {

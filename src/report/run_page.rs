@@ -14,7 +14,7 @@ use crate::train::metrics::SkipLine;
 use crate::train::run_folder;
 use std::path::Path;
 
-/// Skips that the legend can name.
+/// Largest number of skips that the legend names one by one.
 const NAMED: usize = 12;
 
 pub(super) fn page(dir: &Path, paths: &PagePaths) -> Result<(Page, Vec<Figure>)> {
@@ -146,7 +146,7 @@ fn losses(look: &Look, epochs: &[Epoch]) -> Chart {
     }
 }
 
-/// α and λ of every skip.
+/// Figures of α and of λ with a line for each skip.
 fn skips(epochs: &[Epoch]) -> Vec<Figure> {
     let paths: Vec<&str> = match epochs.iter().rev().find(|epoch| !epoch.skips.is_empty()) {
         Some(epoch) => epoch.skips.iter().map(|skip| skip.path.as_str()).collect(),
@@ -174,7 +174,7 @@ fn skips(epochs: &[Epoch]) -> Vec<Figure> {
     ]
 }
 
-/// The mean of a skip, and the ends of its band.
+/// Function that gives the mean of a skip and the ends of its band.
 type Value<'a> = dyn Fn(&SkipLine) -> (f64, Option<[f64; 2]>) + 'a;
 
 fn line(paths: &[&str], index: usize, epochs: &[Epoch], value: &Value) -> Line {
@@ -200,7 +200,7 @@ fn line(paths: &[&str], index: usize, epochs: &[Epoch], value: &Value) -> Line {
     }
 }
 
-/// The command, the file and every setting.
+/// Section with the command, the file and every setting.
 fn repeat(dir: &Path, config: Option<&Config>) -> String {
     let mut out = String::new();
     if let Some(command) = config.and_then(Config::command) {

@@ -1,18 +1,18 @@
 //! Mean and standard deviation.
 
-/// Several values of one quantity, as those of runs that differ in their seed.
+/// Spread of several values of one quantity, such as those of runs that differ in their seed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
-    /// How many there are, at least one.
+    /// Number of values, at least one.
     pub count: usize,
-    /// Their mean.
+    /// Mean of the values.
     pub mean: f64,
-    /// Their standard deviation, √(Σ(x − mean)² / (count − 1)); nothing of one value.
+    /// Standard deviation √(Σ(x − mean)² / (count − 1)); none for a single value.
     pub deviation: Option<f64>,
 }
 
 impl Spread {
-    /// The spread of the finite `values`; nothing where there are none.
+    /// Computes the spread of the finite `values`; none if there are no such values.
     pub fn from_values(values: impl IntoIterator<Item = f64>) -> Option<Spread> {
         let values: Vec<f64> = values
             .into_iter()
@@ -32,7 +32,7 @@ impl Spread {
         })
     }
 
-    /// One standard deviation to both sides of the mean, within `limits`.
+    /// Interval of one standard deviation to both sides of the mean, within the limits.
     pub fn band(&self, [least, most]: [f64; 2]) -> Option<[f64; 2]> {
         let deviation = self.deviation?;
         Some([

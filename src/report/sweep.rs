@@ -1,4 +1,4 @@
-//! What a sweep left behind: its settings, its results, the logs of its runs.
+//! The files of a sweep: its settings, its results, the logs of its runs.
 
 use super::history::{self, Epoch};
 use crate::error::{Error, Result};
@@ -12,54 +12,54 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// A sweep.
+/// A sweep, read from its folder.
 #[derive(Clone, Debug)]
 pub struct Sweep {
-    /// Its folder.
+    /// Folder of the sweep.
     pub dir: PathBuf,
-    /// What was varied, and how.
+    /// Settings: the axes and their values.
     pub settings: Settings,
-    /// Its runs, in the order of the grid.
+    /// Runs in the order of the grid.
     pub runs: Vec<Run>,
-    /// The `.van` file.
+    /// Text of the `.van` file.
     pub source: Option<String>,
 }
 
 /// A run of a sweep.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// Its line of `results.jsonl`.
+    /// Line of `results.jsonl` about the run.
     pub row: Row,
-    /// Its folder.
+    /// Folder of the run.
     pub dir: PathBuf,
-    /// Its epochs, as far as it has come.
+    /// Epochs completed so far.
     pub history: Vec<Epoch>,
-    /// Its settings.
+    /// Settings of the run.
     pub config: Option<Config>,
 }
 
 /// A line of `results.jsonl`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Row {
-    /// Its folder, within that of the sweep.
+    /// Folder of the run, relative to that of the sweep.
     pub run: String,
-    /// The value of each axis.
+    /// Value on each axis.
     pub axes: BTreeMap<String, String>,
-    /// Its seed.
+    /// Seed of the run.
     pub seed: u64,
-    /// How it ended.
+    /// Outcome of the run.
     pub status: Status,
-    /// Epochs that it was trained for.
+    /// Number of epochs trained.
     pub epochs: Option<f64>,
-    /// Over the training images in the last epoch.
+    /// Accuracy over the training images in the last epoch.
     pub train_accuracy: Option<f64>,
-    /// Over the test images at the end.
+    /// Accuracy over the test images at the end.
     pub test_accuracy: Option<f64>,
-    /// The best over the epochs.
+    /// Best test accuracy of all epochs.
     pub best_test_accuracy: Option<f64>,
     /// Mean (1−α)² at the end.
     pub alpha_residual: Option<f64>,
-    /// What a failed run said.
+    /// Error message of a failed run.
     pub error: Option<String>,
     /// Seconds trained.
     pub seconds: Option<f64>,
@@ -67,6 +67,10 @@ pub struct Row {
 
 impl Sweep {
     /// Reads the sweep in `dir`. A run whose log cannot be read has no epochs.
+    ///
+    /// # Errors
+    ///
+    /// When `sweep.json` or `results.jsonl` is missing or damaged.
     pub fn read(dir: &Path) -> Result<Sweep> {
         let settings = Settings::read(&folder::settings(dir))?;
         let rows = rows(&results::jsonl(dir))?;
@@ -90,8 +94,8 @@ impl Sweep {
         })
     }
 
-    /// The runs that ended so.
-    pub fn with(&self, status: Status) -> impl Iterator<Item = &Run> {
+    /// Runs whose status is `status`.
+    pub fn with_status(&self, status: Status) -> impl Iterator<Item = &Run> {
         self.runs.iter().filter(move |run| run.row.status == status)
     }
 }
@@ -113,7 +117,7 @@ impl Run {
     }
 }
 
-/// The lines of `results.jsonl`; a last one that is cut off is left out.
+/// Parses the lines of `results.jsonl`; a last line that is cut off is skipped.
 fn rows(path: &Path) -> Result<Vec<Row>> {
     let text = match std::fs::read(path) {
         Ok(text) => text,

@@ -8,21 +8,21 @@ use super::spread::Spread;
 use super::sweep::{Row, Run};
 use super::view::{self, Along, Cell, Facet, View};
 
-/// Figures of single cells at most; a page of more is no page.
+/// Largest number of figures of single cells; a page of more would be unreadable.
 const CELLS: usize = 60;
 
-/// Figures under one heading.
+/// Figures below one heading.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// The heading.
+    /// Heading of the group.
     pub title: String,
-    /// What they show, in a sentence or two.
+    /// Explanation of the figures in a sentence or two.
     pub text: String,
-    /// The figures.
+    /// Figures of the group.
     pub figures: Vec<Figure>,
 }
 
-/// All figures of a sweep that have something to show.
+/// Groups of all figures that have data to show.
 pub fn groups(view: &View) -> Vec<Group> {
     let mut groups = vec![
         against_depth(view),
@@ -51,11 +51,15 @@ pub fn groups(view: &View) -> Vec<Group> {
     groups
 }
 
-/// Final accuracy along the numeric axis, a line for each policy.
+/// Figure of the final accuracy along the numeric axis, with a line for each policy.
 fn against_depth(view: &View) -> Group {
     let mut figures = Vec::new();
     for facet in &view.facets {
-        let Some(along) = view.along.as_ref().filter(|along| along.at.len() > 1) else {
+        let Some(along) = view
+            .along
+            .as_ref()
+            .filter(|along| along.positions.len() > 1)
+        else {
             break;
         };
         let mut add = |what: &str, value: fn(&Row) -> Option<f64>| {
@@ -65,12 +69,12 @@ fn against_depth(view: &View) -> Group {
         add("Test accuracy", |row| row.test_accuracy);
         add("Training accuracy", |row| row.train_accuracy);
     }
-    let by = view
+    let label = view
         .along
         .as_ref()
         .map_or("depth", |along| along.label.as_str());
     Group {
-        title: format!("Accuracy against {by}"),
+        title: format!("Accuracy against {label}"),
         text: format!("Accuracy at the end of training. {}", spread_text(view)),
         figures,
     }
@@ -94,7 +98,7 @@ fn accuracy(
             .filter_map(|cell| {
                 let spread = spread(cell, value)?;
                 Some(Point {
-                    x: along.at[cell.along],
+                    x: along.positions[cell.along],
                     y: spread.mean,
                     band: spread.band(PERCENT),
                 })
@@ -104,7 +108,7 @@ fn accuracy(
     Chart {
         title: format!("{what} by {}", along.label),
         x: Axis {
-            ticks: along.at.clone(),
+            ticks: along.positions.clone(),
             ..Axis::new(along.label.clone(), Span::Tight)
         },
         left: Axis::new(
@@ -116,7 +120,7 @@ fn accuracy(
     }
 }
 
-/// The percentages of a cell's runs.
+/// Spread of a quantity over a cell's runs, in percent.
 pub fn spread(cell: &Cell, value: fn(&Row) -> Option<f64>) -> Option<Spread> {
     Spread::from_values(
         cell.runs
@@ -126,7 +130,8 @@ pub fn spread(cell: &Cell, value: fn(&Row) -> Option<f64>) -> Option<Spread> {
     )
 }
 
-/// Test and training error by epoch, a figure for each depth, a line for each policy.
+/// Figures of test and training error by epoch: one for each depth, with a line for each
+/// policy.
 fn errors(view: &View) -> Group {
     let mut figures = Vec::new();
     for facet in &view.facets {
@@ -177,7 +182,7 @@ fn error_chart(
     }
 }
 
-/// Both errors with the α residual, a figure for each cell.
+/// Figures of both errors with the α residual, one for each cell.
 fn curves(view: &View) -> Group {
     let mut figures = Vec::new();
     let single = view.series.len() == 1;
@@ -204,8 +209,8 @@ fn curves(view: &View) -> Group {
     }
 }
 
-/// How soon skips fade: the α residual by epoch, a figure for each depth with a line for
-/// each policy, and the other way round.
+/// Figures of the α residual by epoch: one for each depth with a line for each policy, and
+/// one for each policy with a line for each depth.
 fn fading(view: &View) -> Group {
     let mut figures = Vec::new();
     let count = view.columns().len();
@@ -245,13 +250,13 @@ fn fading(view: &View) -> Group {
     }
 }
 
-/// The α residuals of cells that have any.
+/// Lines of the α residuals of cells that have one; `style` gives each its name and look.
 fn residuals<'a>(
     cells: impl Iterator<Item = &'a Cell<'a>>,
-    of: impl Fn(&Cell) -> (String, Look),
+    style: impl Fn(&Cell) -> (String, Look),
 ) -> Vec<Line> {
     let line = |cell: &'a Cell| {
-        let (name, look) = of(cell);
+        let (name, look) = style(cell);
         Line {
             name,
             look,
@@ -262,8 +267,8 @@ fn residuals<'a>(
     cells.filter(|cell| fades(cell)).map(line).collect()
 }
 
-/// The figure of several α residuals: `name` says what all have in common.
-fn fading_figure(name: String, lines: Vec<Line>, facet: &Facet, at: String) -> Option<Figure> {
+/// Figure of several α residuals; `name` is common to all. None for fewer than two lines.
+fn fading_figure(name: String, lines: Vec<Line>, facet: &Facet, depth: String) -> Option<Figure> {
     let title = match name.is_empty() {
         true => "α residual by epoch".to_string(),
         false => format!("{name}: α residual by epoch"),
@@ -275,10 +280,10 @@ fn fading_figure(name: String, lines: Vec<Line>, facet: &Facet, at: String) -> O
         right: None,
         lines,
     };
-    (chart.lines.len() > 1).then(|| titled(chart, facet, at))
+    (chart.lines.len() > 1).then(|| titled(chart, facet, depth))
 }
 
-/// α and λ by epoch, a figure for each cell.
+/// Figures of α and λ by epoch, one for each cell.
 fn traces(view: &View) -> Group {
     let mut figures = Vec::new();
     for facet in &view.facets {
@@ -329,7 +334,7 @@ fn histories<'a>(cell: &'a Cell) -> impl Iterator<Item = &'a [Epoch]> + Clone {
     cell.runs.iter().map(|run| run.history.as_slice())
 }
 
-/// The look of a line: that of its policy, also where the policy is not varied.
+/// Look of a line: that of its policy, even if the policy is not varied.
 fn look(view: &View, facet: &Facet, series: usize) -> Look {
     let name = &view.series[series];
     if !name.is_empty() {
@@ -340,9 +345,9 @@ fn look(view: &View, facet: &Facet, series: usize) -> Look {
     policy.map_or(Look::new(BLACK), |policy| Look::named(&policy, 0))
 }
 
-/// A figure of `chart`, whose title and file name say which facet and depth it is of.
-fn titled(mut chart: Chart, facet: &Facet, at: String) -> Figure {
-    for part in [at, facet.name.clone()] {
+/// Figure of `chart`, with depth and facet added to its title and file name.
+fn titled(mut chart: Chart, facet: &Facet, depth: String) -> Figure {
+    for part in [depth, facet.name.clone()] {
         if !part.is_empty() {
             chart.title = format!("{}, {part}", chart.title);
         }
@@ -353,7 +358,7 @@ fn titled(mut chart: Chart, facet: &Facet, at: String) -> Figure {
     }
 }
 
-/// What lines and bands are.
+/// Explanation of lines and bands.
 fn spread_text(view: &View) -> String {
     let cells = view.facets.iter().flat_map(|facet| &facet.cells);
     let counts = cells.map(|cell| cell.runs.len()).filter(|&n| n > 0);

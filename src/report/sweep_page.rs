@@ -34,7 +34,7 @@ pub(super) fn page(
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     let mut page = Page::new(&format!("Sweep of {stem}"), &paths.figures);
     page.facts(&facts(sweep));
-    if sweep.with(Status::Done).next().is_none() {
+    if sweep.with_status(Status::Done).next().is_none() {
         let text = "<p>No run has come to its end yet, so there is nothing to draw.</p>\n";
         page.section("No results", text.into());
     }
@@ -58,7 +58,7 @@ pub(super) fn page(
 }
 
 fn facts(sweep: &Sweep) -> Vec<(&'static str, String)> {
-    let count = |status| sweep.with(status).count();
+    let count = |status| sweep.with_status(status).count();
     let (done, failed, missing) = (
         count(Status::Done),
         count(Status::Failed),
@@ -117,7 +117,7 @@ fn tables(view: &View, published: Option<&Published>) -> String {
     out
 }
 
-/// The runs without a result, if there are any.
+/// Section about the runs without a result, if there are any.
 fn unfinished(sweep: &Sweep, paths: &PagePaths) -> Option<String> {
     let mut rows = String::new();
     for run in sweep
@@ -125,14 +125,14 @@ fn unfinished(sweep: &Sweep, paths: &PagePaths) -> Option<String> {
         .iter()
         .filter(|run| run.row.status != Status::Done)
     {
-        let said = match (run.row.status, &run.row.error) {
+        let reason = match (run.row.status, &run.row.error) {
             (_, Some(error)) => escape(error),
             (Status::Failed, None) => "it gave no reason".into(),
             (Status::Done | Status::Missing, None) => String::new(),
         };
         let _ = writeln!(
             rows,
-            "<tr><td class=\"long\">{}</td><td>{}</td><td class=\"long\">{said}</td></tr>",
+            "<tr><td class=\"long\">{}</td><td>{}</td><td class=\"long\">{reason}</td></tr>",
             link(run, paths),
             run.row.status.name()
         );
@@ -146,7 +146,7 @@ fn unfinished(sweep: &Sweep, paths: &PagePaths) -> Option<String> {
     })
 }
 
-/// The name of a run, which leads to its folder if that is there.
+/// Name of a run, with a link to its folder if that exists.
 fn link(run: &Run, paths: &PagePaths) -> String {
     let name = run.row.run.trim_start_matches("runs/");
     match link_between(&paths.parent, &run.dir) {
@@ -155,7 +155,8 @@ fn link(run: &Run, paths: &PagePaths) -> String {
     }
 }
 
-/// The command of the sweep, the file, and where the single runs say theirs.
+/// Section with the command of the sweep and the file, and where to find those of single
+/// runs.
 fn repeat(sweep: &Sweep) -> String {
     let mut out = code(&command(sweep));
     if let Some(source) = &sweep.source {
@@ -166,8 +167,8 @@ fn repeat(sweep: &Sweep) -> String {
             code(source)
         );
     }
-    let of_run = |run: &Run| Some(run.config.as_ref()?.command()?.to_string());
-    let commands: Vec<String> = sweep.runs.iter().filter_map(of_run).collect();
+    let command_of_run = |run: &Run| Some(run.config.as_ref()?.command()?.to_string());
+    let commands: Vec<String> = sweep.runs.iter().filter_map(command_of_run).collect();
     if !commands.is_empty() {
         let _ = writeln!(
             out,
@@ -178,7 +179,7 @@ fn repeat(sweep: &Sweep) -> String {
     out
 }
 
-/// The command that makes such a sweep.
+/// Command that starts an equal sweep.
 fn command(sweep: &Sweep) -> String {
     let settings = &sweep.settings;
     let mut words = vec!["vanc".to_string(), "sweep".into(), quote(&settings.file)];

@@ -7,19 +7,19 @@ use super::sweep::Row;
 use super::view::{Facet, View};
 use std::fmt::Write;
 
-/// What a table is of.
+/// A quantity to tabulate.
 pub struct Quantity {
-    /// Its title, with the unit.
+    /// Title of the table, with the unit.
     pub title: &'static str,
-    /// The number of a run.
+    /// Function that gives the number of a run.
     pub value: fn(&Row) -> Option<f64>,
-    /// What the number is multiplied by.
+    /// Factor that the number is multiplied by.
     pub scale: f64,
-    /// Decimals.
+    /// Number of decimals.
     pub decimals: usize,
 }
 
-/// Table 2 of the paper: the best epoch of each run.
+/// Accuracy of each run's best epoch, as in table 2 of the paper.
 pub const BEST: Quantity = Quantity {
     title: "Best test accuracy / %",
     value: |row| row.best_test_accuracy,
@@ -27,7 +27,7 @@ pub const BEST: Quantity = Quantity {
     decimals: 2,
 };
 
-/// The end of each run.
+/// Accuracy at the end of each run.
 pub const LAST: Quantity = Quantity {
     title: "Test accuracy at the end / %",
     value: |row| row.test_accuracy,
@@ -35,7 +35,7 @@ pub const LAST: Quantity = Quantity {
     decimals: 2,
 };
 
-/// How far the skips are gone.
+/// α residual at the end of each run.
 pub const RESIDUAL: Quantity = Quantity {
     title: "α residual at the end",
     value: |row| row.alpha_residual,
@@ -43,8 +43,8 @@ pub const RESIDUAL: Quantity = Quantity {
     decimals: 4,
 };
 
-/// The table of `quantity` in `facet`: a row for each policy, a column for each depth.
-/// Nothing where no run has the number.
+/// Table of `quantity` in `facet`, as HTML: a row for each policy, a column for each depth.
+/// None if no run has the number.
 pub fn table(
     view: &View,
     facet: &Facet,
@@ -83,7 +83,7 @@ pub fn table(
             any |= spread.is_some();
             let _ = write!(row, "<td>{}", number(spread, quantity.decimals, most));
             let other = published.and_then(|published| {
-                published.find(name, view.along.as_ref().map(|axis| axis.at[along]))
+                published.find(name, view.along.as_ref().map(|axis| axis.positions[along]))
             });
             if let Some(other) = other {
                 let _ = write!(row, "<br><i>{}</i>", escape(&other));
@@ -102,7 +102,7 @@ pub fn table(
         .iter()
         .map(|column| format!("<th scope=\"col\">{}</th>", escape(column)))
         .collect();
-    let of = match facet.name.is_empty() {
+    let suffix = match facet.name.is_empty() {
         true => String::new(),
         false => format!(", {}", escape(&facet.name)),
     };
@@ -114,7 +114,7 @@ pub fn table(
         )
     });
     Some(format!(
-        "<div class=\"wide\"><table><caption>{}{of}{}</caption>\n\
+        "<div class=\"wide\"><table><caption>{}{suffix}{}</caption>\n\
          <thead><tr><th scope=\"col\">{}</th>{heads}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n",
         escape(quantity.title),
         source.unwrap_or_default(),
@@ -122,7 +122,7 @@ pub fn table(
     ))
 }
 
-/// `98.12 ± 0.30`, with the count of runs where it is less than `most`.
+/// Formats `98.12 ± 0.30`, with the number of runs if it is less than `most`.
 fn number(spread: Option<Spread>, decimals: usize, most: usize) -> String {
     let Some(spread) = spread else {
         return "–".into();

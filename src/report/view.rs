@@ -1,64 +1,64 @@
-//! How a sweep is looked at: which axis goes along a figure, which has a line for each
-//! value, and which have figures of their own.
+//! Arrangement of a sweep in figures: one axis goes along each figure, one has a line for
+//! each value, and the others have figures of their own.
 
 use super::sweep::{Run, Sweep};
 use crate::sweep::grid::Axis;
 use crate::sweep::results::Status;
 use crate::train::config::Config;
 
-/// Axes that go along a figure, the first that there is.
+/// Axes that may go along a figure; the first that the sweep has does.
 const DEPTHS: [&str; 3] = ["depth", "n", "layers"];
-/// The axis with a line for each of its values.
+/// Axis that has a line for each of its values.
 const POLICY: &str = "policy";
 
-/// A sweep, arranged.
+/// A sweep arranged in figures, lines and points.
 #[derive(Debug)]
 pub struct View<'a> {
-    /// What goes along the figures.
+    /// Axis along the figures.
     pub along: Option<Along>,
-    /// What the lines differ in.
+    /// Name of the axis that has a line for each value.
     pub series_axis: Option<String>,
-    /// The values that they differ in. Without an axis, one that is empty.
+    /// Values of that axis; a single empty one without such an axis.
     pub series: Vec<String>,
-    /// The figures of their own: one, or one for each combination of the other axes.
+    /// Groups of runs with figures of their own, one for each combination of the other axes.
     pub facets: Vec<Facet<'a>>,
 }
 
-/// A numeric axis.
+/// The numeric axis along the figures.
 #[derive(Debug)]
 pub struct Along {
-    /// Its name.
+    /// Name of the axis.
     pub axis: String,
-    /// What a figure calls it.
+    /// Label of the axis in figures.
     pub label: String,
-    /// Its values as written, from the least to the greatest.
+    /// Values as written, in increasing order.
     pub values: Vec<String>,
-    /// Where they are: the values themselves, or the layers that they make.
-    pub at: Vec<f64>,
+    /// Position of each value: the value itself, or the number of layers that it makes.
+    pub positions: Vec<f64>,
 }
 
-/// The runs of one combination of the other axes.
+/// Runs of one combination of the other axes.
 #[derive(Debug)]
 pub struct Facet<'a> {
-    /// Such as `width = 16`; empty where there are no other axes.
+    /// Name of the combination, such as `width = 16`; empty without other axes.
     pub name: String,
-    /// What it holds.
+    /// Cells of the combination.
     pub cells: Vec<Cell<'a>>,
 }
 
-/// The runs that differ in their seed alone.
+/// Runs that differ in their seed alone.
 #[derive(Debug)]
 pub struct Cell<'a> {
-    /// Index of its value along the figure.
+    /// Index of the value along the figure.
     pub along: usize,
-    /// Index of its line.
+    /// Index of the line.
     pub series: usize,
-    /// Those of its runs that came to their end.
+    /// Runs that have ended well.
     pub runs: Vec<&'a Run>,
 }
 
 impl<'a> View<'a> {
-    /// Arranges `sweep`; `layers` counts those of a run's network.
+    /// Arranges `sweep`; `layers` counts the layers of a run's network.
     pub fn new(sweep: &'a Sweep, layers: &dyn Fn(&Run) -> Option<usize>) -> View<'a> {
         let axes = &sweep.settings.grid.axes;
         let x = choose_along(axes);
@@ -87,7 +87,7 @@ impl<'a> View<'a> {
         view
     }
 
-    /// Puts a run where it belongs; one that is not of the grid, nowhere.
+    /// Puts a run into its cell. A run that is not of the grid is left out.
     fn place(&mut self, run: &'a Run, others: &[&Axis]) {
         let value = |axis: &str| run.row.axes.get(axis);
         let index = |axis: Option<&str>, values: &[String]| match axis {
@@ -110,15 +110,15 @@ impl<'a> View<'a> {
             })
             .collect();
         let name = parts.join(", ");
-        let at = match self.facets.iter().position(|facet| facet.name == name) {
-            Some(at) => at,
+        let index = match self.facets.iter().position(|facet| facet.name == name) {
+            Some(index) => index,
             None => {
                 let cells = Vec::new();
                 self.facets.push(Facet { name, cells });
                 self.facets.len() - 1
             }
         };
-        let cells = &mut self.facets[at].cells;
+        let cells = &mut self.facets[index].cells;
         let same = |cell: &&mut Cell| (cell.along, cell.series) == (along, series);
         let done = run.row.status == Status::Done;
         match cells.iter_mut().find(same) {
@@ -131,19 +131,19 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The values along the figures as a person says them: `depth = 30`, `34 layers`.
+    /// Value along the figures, as a person says it: `depth = 30`, `34 layers`.
     pub fn label_along(&self, along: usize) -> String {
         match &self.along {
             None => String::new(),
             Some(axis) => match axis.values.get(along) {
                 None => String::new(),
-                Some(_) if axis.label == LAYERS => format!("{} layers", axis.at[along]),
+                Some(_) if axis.label == LAYERS => format!("{} layers", axis.positions[along]),
                 Some(value) => format!("{} = {value}", axis.axis),
             },
         }
     }
 
-    /// What the legend calls a line: a policy by itself, another value with its axis.
+    /// Name of a line in the legend: a policy by itself, another value with its axis.
     pub fn name(&self, series: usize) -> String {
         let value = self.series.get(series).map_or("", String::as_str);
         match self.series_axis.as_deref() {
@@ -153,7 +153,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The columns of a table.
+    /// Headings of a table's columns.
     pub fn columns(&self) -> Vec<String> {
         match &self.along {
             None => vec!["all".into()],
@@ -164,7 +164,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// What a figure calls layers that were counted.
+/// Label of the axis in figures that count layers.
 const LAYERS: &str = "layers";
 
 fn numbers(axis: &Axis) -> Option<Vec<f64>> {
@@ -189,7 +189,7 @@ fn choose_series<'a>(axes: &'a [Axis], x: Option<&Axis>) -> Option<&'a Axis> {
         .or_else(|| rest().next())
 }
 
-/// Sorts the values of an axis, and counts the layers that a value of `n` makes.
+/// Sorts the values of an axis; for `n`, finds the number of layers that each value makes.
 fn arrange(axis: &Axis, sweep: &Sweep, layers: &dyn Fn(&Run) -> Option<usize>) -> Along {
     let mut pairs: Vec<(f64, String)> = numbers(axis)
         .unwrap_or_default()
@@ -197,21 +197,22 @@ fn arrange(axis: &Axis, sweep: &Sweep, layers: &dyn Fn(&Run) -> Option<usize>) -
         .zip(axis.values.iter().cloned())
         .collect();
     pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (mut at, values): (Vec<f64>, Vec<String>) = pairs.into_iter().unzip();
+    let (mut positions, values): (Vec<f64>, Vec<String>) = pairs.into_iter().unzip();
     let mut label = axis.name.clone();
     if axis.name == "n" {
         let count = |value: &String| {
-            let of = |run: &&Run| run.row.axes.get("n") == Some(value) && run.config.is_some();
+            let is_trained =
+                |run: &&Run| run.row.axes.get("n") == Some(value) && run.config.is_some();
             sweep
                 .runs
                 .iter()
-                .find(of)
+                .find(is_trained)
                 .and_then(layers)
                 .map(|n| n as f64)
         };
         let counted: Option<Vec<f64>> = values.iter().map(count).collect();
         if let Some(counted) = counted.filter(|c| c.is_sorted_by(|a, b| a < b)) {
-            at = counted;
+            positions = counted;
             label = LAYERS.into();
         }
     }
@@ -219,11 +220,11 @@ fn arrange(axis: &Axis, sweep: &Sweep, layers: &dyn Fn(&Run) -> Option<usize>) -
         axis: axis.name.clone(),
         label,
         values,
-        at,
+        positions,
     }
 }
 
-/// The policy of a run, if its file has a param of that name.
+/// Policy of a run, if its file has a param `policy`.
 pub fn policy(config: &Config) -> Option<String> {
     let params = config.params().into_iter();
     params
@@ -243,7 +244,7 @@ mod tests {
         }
     }
 
-    /// The axis along the figures and that of the lines.
+    /// Names of the axis along the figures and of the axis of the lines.
     fn chosen(axes: &[Axis]) -> (Option<&str>, Option<&str>) {
         let x = choose_along(axes);
         let name = |axis: Option<&'_ Axis>| axis.map(|axis| axis.name.clone());

@@ -1,5 +1,5 @@
-//! What moves during training besides the weights: the learning rate η, and α and λ of
-//! variable skips. Host code that every engine and the training loop share.
+//! Quantities besides the weights that change during training: the learning rate η, and α and
+//! λ of variable skips. Plain host code that every engine and the training loop share.
 
 mod multipliers;
 mod rate;

@@ -10,18 +10,18 @@
 
 use crate::ir::{Constraint, Every};
 
-/// α and λ of every variable skip of a network, and what is needed to move them.
-/// All of it is plain numbers that can be recorded and restored.
+/// α and λ of every variable skip of a network, with all that their rule needs: plain numbers
+/// that can be recorded and restored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Multipliers {
     constraint: Constraint,
-    /// One entry a variable skip, in forward order.
+    /// State of each variable skip, in forward order.
     pub skips: Vec<SkipMultipliers>,
     /// Steps that the gradient sums cover; 0 with `every: step`.
     pub steps: u32,
 }
 
-/// The state of one variable skip; its vectors have one element an α.
+/// α and λ of one variable skip; each vector has one element an α.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SkipMultipliers {
     /// α, in [0, 1].
@@ -30,13 +30,13 @@ pub struct SkipMultipliers {
     pub lambda: Vec<f32>,
     /// Sum of ∂C/∂α over the steps since the last update.
     pub gradient_sum: Vec<f32>,
-    /// Whether λ moves. Where it does not, λ is held at what it is: 0 at the start.
+    /// Whether λ moves. Otherwise it stays as it is: 0 from the start.
     pub enforced: bool,
 }
 
 impl SkipMultipliers {
-    /// A skip with `count` αs, all at the values where `constraint` starts them; λ
-    /// starts at 0 where it is not enforced.
+    /// Starts a skip of `count` αs at the values that `constraint` gives; λ starts at 0 where
+    /// it is not enforced.
     pub fn new(constraint: &Constraint, count: usize, enforced: bool) -> Self {
         let lambda = if enforced { constraint.lambda } else { 0.0 };
         SkipMultipliers {
@@ -47,7 +47,7 @@ impl SkipMultipliers {
         }
     }
 
-    /// The rule, with the gradient `∂C/∂α = scale·gradient`.
+    /// Moves α and λ by the rule above, with the gradient `∂C/∂α = scale·gradient`.
     fn update(&mut self, constraint: &Constraint, rate: f64, gradient: &[f32], scale: f64) {
         let alpha_rate = constraint.alpha_rate * rate;
         let lambda_rate = constraint.lambda_rate * rate;
@@ -64,7 +64,7 @@ impl SkipMultipliers {
 }
 
 impl Multipliers {
-    /// The multipliers of `skips` under `constraint`, with no gradient seen yet.
+    /// Starts the multipliers of `skips` under `constraint`, with no gradient seen yet.
     pub fn new(constraint: Constraint, skips: Vec<SkipMultipliers>) -> Self {
         Multipliers {
             constraint,
@@ -73,14 +73,14 @@ impl Multipliers {
         }
     }
 
-    /// How often they move.
+    /// Interval at which α and λ move.
     pub fn every(&self) -> Every {
         self.constraint.every
     }
 
-    /// Takes ∂C/∂α of one step, one slice a skip in the order of `skips`. With
-    /// `every: step` α and λ move, by rates that are multiples of η = `rate`; with
-    /// `every: epoch` the gradients are kept for [`Self::end_epoch`].
+    /// Takes ∂C/∂α of one step, one slice a skip in the order of `skips`. With `every: step`
+    /// it moves α and λ, at rates that are multiples of η = `rate`; with `every: epoch` it
+    /// keeps the gradients for [`Self::end_epoch`].
     pub fn step(&mut self, rate: f64, gradients: &[Vec<f32>]) {
         for (skip, gradient) in self.skips.iter_mut().zip(gradients) {
             match self.constraint.every {
@@ -98,8 +98,8 @@ impl Multipliers {
         }
     }
 
-    /// With `every: epoch`, moves α and λ by the mean gradient of the steps since the
-    /// last call, if there were any, and forgets it; otherwise does nothing.
+    /// Moves α and λ by the mean gradient of the steps since the last call, and forgets it.
+    /// Does nothing without such steps, or unless `every: epoch`.
     pub fn end_epoch(&mut self, rate: f64) {
         if self.steps == 0 {
             return;

@@ -3,11 +3,11 @@
 use crate::ir::Schedule;
 use std::f64::consts::PI;
 
-/// η of step `step` (counted from 0 since training began).
+/// Learning rate η of step `step`, counted from 0 since training began.
 ///
 /// `base` is the optimizer's rate, `epochs` the length of the training and
-/// `steps_per_epoch` the steps in each. [`Schedule::Step`] looks at the epoch alone;
-/// [`Schedule::Cosine`] moves with every step. With W = warmup·steps_per_epoch and
+/// `steps_per_epoch` the steps in each. [`Schedule::Step`] depends on the epoch alone;
+/// [`Schedule::Cosine`] changes with every step. With W = warmup·steps_per_epoch and
 /// S = epochs·steps_per_epoch, its step t has `base·(t + 1)/W` while t < W, then
 /// `base·(1 + cos(π·(t − W)/(S − W)))/2`, so that no step is wasted at η = 0.
 pub fn rate(
@@ -58,13 +58,13 @@ mod tests {
             at: vec![2, 3],
             factor: 0.1,
         };
-        let at = |step| rate(&schedule, 0.1, 5, 10, step);
-        close(at(0), 0.1);
-        close(at(19), 0.1);
-        close(at(20), 0.01);
-        close(at(29), 0.01);
-        close(at(30), 0.001);
-        close(at(1000), 0.001);
+        let eta = |step| rate(&schedule, 0.1, 5, 10, step);
+        close(eta(0), 0.1);
+        close(eta(19), 0.1);
+        close(eta(20), 0.01);
+        close(eta(29), 0.01);
+        close(eta(30), 0.001);
+        close(eta(1000), 0.001);
     }
 
     #[test]
@@ -79,15 +79,15 @@ mod tests {
     #[test]
     fn cosine_rises_then_falls_to_zero() {
         let schedule = Schedule::Cosine { warmup: 1.0 };
-        let at = |step| rate(&schedule, 0.4, 5, 4, step);
-        close(at(0), 0.1);
-        close(at(1), 0.2);
-        close(at(3), 0.4);
-        close(at(4), 0.4);
-        close(at(12), 0.2);
-        assert!(at(19) > 0.0 && at(19) < 0.01);
-        close(at(20), 0.0);
-        close(at(500), 0.0);
+        let eta = |step| rate(&schedule, 0.4, 5, 4, step);
+        close(eta(0), 0.1);
+        close(eta(1), 0.2);
+        close(eta(3), 0.4);
+        close(eta(4), 0.4);
+        close(eta(12), 0.2);
+        assert!(eta(19) > 0.0 && eta(19) < 0.01);
+        close(eta(20), 0.0);
+        close(eta(500), 0.0);
     }
 
     #[test]

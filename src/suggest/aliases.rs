@@ -1,6 +1,7 @@
 //! Names that other frameworks give to things.
 
-/// Names of things elsewhere, in lower case and without `_`, each with its name here.
+/// Pairs of a name in other frameworks (in lower case, without `_`) and our name for the same
+/// thing.
 pub(super) const ALIASES: &[(&str, &str)] = &[
     ("conv2d", "conv"),
     ("convolution", "conv"),

@@ -2,7 +2,7 @@
 
 use crate::span::{Span, Spanned};
 
-/// A name with its place.
+/// A name and the span it was written at.
 pub type Ident = Spanned<String>;
 
 /// A whole file.
@@ -10,18 +10,18 @@ pub type Ident = Spanned<String>;
 pub struct File {
     /// Declarations in the order of the file.
     pub items: Vec<Item>,
-    /// All comments in the order of the file, those that document included.
+    /// All comments in the order of the file, `///` comments included.
     pub comments: Vec<Comment>,
 }
 
 /// A comment, from `//` to the end of its line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comment {
-    /// Its place.
+    /// Span of the comment.
     pub span: Span,
-    /// Its text, without trailing blanks.
+    /// Text of the comment, without trailing blanks.
     pub text: String,
-    /// Whether nothing but blanks stands before it on its line.
+    /// Whether only blanks come before it on its line.
     pub own_line: bool,
 }
 
@@ -45,153 +45,153 @@ pub enum Item {
 /// A param of the file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Param {
-    /// The whole declaration.
+    /// Span of the whole declaration.
     pub span: Span,
-    /// The `///` text before it.
+    /// Text of the `///` comment before the declaration.
     pub doc: Option<String>,
-    /// Its name.
+    /// Name of the param.
     pub name: Ident,
-    /// Its type's name.
+    /// Name of the type.
     pub kind: Ident,
-    /// Its value where no flag gives one.
+    /// Value unless a flag gives another.
     pub default: Expr,
-    /// What values it may have.
+    /// Range of allowed values.
     pub range: Option<Range>,
 }
 
-/// `lo..hi`, `lo..=hi`; either end may be left out.
+/// A range `lo..hi` or `lo..=hi`; either end may be missing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Range {
-    /// The whole range.
+    /// Span of the whole range.
     pub span: Span,
-    /// The least value.
+    /// Least value of the range.
     pub lo: Option<Expr>,
     /// Whether `hi` is in the range.
     pub inclusive: bool,
-    /// The greatest value, or the first too great.
+    /// Greatest value if `inclusive`, else the first value beyond the range.
     pub hi: Option<Expr>,
 }
 
 /// A template of layers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Block {
-    /// The whole declaration.
+    /// Span of the whole declaration.
     pub span: Span,
-    /// Its name.
+    /// Name of the block.
     pub name: Ident,
-    /// Its arguments; `None` where there are no parentheses.
+    /// Formal arguments; `None` without parentheses.
     pub formals: Option<Vec<Formal>>,
-    /// Its layers.
+    /// Layers of the block.
     pub body: Body,
 }
 
-/// An argument of a block.
+/// A formal argument of a block.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Formal {
-    /// Its name.
+    /// Name of the argument.
     pub name: Ident,
-    /// Its type's name.
+    /// Name of the type.
     pub kind: Ident,
-    /// Its value where the call gives none.
+    /// Value for calls that give none.
     pub default: Option<Expr>,
 }
 
 /// The network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
-    /// The whole declaration.
+    /// Span of the whole declaration.
     pub span: Span,
-    /// The `///` text before it.
+    /// Text of the `///` comment before the declaration.
     pub doc: Option<String>,
-    /// Its name.
+    /// Name of the network.
     pub name: Ident,
-    /// Its input and layers.
+    /// Input and layers.
     pub body: Body,
 }
 
 /// The training settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Train {
-    /// The whole section.
+    /// Span of the whole section.
     pub span: Span,
-    /// Its settings in the order of the file.
+    /// Settings in the order of the file.
     pub settings: Vec<Setting>,
 }
 
-/// `key: value`.
+/// A setting `key: value`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Setting {
-    /// What is set.
+    /// Name of the setting.
     pub key: Ident,
-    /// What it is set to.
+    /// Value of the setting.
     pub value: Expr,
 }
 
 /// Statements between braces.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Body {
-    /// From `{` to `}`.
+    /// Span from `{` to `}`.
     pub span: Span,
-    /// What is between.
+    /// Statements between the braces.
     pub statements: Vec<Statement>,
 }
 
 /// One step of a network, with its label if it has one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
-    /// The statement with its label.
+    /// Span of the statement, label included.
     pub span: Span,
-    /// The name before `:`.
+    /// Label: the name before `:`.
     pub label: Option<Ident>,
-    /// What it is.
+    /// Kind of statement, with its parts.
     pub kind: StatementKind,
 }
 
-/// What a statement is.
+/// Kind of a statement.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StatementKind {
     /// `input image(…)`.
     Input(Call),
-    /// A layer, or a block's name: which of them is the checker's to say.
+    /// A layer or a call of a block; the checker tells which.
     Layer(Call),
     /// `repeat COUNT as i { … }`.
     Repeat {
-        /// How often.
+        /// Number of repetitions.
         count: Expr,
-        /// The name of the index.
+        /// Name of the counter.
         counter: Option<Ident>,
-        /// What is repeated.
+        /// Statements that are repeated.
         body: Body,
     },
     /// `skip POLICY project: P { … }`.
     Skip {
-        /// An expression of type `skip`.
+        /// Skip policy: an expression of type `skip`.
         policy: Expr,
-        /// How x is made to fit.
+        /// Name of the projection that fits x to the output of the body.
         project: Option<Ident>,
-        /// F.
+        /// Residual branch F.
         body: Body,
     },
     /// `concat { … }`.
     Concat {
-        /// What is joined to x.
+        /// Branch whose output is concatenated to x.
         body: Body,
     },
 }
 
-/// `name` or `name(positional, key: value)`.
+/// A call: `name` or `name(positional, key: value)`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
-    /// From the name to the closing parenthesis.
+    /// Span from the name to the closing parenthesis.
     pub span: Span,
-    /// What is called.
+    /// Name of the callee.
     pub name: Ident,
-    /// The arguments; `None` where there are no parentheses.
+    /// Arguments; `None` without parentheses.
     pub args: Option<Vec<Arg>>,
 }
 
 impl Call {
-    /// The arguments, none where there are no parentheses.
+    /// Arguments of the call; empty without parentheses.
     pub fn args(&self) -> &[Arg] {
         self.args.as_deref().unwrap_or_default()
     }
@@ -200,27 +200,27 @@ impl Call {
 /// An argument of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Arg {
-    /// The name before `:`.
+    /// Name of the argument: the name before `:`.
     pub key: Option<Ident>,
-    /// Its value.
+    /// Value of the argument.
     pub value: Expr,
 }
 
-/// An expression with its place.
+/// An expression and its span.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expr {
-    /// Its place.
+    /// Span of the expression.
     pub span: Span,
-    /// What it is.
+    /// Kind of expression, with its operands.
     pub kind: ExprKind,
 }
 
-/// What an expression is.
+/// Kind of an expression.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ExprKind {
-    /// A whole number as it is written; it may not fit an `int`.
+    /// A whole number, as written; it may be too large for an `int`.
     Int(String),
-    /// A number with a point or an exponent, as it is written.
+    /// A number with a point or an exponent, as written.
     Float(String),
     /// `true` or `false`.
     Bool(bool),
@@ -279,7 +279,7 @@ pub enum BinaryOp {
 }
 
 impl UnaryOp {
-    /// How tightly it binds: see [`BinaryOp::precedence`].
+    /// Binding strength, on the scale of [`BinaryOp::precedence`].
     pub fn precedence(self) -> u8 {
         match self {
             UnaryOp::Not => 3,
@@ -287,7 +287,7 @@ impl UnaryOp {
         }
     }
 
-    /// As written.
+    /// Source text of the operator.
     pub fn symbol(self) -> &'static str {
         match self {
             UnaryOp::Negate => "-",
@@ -297,7 +297,7 @@ impl UnaryOp {
 }
 
 impl BinaryOp {
-    /// How tightly it binds; more is tighter. All are left-associative but `^`.
+    /// Binding strength: a higher number binds tighter. All but `^` are left-associative.
     pub fn precedence(self) -> u8 {
         match self {
             BinaryOp::Or => 1,
@@ -314,7 +314,7 @@ impl BinaryOp {
         }
     }
 
-    /// As written.
+    /// Source text of the operator.
     pub fn symbol(self) -> &'static str {
         match self {
             BinaryOp::Or => "or",

@@ -1,4 +1,7 @@
-//! Expressions: the grammar's flat chains to trees.
+//! Expressions: builds trees from the grammar's flat chains of operators and operands.
+
+// Of the grammar's hundred rules, a few can come to each place.
+#![expect(clippy::wildcard_enum_match_arm)]
 
 use super::ast::*;
 use super::parse::{Builder, Rule, next, next_if};
@@ -7,7 +10,8 @@ use crate::diag::{Code, Diagnostic};
 use pest::iterators::{Pair, Pairs};
 
 impl<'t> Builder<'t> {
-    /// A call by itself, with the limit of [`Builder::whole_expr`].
+    /// Builds a call that is no part of an expression, within the limit of
+    /// [`Builder::whole_expr`].
     pub fn call(&mut self, pair: Pair<'t, Rule>) -> Call {
         if self.too_long(&pair) {
             let mut parts = pair.into_inner();
@@ -48,7 +52,7 @@ impl<'t> Builder<'t> {
         }
     }
 
-    /// An expression that is not part of another, within [`MAX_PARTS`].
+    /// Builds an expression that is no part of another, of at most [`MAX_PARTS`] parts.
     pub fn whole_expr(&mut self, pair: Pair<'t, Rule>) -> Expr {
         if self.too_long(&pair) {
             return Expr {
@@ -59,7 +63,7 @@ impl<'t> Builder<'t> {
         self.expr(pair)
     }
 
-    /// Whether there are more than [`MAX_PARTS`] parts in `pair`; reports it.
+    /// Whether `pair` has more than [`MAX_PARTS`] parts, which is then reported.
     pub fn too_long(&mut self, pair: &Pair<'t, Rule>) -> bool {
         let rules = pair.clone().into_inner().flatten().map(|p| p.as_rule());
         let parts = rules.filter(|&rule| is_part(rule)).count();
@@ -78,7 +82,8 @@ impl<'t> Builder<'t> {
         self.climb(&mut parts, 0)
     }
 
-    /// Precedence climbing: what binds at least as tightly as `least`.
+    /// Builds the tree of the operators that bind at least as tightly as `least` (precedence
+    /// climbing).
     fn climb(&mut self, parts: &mut Pairs<'t, Rule>, least: u8) -> Expr {
         let first = next(parts);
         let mut left = match prefix(first.as_rule()) {

@@ -1,11 +1,14 @@
-//! Mistakes that are known by their looks.
+//! Common mistakes that can be recognized by the text around them.
+
+// Of the grammar's hundred rules, a few can come to each place.
+#![expect(clippy::wildcard_enum_match_arm)]
 
 use super::parse::Rule;
 use super::parse_failure::{ParseFailure, is_keyword};
 use super::punctuation::{number, point, quote, sign};
 use std::ops::Range;
 
-/// What a known mistake gets.
+/// Report of a common mistake.
 pub(super) struct Mistake {
     pub place: Range<usize>,
     pub message: String,
@@ -29,10 +32,11 @@ impl Mistake {
     }
 }
 
-/// Rules of which one is expected where a value is.
+/// Rules that the grammar expects at the start of a value; each list of expectations there
+/// has one.
 pub(super) const VALUE: &[Rule] = &[Rule::expr, Rule::float, Rule::int, Rule::group, Rule::call];
 
-/// The mistake that `failure` is, if it is one that is known.
+/// Recognizes a common mistake in `failure`.
 pub(super) fn known_mistake(failure: &ParseFailure) -> Option<Mistake> {
     let ways = [
         sign,
@@ -65,7 +69,7 @@ fn equals(failure: &ParseFailure) -> Option<Mistake> {
     }
     let place = failure.token_range();
     let key = failure.previous();
-    let value = failure.value(failure.at + 1);
+    let value = failure.value(failure.position + 1);
     let written = format!("write `{key}: {value}`");
     match failure.rule {
         Rule::setting if failure.wants(&[Rule::colon]) => Mistake::new(
@@ -98,7 +102,7 @@ fn equals(failure: &ParseFailure) -> Option<Mistake> {
     }
 }
 
-/// The type that a value seems to have.
+/// Name of the type that a literal seems to have.
 fn type_of_literal(value: &str) -> &'static str {
     match value {
         "true" | "false" => "bool",
@@ -113,7 +117,7 @@ fn second_label(failure: &ParseFailure) -> Option<Mistake> {
     if failure.token() != ":" || failure.rule != Rule::statement || !failure.at_start() {
         return None;
     }
-    let label = failure.before(failure.at);
+    let label = failure.before(failure.position);
     let colon = failure.before(label.start);
     if &failure.text[colon] != ":" {
         return None;
@@ -131,7 +135,7 @@ fn second_label(failure: &ParseFailure) -> Option<Mistake> {
 }
 
 fn keyword(failure: &ParseFailure) -> Option<Mistake> {
-    let (token, previous) = (failure.token(), failure.before(failure.at));
+    let (token, previous) = (failure.token(), failure.before(failure.position));
     let label = &failure.text[previous.clone()];
     let (place, word) = if failure.rule == Rule::statement && token == ":" && is_keyword(label) {
         (previous, label)
@@ -172,12 +176,12 @@ fn nested_if(failure: &ParseFailure) -> Option<Mistake> {
     }
 }
 
-/// A param or a block's argument without `: TYPE`.
+/// Recognizes a param or a formal argument without `: TYPE`.
 fn no_type(failure: &ParseFailure) -> Option<Mistake> {
     if failure.rule != Rule::item || !failure.wants(&[Rule::colon]) {
         return None;
     }
-    let place = failure.before(failure.at);
+    let place = failure.before(failure.position);
     let name = &failure.text[place.clone()];
     let what = match failure.header().contains('(') {
         true => "argument",
@@ -185,7 +189,7 @@ fn no_type(failure: &ParseFailure) -> Option<Mistake> {
     };
     let written = match failure.token() {
         "=" => {
-            let value = failure.value(failure.at + 1);
+            let value = failure.value(failure.position + 1);
             let value = value.split(" in ").next().unwrap_or_default();
             format!("{name}: {} = {value}", type_of_literal(value))
         }
@@ -204,10 +208,10 @@ fn no_colon(failure: &ParseFailure) -> Option<Mistake> {
     if !failure.wants(&[Rule::colon]) || failure.rule == Rule::item {
         return None;
     }
-    let place = failure.before(failure.at);
+    let place = failure.before(failure.position);
     let key = &failure.text[place.clone()];
     let value = match failure.on_same_line() {
-        true => failure.value(failure.at),
+        true => failure.value(failure.position),
         false => "…".to_string(),
     };
     let value = match (key, value.split_whitespace().next()) {
@@ -229,7 +233,7 @@ fn no_default(failure: &ParseFailure) -> Option<Mistake> {
     }
     let header = failure.header();
     let name = header.strip_prefix("param ")?.split(':').next()?.trim();
-    let place = failure.before(failure.at);
+    let place = failure.before(failure.position);
     let example = match &failure.text[place.clone()] {
         "float" => "0.5",
         "bool" => "true",
@@ -249,7 +253,7 @@ fn no_else(failure: &ParseFailure) -> Option<Mistake> {
         return None;
     }
     Mistake::new(
-        failure.before(failure.at),
+        failure.before(failure.position),
         "an `if` needs an `else`",
         "expected `else` after this",
         "write `if … { … } else { … }`, as it must have a value in both cases",
@@ -261,19 +265,19 @@ fn no_range(failure: &ParseFailure) -> Option<Mistake> {
         return None;
     }
     Mistake::new(
-        failure.before(failure.at),
+        failure.before(failure.position),
         "a range has two ends with `..=` between them",
         "expected `..=` or `..` after this",
         "write it like `1..=64`; an end without a limit is left out: `1..`",
     )
 }
 
-/// A `repeat`, `skip` or `as` without what comes after it.
+/// Recognizes a `repeat`, `skip` or `as` without the operand that comes after it.
 fn no_header(failure: &ParseFailure) -> Option<Mistake> {
     if failure.token() != "{" {
         return None;
     }
-    let place = failure.before(failure.at);
+    let place = failure.before(failure.position);
     match &failure.text[place.clone()] {
         "repeat" => Mistake::new(
             place,
@@ -303,9 +307,9 @@ fn no_header(failure: &ParseFailure) -> Option<Mistake> {
     }
 }
 
-/// A label with nothing after it.
+/// Recognizes a label with nothing after it.
 fn no_layer(failure: &ParseFailure) -> Option<Mistake> {
-    let colon = failure.before(failure.at);
+    let colon = failure.before(failure.position);
     if failure.rule != Rule::statement
         || &failure.text[colon.clone()] != ":"
         || failure.before(colon.start).start != failure.start
@@ -338,14 +342,14 @@ fn comma(failure: &ParseFailure) -> Option<Mistake> {
     None
 }
 
-/// A body, a branch or a section without its braces.
+/// Recognizes a body, a branch or a section without its braces.
 fn brace(failure: &ParseFailure) -> Option<Mistake> {
     if !failure.wants(&[Rule::open_brace, Rule::body, Rule::branch]) {
         return None;
     }
     let place = match failure.on_same_line() {
         true => failure.token_range(),
-        false => failure.before(failure.at),
+        false => failure.before(failure.position),
     };
     if failure.wants(&[Rule::branch])
         || (failure.previous() == "else" && failure.rule != Rule::item)
@@ -373,33 +377,35 @@ fn brace(failure: &ParseFailure) -> Option<Mistake> {
     Mistake::new(place, format!("{what} stand in braces"), label, help)
 }
 
-/// A line that begins with a misspelt word, or one of another language.
+/// Recognizes a line that begins with a misspelt word, or with one of another language.
 fn misspelt(failure: &ParseFailure) -> Option<Mistake> {
     if failure.rule != Rule::statement || !failure.at_start() {
         return None;
     }
-    let line = failure.text[..failure.at].rfind('\n').map_or(0, |i| i + 1);
-    let words = &failure.text[line..failure.at];
+    let line = failure.text[..failure.position]
+        .rfind('\n')
+        .map_or(0, |i| i + 1);
+    let words = &failure.text[line..failure.position];
     let word = words.split_whitespace().next()?;
     let near = crate::suggest::nearest(word, ["repeat", "skip", "concat", "input"])?;
     let short = words.split_whitespace().count() <= 2 && !words.contains([':', '(']);
     if !short || word == near {
         return None;
     }
-    let at = line + words.find(word)?;
+    let start = line + words.find(word)?;
     let message = format!("`{word}` is not a word of the language");
     let help = format!("did you mean `{near}`?");
-    Mistake::new(at..at + word.len(), message, "not known", help)
+    Mistake::new(start..start + word.len(), message, "not known", help)
 }
 
-/// A key without a value.
+/// Recognizes a key without a value.
 fn no_value(failure: &ParseFailure) -> Option<Mistake> {
     let colon = match failure.token() {
         // The next key was taken for the value.
         ":" if failure.rule == Rule::setting && failure.at_start() => {
-            failure.before(failure.before(failure.at).start)
+            failure.before(failure.before(failure.position).start)
         }
-        "," | ")" | "]" | "}" | "" if failure.wants(VALUE) => failure.before(failure.at),
+        "," | ")" | "]" | "}" | "" if failure.wants(VALUE) => failure.before(failure.position),
         _ => return None,
     };
     if &failure.text[colon.clone()] != ":" {
@@ -416,7 +422,7 @@ fn no_value(failure: &ParseFailure) -> Option<Mistake> {
     )
 }
 
-/// A statement that cannot be one.
+/// Recognizes a statement where it is not allowed.
 fn misplaced(failure: &ParseFailure) -> Option<Mistake> {
     if failure.rule != Rule::statement || !failure.at_start() {
         return None;

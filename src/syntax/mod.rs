@@ -1,4 +1,4 @@
-//! Text to syntax tree and back. pest stays inside.
+//! Source text to syntax tree, and the tree back to text. pest is used here only.
 
 pub mod ast;
 mod expression;

@@ -1,4 +1,7 @@
-//! Text to syntax tree.
+//! Source text to syntax tree.
+
+// Of the grammar's hundred rules, a few can come to each place.
+#![expect(clippy::wildcard_enum_match_arm)]
 
 use super::ast::*;
 use super::parse_error::parse_error;
@@ -8,13 +11,17 @@ use crate::span::{Span, Spanned};
 use pest::Parser;
 use pest::iterators::{Pair, Pairs};
 
-/// The parser that pest makes of the grammar.
+/// Parser that pest generates from the grammar.
 #[derive(pest_derive::Parser)]
 #[grammar = "../grammar/van.pest"]
 pub(super) struct Grammar;
 
-/// Parses the text with index `source`. Every statement that is wrong by itself is
-/// reported.
+/// Parses the text with index `source` to a syntax tree.
+///
+/// # Errors
+///
+/// When the text is too large, has unbalanced brackets or is not in the grammar: one
+/// diagnostic for each statement that is wrong by itself.
 pub fn parse(text: &str, source: u16) -> Result<File, Vec<Diagnostic>> {
     let comments = scan(text, source).map_err(|e| vec![e])?;
     let mut builder = Builder::new(text, source);
@@ -32,7 +39,11 @@ pub fn parse(text: &str, source: u16) -> Result<File, Vec<Diagnostic>> {
     }
 }
 
-/// Parses one expression, such as the value of a flag.
+/// Parses a single expression, such as the value of a flag.
+///
+/// # Errors
+///
+/// When the text is not exactly one expression, or is larger than the language allows.
 pub fn parse_value(text: &str, source: u16) -> Result<Expr, Vec<Diagnostic>> {
     scan(text, source).map_err(|e| vec![e])?;
     let mut builder = Builder::new(text, source);
@@ -50,12 +61,12 @@ pub fn parse_value(text: &str, source: u16) -> Result<Expr, Vec<Diagnostic>> {
     }
 }
 
-/// The next part of a rule that the grammar says is there.
+/// Takes the next part of a rule; the grammar guarantees that it exists.
 pub(super) fn next<'t>(pairs: &mut Pairs<'t, Rule>) -> Pair<'t, Rule> {
     pairs.next().expect("the grammar requires this part")
 }
 
-/// The next part if it is of `rule`.
+/// Takes the next part if it is of `rule`.
 pub(super) fn next_if<'t>(pairs: &mut Pairs<'t, Rule>, rule: Rule) -> Option<Pair<'t, Rule>> {
     match pairs.peek() {
         Some(pair) if pair.as_rule() == rule => pairs.next(),
@@ -84,7 +95,7 @@ impl<'t> Builder<'t> {
         }
     }
 
-    /// Explains why `rule` does not match where `pair` stands.
+    /// Reports why `rule` does not match at the start of `pair`.
     fn bad(&mut self, rule: Rule, pair: &Pair<'t, Rule>) {
         if self.reports.len() < MAX_REPORTS {
             let start = pair.as_span().start();
@@ -92,7 +103,7 @@ impl<'t> Builder<'t> {
         }
     }
 
-    /// The span of a rule, without the blanks that pest counts in at its end.
+    /// Span of a matched rule, without the trailing blanks that pest includes.
     pub fn span(&self, pair: &Pair<'t, Rule>) -> Span {
         let span = pair.as_span();
         Span::new(
@@ -262,7 +273,7 @@ impl<'t> Builder<'t> {
         }
     }
 
-    /// What the statement is, and the byte it ends at.
+    /// Builds the kind of a statement; also returns the byte that it ends at.
     fn statement_kind(&mut self, pair: Pair<'t, Rule>) -> (StatementKind, u32) {
         let rule = pair.as_rule();
         let mut parts = pair.into_inner();
@@ -323,8 +334,8 @@ impl<'t> Builder<'t> {
     }
 }
 
-/// The `///` lines right before the byte `start`, without their slashes. Other comments
-/// may stand among them, but no blank line.
+/// Text of the `///` lines right before byte `start`, without their slashes. Other comments
+/// may be among them, but no blank line.
 fn doc_before(start: u32, comments: &[Comment], text: &str) -> Option<String> {
     let mut lines = Vec::new();
     let mut below = start as usize;

@@ -1,4 +1,7 @@
-//! Why a text is not in the grammar, in a reader's words.
+//! Diagnostics of syntax errors, in a reader's words.
+
+// Of the grammar's hundred rules, a few can come to each place.
+#![expect(clippy::wildcard_enum_match_arm)]
 
 use super::mistakes::{VALUE, known_mistake};
 use super::parse::Rule;
@@ -7,8 +10,8 @@ use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 use std::collections::BTreeSet;
 
-/// Why `rule` does not match `text` from byte `start`: the farthest place the grammar
-/// got to, what is wrong there, and how to mend it.
+/// Explains why `rule` does not match `text` from byte `start`: the farthest place that the
+/// grammar got to, the mistake there, and advice on mending it.
 pub(super) fn parse_error(rule: Rule, text: &str, start: usize, source: u16) -> Diagnostic {
     let failure = ParseFailure::find(rule, text, start);
     if let Some(known) = known_mistake(&failure) {
@@ -16,9 +19,9 @@ pub(super) fn parse_error(rule: Rule, text: &str, start: usize, source: u16) -> 
         return Diagnostic::new(Code::Syntax, known.message, span, known.label).help(known.help);
     }
     let wanted = wanted(&failure);
-    let before = failure.before(failure.at);
-    let here = failure.on_same_line() || failure.at_start() || before.is_empty();
-    let (place, message, label) = match here {
+    let before = failure.before(failure.position);
+    let on_line = failure.on_same_line() || failure.at_start() || before.is_empty();
+    let (place, message, label) = match on_line {
         true => (
             failure.token_range(),
             match failure.token() {
@@ -38,7 +41,7 @@ pub(super) fn parse_error(rule: Rule, text: &str, start: usize, source: u16) -> 
     Diagnostic::new(Code::Syntax, message, span, label).help(advice(&failure))
 }
 
-/// What was expected, as `a`, `b` or `c`.
+/// List of the expected rules, as `a`, `b` or `c`.
 fn wanted(failure: &ParseFailure) -> String {
     let mut names: BTreeSet<&str> = failure.expected.iter().filter_map(|&r| name(r)).collect();
     // Those that could stand there, but say little where others could, too.
@@ -61,7 +64,7 @@ fn wanted(failure: &ParseFailure) -> String {
     }
 }
 
-/// What a rule is called in a message; `None` for those that say nothing more.
+/// Name of a rule in messages; `None` for rules that say nothing more.
 fn name(rule: Rule) -> Option<&'static str> {
     Some(match rule {
         Rule::file | Rule::item | Rule::param | Rule::block | Rule::model | Rule::train => {
@@ -105,7 +108,7 @@ fn name(rule: Rule) -> Option<&'static str> {
     })
 }
 
-/// How to mend what is not known by its looks.
+/// General advice, for failures that are no [known mistake](super::mistakes).
 fn advice(failure: &ParseFailure) -> String {
     let token = failure.token();
     match failure.rule {

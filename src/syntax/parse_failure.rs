@@ -1,4 +1,4 @@
-//! Where a text leaves the grammar, and what stands around that place.
+//! Parse failures: the place where a text leaves the grammar, and the text around it.
 
 use super::parse::{Grammar, Rule};
 use pest::Parser;
@@ -7,30 +7,30 @@ use std::ops::Range;
 
 /// The farthest place that the grammar got to.
 pub(super) struct ParseFailure<'t> {
-    /// What was being read.
+    /// Rule that was being read.
     pub rule: Rule,
     pub text: &'t str,
-    /// Where the rule began.
+    /// Byte that the rule began at.
     pub start: usize,
-    /// Where it could not go on.
-    pub at: usize,
-    /// What would have been right there.
+    /// Byte that the rule could not go on from.
+    pub position: usize,
+    /// Rules that would have matched there.
     pub expected: Vec<Rule>,
 }
 
 impl<'t> ParseFailure<'t> {
-    /// Why `rule` does not match `text` from byte `start`.
+    /// Finds the farthest place that `rule` gets to in `text` from byte `start`.
     pub fn find(rule: Rule, text: &'t str, start: usize) -> Self {
-        let (at, expected) = match Grammar::parse(rule, &text[start..]) {
+        let (position, expected) = match Grammar::parse(rule, &text[start..]) {
             Err(error) => {
-                let at = match error.location {
-                    InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
+                let position = match error.location {
+                    InputLocation::Pos(position) | InputLocation::Span((position, _)) => position,
                 };
                 let expected = match error.variant {
                     ErrorVariant::ParsingError { positives, .. } => positives,
                     ErrorVariant::CustomError { .. } => Vec::new(),
                 };
-                (start + at, expected)
+                (start + position, expected)
             }
             // The rule matches, but what follows it cannot.
             Ok(_) => (start, Vec::new()),
@@ -39,7 +39,7 @@ impl<'t> ParseFailure<'t> {
             rule,
             text,
             start,
-            at,
+            position,
             expected,
         }
     }
@@ -48,18 +48,18 @@ impl<'t> ParseFailure<'t> {
         rules.iter().any(|rule| self.expected.contains(rule))
     }
 
-    /// Whether the rule did not even begin.
+    /// Whether the rule failed at its first byte.
     pub fn at_start(&self) -> bool {
-        self.at == self.start
+        self.position == self.start
     }
 
-    /// The word, number or sign at the place; empty at the end.
+    /// Word, number or sign at the place of failure; empty at the end of the text.
     pub fn token(&self) -> &'t str {
         &self.text[self.token_range()]
     }
 
     pub fn token_range(&self) -> Range<usize> {
-        let rest = &self.text[self.at..];
+        let rest = &self.text[self.position..];
         let end = match rest.chars().next() {
             None => 0,
             Some(c) if is_word(c) => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
@@ -68,12 +68,13 @@ impl<'t> ParseFailure<'t> {
                 .find(|sign| rest.starts_with(**sign))
                 .map_or(c.len_utf8(), |sign| sign.len()),
         };
-        self.at..self.at + end
+        self.position..self.position + end
     }
 
-    /// The word or sign before byte `at`, comments left out; empty at the beginning.
-    pub fn before(&self, at: usize) -> Range<usize> {
-        let mut end = at;
+    /// Byte range of the word or sign before byte `at`, comments skipped; empty at the
+    /// beginning.
+    pub fn before(&self, position: usize) -> Range<usize> {
+        let mut end = position;
         loop {
             let start = self.text[..end].rfind('\n').map_or(0, |i| i + 1);
             let line = &self.text[start..end];
@@ -94,20 +95,20 @@ impl<'t> ParseFailure<'t> {
         }
     }
 
-    /// The word or sign before the place.
+    /// Word or sign before the place of failure.
     pub fn previous(&self) -> &'t str {
-        &self.text[self.before(self.at)]
+        &self.text[self.before(self.position)]
     }
 
-    /// Whether the place is on the line of what comes before it.
+    /// Whether the place of failure is on the line of the word or sign before it.
     pub fn on_same_line(&self) -> bool {
-        let gap = &self.text[self.before(self.at).end..self.at];
-        !gap.contains('\n') && self.at < self.text.len()
+        let gap = &self.text[self.before(self.position).end..self.position];
+        !gap.contains('\n') && self.position < self.text.len()
     }
 
-    /// What was read of the rule, on one line and short.
+    /// Text of the rule so far, shortened to one line.
     pub fn header(&self) -> String {
-        let words = self.text[self.start..self.at].split_whitespace();
+        let words = self.text[self.start..self.position].split_whitespace();
         let header = words.collect::<Vec<_>>().join(" ");
         match header.chars().nth(40) {
             Some(_) => format!("{}…", header.chars().take(40).collect::<String>()),
@@ -115,8 +116,8 @@ impl<'t> ParseFailure<'t> {
         }
     }
 
-    /// The value that begins at byte `from`: the rest of its line, up to a comma, a
-    /// bracket that closes or a comment; `…` where there is none, or where it is long.
+    /// Text of the value that begins at byte `from`: up to a comma, a closing bracket, a
+    /// comment or the end of the line; `…` where there is none, or where it is long.
     pub fn value(&self, from: usize) -> String {
         let line = self.text[from..].lines().next().unwrap_or_default();
         let line = line.split("//").next().unwrap_or_default();
@@ -145,7 +146,7 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// The length of the character of `text` at byte `at`.
-fn next_char(text: &str, at: usize) -> usize {
-    text[at..].chars().next().map_or(0, char::len_utf8)
+/// Length in bytes of the character of `text` at byte `at`.
+fn next_char(text: &str, position: usize) -> usize {
+    text[position..].chars().next().map_or(0, char::len_utf8)
 }

@@ -1,4 +1,4 @@
-//! Syntax tree to text: the canonical form.
+//! Syntax tree to canonical text.
 //!
 //! Four blanks of indent, one statement a line, a body of one layer on its opener's
 //! line, no needless parentheses, arguments one a line where they pass
@@ -7,12 +7,12 @@
 
 use super::ast::*;
 
-/// Columns of a line at most, where breaking a call's arguments can help.
+/// Widest line in columns, as far as breaking a call's arguments can help.
 const WIDTH: usize = 100;
 const INDENT: usize = 4;
 
-/// The canonical text of `file`. `source` is the text it was parsed from, read for
-/// blank lines only.
+/// Prints `file` in canonical form. `source` is the text it was parsed from; only its blank
+/// lines are read.
 pub fn print(file: &File, source: &str) -> String {
     let mut printer = Printer {
         out: String::new(),
@@ -28,12 +28,12 @@ pub fn print(file: &File, source: &str) -> String {
     printer.out
 }
 
-/// The canonical text of an expression.
+/// Prints an expression in canonical form.
 pub fn print_expr(expr: &Expr) -> String {
     expression(expr, 0)
 }
 
-/// An expression as it is written on the left of `op`.
+/// Prints an expression as a left operand of `op`, in parentheses where they are needed.
 pub fn print_operand(expr: &Expr, op: BinaryOp) -> String {
     expression(expr, op.precedence())
 }
@@ -41,7 +41,7 @@ pub fn print_operand(expr: &Expr, op: BinaryOp) -> String {
 struct Printer<'a> {
     out: String,
     source: &'a str,
-    /// Those not printed yet.
+    /// Comments not printed yet.
     comments: &'a [Comment],
 }
 
@@ -90,7 +90,7 @@ impl Printer<'_> {
         }
     }
 
-    /// The opening line of a declaration, with the comments before its brace.
+    /// Prints the opening line of a declaration, after the comments before its brace.
     fn open(&mut self, start: u32, brace: u32, header: &str) {
         self.comments_before(brace, start, 0);
         self.blank_line_before(start);
@@ -104,7 +104,15 @@ impl Printer<'_> {
         let prefix = format!("{}: ", setting.key.node);
         match &setting.value.kind {
             ExprKind::Call(call) => self.call_line(INDENT, &prefix, call),
-            _ => self.line(INDENT, &format!("{prefix}{}", print_expr(&setting.value))),
+            ExprKind::Int(_)
+            | ExprKind::Float(_)
+            | ExprKind::Bool(_)
+            | ExprKind::List(_)
+            | ExprKind::Unary(..)
+            | ExprKind::Binary(..)
+            | ExprKind::If(..) => {
+                self.line(INDENT, &format!("{prefix}{}", print_expr(&setting.value)));
+            }
         }
     }
 
@@ -171,7 +179,7 @@ impl Printer<'_> {
         self.call_line(indent, prefix, call);
     }
 
-    /// `{ layer }` where the body is one layer without comments and fits.
+    /// Prints `{ layer }`, if the body is one layer without comments and fits.
     fn one_line_body(&self, body: &Body, used: usize) -> Option<String> {
         let next = self.comments.first();
         if next.is_some_and(|comment| comment.span.start < body.span.end) {
@@ -192,7 +200,7 @@ impl Printer<'_> {
         (used + 1 + text.len() <= WIDTH).then_some(text)
     }
 
-    /// `prefix` and a call, its arguments one a line where one line is too long.
+    /// Prints `prefix` and a call, with one argument a line if it does not fit on one line.
     fn call_line(&mut self, indent: usize, prefix: &str, c: &Call) {
         let whole = format!("{prefix}{}", call(c));
         if indent + whole.len() <= WIDTH || c.args().is_empty() {
@@ -211,10 +219,10 @@ impl Printer<'_> {
         self.out.push('\n');
     }
 
-    /// An empty line where the source has one before byte `at`, but never two and
-    /// none after an opening brace.
-    fn blank_line_before(&mut self, at: u32) {
-        let before = self.source.get(..at as usize).unwrap_or_default();
+    /// Prints an empty line if the source has one before byte `at`; but never two, and none
+    /// after an opening brace.
+    fn blank_line_before(&mut self, position: u32) {
+        let before = self.source.get(..position as usize).unwrap_or_default();
         let gap = &before[before.trim_end().len()..];
         let opened = self.out.is_empty() || self.out.ends_with("{\n") || self.out.ends_with("\n\n");
         if gap.matches('\n').count() > 1 && !opened {
@@ -222,9 +230,9 @@ impl Printer<'_> {
         }
     }
 
-    /// Prints the comments before byte `end`, each on a line of its own, but for one
-    /// that shares a line with what was printed last. Those past `start` come from inside
-    /// what is printed next.
+    /// Prints the comments before byte `end`, each on a line of its own, except one that
+    /// shares its line with the node printed last. Comments after `start` come from inside
+    /// the node that is printed next.
     fn comments_before(&mut self, end: u32, start: u32, indent: usize) {
         self.trailing_comments(start);
         while let Some((comment, rest)) = self.comments.split_first() {
@@ -239,8 +247,8 @@ impl Printer<'_> {
         }
     }
 
-    /// Puts a comment before `start` that shares a line with what was printed last
-    /// there. A line has room for one.
+    /// Prints the comment before `start` that shares its line with the node printed last. A
+    /// line has room for one.
     fn trailing_comments(&mut self, start: u32) {
         let Some((comment, rest)) = self.comments.split_first() else {
             return;
@@ -313,7 +321,7 @@ fn arg(arg: &Arg) -> String {
     }
 }
 
-/// `expr` with parentheses where it binds less tightly than `least`.
+/// Prints `expr`, in parentheses if it binds less tightly than `least`.
 fn expression(expr: &Expr, least: u8) -> String {
     let (text, precedence) = match &expr.kind {
         ExprKind::Int(text) | ExprKind::Float(text) => (text.clone(), u8::MAX),
@@ -335,9 +343,9 @@ fn expression(expr: &Expr, least: u8) -> String {
         }
         ExprKind::Binary(op, left, right) => {
             let own = op.precedence();
-            let (left_least, right_least) = match op {
-                BinaryOp::Power => (own + 1, own),
-                _ => (own, own + 1),
+            let (left_least, right_least) = match *op == BinaryOp::Power {
+                true => (own + 1, own),
+                false => (own, own + 1),
             };
             let left = expression(left, left_least);
             let right = expression(right, right_least);

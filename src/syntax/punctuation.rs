@@ -1,9 +1,9 @@
-//! Known mistakes in a single sign, number or quoted name.
+//! Common mistakes in a single sign, number or quoted name.
 
 use super::mistakes::Mistake;
 use super::parse_failure::ParseFailure;
 
-/// Signs that are typed otherwise.
+/// Pairs of a sign from elsewhere and its spelling in the language.
 const SIGNS: &[(&str, &str)] = &[
     ("×", "*"),
     ("·", "*"),
@@ -76,7 +76,7 @@ pub(super) fn sign(failure: &ParseFailure) -> Option<Mistake> {
 
 pub(super) fn quote(failure: &ParseFailure) -> Option<Mistake> {
     let quotes = ['"', '\'', '`', '“', '”', '‘', '’', '„'];
-    let line = failure.text[failure.at..].lines().next()?;
+    let line = failure.text[failure.position..].lines().next()?;
     let open = line.chars().next().filter(|c| quotes.contains(c))?;
     let rest = &line[open.len_utf8()..];
     let (inner, close) = match rest.find(quotes) {
@@ -86,7 +86,7 @@ pub(super) fn quote(failure: &ParseFailure) -> Option<Mistake> {
         ),
         None => (rest.split([',', ')']).next().unwrap_or_default(), 0),
     };
-    let place = failure.at..failure.at + open.len_utf8() + inner.len() + close;
+    let place = failure.position..failure.position + open.len_utf8() + inner.len() + close;
     let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     let help = match !inner.is_empty() && inner.chars().all(plain) {
         true => format!("write `{inner}` without quotes"),
@@ -104,14 +104,14 @@ pub(super) fn point(failure: &ParseFailure) -> Option<Mistake> {
     if failure.token() != "." {
         return None;
     }
-    let rest = &failure.text[failure.at + 1..];
+    let rest = &failure.text[failure.position + 1..];
     let after = &rest[..rest
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(rest.len())];
-    let previous = failure.before(failure.at);
-    let adjacent = previous.end == failure.at;
+    let previous = failure.before(failure.position);
+    let adjacent = previous.end == failure.position;
     let before = &failure.text[previous.clone()];
-    let end = failure.at + 1 + after.len();
+    let end = failure.position + 1 + after.len();
     let number = !before.is_empty() && before.bytes().all(|b| b.is_ascii_digit());
     match (adjacent && number, after) {
         (true, _) => Mistake::new(
@@ -121,13 +121,13 @@ pub(super) fn point(failure: &ParseFailure) -> Option<Mistake> {
             format!("write `{before}.0`"),
         ),
         (false, "") => Mistake::new(
-            failure.at..end,
+            failure.position..end,
             "a `.` has no meaning here",
             "not known",
             "names are made of letters, digits and `_`",
         ),
         (false, digits) => Mistake::new(
-            failure.at..end,
+            failure.position..end,
             "a float needs a digit on both sides of its point",
             "no digit before the point",
             format!("write `0.{digits}`"),

@@ -1,4 +1,4 @@
-//! A pass over the characters before the grammar runs: size, comments, brackets.
+//! The pass over the characters before the grammar runs: size, comments, brackets.
 //!
 //! With brackets known to match and their nesting bounded, the grammar's recursion is
 //! bounded too, and its error rules can take whole brackets.
@@ -7,15 +7,15 @@ use super::ast::Comment;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
-/// Bytes of source at most.
+/// Largest source text in bytes.
 pub const MAX_SOURCE: usize = 1 << 20;
-/// Brackets inside one another at most.
+/// Deepest nesting of brackets.
 pub const MAX_NESTING: usize = 128;
-/// Operators and operands at most in one expression, layer or list of arguments, so that
-/// no tree is deep and none is dear to evaluate.
+/// Largest number of operators and operands in one expression, layer or list of arguments, so
+/// that every tree is shallow and cheap to evaluate.
 pub const MAX_PARTS: usize = 256;
 
-/// The comments of `text`, or why it cannot be a `.van` file at all.
+/// Collects the comments of `text`, or reports why it cannot be a `.van` file at all.
 pub fn scan(text: &str, source: u16) -> Result<Vec<Comment>, Diagnostic> {
     if text.len() > MAX_SOURCE {
         let message = format!("the file has {} bytes; the limit is 1 MiB", text.len());
@@ -30,39 +30,41 @@ pub fn scan(text: &str, source: u16) -> Result<Vec<Comment>, Diagnostic> {
     };
     let mut comments = Vec::new();
     let bytes = text.as_bytes();
-    let mut at = 0;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'/' if bytes.get(at + 1) == Some(&b'/') => {
-                let end = text[at..].find('\n').map_or(text.len(), |n| at + n);
-                let written = text[at..end].trim_end();
+    let mut position = 0;
+    while position < bytes.len() {
+        match bytes[position] {
+            b'/' if bytes.get(position + 1) == Some(&b'/') => {
+                let end = text[position..]
+                    .find('\n')
+                    .map_or(text.len(), |n| position + n);
+                let written = text[position..end].trim_end();
                 comments.push(Comment {
-                    span: Span::new(source, at, at + written.len()),
+                    span: Span::new(source, position, position + written.len()),
                     text: written.to_string(),
                     own_line: scan.line.blank,
                 });
                 scan.line.blank = false;
-                at = end;
+                position = end;
                 continue;
             }
-            bracket @ (b'(' | b'[' | b'{') => scan.open(bracket, at)?,
-            bracket @ (b')' | b']' | b'}') => scan.close(bracket, at)?,
-            b',' => scan.comma(at)?,
+            bracket @ (b'(' | b'[' | b'{') => scan.open(bracket, position)?,
+            bracket @ (b')' | b']' | b'}') => scan.close(bracket, position)?,
+            b',' => scan.comma(position)?,
             _ => {}
         }
-        scan.line.step(bytes[at]);
-        at += 1;
+        scan.line.step(bytes[position]);
+        position += 1;
     }
     scan.end()?;
     Ok(comments)
 }
 
-/// What is known of the line so far.
+/// State of the current line so far.
 #[derive(Clone, Copy)]
 struct Line {
-    /// Blanks before its first character.
+    /// Number of blanks before its first character.
     indent: usize,
-    /// Whether there is nothing but blanks so far.
+    /// Whether only blanks have come so far.
     blank: bool,
 }
 
@@ -86,14 +88,14 @@ impl Line {
     }
 }
 
-/// A bracket that is open.
+/// An open bracket.
 #[derive(Clone, Copy)]
 struct Open {
     bracket: u8,
-    at: usize,
-    /// How far the line it is on is indented.
+    position: usize,
+    /// Indentation of the line that the bracket is on.
     indent: usize,
-    /// Commas directly inside it so far.
+    /// Number of commas directly inside the bracket so far.
     commas: usize,
 }
 
@@ -101,20 +103,20 @@ struct Scan {
     source: u16,
     open: Vec<Open>,
     line: Line,
-    /// The first `{` whose `}` is on a line indented otherwise than its own, and that `}`:
-    /// where a `}` is missing, it is likely there.
+    /// First `{` whose `}` is on a line with another indentation, and the byte of that `}`.
+    /// If a `}` is missing somewhere, it is likely there.
     askew: Option<(Open, usize)>,
 }
 
 impl Scan {
-    fn span(&self, at: usize) -> Span {
-        Span::new(self.source, at, at + 1)
+    fn span(&self, position: usize) -> Span {
+        Span::new(self.source, position, position + 1)
     }
 
-    fn open(&mut self, bracket: u8, at: usize) -> Result<(), Diagnostic> {
+    fn open(&mut self, bracket: u8, position: usize) -> Result<(), Diagnostic> {
         if self.open.len() == MAX_NESTING {
             let message = format!("brackets are nested deeper than {MAX_NESTING}");
-            let report = Diagnostic::new(Code::Limit, message, self.span(at), "one too deep");
+            let report = Diagnostic::new(Code::Limit, message, self.span(position), "one too deep");
             return Err(report.help(match bracket {
                 b'{' => "move the inner layers into a `block`",
                 _ => "name the inner part with a `param`",
@@ -123,14 +125,14 @@ impl Scan {
         let indent = self.line.indent;
         self.open.push(Open {
             bracket,
-            at,
+            position,
             indent,
             commas: 0,
         });
         Ok(())
     }
 
-    fn comma(&mut self, at: usize) -> Result<(), Diagnostic> {
+    fn comma(&mut self, position: usize) -> Result<(), Diagnostic> {
         let Some(open) = self.open.last_mut() else {
             return Ok(());
         };
@@ -139,36 +141,36 @@ impl Scan {
             return Ok(());
         }
         let message = format!("more than {MAX_PARTS} arguments or elements in one bracket");
-        let opened = open.at;
-        let report = Diagnostic::new(Code::Limit, message, self.span(at), "one too many");
+        let opened = open.position;
+        let report = Diagnostic::new(Code::Limit, message, self.span(position), "one too many");
         Err(report
             .also(self.span(opened), "opened here")
             .help(format!("give at most {MAX_PARTS}")))
     }
 
-    fn close(&mut self, bracket: u8, at: usize) -> Result<(), Diagnostic> {
+    fn close(&mut self, bracket: u8, position: usize) -> Result<(), Diagnostic> {
         let found = bracket as char;
         let Some(open) = self.open.pop() else {
             let message = format!("`{found}` closes nothing");
             let label = "no bracket is open here";
-            let report = Diagnostic::new(Code::Syntax, message, self.span(at), label);
+            let report = Diagnostic::new(Code::Syntax, message, self.span(position), label);
             return Err(report.help(format!("remove the `{found}`, or open it earlier")));
         };
         let (opener, wanted) = (open.bracket as char, partner(open.bracket));
         if wanted != found {
             let message = format!("`{opener}` is closed by `{found}`");
             let label = format!("expected `{wanted}`");
-            let report = Diagnostic::new(Code::Syntax, message, self.span(at), label)
-                .also(self.span(open.at), "opened here");
+            let report = Diagnostic::new(Code::Syntax, message, self.span(position), label)
+                .also(self.span(open.position), "opened here");
             return Err(report.help(format!("write `{wanted}`, or close the `{opener}` first")));
         }
         if self.line.blank && self.line.indent != open.indent && self.askew.is_none() {
-            self.askew = Some((open, at));
+            self.askew = Some((open, position));
         }
         Ok(())
     }
 
-    /// All brackets are closed at the end.
+    /// Checks that no bracket is open at the end.
     fn end(&self) -> Result<(), Diagnostic> {
         let Some(last) = self.open.last() else {
             return Ok(());
@@ -177,11 +179,16 @@ impl Scan {
         let message = format!("`{opener}` is never closed");
         let likely = self.askew.filter(|_| last.bracket == b'{');
         let Some((open, close)) = likely else {
-            let report = Diagnostic::new(Code::Syntax, message, self.span(last.at), "opened here");
+            let report = Diagnostic::new(
+                Code::Syntax,
+                message,
+                self.span(last.position),
+                "opened here",
+            );
             return Err(report.help(format!("add `{}` where it ends", partner(last.bracket))));
         };
         let label = "opened here, and perhaps meant to be closed";
-        let report = Diagnostic::new(Code::Syntax, message, self.span(open.at), label);
+        let report = Diagnostic::new(Code::Syntax, message, self.span(open.position), label);
         let report = report.also(self.span(close), "the next `}` is indented otherwise");
         Err(report.help("add `}` where the inner part ends"))
     }

@@ -1,4 +1,4 @@
-//! What is on the screen.
+//! The screen of `vanc watch`: head, progress bar, charts.
 
 use super::state::{State, Watched};
 use crate::report::history::{self, Epoch};
@@ -15,21 +15,21 @@ use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Paragraph, Widget
 const CHART_WIDTH: u16 = 38;
 /// Rows that a chart needs.
 const CHART_HEIGHT: u16 = 7;
-/// Columns of the bar.
+/// Columns of the progress bar.
 const BAR: usize = 24;
 
-/// A quantity by epoch.
+/// A quantity to plot by epoch.
 struct Curve {
     title: &'static str,
-    /// What its values cannot go past.
+    /// Least and greatest value that the quantity can have.
     limits: [f64; 2],
-    /// Whether its axis goes from limit to limit, whatever the values.
+    /// Whether the axis always spans the limits, whatever the values.
     whole: bool,
     training: Vec<(f64, f64)>,
     test: Vec<(f64, f64)>,
 }
 
-/// Draws the run into `area`; `hint` is the last line.
+/// Draws the run into `area`, with `hint` as the last line.
 pub fn draw(watched: &Watched, hint: &str, area: Rect, buffer: &mut Buffer) {
     let head = head(watched);
     let rows = [
@@ -55,7 +55,7 @@ pub fn draw(watched: &Watched, hint: &str, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-/// The same as plain lines, for a pipe.
+/// Draws the same screen as plain lines, for a pipe.
 pub fn plain(watched: &Watched, width: u16, height: u16) -> String {
     let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
     draw(watched, "", buffer.area, &mut buffer);
@@ -68,7 +68,7 @@ pub fn plain(watched: &Watched, width: u16, height: u16) -> String {
     format!("{}\n", rows.join("\n").trim_end())
 }
 
-/// The name of the run, how far it is and how good.
+/// Lines above the charts: the run's name, how far it is and how good.
 fn head(watched: &Watched) -> Vec<Line<'static>> {
     let (state, color) = match watched.state {
         State::Waiting => ("waiting", Color::Yellow),
@@ -112,7 +112,7 @@ fn head(watched: &Watched) -> Vec<Line<'static>> {
     head
 }
 
-/// The bar, the epoch, the time.
+/// Progress line: bar, epoch, time. None while the log is empty.
 fn progress(watched: &Watched) -> Option<Line<'static>> {
     let line = watched.last.as_ref()?;
     let (step, seconds) = watched.position();
@@ -124,12 +124,12 @@ fn progress(watched: &Watched) -> Option<Line<'static>> {
         spans.push("─".repeat(BAR - filled).dim());
         spans.push(Span::raw(format!(" {:.0} %  ", 100.0 * share)));
     }
-    let of = watched
+    let total = watched
         .epochs
         .map(|epochs| format!("/{epochs}"))
         .unwrap_or_default();
     let mut text = format!(
-        "epoch {}{of}  step {step}  {}",
+        "epoch {}{total}  step {step}  {}",
         line.epoch,
         duration(seconds)
     );
@@ -140,9 +140,9 @@ fn progress(watched: &Watched) -> Option<Line<'static>> {
     Some(Line::from(spans))
 }
 
-/// The quantities that there are.
+/// Curves of the quantities that the log has.
 fn curves(history: &[Epoch]) -> Vec<Curve> {
-    let of = |value: &dyn Fn(&Epoch) -> Option<f64>| -> Vec<(f64, f64)> {
+    let points = |value: &dyn Fn(&Epoch) -> Option<f64>| -> Vec<(f64, f64)> {
         let point = |epoch: &Epoch| Some((epoch.epoch as f64, value(epoch)?));
         let finite = |point: &(f64, f64)| point.1.is_finite();
         history.iter().filter_map(point).filter(finite).collect()
@@ -152,30 +152,29 @@ fn curves(history: &[Epoch]) -> Vec<Curve> {
             title: "accuracy / %",
             limits: [0.0, 100.0],
             whole: false,
-            training: of(&|epoch| Some(100.0 * epoch.train?.accuracy)),
-            test: of(&|epoch| Some(100.0 * epoch.test?.accuracy)),
+            training: points(&|epoch| Some(100.0 * epoch.train?.accuracy)),
+            test: points(&|epoch| Some(100.0 * epoch.test?.accuracy)),
         },
         Curve {
             title: "loss",
             limits: [0.0, f64::INFINITY],
             whole: false,
-            training: of(&|epoch| Some(epoch.train?.loss)),
-            test: of(&|epoch| Some(epoch.test?.loss)),
+            training: points(&|epoch| Some(epoch.train?.loss)),
+            test: points(&|epoch| Some(epoch.test?.loss)),
         },
         Curve {
             title: "α residual, mean (1 − α)²",
             limits: [0.0, 1.0],
             whole: true,
             training: Vec::new(),
-            test: of(&|epoch| epoch.residual),
+            test: points(&|epoch| epoch.residual),
         },
     ];
     let drawn = |curve: &Curve| !curve.test.is_empty() || !curve.training.is_empty();
     curves.into_iter().filter(drawn).collect()
 }
 
-/// Where `count` charts go: side by side and below each other, as many as there is
-/// room for.
+/// Areas for `count` charts, side by side and below each other; as many as fit into `area`.
 fn places(count: usize, area: Rect) -> Vec<Rect> {
     let across = usize::from(area.width / CHART_WIDTH).clamp(1, count);
     let down = count
@@ -186,9 +185,9 @@ fn places(count: usize, area: Rect) -> Vec<Rect> {
     let mut places = Vec::new();
     for row in rows.iter() {
         // A row that is not full is filled by wider charts.
-        let here = left.min(across);
-        left -= here;
-        let columns = Layout::horizontal(vec![Constraint::Fill(1); here]).split(*row);
+        let charts = left.min(across);
+        left -= charts;
+        let columns = Layout::horizontal(vec![Constraint::Fill(1); charts]).split(*row);
         places.extend(columns.iter().copied());
     }
     places
@@ -244,7 +243,7 @@ fn draw_curve(curve: &Curve, history: &[Epoch], area: Rect, buffer: &mut Buffer)
         .render(area, buffer);
 }
 
-/// The least and greatest value with a little room, within `limits`.
+/// Least and greatest value, with a margin but within the limits.
 fn span(values: impl Iterator<Item = f64>, [least, most]: [f64; 2]) -> [f64; 2] {
     let ends = values.fold(None, |ends: Option<[f64; 2]>, value| {
         let [low, high] = ends.unwrap_or([value; 2]);
@@ -258,7 +257,7 @@ fn span(values: impl Iterator<Item = f64>, [least, most]: [f64; 2]) -> [f64; 2] 
     ]
 }
 
-/// A number at an axis whose ends are `range` apart.
+/// Label of a tick at `value`, on an axis whose ends are `range` apart.
 fn tick(value: f64, range: f64) -> String {
     let decimals = (2.0 - range.log10()).ceil().clamp(0.0, 6.0) as usize;
     match value.abs() >= 1e6 {

@@ -1,4 +1,4 @@
-//! How far a run is, from what is in its folder.
+//! State of a run, read from the files in its folder.
 
 use crate::error::{Error, Result};
 use crate::report::history::{self, Epoch};
@@ -9,40 +9,45 @@ use crate::train::run_folder;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// Whether a run is going on.
+/// Stage of a run's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It has not begun to write.
+    /// The process has not begun to write.
     Waiting,
     /// A process is training.
     Training,
-    /// It came to its end.
+    /// The run ended as planned.
     Finished,
-    /// Its process ended before it did.
+    /// The process ended before the run was complete.
     Stopped,
 }
 
 /// A run at one moment.
 #[derive(Clone, Debug)]
 pub struct Watched {
-    /// Its folder.
+    /// Folder of the run.
     pub dir: PathBuf,
-    /// The name of its model.
+    /// Name of the model.
     pub model: Option<String>,
-    /// Whether it is going on.
+    /// Stage that it is in.
     pub state: State,
-    /// Epochs that it is to take.
+    /// Epochs that the run is to take.
     pub epochs: Option<u64>,
-    /// Steps that it is to take, if those are limited.
+    /// Steps that the run is to take, if they are limited.
     pub max_steps: Option<u64>,
-    /// Its epochs so far.
+    /// Epochs completed so far.
     pub history: Vec<Epoch>,
-    /// The last line of its log.
+    /// Last line of the log.
     pub last: Option<Line>,
 }
 
 impl Watched {
     /// Looks at the run in `dir`. What a writing process has half written is left out.
+    ///
+    /// # Errors
+    ///
+    /// When `dir` is no folder of a run, nor one that a run may begin in, and when its files
+    /// cannot be read.
     pub fn read(dir: &Path) -> Result<Watched> {
         refuse(dir)?;
         // First, for a run may end between this look and those at its files.
@@ -75,7 +80,7 @@ impl Watched {
         Ok(watched)
     }
 
-    /// Whether the last test was that of the end.
+    /// Whether the last test is the one at the end of the run.
     fn is_finished(&self) -> bool {
         let tested = self.history.last().filter(|epoch| epoch.test.is_some());
         let Some((end, last)) = tested.zip(self.last.as_ref()) else {
@@ -89,7 +94,7 @@ impl Watched {
         at_end && (whole || self.max_steps.is_some_and(|most| end.step >= most))
     }
 
-    /// Steps of `epochs` whole epochs; more than there can be while that is unknown.
+    /// Steps in `epochs` whole epochs; `u64::MAX` while the steps of an epoch are unknown.
     fn steps_of(&self, epochs: u64) -> u64 {
         // The end of an epoch tells how many steps one has; the end of a run may be
         // that of no epoch.
@@ -102,7 +107,7 @@ impl Watched {
         }
     }
 
-    /// Step that the run ends at, once that is known.
+    /// Step that the run ends at, if known.
     pub fn target(&self) -> Option<u64> {
         let of_epochs = self.epochs.map(|epochs| self.steps_of(epochs));
         of_epochs
@@ -119,7 +124,7 @@ impl Watched {
             .map_or((0, 0.0), |line| (line.step, line.seconds))
     }
 
-    /// Seconds left, at the speed so far.
+    /// Estimated seconds left, at the mean speed so far.
     pub fn left(&self) -> Option<f64> {
         let (step, seconds) = self.position();
         let left = self.target()?.saturating_sub(step);
@@ -127,7 +132,7 @@ impl Watched {
     }
 }
 
-/// Refuses what is no run's folder, nor one that a run may begin in.
+/// Refuses a folder that is neither a run's nor one that a run may begin in.
 fn refuse(dir: &Path) -> Result<()> {
     let help = "give the folder of a run of vanc train, such as runs/quickstart";
     if folder::settings(dir).exists() {

@@ -1,4 +1,4 @@
-//! Keeping a screen on the terminal, and giving the terminal back.
+//! The terminal of `vanc watch`: it is kept up to date, and given back as it was.
 
 use super::screen;
 use super::state::{State, Watched};
@@ -10,25 +10,29 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Time between two looks at the run, at least.
+/// Shortest time between two reads of the run.
 const LOOK: Duration = Duration::from_millis(500);
-/// Reading takes at most one part of so many of the time.
+/// Reciprocal of the largest share of the time that may be spent on reading.
 const SHARE: u32 = 20;
 /// Longest time until a signal is noticed.
 const BLINK: Duration = Duration::from_millis(200);
 
-/// Why watching ended.
+/// Reason why watching ended.
 #[derive(Debug)]
 pub enum Left {
-    /// The run did; this is its last state.
+    /// The run ended, in this state.
     Ended(Box<Watched>),
     /// A key was pressed.
     Key,
-    /// A signal came, or Ctrl-C.
+    /// A signal came, or Ctrl-C was pressed.
     Signal(i32),
 }
 
 /// Shows the run in `dir` until it ends or somebody leaves.
+///
+/// # Errors
+///
+/// When the run cannot be read ([`Watched::read`]), and when the terminal cannot be used.
 pub fn watch(dir: &Path) -> Result<Left> {
     let first = Watched::read(dir)?;
     if has_ended(first.state) {
@@ -66,7 +70,7 @@ pub fn watch(dir: &Path) -> Result<Left> {
     }
 }
 
-/// The number of SIGINT, which a terminal in raw mode gives as a key.
+/// Number of SIGINT, which a terminal in raw mode gives as a key.
 const INTERRUPT: i32 = 2;
 
 fn has_ended(state: State) -> bool {
@@ -76,7 +80,7 @@ fn has_ended(state: State) -> bool {
     }
 }
 
-/// The terminal while it is ours. However this ends, the terminal is given back.
+/// The terminal in raw mode; dropping it restores the terminal.
 struct Screen(DefaultTerminal);
 
 impl Screen {
@@ -116,7 +120,7 @@ fn failed(error: std::io::Error) -> Error {
         .help("send the output through a pipe for one plain picture: vanc watch RUN | cat")
 }
 
-/// What the keyboard says.
+/// Key that was pressed, as far as it matters.
 enum Pressed {
     Nothing,
     Redraw,
@@ -124,7 +128,7 @@ enum Pressed {
     Interrupt,
 }
 
-/// Waits so long for a key.
+/// Waits for a key, `wait` at most.
 fn key(wait: Duration) -> Result<Pressed> {
     if !event::poll(wait).map_err(failed)? {
         return Ok(Pressed::Nothing);
@@ -132,20 +136,23 @@ fn key(wait: Duration) -> Result<Pressed> {
     Ok(match event::read().map_err(failed)? {
         Event::Resize(..) => Pressed::Redraw,
         Event::Key(key) if key.kind == KeyEventKind::Release => Pressed::Nothing,
-        Event::Key(key) => match key.code {
-            KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => {
+        Event::Key(key) => {
+            let control = key.modifiers.contains(KeyModifiers::CONTROL);
+            if key.code == KeyCode::Char('c') && control {
                 Pressed::Interrupt
+            } else if matches!(key.code, KeyCode::Char('q') | KeyCode::Esc) {
+                Pressed::Quit
+            } else {
+                Pressed::Nothing
             }
-            KeyCode::Char('q') | KeyCode::Esc => Pressed::Quit,
-            _ => Pressed::Nothing,
-        },
+        }
         Event::FocusGained | Event::FocusLost | Event::Mouse(_) | Event::Paste(_) => {
             Pressed::Nothing
         }
     })
 }
 
-/// Where signals that end the process are written down instead.
+/// Registers signals that would end the process; each is written to the result instead.
 #[cfg(unix)]
 fn signals() -> Result<Arc<AtomicUsize>> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -157,7 +164,7 @@ fn signals() -> Result<Arc<AtomicUsize>> {
     Ok(came)
 }
 
-/// Where there are no Unix signals none comes.
+/// Stands in where there are no Unix signals: none ever comes.
 #[cfg(not(unix))]
 fn signals() -> Result<Arc<AtomicUsize>> {
     Ok(Arc::default())

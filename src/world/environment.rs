@@ -1,30 +1,35 @@
-//! What a starter of processes (`torchrun`, Slurm's `srun`, a shell) says of this one.
+//! The place of this process in a distributed run, as a launcher (`torchrun`, Slurm's `srun`,
+//! a shell) sets it in the environment.
 
 use crate::error::{Error, Result};
 
-/// The place of this process among those that train one network together.
+/// The place of this process among the processes that train one network together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct World {
-    /// Its number, from 0.
+    /// Number of this process, from 0.
     pub rank: usize,
-    /// How many they are, 2 or more.
+    /// Number of processes, 2 or more.
     pub size: usize,
-    /// Its number on its host, from 0: that of its GPU.
+    /// Number of this process on its host, from 0; it uses the GPU of that number.
     pub local: usize,
-    /// The host of rank 0.
+    /// Host of rank 0.
     pub address: String,
-    /// Port there that rank 0 listens at.
+    /// Port that rank 0 listens at.
     pub port: u16,
 }
 
-/// How to run a process alone that finds itself in a world it is not to be in.
+/// Advice for a process that should run alone but finds itself in a world.
 const ALONE: &str = "set WORLD_SIZE=1 and RANK=0 to train in this process alone";
 
-/// Set where `torchrun` itself listens at `MASTER_PORT`.
+/// Environment variable that is `True` if `torchrun` itself listens at `MASTER_PORT`.
 const TAKEN: &str = "TORCHELASTIC_USE_AGENT_STORE";
 
 impl World {
-    /// What the environment says; nothing where this process is the only one.
+    /// Reads the environment. None if this process is the only one.
+    ///
+    /// # Errors
+    ///
+    /// When variables are missing, contradict each other or are no numbers.
     pub fn from_environment() -> Result<Option<World>> {
         World::read(&|name| {
             let value = std::env::var_os(name)?.to_string_lossy().trim().to_string();
@@ -32,7 +37,8 @@ impl World {
         })
     }
 
-    /// The same from the values of `variable`.
+    /// Reads the world from the variables that `variable` looks up; see
+    /// [`World::from_environment`].
     fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<World>> {
         // Batch scripts and shells of Slurm have its counts too, but are one process.
         let in_step = variable("SLURM_STEP_ID").is_some();
@@ -105,20 +111,20 @@ impl World {
         }))
     }
 
-    /// The most images that a process has of a batch.
+    /// Largest number of images that one process has of a batch.
     pub fn part(&self, batch: usize) -> usize {
         batch.div_ceil(self.size)
     }
 
-    /// `error`, with the rank that it is of.
-    pub fn said(&self, error: Error) -> Error {
+    /// Prefixes the message of `error` with the rank of this process.
+    pub fn with_rank(&self, error: Error) -> Error {
         Error {
             message: format!("{}: {}", self.name(), error.message),
             help: error.help,
         }
     }
 
-    /// This process, for messages: `rank 1 of 4`.
+    /// Name of this process for messages: `rank 1 of 4`.
     pub fn name(&self) -> String {
         format!("rank {} of {}", self.rank, self.size)
     }
@@ -138,13 +144,13 @@ fn missing(there: &str, missing: &str) -> Error {
     ))
 }
 
-/// A port that the steps of one job agree on, below those that systems give out.
+/// A port that all processes of a job step compute alike, below those that systems give out.
 fn port_of(job: usize, step: usize) -> u16 {
     let mixed = job.wrapping_mul(16).wrapping_add(step) % 10_000;
     20_000 + mixed as u16
 }
 
-/// The first host of Slurm's list: `node07` of `node[07-09,12],other`.
+/// First host of Slurm's list: `node07` of `node[07-09,12],other`.
 fn first_host(list: &str) -> Option<String> {
     let end = list.find([',', '[']).unwrap_or(list.len());
     let (head, rest) = list.split_at(end);

@@ -9,7 +9,11 @@ use crate::tensor::{Batch, Tensor};
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
 
-/// Asks the others to make engines in the state `tensors`, in NCCL's group `id`.
+/// Asks the other ranks to make engines with the state `tensors`, in NCCL's group `id`.
+///
+/// # Errors
+///
+/// When a rank cannot be reached.
 pub fn begin(links: &Links, id: &GroupId, tensors: &[Tensor]) -> Result<()> {
     let (tensors, data) = pack(tensors);
     let id = id.0.to_vec();
@@ -19,15 +23,16 @@ pub fn begin(links: &Links, id: &GroupId, tensors: &[Tensor]) -> Result<()> {
     })
 }
 
-/// The engine of rank 0, and with it those of the others.
+/// The engine of rank 0; each call that trains goes to the engines of all ranks.
 pub struct Leader {
-    /// Kept where a run has not ended in order: what it does may wait for the others.
+    /// Engine of this process. It is leaked unless the run ended in order: dropping it may
+    /// wait for other ranks.
     engine: ManuallyDrop<Box<dyn Engine>>,
     links: Rc<Links>,
 }
 
 impl Leader {
-    /// Leads those that [`begin`] was sent to.
+    /// Leads the ranks that [`begin`] was sent to.
     pub fn new(engine: Box<dyn Engine>, links: Rc<Links>) -> Leader {
         let engine = ManuallyDrop::new(engine);
         Leader { engine, links }
@@ -41,7 +46,7 @@ impl Leader {
 impl Drop for Leader {
     fn drop(&mut self) {
         if self.links.has_ended() {
-            // SAFETY: it is not used again.
+            // SAFETY: dropped once, here, and the field is not used again.
             unsafe { ManuallyDrop::drop(&mut self.engine) };
         }
     }
@@ -78,7 +83,7 @@ impl Engine for Leader {
         self.engine.end_epoch(rate)
     }
 
-    /// Here alone, in batches that are no larger than this process's part of a step.
+    /// Logits, computed by rank 0 alone in batches no larger than its part of a step.
     fn logits(&mut self, batch: &Batch) -> Result<Vec<f32>> {
         let part = self.links.world().part(batch.len()).max(1);
         let each = batch.images.len() / batch.len().max(1);
@@ -116,7 +121,7 @@ impl Engine for Leader {
         self.engine.load(tensors)
     }
 
-    /// True where all have room.
+    /// Keeps the images on the devices of all ranks; false if one has no room.
     fn make_resident(&mut self, images: &Images) -> Result<bool> {
         if !self.engine.make_resident(images)? {
             return Ok(false);

@@ -1,9 +1,9 @@
-//! Connections between rank 0 and the others, for as long as a run lasts.
+//! Connections between rank 0 and the other ranks, for as long as a run lasts.
 //!
-//! Each end hears at least a beat a second from the other. One that hears nothing for long,
-//! or finds the connection closed before the run has ended, ends its process: what the card
-//! does waits for a sum with one that is gone, and would for ever. A run folder is whole at
-//! any moment, so nothing is lost but the steps since the last checkpoint.
+//! Each end sends a beat every second. An end that hears nothing for [`SILENCE`] twice, or
+//! finds the connection closed before the run has ended, ends its process: its GPU would
+//! wait for ever for a sum with the lost rank. A run folder is complete at any moment, so
+//! only the steps since the last checkpoint are lost.
 
 use super::environment::World;
 use super::wire::{Frame, Message, Patient, SILENCE, is_late};
@@ -16,38 +16,43 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Time between signs of life.
+/// Time between two beats.
 const BEAT: Duration = Duration::from_secs(1);
 
-/// Time that the others have to go once the run has ended.
+/// Time that the other ranks have to close their connections once the run has ended.
 const PARTING: Duration = Duration::from_secs(10);
 
-/// One connection.
+/// A connection to another rank.
 struct Link {
     /// Rank of the other end.
     rank: usize,
-    /// For writing, a frame at a time.
+    /// Stream to write to; the lock is held for a whole frame.
     stream: Mutex<TcpStream>,
 }
 
-/// What runs on threads of its own.
+/// State shared with the threads that listen and send beats.
 struct Shared {
     world: World,
     links: Vec<Link>,
-    /// Whether the run has ended, so that others may go.
+    /// Whether the run has ended, so that other ranks may close their connections.
     ended: AtomicBool,
 }
 
-/// The connections of a process: of rank 0 to all others, or of one of them to rank 0.
+/// The connections of a process: those of rank 0 to all others, or the one of another rank to
+/// rank 0.
 pub struct Links {
     shared: Arc<Shared>,
-    /// What comes, by link.
+    /// Messages received, by link.
     heard: Vec<Receiver<Frame>>,
 }
 
 impl Links {
-    /// Keeps the connections to these ranks alive from here on. A signal that reaches the
-    /// process at the other end asks `stop` too.
+    /// Keeps the connections to these ranks alive from now on. A signal that reaches the
+    /// process at the other end is passed on to `stop`.
+    ///
+    /// # Errors
+    ///
+    /// When a stream cannot be configured or a thread cannot be started.
     pub fn new(world: &World, streams: Vec<(usize, TcpStream)>, stop: &Stop) -> Result<Links> {
         let failed = |e: io::Error| Error::new(format!("the processes cannot be joined: {e}"));
         let mut ears = Vec::new();
@@ -84,12 +89,16 @@ impl Links {
         Ok(Links { shared, heard })
     }
 
-    /// This process.
+    /// The place of this process among the others.
     pub fn world(&self) -> &World {
         &self.shared.world
     }
 
     /// Sends a message to every other end.
+    ///
+    /// # Errors
+    ///
+    /// When a connection is lost.
     pub fn send(&self, frame: &Frame) -> Result<()> {
         let bytes = frame
             .to_bytes()
@@ -101,17 +110,26 @@ impl Links {
         Ok(())
     }
 
-    /// The next message of every other end.
+    /// Waits for the next message of every other end.
+    ///
+    /// # Errors
+    ///
+    /// When a connection is closed.
     pub fn receive(&self) -> Result<Vec<Frame>> {
         let each = self.shared.links.iter().zip(&self.heard);
         each.map(|(link, heard)| heard.recv().map_err(|_| lost(link.rank, "it has closed")))
             .collect()
     }
 
-    /// What failed here, told to the other ends, who then end too.
+    /// Passes `outcome` on; an error is prefixed with this rank and sent to the other ends,
+    /// which then end too.
+    ///
+    /// # Errors
+    ///
+    /// When `outcome` is an error.
     pub fn telling<T>(&self, outcome: Result<T>) -> Result<T> {
         outcome.map_err(|error| {
-            let error = self.world().said(error);
+            let error = self.world().with_rank(error);
             let why = error.message.clone();
             self.shared.ended.store(true, Ordering::SeqCst);
             // One that does not hear of it finds the connection closed.
@@ -120,13 +138,13 @@ impl Links {
         })
     }
 
-    /// Whether the run has ended in order.
+    /// Whether the run has ended.
     pub fn has_ended(&self) -> bool {
         self.shared.ended.load(Ordering::SeqCst)
     }
 
-    /// From rank 0: the run has ended, perhaps by a signal. Waits a little until the others
-    /// have gone.
+    /// Tells the other ranks that the run has ended, perhaps by a signal, and waits some
+    /// seconds for each to close its connection. Rank 0 calls it.
     pub fn end(&self, signal: Option<i32>) {
         self.shared.ended.store(true, Ordering::SeqCst);
         // One that does not hear of it any more has ended by itself.
@@ -152,14 +170,14 @@ impl Link {
 }
 
 impl Shared {
-    /// The next message but for beats; nothing once the run has ended.
+    /// Waits for the next message that is no beat. None once the run has ended.
     fn hear(&self, index: usize, ear: &TcpStream, stop: &Stop) -> Option<Frame> {
         let rank = self.links.get(index)?.rank;
         loop {
             let frame = match Frame::receive(&mut Patient(ear)) {
                 Ok(frame) => frame,
                 Err(_) if self.ended.load(Ordering::SeqCst) => return None,
-                Err(error) => self.leave(&self.world.said(lost(rank, &reason(&error)))),
+                Err(error) => self.leave(&self.world.with_rank(lost(rank, &reason(&error)))),
             };
             if let Message::Failed { why } = &frame.message {
                 self.leave(&Error::new(why.clone()));
@@ -188,7 +206,8 @@ impl Shared {
         }
     }
 
-    /// Ends the process: its main thread may wait for what never comes.
+    /// Prints the error and ends the process at once, since its main thread may wait for
+    /// ever.
     fn leave(&self, error: &Error) -> ! {
         let help = match &error.help {
             Some(help) => format!("\n  help: {help}"),

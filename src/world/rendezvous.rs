@@ -1,5 +1,5 @@
-//! How the processes of a world find one another: rank 0 listens at an address that all
-//! know, the others come and say who they are, and compare what they are to train.
+//! Rendezvous of the processes of a world: rank 0 listens at an address that all know, the
+//! others connect, tell their rank, and compare settings.
 
 use super::environment::World;
 use super::wire::{Frame, GREETING, Message, is_late};
@@ -9,25 +9,31 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, T
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// How long the processes of a world wait for one another at the beginning.
+/// Longest time that the processes of a world wait for one another at the beginning.
 pub const LIMIT: Duration = Duration::from_secs(120);
 
-/// Time for one who has come to say who it is, and for one answer.
+/// Longest time for a process that has connected to tell its rank, and for one answer.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// Time between two looks whether somebody has come.
+/// Time between two looks for new connections.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What a process is to train, as it knows it.
+/// Settings of a training as one process knows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Its `config.json`.
+    /// Text of its `config.json`.
     pub config: String,
-    /// Its `.van` file.
+    /// Text of its `.van` file.
     pub source: String,
 }
 
-/// Waits as rank 0 for all others, `limit` at most; their ranks and connections.
+/// Waits as rank 0 for all others, `limit` at most; returns their ranks and connections.
+///
+/// # Errors
+///
+/// When the port is taken, when a rank does not come in time, and when one comes that
+/// does not fit: with a rank taken already, another size of the world, another version of
+/// the program, or other settings.
 pub fn lead(
     world: &World,
     settings: &Settings,
@@ -72,7 +78,7 @@ pub fn lead(
 }
 
 fn take_seat(streams: &mut [Option<TcpStream>], rank: usize, stream: TcpStream) -> Result<()> {
-    match rank.checked_sub(1).and_then(|at| streams.get_mut(at)) {
+    match rank.checked_sub(1).and_then(|index| streams.get_mut(index)) {
         Some(seat @ None) => {
             *seat = Some(stream);
             Ok(())
@@ -86,12 +92,12 @@ fn take_seat(streams: &mut [Option<TcpStream>], rank: usize, stream: TcpStream) 
 
 fn listen(world: &World) -> Result<TcpListener> {
     // A name may be of an address that only this host knows itself by.
-    let here = match world.address.as_str() {
+    let loopback = match world.address.as_str() {
         "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
         other => other.parse().ok().filter(IpAddr::is_loopback),
     };
     let bind = |address: IpAddr| TcpListener::bind(SocketAddr::new(address, world.port));
-    let bound = match here {
+    let bound = match loopback {
         Some(address) => bind(address),
         // Not every host has IPv6, but where it has, this is both.
         None => bind(Ipv6Addr::UNSPECIFIED.into()).or_else(|e| {
@@ -111,13 +117,13 @@ fn listen(world: &World) -> Result<TcpListener> {
     Ok(listener)
 }
 
-/// Takes in one that has come; nothing where it is none of us.
+/// Admits a process that has connected. None if it is no rank of this world.
 fn admit(
     world: &World,
     settings: &Settings,
     stream: TcpStream,
 ) -> Result<Option<(usize, TcpStream)>> {
-    let greeted = || -> io::Result<Option<Message>> {
+    let greet = || -> io::Result<Option<Message>> {
         stream.set_nonblocking(false)?;
         stream.set_read_timeout(Some(ANSWER))?;
         stream.set_write_timeout(Some(ANSWER))?;
@@ -132,7 +138,7 @@ fn admit(
         version,
         rank,
         size,
-    })) = greeted()
+    })) = greet()
     else {
         return Ok(None);
     };
@@ -156,12 +162,12 @@ fn admit(
             Error::new(why).help("start all processes alike, each world at a port of its own")
         );
     }
-    let compared = || -> io::Result<Message> {
+    let exchange = || -> io::Result<Message> {
         let Settings { config, source } = settings.clone();
         Frame::from(Message::Settings { config, source }).send(&stream)?;
         Ok(Frame::receive(&mut &stream)?.message)
     };
-    match compared() {
+    match exchange() {
         Ok(Message::Failed { why }) => Err(Error::new(why)),
         Ok(message) => Ok((message == Message::Agreed).then_some((rank, stream))),
         Err(e) => {
@@ -171,8 +177,13 @@ fn admit(
     }
 }
 
-/// Goes to rank 0, for which it waits `limit` at most. `compare` finds what differs from
-/// its settings.
+/// Connects to rank 0, which may take `limit` to be there. `compare` is an error where rank
+/// 0's settings differ from ours.
+///
+/// # Errors
+///
+/// When rank 0 does not come in time, refuses this process or is lost, and when `compare`
+/// finds a difference, which rank 0 is told.
 pub fn join(
     world: &World,
     limit: Duration,
@@ -187,7 +198,7 @@ pub fn join(
         Error::new(format!("rank 0 was lost at {}: {why}", place(world)))
             .help("see what rank 0 has said, and whether something else listens there")
     };
-    let asked = || -> io::Result<Message> {
+    let exchange = || -> io::Result<Message> {
         stream.set_read_timeout(Some(ANSWER * 3))?;
         stream.set_write_timeout(Some(ANSWER))?;
         (&stream).write_all(&GREETING)?;
@@ -199,7 +210,7 @@ pub fn join(
         Frame::from(join).send(&stream)?;
         Ok(Frame::receive(&mut &stream)?.message)
     };
-    let answer = asked().map_err(lost)?;
+    let answer = exchange().map_err(lost)?;
     if let Message::Failed { why } = answer {
         return Err(Error::new(why));
     }
@@ -210,17 +221,17 @@ pub fn join(
         )));
     };
     let compared = compare(&Settings { config, source });
-    let said = match &compared {
+    let verdict = match &compared {
         Ok(()) => Message::Agreed,
         Err(error) => Message::Failed {
-            why: world.said(error.clone()).message,
+            why: world.with_rank(error.clone()).message,
         },
     };
-    Frame::from(said).send(&stream).map_err(lost)?;
+    Frame::from(verdict).send(&stream).map_err(lost)?;
     compared.map(|()| stream)
 }
 
-/// Where rank 0 is, once it is there.
+/// Connects to rank 0 as soon as it listens.
 fn connect(world: &World, limit: Duration) -> Result<TcpStream> {
     let late = Instant::now() + limit;
     loop {
@@ -287,7 +298,7 @@ mod tests {
         }
     }
 
-    /// What rank 0 of `size` finds while `others` come.
+    /// Runs rank 0 of `size` while `others` connect; the ranks that it admits.
     fn led(size: usize, port: u16, others: impl FnOnce() + Send) -> Result<Vec<usize>> {
         std::thread::scope(|scope| {
             scope.spawn(others);

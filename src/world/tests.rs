@@ -1,4 +1,5 @@
-//! Rank 0 and another over loopback, with engines that write down what they are called.
+//! Tests of rank 0 and another rank over loopback, with engines that record the calls they
+//! get.
 
 use super::leader::{self, Leader};
 use super::worker::{begin, serve};
@@ -14,7 +15,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// What was called, with all it was given.
+/// Calls so far, each with all its arguments.
 type Calls = Arc<Mutex<Vec<String>>>;
 
 #[derive(Default)]
@@ -107,11 +108,11 @@ fn world(rank: usize) -> World {
     }
 }
 
-/// Both ends of a connection.
+/// Both ends of a new connection.
 fn connected() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let there = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    (listener.accept().unwrap().0, there)
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (listener.accept().unwrap().0, client)
 }
 
 fn lead(links: &Rc<Links>, calls: Calls, tensors: &[Tensor], room: bool) {

@@ -1,7 +1,7 @@
-//! What the processes of a world say to one another: messages over TCP.
+//! Messages between the processes of a world, over TCP.
 //!
-//! A message is the length of a text (4 bytes, little-endian), that of what comes with it
-//! (8 bytes), the text (JSON) and what comes with it (numbers as they are in memory).
+//! A frame is the length of a text (4 bytes, little-endian), the length of its data
+//! (8 bytes), the text (the message as JSON) and the data (numbers as they are in memory).
 
 use crate::ir::Augment;
 use crate::tensor::Tensor;
@@ -10,134 +10,135 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// What a connection begins with: who is there, and in which version.
+/// First bytes of a connection: the program, and the version of the protocol.
 pub const GREETING: [u8; 8] = *b"vanc\0w\0\x01";
 
-/// The longest text; a file and its settings are far shorter.
+/// Largest length of a text in bytes; a file and its settings are far shorter.
 const LONGEST: usize = 64 << 20;
 
-/// How long one that has to answer may say nothing at all, twice over: a process that was
-/// stopped for a while finds its own time gone by, but not that of the other.
+/// Longest silence of an end that has to answer. [`Patient`] waits that long twice: a process
+/// that was suspended finds its own first wait used up, while the other end is well.
 pub const SILENCE: Duration = Duration::from_secs(30);
 
-/// What is said. Rank 0 says most of it: it leads, and the others do what it does.
+/// A message. Rank 0 sends most of them: it leads, and the others do what it does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Message {
-    /// To rank 0, at first: who comes.
+    /// First message to rank 0: the process that has connected.
     Join {
-        /// Of the program.
+        /// Version of the program.
         version: String,
-        /// As in the environment.
+        /// Rank in the environment.
         rank: usize,
-        /// As in the environment.
+        /// Size of the world in the environment.
         size: usize,
     },
-    /// From rank 0: what it trains, for the others to compare.
+    /// Settings of rank 0, for the others to compare with theirs.
     Settings {
-        /// Its `config.json`.
+        /// Text of `config.json`.
         config: String,
-        /// Its `.van` file.
+        /// Text of the `.van` file.
         source: String,
     },
-    /// To rank 0: it is the same here.
+    /// Answer to rank 0 that the settings are equal.
     Agreed,
-    /// Both ways, every second: alive, and whether a signal (by its number) asks to stop.
+    /// Sign of life every second, in both directions.
     Beat {
-        /// The signal.
+        /// Number of the signal that asks to stop, if one came.
         signal: Option<i32>,
     },
-    /// Both ways: why the sender ends.
+    /// The sender's last message before it ends with an error, in both directions.
     Failed {
-        /// The error.
+        /// Message of the error.
         why: String,
     },
-    /// From rank 0: make an engine with the tensors that come with this.
+    /// Command from rank 0 to make an engine with the tensors in the data.
     Begin {
-        /// NCCL's name of the group.
+        /// NCCL's identifier of the group.
         id: Vec<u8>,
-        /// Which tensors.
+        /// Names and shapes of the tensors.
         tensors: Vec<Outline>,
     },
-    /// From rank 0: the engine's state is what comes with this.
+    /// Command from rank 0 to load the tensors in the data.
     Load {
-        /// Which tensors.
+        /// Names and shapes of the tensors.
         tensors: Vec<Outline>,
     },
-    /// From rank 0: keep the images that come with this on the device: labels, mean and
-    /// deviation of the channels, pixels.
+    /// Command from rank 0 to keep images on the device. The data: labels, mean and deviation
+    /// of the channels, pixels.
     MakeResident(ImagesOutline),
-    /// To rank 0: whether there was room.
+    /// Answer to rank 0: whether there was room for the images.
     Resident(bool),
-    /// From rank 0: an epoch, whose order of so many images, then changes, come with this.
+    /// Command from rank 0 to begin an epoch. The data: the images' order, then their
+    /// changes.
     Epoch {
-        /// How many.
+        /// Number of images.
         images: usize,
     },
-    /// From rank 0: a step on resident images.
+    /// Command from rank 0 to queue a step on resident images.
     Queue {
-        /// The batch in the epoch.
+        /// Index of the batch in the epoch.
         index: usize,
-        /// When.
+        /// Context of the step.
         at: At,
     },
-    /// From rank 0: wait for the steps so far.
+    /// Command from rank 0 to wait for the steps queued so far.
     Outcomes,
-    /// From rank 0: a step on the labels, then images, that come with this.
+    /// Command from rank 0 to do a step on a batch. The data: labels, then images.
     Step {
-        /// How many.
+        /// Number of images.
         images: usize,
-        /// When.
+        /// Context of the step.
         at: At,
     },
-    /// From rank 0: the constraint's part at the end of an epoch.
+    /// Command from rank 0 to update the constraint at the end of an epoch.
     EndEpoch {
         /// Learning rate.
         rate: f64,
     },
-    /// From rank 0: the run has ended in order, or by a signal.
+    /// Message from rank 0 that the run has ended in order, or by a signal.
     End {
-        /// The signal.
+        /// Number of the signal, if one ended the run.
         signal: Option<i32>,
     },
 }
 
-/// [`crate::engines::StepContext`].
+/// [`crate::engines::StepContext`] in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct At {
     /// Learning rate.
     pub rate: f64,
-    /// Of the run.
+    /// Seed of the run.
     pub seed: u64,
-    /// Since training began.
+    /// Steps since training began.
     pub step: u64,
 }
 
-/// A tensor without its numbers.
+/// Name and shape of a tensor whose elements are in the data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outline {
-    /// Its name.
+    /// Name of the tensor.
     pub name: String,
-    /// Its shape.
+    /// Shape of the tensor.
     pub shape: Vec<usize>,
 }
 
-/// [`crate::engines::Images`] without its numbers.
+/// Description of [`crate::engines::Images`] whose numbers are in the data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ImagesOutline {
-    /// Images.
+    /// Number of images.
     pub count: usize,
-    /// In a step.
+    /// Images in a step.
     pub batch: usize,
-    /// Changes of each image.
+    /// Random changes of each image.
     pub augment: Vec<Augment>,
 }
 
-/// A message and what comes with it.
+/// A message and its data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Frame {
     /// The message.
     pub message: Message,
-    /// What comes with it.
+    /// Numbers that belong to the message, as bytes.
     pub data: Vec<u8>,
 }
 
@@ -149,7 +150,11 @@ impl From<Message> for Frame {
 }
 
 impl Frame {
-    /// The bytes.
+    /// Encodes the frame.
+    ///
+    /// # Errors
+    ///
+    /// When the message is longer than 4 GiB.
     pub fn to_bytes(&self) -> io::Result<Vec<u8>> {
         let text = serde_json::to_vec(&self.message)?;
         let long = |_| io::Error::other("a message is too long to be sent");
@@ -161,29 +166,41 @@ impl Frame {
         Ok(bytes)
     }
 
-    /// Sends it.
+    /// Writes the frame to `stream`.
+    ///
+    /// # Errors
+    ///
+    /// When the message is too long, or the stream cannot be written.
     pub fn send(&self, mut stream: &TcpStream) -> io::Result<()> {
         stream.write_all(&self.to_bytes()?)
     }
 
-    /// The next one. What is no message of ours is an error.
+    /// Reads the next frame from `stream`.
+    ///
+    /// # Errors
+    ///
+    /// When the stream ends, fails or is silent for too long, and when its bytes are no frame.
     pub fn receive(stream: &mut impl Read) -> io::Result<Frame> {
         let mut head = [0; 12];
         stream.read_exact(&mut head)?;
-        let (length, rest) = head.split_at(4);
-        let length = length.iter().rev().fold(0, |n, &b| n << 8 | usize::from(b));
-        let with = rest.iter().rev().fold(0, |n, &b| n << 8 | u64::from(b));
-        if length > LONGEST {
+        let (text_length, rest) = head.split_at(4);
+        let text_length = text_length
+            .iter()
+            .rev()
+            .fold(0, |n, &b| n << 8 | usize::from(b));
+        let data_length = rest.iter().rev().fold(0, |n, &b| n << 8 | u64::from(b));
+        if text_length > LONGEST {
             return Err(io::Error::other("what comes is no message of vanc"));
         }
-        let text = take(stream, length as u64)?;
-        let data = take(stream, with)?;
+        let text = take(stream, text_length as u64)?;
+        let data = take(stream, data_length)?;
         let message = serde_json::from_slice(&text)?;
         Ok(Frame { message, data })
     }
 }
 
-/// So many bytes, for which memory is taken as they come.
+/// Reads exactly `count` bytes. Memory is allocated as they come, so that a false count
+/// cannot ask for more than is sent.
 fn take(stream: &mut impl Read, count: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     stream.take(count).read_to_end(&mut bytes)?;
@@ -193,7 +210,7 @@ fn take(stream: &mut impl Read, count: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// A connection that is read with patience, but not for ever: see [`SILENCE`].
+/// A reader of a connection that tolerates one timeout but not two in a row: see [`SILENCE`].
 pub struct Patient<'a>(pub &'a TcpStream);
 
 impl Read for Patient<'_> {
@@ -209,7 +226,7 @@ impl Read for Patient<'_> {
     }
 }
 
-/// Whether the time is up.
+/// Whether `error` is a timeout.
 pub fn is_late(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -217,7 +234,7 @@ pub fn is_late(error: &io::Error) -> bool {
     )
 }
 
-/// Tensors as a list and bytes.
+/// Splits tensors into their outlines and the bytes of all their elements, in order.
 pub fn pack(tensors: &[Tensor]) -> (Vec<Outline>, Vec<u8>) {
     let outline = |tensor: &Tensor| Outline {
         name: tensor.name.clone(),
@@ -228,7 +245,8 @@ pub fn pack(tensors: &[Tensor]) -> (Vec<Outline>, Vec<u8>) {
     (tensors.iter().map(outline).collect(), bytes)
 }
 
-/// And back; nothing where the bytes are not as many.
+/// Joins outlines and bytes to tensors, the inverse of [`pack`]. None if the number of bytes
+/// differs.
 pub fn unpack(outlines: &[Outline], bytes: &[u8]) -> Option<Vec<Tensor>> {
     let mut rest = bytes;
     let tensors = outlines.iter().map(|outline| {
@@ -248,13 +266,13 @@ pub fn unpack(outlines: &[Outline], bytes: &[u8]) -> Option<Vec<Tensor>> {
     rest.is_empty().then_some(tensors)
 }
 
-/// The floats that little-endian bytes stand for.
+/// Decodes little-endian `f32`s.
 pub fn floats(bytes: &[u8]) -> Vec<f32> {
     let (words, _) = bytes.as_chunks::<4>();
     words.iter().map(|word| f32::from_le_bytes(*word)).collect()
 }
 
-/// The same of unsigned integers.
+/// Decodes little-endian `u32`s.
 pub fn integers(bytes: &[u8]) -> Vec<u32> {
     let (words, _) = bytes.as_chunks::<4>();
     words.iter().map(|word| u32::from_le_bytes(*word)).collect()

@@ -1,4 +1,4 @@
-//! The ranks after 0: they do what rank 0's engine does.
+//! The ranks after 0: they repeat the calls of rank 0's engine.
 
 use super::links::Links;
 use super::wire::{At, Frame, ImagesOutline, Message, Outline, floats, integers, unpack};
@@ -8,15 +8,19 @@ use crate::error::{Error, Result};
 use crate::ir::Shape;
 use crate::tensor::{Batch, Tensor};
 
-/// What an engine is begun with.
+/// Arguments for making this rank's engine.
 pub struct Beginning {
-    /// The processes that it is one of.
+    /// Group of processes that the engine is one of.
     pub group: Group,
-    /// Its state.
+    /// State of the engine.
     pub tensors: Vec<Tensor>,
 }
 
-/// Waits until rank 0 begins.
+/// Waits for rank 0's command to make an engine.
+///
+/// # Errors
+///
+/// When rank 0 is lost, or sends anything else.
 pub fn begin(links: &Links) -> Result<Beginning> {
     let Frame { message, data } = next(links)?;
     let Message::Begin { id, tensors } = message else {
@@ -30,8 +34,13 @@ pub fn begin(links: &Links) -> Result<Beginning> {
     })
 }
 
-/// Does what rank 0 does, on images of `shape`, until the run has ended; the signal that
-/// ended it, if one did.
+/// Repeats the calls of rank 0 on `engine`, for images of `shape`, until the run ends;
+/// returns the signal that ended it, if one did.
+///
+/// # Errors
+///
+/// When a call fails here, when rank 0 is lost, or when it sends a message that makes no
+/// sense.
 pub fn serve(engine: &mut dyn Engine, shape: Shape, links: &Links) -> Result<Option<i32>> {
     loop {
         let Frame { message, data } = next(links)?;
@@ -73,8 +82,9 @@ fn make_resident(
     data: &[u8],
 ) -> Result<bool> {
     let words = |count: usize| count.checked_mul(size_of::<u32>());
-    let split =
-        |bytes: Option<usize>, data| bytes.and_then(|at| <[u8]>::split_at_checked(data, at));
+    let split = |bytes: Option<usize>, data| {
+        bytes.and_then(|length| <[u8]>::split_at_checked(data, length))
+    };
     let channels = words(shape.channels());
     let (labels, rest) = split(words(outline.count), data).ok_or_else(confused)?;
     let (mean, rest) = split(channels, rest).ok_or_else(confused)?;
@@ -105,7 +115,7 @@ fn order(images: usize, data: &[u8]) -> Result<Order> {
 
 fn batch(images: usize, data: &[u8]) -> Result<Batch> {
     let labels = images.checked_mul(size_of::<u32>());
-    let split = labels.and_then(|at| data.split_at_checked(at));
+    let split = labels.and_then(|length| data.split_at_checked(length));
     let (labels, pixels) = split.ok_or_else(confused)?;
     Ok(Batch {
         images: floats(pixels),
@@ -117,7 +127,7 @@ fn next(links: &Links) -> Result<Frame> {
     links.receive()?.pop().ok_or_else(confused)
 }
 
-/// The error of a message that should not have come.
+/// The error for a message that should not have come.
 fn confused() -> Error {
     Error::new("rank 0 said what makes no sense here").help("this is a mistake in vanc")
 }

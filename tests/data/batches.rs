@@ -1,4 +1,4 @@
-//! Orders, batches, standardising and augmentation.
+//! Tests of orders, batches, standardising and augmentation.
 
 use crate::support::{cifar_shape, mnist_shape, small, synthetic};
 use vanc::data::{Dataset, Sampler, Split};
@@ -13,7 +13,7 @@ fn sampler(batch: usize, shuffle: bool, augment: &[Augment]) -> Sampler {
     }
 }
 
-/// A dataset of 1×1×1 images whose pixel and label are both the image's index.
+/// Makes a dataset of 1×1×1 images whose pixel and label are both the image's index.
 fn numbered(images: u8) -> Dataset {
     let split = Split {
         pixels: (0..images).collect(),
@@ -30,7 +30,7 @@ fn numbered(images: u8) -> Dataset {
     }
 }
 
-/// The labels of each batch of an epoch, after a check that images come with their own.
+/// Labels of each batch of an epoch, after a check that images come with their own.
 fn labels(sampler: &Sampler, data: &Dataset, epoch: u64) -> Vec<Vec<u32>> {
     let epoch = sampler.epoch(data.train.len(), epoch);
     (0..epoch.steps())
@@ -78,7 +78,7 @@ fn a_shuffled_epoch_has_every_image_once_and_an_order_of_its_own() {
     assert_ne!(labels(&other, &data, 0).concat(), orders[0]);
 }
 
-/// Checkpoints remember a seed, not an order: another one would break every resume.
+/// Checkpoints store a seed, not an order: a changed order would break every resume.
 #[test]
 fn the_order_of_a_seed_never_changes() {
     let order = labels(&sampler(10, true, &[]), &numbered(10), 3).concat();

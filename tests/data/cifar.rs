@@ -1,4 +1,4 @@
-//! CIFAR's binary files.
+//! Tests of CIFAR's binary files.
 
 use crate::support::{bad, cifar_shape, good, request, says, small, synthetic};
 use std::fs;
@@ -15,7 +15,7 @@ fn cifar100(dir: &Path) -> Request<'_> {
     request(DatasetKind::Cifar100, Some(dir), cifar_shape(), 100)
 }
 
-/// `split` as CIFAR-10 records.
+/// Encodes `split` as CIFAR-10 records.
 fn records(split: &Split) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (label, pixels) in split.labels.iter().zip(split.pixels.chunks(3072)) {
@@ -25,12 +25,12 @@ fn records(split: &Split) -> Vec<u8> {
     bytes
 }
 
-/// One record of grey pixels.
+/// Encodes one record of grey pixels.
 fn record(labels: &[u8], pixel: u8) -> Vec<u8> {
     [labels, &[pixel; 3072]].concat()
 }
 
-/// A small CIFAR-10: the label and pixel of each training file is its number.
+/// Writes a small CIFAR-10: label and pixel of each training file are its number.
 fn small_cifar10(train_files: &[u8]) -> TempDir {
     let dir = tempdir().unwrap();
     for &n in train_files {
@@ -191,7 +191,7 @@ fn a_model_for_other_images_or_classes_is_refused() {
     );
 }
 
-/// White and black pixels only, so that the statistics can be said by hand; green is
+/// Pixels are white or black only, so that the statistics are known by hand; green is
 /// constant.
 #[test]
 fn statistics_are_of_the_training_split_and_a_constant_channel_is_harmless() {

@@ -1,4 +1,4 @@
-//! Folders of image files.
+//! Tests of folders of image files.
 
 use crate::support::{bad, good, request, says};
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
@@ -9,7 +9,7 @@ use tempfile::{TempDir, tempdir};
 use vanc::data::{Request, load};
 use vanc::ir::{DatasetKind, Shape};
 
-/// Rows and columns differ, so that one taken for the other shows.
+/// Height and width of the images; they differ, so that a mix-up shows.
 const SHAPE: (usize, usize) = (4, 6);
 
 fn folder(dir: &Path, channels: usize, classes: usize) -> Request<'_> {
@@ -29,7 +29,7 @@ fn rgb(colour: [u8; 3]) -> RgbImage {
     RgbImage::from_pixel(SHAPE.1 as u32, SHAPE.0 as u32, Rgb(colour))
 }
 
-/// Two classes, three training and two test images.
+/// Writes a folder of two classes, three training and two test images.
 fn small() -> TempDir {
     let dir = tempdir().unwrap();
     put(dir.path(), "train/cat/b.png", rgb([1, 2, 3]));

@@ -1,4 +1,4 @@
-//! IDX files, plain and packed, whole and broken.
+//! Tests of IDX files, plain and packed, whole and broken.
 
 use crate::support::{bad, good, mnist_shape, request, says};
 use flate2::{Compression, write::GzEncoder};
@@ -19,7 +19,7 @@ fn mnist(dir: &Path) -> Request<'_> {
     request(DatasetKind::Mnist, Some(dir), mnist_shape(), 10)
 }
 
-/// An IDX file with the header of `dims` and these bytes after it.
+/// Encodes an IDX file with the header of `dims` and these bytes after it.
 fn idx(dims: &[u32], data: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0, 0, 8, dims.len() as u8];
     bytes.extend(dims.iter().flat_map(|dim| dim.to_be_bytes()));
@@ -27,7 +27,7 @@ fn idx(dims: &[u32], data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// `count` images; every pixel of image i is `10 + i`.
+/// Encodes `count` images; every pixel of image i is `10 + i`.
 fn images(count: u32) -> Vec<u8> {
     let data: Vec<u8> = (0..count).flat_map(|i| [10 + i as u8; 784]).collect();
     idx(&[count, 28, 28], &data)
@@ -43,7 +43,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Three training images and two test images, under names that `name` makes.
+/// Writes three training images and two test images, under names that `name` makes.
 fn small(name: impl Fn(&str) -> String, pack: impl Fn(&[u8]) -> Vec<u8>) -> TempDir {
     let dir = tempdir().unwrap();
     for (file, bytes) in [
@@ -61,7 +61,7 @@ fn plain() -> TempDir {
     small(str::to_owned, <[u8]>::to_vec)
 }
 
-/// The error after one file is replaced, which must name that file.
+/// Error after one file is replaced; it must name that file.
 fn broken(file: &str, bytes: &[u8]) -> Error {
     let dir = plain();
     let path = dir.path().join(file);
@@ -284,7 +284,7 @@ fn a_model_for_other_images_or_classes_is_refused() {
     says(&ask(mnist_shape(), 11), &["10 classes", "11 logits"]);
 }
 
-/// Whatever the bytes are, reading them gives data or an error.
+/// Reading gives data or an error, whatever the bytes are.
 #[test]
 fn mangled_files_never_panic() {
     let dir = plain();

@@ -1,4 +1,4 @@
-//! Datasets as a program that uses the crate sees them, from files that the tests write.
+//! Tests of datasets as a program that uses the crate sees them, from files that they write.
 
 mod batches;
 mod cifar;

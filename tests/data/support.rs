@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Helpers of the dataset tests.
 
 use std::path::Path;
 use vanc::data::{Dataset, Request, load};
@@ -22,12 +22,12 @@ pub fn request(kind: DatasetKind, dir: Option<&Path>, input: Shape, classes: usi
     }
 }
 
-/// A dataset that must load.
+/// Loads a dataset that must load.
 pub fn good(request: Request) -> Dataset {
     load(&request, &|_, _| ()).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The error of a dataset that must not load.
+/// Error of a dataset that must not load.
 pub fn bad(request: Request) -> Error {
     match load(&request, &|_, _| ()) {
         Ok(dataset) => panic!("{} was read", dataset.name),
@@ -35,7 +35,7 @@ pub fn bad(request: Request) -> Error {
     }
 }
 
-/// Asserts that the message and the help together hold every part.
+/// Asserts that message and help together contain every part.
 pub fn says(error: &Error, parts: &[&str]) {
     let text = error.to_string();
     for part in parts {
@@ -48,7 +48,7 @@ pub fn synthetic(settings: Synthetic, input: Shape) -> Dataset {
     good(request(DatasetKind::Synthetic(settings), None, input, 10))
 }
 
-/// A few images of each class.
+/// Settings of a synthetic dataset with a few images of each class.
 pub fn small() -> Synthetic {
     Synthetic {
         train: 60,

@@ -1,11 +1,11 @@
-//! The dataset drawn in the program.
+//! Tests of the synthetic dataset.
 
 use crate::support::{bad, cifar_shape, mnist_shape, request, says, small, synthetic};
 use std::sync::Mutex;
 use vanc::data::{Sampler, load};
 use vanc::ir::{DatasetKind, Shape, Synthetic};
 
-/// Writes one row of images a class, to be looked at after the drawing was changed:
+/// Writes a sheet with one row of images a class, to look at after a change of the drawing:
 /// `VANC_SHEET=sheet.png cargo test --test data -- --ignored contact_sheet`.
 #[test]
 #[ignore = "writes a picture for a person to look at"]
@@ -29,11 +29,11 @@ fn contact_sheet() {
             |x, y| {
                 let (x, y) = ((x / SCALE) as usize, (y / SCALE) as usize);
                 let image = x / width * 10 + y / height;
-                let at = |channel: usize| {
+                let pixel_value = |channel: usize| {
                     let row = (image * channels + channel % channels) * height + y % height;
                     data.train.pixels[row * width + x % width]
                 };
-                image::Rgb([at(0), at(1), at(2)])
+                image::Rgb([pixel_value(0), pixel_value(1), pixel_value(2)])
             },
         )
     };

@@ -1,4 +1,4 @@
-//! Every file of `examples/` is sound, canonical, and trains.
+//! Test that every file of `examples/` is correct and canonical, and trains.
 
 use super::{example_files, succeed};
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! What a reader can copy works: every example file, every block of the README.
+//! Tests that what a reader can copy works: every example file, every block of the README.
 
 mod examples;
 mod paper;
@@ -7,7 +7,7 @@ mod readme;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// The repository.
+/// Folder of the repository.
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -22,7 +22,7 @@ fn vanc<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Output {
         .expect("the program starts")
 }
 
-/// The output of a run that must succeed.
+/// Output of a run that must succeed.
 fn succeed<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> String {
     let output = vanc(args);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -38,7 +38,7 @@ fn succeed<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> String {
     text(&output.stdout)
 }
 
-/// The files of `examples/`.
+/// Lists the files of `examples/`.
 fn example_files() -> Vec<PathBuf> {
     let folder = std::fs::read_dir(root().join("examples")).expect("examples");
     let files = folder.map(|entry| entry.expect("entry").path());

@@ -1,11 +1,11 @@
-//! The scripts of the paper's figures: the quick form trains and draws, the paper's
-//! settings are sound.
+//! Tests of the scripts of the paper's figures: the quick form trains and draws, and the
+//! paper's settings are correct.
 
 use super::root;
 use std::path::Path;
 use std::process::Command;
 
-/// Runs a script with runs in `sweeps`; what it printed.
+/// Runs a script with its runs in `sweeps`; returns what it printed.
 fn script(name: &str, args: &[&str], sweeps: &Path) -> String {
     let output = Command::new("sh")
         .arg(root().join("examples/paper").join(name))
@@ -24,7 +24,7 @@ fn script(name: &str, args: &[&str], sweeps: &Path) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// The scripts, without what they share.
+/// Lists the scripts, without what they share.
 fn scripts() -> Vec<String> {
     let folder = std::fs::read_dir(root().join("examples/paper")).expect("the scripts");
     let names = folder.map(|entry| entry.expect("entry").file_name().into_string());

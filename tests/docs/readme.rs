@@ -1,8 +1,9 @@
-//! The README's blocks: its files are sound, its commands run, its table is complete.
+//! Tests of the README's blocks: its files are correct, its commands run, its table is
+//! complete.
 
 use super::{root, succeed};
 
-/// The fenced blocks of the README that are marked with `language`.
+/// Lists the fenced blocks of the README that are marked with `language`.
 fn blocks(language: &str) -> Vec<String> {
     let text = std::fs::read_to_string(root().join("README.md")).expect("README.md");
     let mut blocks = Vec::new();
@@ -22,7 +23,7 @@ fn blocks(language: &str) -> Vec<String> {
     blocks
 }
 
-/// The words of a shell line; single quotes keep words together.
+/// Splits a shell line into words; single quotes keep words together.
 fn words(line: &str) -> Vec<String> {
     let line = line.split(" #").next().unwrap_or_default();
     let mut words = vec![String::new()];
@@ -50,7 +51,7 @@ fn files_in_the_readme_are_sound_and_canonical() {
     }
 }
 
-/// Each `vanc` command runs: training for two steps on drawn images, sweeps with one
+/// Each `vanc` command is run: training for two steps on synthetic images, sweeps with one
 /// seed, all others as they are written.
 #[test]
 fn commands_in_the_readme_run() {

@@ -90,7 +90,7 @@ fn twenty_steps_lose_what_the_cpu_loses() {
     }
 }
 
-/// Something of everything that has a state.
+/// Layers of every kind that has a state.
 const EVERYTHING: &str = "
     conv(8, kernel: 3) batch_norm relu
     skip variable { conv(6, kernel: 3, stride: 2) batch_norm relu }
@@ -174,7 +174,7 @@ fn batches_made_on_the_card_are_those_of_the_host() {
     }
 }
 
-/// Hidden layers that one launch runs, of every kind that it knows.
+/// Hidden layers of every kind that a single launch can run.
 const NARROW: &str = "
     linear(10)
     skip variable { batch_norm relu linear(10) }
@@ -216,7 +216,7 @@ fn narrow_mlps_are_those_of_the_cpu() {
     }
 }
 
-/// A batch by the definition of [`Order`].
+/// Makes a batch by the definition of [`Order`].
 fn on_host(images: &Images, order: &Order, index: usize) -> Batch {
     let chosen = order.images.chunks(images.batch).nth(index).unwrap();
     let mut batch = Batch {

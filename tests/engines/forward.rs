@@ -1,4 +1,4 @@
-//! What an engine computes forward, against naive loops.
+//! Tests of the forward pass against naive loops.
 
 use crate::naive::{cross_entropy, run};
 use crate::networks::NETWORKS;

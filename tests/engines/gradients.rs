@@ -1,4 +1,4 @@
-//! Every gradient against central differences, in f64.
+//! Tests of every gradient against central differences, in f64.
 
 use crate::networks::NETWORKS;
 use crate::support::{AT, Draw, GRID, batch, double, state};
@@ -6,7 +6,7 @@ use vanc::engines::Engine;
 use vanc::ir::Model;
 use vanc::tensor::{Batch, Tensor};
 
-/// Elements tried in each tensor.
+/// Number of elements tried in each tensor.
 const TRIED: usize = 12;
 
 fn loss(engine: &mut dyn Engine, state: &[Tensor], batch: &Batch) -> f64 {

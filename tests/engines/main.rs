@@ -1,4 +1,5 @@
-//! Engines against central differences, against naive loops, and against themselves.
+//! Tests of the engines against central differences, against naive loops, and against each
+//! other.
 
 mod forward;
 mod gradients;

@@ -1,5 +1,6 @@
-//! Networks in plain loops over N, C, H, W and in PyTorch's layouts: slow, and written
-//! from the definitions in `vanc::ir`, so that an engine's layouts cannot hide in it.
+//! Networks in plain loops over N, C, H, W and in PyTorch's layouts: slow, and written from
+//! the definitions in `vanc::ir`, so that a mistake in an engine's layouts cannot be hidden
+//! in them.
 
 use crate::support::AT;
 use std::collections::HashMap;
@@ -7,8 +8,8 @@ use vanc::engines::dropout;
 use vanc::ir::{Form, Gate, Layer, Model, Op, Policy, Pool, Shape, Shortcut, Skip};
 use vanc::tensor::{Batch, Tensor};
 
-/// A run of a model: its tensors by name, and in training the running statistics that
-/// it moves.
+/// A run of a model: its tensors by name, and in training the running statistics that it
+/// updates.
 pub struct Naive<'a> {
     tensors: HashMap<&'a str, &'a [f32]>,
     images: usize,
@@ -29,7 +30,7 @@ impl Maps {
         extent(self.shape)
     }
 
-    /// The element at channel c, row y, column x of image n; 0 outside.
+    /// Element at channel c, row y, column x of image n; 0 outside.
     fn value_at(&self, n: usize, c: usize, y: isize, x: isize) -> f64 {
         let (channels, height, width) = self.extent();
         if y < 0 || x < 0 || y >= height as isize || x >= width as isize {
@@ -63,7 +64,7 @@ struct Filters<'a> {
     padding: usize,
 }
 
-/// Logits of `batch`, and the moved running statistics where `training`.
+/// Computes the logits of `batch`, and the updated running statistics if `training`.
 pub fn run<'a>(
     model: &Model,
     tensors: &'a [Tensor],
@@ -159,7 +160,7 @@ impl Naive<'_> {
         }
     }
 
-    /// The weight of a layer, a Dirac one worked out.
+    /// Weight of a layer; that of a Dirac layer is computed.
     fn weight(&self, layer: &Layer, dirac: bool, kernel: usize) -> Vec<f64> {
         let mut weight = self.tensor(layer, "weight");
         if !dirac {
@@ -380,7 +381,7 @@ impl Naive<'_> {
     }
 }
 
-/// The channel of the i-th element.
+/// Function that gives the channel of the i-th element.
 fn channel_of(shape: Shape) -> impl Fn(usize) -> usize {
     move |i| i / shape.positions() % shape.channels()
 }

@@ -1,11 +1,11 @@
-//! The networks that the suite runs over: every layer, every policy, odd sizes.
+//! Networks that the engine tests run over: every layer, every policy, odd sizes.
 
 type Settings = &'static [(&'static str, &'static str)];
 
 use crate::support::model;
 use vanc::ir::Model;
 
-/// A network in a line: what it is for, its input, its layers, the settings it needs.
+/// A network in a line: its purpose, its input, its layers, the settings it needs.
 pub struct Network {
     pub name: &'static str,
     pub input: &'static str,
@@ -286,7 +286,7 @@ pub const NETWORKS: &[Network] = &[
 ];
 
 impl Network {
-    /// The network, checked.
+    /// Checks the network to a model.
     pub fn model(&self) -> Model {
         model(self.input, self.layers, self.settings)
     }

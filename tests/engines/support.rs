@@ -1,4 +1,4 @@
-//! Models from text, states at no special point, and random batches.
+//! Helpers of the engine tests: models from text, states at no special point, random batches.
 
 use dfdx::tensor::Cpu;
 use rand::{Rng, SeedableRng};
@@ -12,18 +12,18 @@ use vanc::engines::{Engine, StepContext, init};
 use vanc::ir::{Model, Role, Shape};
 use vanc::tensor::{Batch, Tensor};
 
-/// The step that tests ask about.
+/// Context of the step in the tests.
 pub const AT: StepContext = StepContext {
     rate: 0.1,
     seed: 5,
     step: 3,
 };
 
-/// Weights and pixels are multiples of this, and central differences step by it, so
-/// that stepped weights are exact in the f32 that engines exchange.
+/// Spacing of weights and pixels. They are multiples of it, and central differences step by
+/// it, so that stepped weights are exact in the f32 that engines exchange.
 pub const GRID: f32 = 1.0 / 65536.0;
 
-/// A file with the given input (`3, 7, 5`) and layers, and settings as if from flags.
+/// Checks a file with the given input (`3, 7, 5`) and layers, and settings as if from flags.
 pub fn model(input: &str, layers: &str, settings: &[(&str, &str)]) -> Model {
     let text = format!("model m {{ input image({input})\n{layers} }}");
     let mut sources = Sources::new("test.van", text.as_str());
@@ -45,7 +45,7 @@ pub fn model(input: &str, layers: &str, settings: &[(&str, &str)]) -> Model {
     })
 }
 
-/// Numbers in [−1, 1) on the grid.
+/// Generator of numbers in [−1, 1) on the grid.
 pub struct Draw(ChaCha8Rng);
 
 impl Draw {
@@ -62,7 +62,7 @@ impl Draw {
     }
 }
 
-/// A starting state in which nothing is at a special value: weights are on the grid,
+/// Makes a starting state in which nothing has a special value: weights are on the grid,
 /// biases are not 0, α is inside (0, 1), running variances are positive.
 pub fn state(model: &Model, seed: u64) -> Vec<Tensor> {
     let mut draw = Draw::new(seed);
@@ -85,7 +85,7 @@ pub fn state(model: &Model, seed: u64) -> Vec<Tensor> {
     tensors
 }
 
-/// `count` random images with random labels.
+/// Makes `count` random images with random labels.
 pub fn batch(model: &Model, count: usize, seed: u64) -> Batch {
     let mut draw = Draw::new(seed);
     let pixels = count * model.input.elements();
@@ -99,10 +99,10 @@ pub fn batch(model: &Model, count: usize, seed: u64) -> Batch {
     }
 }
 
-/// Makes an engine that trains in f32.
+/// Function that makes an engine that trains in f32.
 pub type Make = fn(&Model, &[Tensor]) -> Box<dyn Engine>;
 
-/// Every engine that this machine can run.
+/// Lists every engine that this machine can run.
 pub fn engines() -> Vec<Make> {
     let mut engines: Vec<Make> = vec![dfdx, cpu];
     if card().is_some() {
@@ -111,7 +111,7 @@ pub fn engines() -> Vec<Make> {
     engines
 }
 
-/// The GPU, where there is one; else says once that it is skipped.
+/// Finds the GPU; without one, says once that its tests are skipped.
 pub fn card() -> Option<&'static Card> {
     static CARD: OnceLock<Option<Card>> = OnceLock::new();
     let find = || match vanc::engines::cuda::usable(None) {
@@ -125,23 +125,23 @@ pub fn card() -> Option<&'static Card> {
     CARD.get_or_init(find).as_ref()
 }
 
-/// The compiled engine on the GPU, in single precision. Only where there is a [`card`].
+/// Makes the compiled engine on the GPU, in single precision. There must be a [`card`].
 pub fn cuda(model: &Model, tensors: &[Tensor]) -> Box<dyn Engine> {
     let card = card().unwrap();
     vanc::engines::cuda::engine(card, Precision::F32, model, tensors).unwrap()
 }
 
-/// The reference engine, as it trains.
+/// Makes the reference engine, as it trains.
 pub fn dfdx(model: &Model, tensors: &[Tensor]) -> Box<dyn Engine> {
     vanc::engines::dfdx::cpu(model, tensors).unwrap()
 }
 
-/// The compiled engine.
+/// Makes the compiled engine.
 pub fn cpu(model: &Model, tensors: &[Tensor]) -> Box<dyn Engine> {
     vanc::engines::cpu::cpu(model, tensors, vanc::engines::cpu::Cpu::here()).unwrap()
 }
 
-/// The reference engine in f64, for central differences.
+/// Makes the reference engine in f64, for central differences.
 pub fn double(model: &Model, tensors: &[Tensor]) -> DfdxEngine<f64, Cpu> {
     DfdxEngine::new("double", Cpu::default(), model, tensors).unwrap()
 }

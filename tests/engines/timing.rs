@@ -1,4 +1,4 @@
-//! How long a step takes: `cargo test --release --test engines -- --ignored --nocapture`.
+//! Timing of a step: `cargo test --release --test engines -- --ignored --nocapture`.
 
 use crate::support::{batch, dfdx};
 use std::time::Instant;

@@ -1,4 +1,5 @@
-//! What a step moves and by how much; states that are saved and loaded; failures.
+//! Tests of training steps: the size of every update, states that are saved and loaded,
+//! failures.
 
 use crate::networks::NETWORKS;
 use crate::support::{AT, Make, batch, cpu, double, engines, model, state};
@@ -7,7 +8,7 @@ use vanc::ir::{Constraint, Every, Model, Role};
 use vanc::schedule::{Multipliers, SkipMultipliers};
 use vanc::tensor::{Batch, Tensor};
 
-/// A network with something of everything that has a state.
+/// Layers of every kind that has a state.
 const EVERYTHING: &str = "
     conv(4, kernel: 3) batch_norm relu
     skip variable { conv(6, kernel: 3, stride: 2) batch_norm relu }
@@ -37,7 +38,7 @@ fn saved(engine: &dyn Engine) -> Vec<(String, Vec<u32>)> {
     bits(&engine.save().unwrap())
 }
 
-/// SGD as `vanc::ir::Sgd` describes it, on one tensor.
+/// Applies SGD, as `vanc::ir::Sgd` describes it, to one tensor.
 fn sgd_step(w: &mut [f64], v: &mut [f64], g: &[f32], nesterov: bool, decay: f64, momentum: f64) {
     for ((w, v), &g) in w.iter_mut().zip(v).zip(g) {
         let g = f64::from(g) + decay * *w;
@@ -262,7 +263,7 @@ fn dropout_is_the_steps_own_and_not_in_evaluation() {
     }
 }
 
-/// `everything` with one tensor spoilt, and where that shows first.
+/// Spoils one tensor of `everything`, and finds where that shows first.
 fn first_bad(single: Make, name: &str, value: f32) -> Option<String> {
     let model = everything(EPOCH);
     let mut tensors = state(&model, 2);

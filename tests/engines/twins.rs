@@ -1,4 +1,4 @@
-//! The compiled engine against the reference, on every network.
+//! Tests of the compiled engine against the reference, on every network.
 
 use crate::networks::NETWORKS;
 use crate::support::{AT, batch, cpu, dfdx, double, state};

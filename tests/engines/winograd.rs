@@ -1,4 +1,4 @@
-//! The switch between Winograd's method and the definition.
+//! Tests of the switch between Winograd's method and the definition.
 
 use crate::support::{AT, batch, cpu, dfdx, model, state};
 use vanc::engines::Engine;
@@ -9,7 +9,7 @@ use vanc::plan::Purpose;
 const LAYERS: &str = "conv(20, kernel: 3, stride: 1) relu \
                       conv(36, kernel: 3, stride: 2) relu conv(20, kernel: 3) linear(3)";
 
-/// Every gradient, one after another.
+/// Computes every gradient, one after another.
 fn gradients(engine: &mut dyn Engine, model: &Model) -> Vec<Vec<f32>> {
     let (_, tensors) = engine.gradients(&batch(model, 3, 17), AT).unwrap();
     tensors.into_iter().map(|tensor| tensor.data).collect()

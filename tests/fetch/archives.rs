@@ -1,4 +1,5 @@
-//! Archives: what is taken out of good ones, and what bad ones cannot do.
+//! Tests of archives: the files that are taken out of good ones, and the harm that bad ones
+//! cannot do.
 
 use crate::server::{bytes, fetch_files, good, names, options, sum};
 use flate2::Compression;
@@ -11,7 +12,7 @@ use tempfile::tempdir;
 use vanc::error::Error;
 use vanc::fetch::{File, Member};
 
-/// Two wanted files.
+/// The two wanted files.
 const MEMBERS: [Member; 2] = [
     Member {
         path: "dots/a.bin",
@@ -31,14 +32,14 @@ impl Tar {
         Tar(Builder::new(Vec::new()))
     }
 
-    /// With both wanted files.
+    /// Starts an archive with both wanted files.
     fn whole() -> Self {
         Tar::new()
             .file("dots/a.bin", &bytes(1000))
             .file("./dots/b.bin", &[7; 20])
     }
 
-    /// The path is written as it is: the crate would refuse some.
+    /// Adds an entry. The path is written as it is: the crate would refuse some.
     fn entry(mut self, kind: EntryType, path: &str, link: &str, body: &[u8]) -> Self {
         let mut header = Header::new_gnu();
         header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
@@ -83,7 +84,7 @@ fn fetch(archive: &[u8], dir: &Path) -> Result<Vec<String>, Error> {
     )
 }
 
-/// What is said of an archive that must not do anything beside.
+/// Message about an archive that must be refused without side effects.
 fn refused(archive: &[u8]) -> String {
     let dir = tempdir().unwrap();
     let error = fetch(archive, dir.path()).unwrap_err();

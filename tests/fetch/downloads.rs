@@ -1,4 +1,4 @@
-//! One file from mirrors of every kind.
+//! Tests of downloading one file from mirrors of every kind.
 
 use crate::server::{
     Server, bytes, fetch_files, fetch_from, good, names, options, redirect, send, serve,
@@ -12,7 +12,7 @@ use vanc::fetch::{Dataset, Event, File, Options, fetch};
 
 const SIZE: usize = 300_000;
 
-/// An address where nobody listens.
+/// URL where nobody listens.
 const NOBODY: &str = "http://127.0.0.1:1";
 
 #[test]

@@ -1,4 +1,5 @@
-//! Fetching from servers on loopback that do what servers do: cut, stall, lie, redirect.
+//! Tests of fetching from servers on loopback that do what servers do: cut, stall, lie,
+//! redirect.
 
 mod archives;
 mod downloads;

@@ -1,4 +1,4 @@
-//! `vanc data` itself.
+//! Tests of `vanc data` itself.
 
 use crate::server::{Server, bytes, good, names, send, serve, status};
 use std::fs;
@@ -7,10 +7,10 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::{TempDir, tempdir};
 
-/// The length of the first file of MNIST.
+/// Length of the first file of MNIST in bytes.
 const FIRST: usize = 9_912_422;
 
-/// `vanc data`, with nothing from outside that could change it.
+/// Makes a `vanc data` command that no outside setting can change.
 fn vanc(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vanc"));
     let proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
@@ -39,7 +39,7 @@ fn failure(output: &Output, code: i32) -> String {
     text(&output.stderr)
 }
 
-/// A folder with files of CIFAR-100's names and lengths.
+/// Makes a folder with files of CIFAR-100's names and lengths.
 fn cifar100() -> TempDir {
     let data = tempdir().unwrap();
     let dir = data.path().join("cifar-100-binary");
@@ -155,8 +155,8 @@ fn the_platforms_folder_is_used_where_none_is_named() {
     assert!(folder.ends_with("data"), "{folder}");
 }
 
-/// CIFAR-10 of one image a file, in the platform's folder, is what `train` reads; where it
-/// is missing, `train` says how to fetch it.
+/// A CIFAR-10 of one image a file, in the platform's folder, is read by `train`; if it is
+/// missing, `train` says how to fetch it.
 #[cfg(target_os = "linux")]
 #[test]
 fn training_looks_where_fetching_puts() {
@@ -240,7 +240,7 @@ fn wrong_flags_are_explained() {
     assert!(!data.path().join("mnist").exists());
 }
 
-/// A proxy is asked to connect, unless the host is one to be reached without it.
+/// A proxy is asked to connect, unless the host is to be reached without it.
 #[test]
 fn proxies_are_asked() {
     let data = tempdir().unwrap();
@@ -300,7 +300,7 @@ fn proxies_are_asked() {
     assert!(said.contains("HTTP_PROXY is \"gopher://proxy\""), "{said}");
 }
 
-/// Waits for the program to have `length` bytes of MNIST's first file.
+/// Waits until the program has `length` bytes of MNIST's first file.
 fn wait_for(part: &Path, length: u64) {
     let begun = Instant::now();
     while fs::metadata(part).map_or(0, |m| m.len()) < length {

@@ -1,4 +1,4 @@
-//! A server that answers as a test says, and files to be fetched from it.
+//! A server that answers as a test says, and files to fetch from it.
 
 use sha2::{Digest, Sha256};
 use std::io::{BufRead, BufReader, Write};
@@ -9,14 +9,14 @@ use std::time::Duration;
 use vanc::error::Error;
 use vanc::fetch::{Dataset, Event, File, Options, fetch};
 
-/// What a server was asked.
+/// A request that a server received.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// `GET /file HTTP/1.1`
+    /// First line: `GET /file HTTP/1.1`.
     pub line: String,
-    /// Which of its requests this is, from 0.
+    /// Number of the request, from 0.
     pub number: usize,
-    /// N of `Range: bytes=N-`.
+    /// N in `Range: bytes=N-`.
     pub from: Option<usize>,
 }
 
@@ -26,7 +26,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Answers every request by `answer`, on a thread a connection, until the tests end.
+    /// Starts a server that answers every request by `answer`, on a thread a connection,
+    /// until the tests end.
     pub fn start(answer: impl Fn(&Request, &mut TcpStream) + Send + Sync + 'static) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -50,14 +51,14 @@ impl Server {
         self.asked.lock().unwrap().clone()
     }
 
-    /// The starts that were asked for, in order.
+    /// Start positions that were asked for, in order.
     pub fn starts(&self) -> Vec<usize> {
         let asked = self.asked();
         asked.iter().map(|r| r.from.unwrap_or(0)).collect()
     }
 }
 
-/// The head of a request.
+/// Reads the head of a request.
 fn read(stream: &TcpStream, log: &Mutex<Vec<Request>>) -> Option<Request> {
     let mut lines = BufReader::new(stream).lines();
     let line = lines.next()?.ok()?;
@@ -78,7 +79,7 @@ fn read(stream: &TcpStream, log: &Mutex<Vec<Request>>) -> Option<Request> {
     Some(request)
 }
 
-/// Writes; a client that has gone is nobody's fault.
+/// Writes `bytes`; that a client has gone is no error.
 pub fn send(stream: &mut TcpStream, bytes: &[u8]) {
     let _ = stream.write_all(bytes).and_then(|()| stream.flush());
 }
@@ -92,7 +93,7 @@ pub fn redirect(stream: &mut TcpStream, to: &str) {
     status(stream, &format!("302 Found\r\nLocation: {to}"));
 }
 
-/// Sends `body` as it was asked for, but no more than `most` bytes of it.
+/// Sends `body` as it was asked for, but at most `most` bytes of it.
 pub fn serve(request: &Request, stream: &mut TcpStream, body: &[u8], most: usize) {
     let (head, rest) = match request.from {
         Some(from) if from < body.len() => {
@@ -109,7 +110,7 @@ pub fn serve(request: &Request, stream: &mut TcpStream, body: &[u8], most: usize
     send(stream, &rest[..most.min(length)]);
 }
 
-/// Sends all of `body` whatever was asked for, but no more than `most` bytes of it.
+/// Sends `body` from its start, whatever was asked for, but at most `most` bytes of it.
 pub fn serve_from_start(stream: &mut TcpStream, body: &[u8], most: usize) {
     let request = Request {
         line: String::new(),
@@ -119,13 +120,13 @@ pub fn serve_from_start(stream: &mut TcpStream, body: &[u8], most: usize) {
     serve(&request, stream, body, most);
 }
 
-/// A server of one file that does nothing wrong.
+/// Starts a server of one file that does nothing wrong.
 pub fn good(body: &[u8]) -> Server {
     let body = body.to_vec();
     Server::start(move |request, stream| serve(request, stream, &body, usize::MAX))
 }
 
-/// Bytes that no two places of are alike.
+/// Makes bytes among which no two places are alike.
 pub fn bytes(length: usize) -> Vec<u8> {
     let words = (0..length.div_ceil(4) as u32).map(|i| i.wrapping_mul(2_654_435_761));
     let mut bytes: Vec<u8> = words.flat_map(u32::to_be_bytes).collect();
@@ -140,7 +141,7 @@ pub fn sum(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// Impatient, so that the tests are not slow.
+/// Impatient options, so that the tests are not slow.
 pub fn options() -> Options {
     Options {
         stall: Duration::from_millis(300),
@@ -149,7 +150,7 @@ pub fn options() -> Options {
     }
 }
 
-/// Fetches `body` as the file `dots.bin` into `dir`; gives the troubles on the way.
+/// Fetches `body` as the file `dots.bin` into `dir`; returns the troubles on the way.
 pub fn fetch_from(mirrors: &[&str], body: &[u8], dir: &Path) -> Result<Vec<String>, Error> {
     let sum = sum(body);
     let files = [File {
@@ -183,7 +184,7 @@ pub fn fetch_files(
     Ok(troubles.into_inner().unwrap())
 }
 
-/// The names in `dir`, sorted.
+/// Lists the names in `dir`, sorted.
 pub fn names(dir: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(dir).unwrap();
     let names = entries.map(|e| e.unwrap().file_name().into_string().unwrap());

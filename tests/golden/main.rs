@@ -1,4 +1,4 @@
-//! Training gives the bits that it gave when `hashes.txt` was written.
+//! Test that training gives the bits that it gave when `hashes.txt` was written.
 //!
 //! Each line of `hashes.txt` is one training of twenty steps: a file, a policy, an engine
 //! with its instruction set, and the hash of all losses and of the tensors at the end. A
@@ -109,7 +109,7 @@ fn cases(engine: &'static str, isa: &'static str) -> Vec<Case> {
     cases
 }
 
-/// Trains twenty steps in `folder` and hashes what came out.
+/// Trains twenty steps in `folder` and hashes the result.
 fn train(case: &Case, folder: &Path) -> String {
     let run = folder.join(case.name().replace([' ', '(', ')', ':'], "_"));
     let mut command = Command::new(env!("CARGO_BIN_EXE_vanc"));
@@ -165,7 +165,7 @@ fn hashes_file() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/hashes.txt")
 }
 
-/// The lines of `hashes.txt`, by the name of the case.
+/// Reads the lines of `hashes.txt`, by the name of the case.
 fn committed() -> BTreeMap<String, String> {
     let text = std::fs::read_to_string(hashes_file()).unwrap_or_default();
     let lines = text.lines().filter_map(|line| line.split_once(": "));
@@ -174,7 +174,7 @@ fn committed() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The hash of every case, computed on as many threads as there are processors.
+/// Computes the hash of every case, on as many threads as there are processors.
 fn computed(cases: Vec<Case>) -> BTreeMap<String, String> {
     let folder = tempfile::tempdir().expect("a folder");
     let cases = Mutex::new(cases.into_iter());

@@ -20,7 +20,7 @@ fn chromium() -> Option<PathBuf> {
     found.into_iter().find(|path| path.is_file())
 }
 
-/// The document that the browser makes of `page` in a window so wide, and what it says.
+/// Opens `page` in a window of this width; returns the browser's document, and its messages.
 fn open(chromium: &Path, page: &Path, width: u32) -> (String, String) {
     let profile = tempfile::tempdir().expect("a folder");
     let output = Command::new(chromium)
@@ -107,8 +107,8 @@ fn pages_open_without_errors_and_fit_a_phone() {
     }
 }
 
-/// The page with a script, which it does not allow itself, that tells the widths of the
-/// window, of the page and of the narrowest figure.
+/// Adds a script, which the page itself does not allow, that tells the widths of the window,
+/// of the page and of the narrowest figure.
 fn with_a_measure(html: &str) -> String {
     let script = "<script>
         const widths = [...document.querySelectorAll('figure svg')].map(

@@ -1,4 +1,4 @@
-//! `vanc report` and `vanc watch`: pages and curves of real runs.
+//! Tests of `vanc report` and `vanc watch`: pages and curves of real runs.
 
 mod page;
 mod support;

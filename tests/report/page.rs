@@ -1,9 +1,10 @@
-//! The page and the figures: what is in them, and what stops them.
+//! Tests of the page and the figures: their contents, and the inputs that stop them.
 
 use crate::support::{COMPLAINT, copy, fail, run, succeed, sweep};
 use std::path::Path;
 
-/// The page of the sweep or run in `dir`, and the folder of its figures.
+/// Writes the page of the sweep or run in `dir`; returns its text, and the folder of its
+/// figures.
 fn report(dir: &Path) -> (String, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().join("page.html");
@@ -66,7 +67,7 @@ fn a_sweep_becomes_figures_and_tables() {
     }
 }
 
-/// The mean and deviation in a table are those of the runs.
+/// Mean and deviation in a table are those of the runs.
 #[test]
 fn tables_hold_means_and_deviations() {
     let results = std::fs::read_to_string(sweep().join("results.jsonl")).expect("results");
@@ -165,28 +166,28 @@ fn a_run_alone_becomes_its_curves() {
 #[test]
 fn what_cannot_be_reported_says_so() {
     let folder = tempfile::tempdir().expect("a folder");
-    let at = |name: &str| folder.path().join(name);
+    let path = |name: &str| folder.path().join(name);
     let says = |dir: &Path, part: &str| {
         let said = fail(&["report".as_ref(), dir.as_os_str()]);
         assert!(said.contains(part), "{part}: {said}");
     };
-    says(&at("absent"), "is not there");
+    says(&path("absent"), "is not there");
     says(folder.path(), "neither a sweep nor a run");
-    std::fs::write(at("file"), "").expect("written");
-    says(&at("file"), "is no folder");
-    std::fs::create_dir(at("s")).expect("made");
-    std::fs::write(at("s/sweep.json"), "{").expect("written");
-    says(&at("s"), "sweep.json is damaged");
+    std::fs::write(path("file"), "").expect("written");
+    says(&path("file"), "is no folder");
+    std::fs::create_dir(path("s")).expect("made");
+    std::fs::write(path("s/sweep.json"), "{").expect("written");
+    says(&path("s"), "sweep.json is damaged");
     let settings = r#"{"version": 9, "file": "x.van", "axes": [], "seeds": [0], "options": {}}"#;
-    std::fs::write(at("s/sweep.json"), settings).expect("written");
-    says(&at("s"), "version 9");
-    std::fs::write(at("s/sweep.json"), settings.replace('9', "1")).expect("written");
-    says(&at("s"), "results.jsonl is not there yet");
-    std::fs::write(at("s/results.jsonl"), "nonsense\n").expect("written");
-    says(&at("s"), "damaged in line 1");
-    std::fs::create_dir(at("r")).expect("made");
-    std::fs::write(at("r/metrics.jsonl"), "{\"split\"").expect("written");
-    says(&at("r"), "has ended no epoch yet");
+    std::fs::write(path("s/sweep.json"), settings).expect("written");
+    says(&path("s"), "version 9");
+    std::fs::write(path("s/sweep.json"), settings.replace('9', "1")).expect("written");
+    says(&path("s"), "results.jsonl is not there yet");
+    std::fs::write(path("s/results.jsonl"), "nonsense\n").expect("written");
+    says(&path("s"), "damaged in line 1");
+    std::fs::create_dir(path("r")).expect("made");
+    std::fs::write(path("r/metrics.jsonl"), "{\"split\"").expect("written");
+    says(&path("r"), "has ended no epoch yet");
     let out = [
         "report".as_ref(),
         sweep().as_os_str(),

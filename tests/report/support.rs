@@ -1,4 +1,4 @@
-//! A sweep of tiny networks, made once.
+//! Helpers of the report tests: a sweep of tiny networks, made once.
 
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ train {
 }
 ";
 
-/// What the failed run said.
+/// Error message of the failed run.
 pub const COMPLAINT: &str = "the loss is NaN in step 12, <b>sadly</b>";
 
 /// Runs the program.
@@ -38,7 +38,7 @@ pub fn vanc<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Output {
         .expect("the program starts")
 }
 
-/// The output of a run that must succeed.
+/// Output of a run that must succeed.
 pub fn succeed<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> String {
     let output = vanc(args);
     let error = String::from_utf8_lossy(&output.stderr);
@@ -46,15 +46,15 @@ pub fn succeed<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// What a run that must fail says.
+/// Standard error of a run that must fail.
 pub fn fail<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> String {
     let output = vanc(args);
     assert_eq!(output.status.code(), Some(1));
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// The folder of a sweep of `n` and `policy` with two seeds. Of its eight runs the last
-/// but one failed and the last is missing.
+/// Folder of a sweep of `n` and `policy` with two seeds. Of its eight runs, the last but one
+/// failed and the last is missing.
 pub fn sweep() -> &'static Path {
     static SWEEP: OnceLock<TempDir> = OnceLock::new();
     SWEEP
@@ -66,7 +66,7 @@ pub fn sweep() -> &'static Path {
         .path()
 }
 
-/// A copy of the sweep that a test may change.
+/// Makes a copy of the sweep, which a test may change.
 pub fn copy() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     copy_into(sweep(), folder.path());
@@ -86,12 +86,12 @@ fn copy_into(from: &Path, to: &Path) {
     }
 }
 
-/// The folder of a run of the sweep.
+/// Folder of a run of the sweep.
 pub fn run(sweep: &Path, n: &str, policy: &str, seed: u64) -> PathBuf {
     sweep.join(format!("runs/n={n},policy={policy},seed={seed}"))
 }
 
-/// Does the sweep, and then has it that the last two of its runs did not end well.
+/// Makes the sweep, and changes it so that its last two runs have not ended well.
 fn make(dir: &Path) {
     let file = dir.join("tiny.van");
     std::fs::write(&file, SOURCE).expect("written");

@@ -1,4 +1,4 @@
-//! One picture of a run, as `vanc watch` prints it into a pipe.
+//! Tests of the single picture of a run that `vanc watch` prints into a pipe.
 
 use crate::support::{copy, fail, run, succeed, sweep};
 use std::path::Path;
@@ -45,7 +45,7 @@ fn a_run_whose_process_is_gone_is_shown_as_stopped() {
     assert!(watch(&dir).contains("no curves"));
 }
 
-/// The lock is what tells that a process is training.
+/// A locked run folder means that a process is training.
 #[test]
 fn a_run_under_way_is_shown_as_training() {
     let copy = copy();

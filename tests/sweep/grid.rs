@@ -1,4 +1,4 @@
-//! What is run, what is not, and what comes of it.
+//! Tests of sweeps: which runs are made, which are not, and their results.
 
 use super::{Scratch, runs, sessions, text};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ const GRID: [&str; 6] = [
     "2",
 ];
 
-/// `GRID` and other flags.
+/// Appends other flags to `GRID`.
 fn grid<'a>(flags: &[&'a str]) -> Vec<&'a str> {
     [&GRID, flags].concat()
 }
@@ -182,7 +182,7 @@ fn shards_make_the_whole_in_any_order() {
     assert_eq!(place.results("parts"), place.results("whole"));
 }
 
-/// Two sweeps that have runs in common share them out between themselves.
+/// Two sweeps that have runs in common divide them between themselves.
 #[test]
 fn shards_that_overlap_do_no_run_twice() {
     let place = Scratch::new();

@@ -1,4 +1,4 @@
-//! Sweeps that are ended by signals, at any moment, and started again.
+//! Tests of sweeps that are ended by signals, at any moment, and started again.
 
 use super::{Scratch, text};
 use std::os::unix::process::CommandExt;
@@ -46,8 +46,8 @@ fn wait_for_a_run(place: &Scratch, sweep: &str) {
 }
 
 /// Kills a sweep with these flags `kills` times, the parent alone and the whole group by
-/// turns, each after up to twice its share of the time that all of it takes, and
-/// compares the table in the end with that of one that was left alone.
+/// turns, each after up to twice its share of the time that the whole sweep takes; then
+/// compares the final table with that of an undisturbed sweep.
 fn killed(flags: &[&str], kills: u32) {
     let place = Scratch::new();
     let begun = Instant::now();
@@ -87,7 +87,7 @@ fn killing_a_sweep_changes_nothing() {
     );
 }
 
-/// `cargo test --release --test sweep -- --ignored`
+/// Run by `cargo test --release --test sweep -- --ignored`.
 #[test]
 #[ignore = "takes minutes"]
 fn killing_a_sweep_of_sixty_runs_five_times_changes_nothing() {
@@ -104,7 +104,7 @@ fn killing_a_sweep_of_sixty_runs_five_times_changes_nothing() {
     }
 }
 
-/// Children of a sweep that was killed alone save and end; the next start waits for them.
+/// Children of a parent that was killed alone save and end; the next start waits for them.
 #[test]
 fn no_child_outlives_its_sweep_for_long() {
     let place = Scratch::new();
@@ -185,7 +185,7 @@ fn a_second_sweep_in_the_folder_is_refused() {
     assert_eq!(child.wait().unwrap().code(), Some(143));
 }
 
-/// As after a lack of memory: one run is killed, the others go on.
+/// One run is killed, as after a lack of memory; the others go on.
 #[test]
 fn a_child_that_is_killed_is_one_failure() {
     let place = Scratch::new();

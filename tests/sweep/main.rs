@@ -1,4 +1,4 @@
-//! `vanc sweep`, as it is typed: grids, failures, shards, scripts, and kills.
+//! Tests of `vanc sweep` as it is typed: grids, failures, shards, scripts, and kills.
 
 mod grid;
 #[cfg(unix)]
@@ -29,7 +29,7 @@ train {
 }
 ";
 
-/// A folder with the file, and sweeps in it.
+/// A folder with the file and its sweeps.
 struct Scratch(TempDir);
 
 impl Scratch {
@@ -57,7 +57,7 @@ impl Scratch {
         self.command(args).output().unwrap()
     }
 
-    /// What a sweep that must end well prints.
+    /// Output of a sweep that must end well.
     fn succeed(&self, args: &[&str]) -> String {
         let output = self.run(args);
         let said = text(&output.stdout);
@@ -65,7 +65,7 @@ impl Scratch {
         said
     }
 
-    /// The message of a sweep that must end with exit code 1.
+    /// Message of a sweep that must end with exit code 1.
     fn fail(&self, args: &[&str]) -> String {
         let output = self.run(args);
         assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
@@ -81,7 +81,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The names of the runs that are there.
+/// Lists the names of the runs in a sweep's folder.
 fn runs(sweep: &Path) -> Vec<String> {
     let Ok(folder) = std::fs::read_dir(sweep.join("runs")) else {
         return Vec::new();
@@ -92,7 +92,7 @@ fn runs(sweep: &Path) -> Vec<String> {
     names
 }
 
-/// How often each run was begun or resumed.
+/// Counts how often runs were begun or resumed.
 fn sessions(sweep: &Path) -> usize {
     let logs = runs(sweep).into_iter().map(|run| {
         let log = sweep.join("runs").join(run).join("log.txt");

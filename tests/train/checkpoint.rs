@@ -1,4 +1,4 @@
-//! Checkpoint files, whole and damaged.
+//! Tests of checkpoint files, whole and damaged.
 
 use crate::support::{Setup, best, last, train};
 use tempfile::tempdir;

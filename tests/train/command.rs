@@ -1,4 +1,4 @@
-//! `vanc train` and `vanc eval` as a whole, with the reference engine.
+//! Tests of `vanc train` and `vanc eval` as a whole, with the reference engine.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,9 +33,9 @@ train {
 }
 ";
 
-/// The model of `SOURCE` under the params and settings of `options`.
+/// Checks `SOURCE` under the params and settings of `options`.
 fn model(source: &str, options: &Options) -> Model {
-    let of = |target, flags: &[(String, String)]| -> Vec<Override> {
+    let overrides_of = |target, flags: &[(String, String)]| -> Vec<Override> {
         let flags = flags.iter().cloned();
         flags
             .map(|(name, value)| Override {
@@ -45,8 +45,11 @@ fn model(source: &str, options: &Options) -> Model {
             })
             .collect()
     };
-    let mut overrides = of(OverrideTarget::Param, &options.overrides.params);
-    overrides.extend(of(OverrideTarget::Setting, &options.overrides.settings));
+    let mut overrides = overrides_of(OverrideTarget::Param, &options.overrides.params);
+    overrides.extend(overrides_of(
+        OverrideTarget::Setting,
+        &options.overrides.settings,
+    ));
     check::check(&mut Sources::new("small.van", source), &overrides, true).unwrap()
 }
 
@@ -80,7 +83,7 @@ fn evaluation(target: PathBuf) -> eval::Options {
     }
 }
 
-/// Tensors and log without seconds.
+/// Checkpoint and log of a run, without seconds.
 fn outcome(dir: &Path) -> (Checkpoint, Vec<String>) {
     (crate::support::last(dir), crate::support::log(dir))
 }

@@ -1,4 +1,4 @@
-//! Losses and weights that are not finite.
+//! Tests of losses and weights that are not finite.
 
 use crate::support::{Faults, Setup, last, train};
 use std::time::Duration;

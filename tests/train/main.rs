@@ -1,5 +1,5 @@
-//! The loop and what it leaves behind, over a small engine of the tests' own, so that
-//! what is found here is the loop's.
+//! Tests of the training loop and its files, over a small engine of the tests' own, so that
+//! any failure is the loop's.
 
 mod checkpoint;
 mod command;

@@ -1,18 +1,18 @@
-//! Run folders that version 0.1.0 left after ten of sixteen steps: they evaluate to what
-//! that version said and, resumed, end with its tensors bit for bit.
+//! Tests of run folders that version 0.1.0 left after ten of sixteen steps: they evaluate to
+//! what that version said and, resumed, end with its tensors bit for bit.
 
 use safetensors::SafeTensors;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
-/// A copy of one of the folders.
+/// A copy of one of these folders.
 struct Run {
     dir: TempDir,
     name: &'static str,
 }
 
-/// The files of 0.1.0's run of the network `name`.
+/// Path of 0.1.0's run of the network `name`.
 fn fixture(name: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     root.join("tests/train/runs_of_0_1").join(name)
@@ -36,7 +36,7 @@ impl Run {
         Run { dir, name }
     }
 
-    /// Runs the program beside the copy, with the arithmetic that every processor has.
+    /// Runs the program beside the copy, with the instruction set that every processor has.
     fn vanc(&self, args: &[&str]) -> Output {
         let output = Command::new(env!("CARGO_BIN_EXE_vanc"))
             .args(args)

@@ -1,4 +1,4 @@
-//! The program itself, ended by signals and resumed.
+//! Tests of the program, ended by signals and resumed.
 
 use crate::support::{best, last, log};
 use std::path::Path;
@@ -27,7 +27,7 @@ train {
 }
 ";
 
-/// A folder with the file, and the runs in it.
+/// A folder with the file and its runs.
 struct Scratch(TempDir);
 
 impl Scratch {
@@ -41,7 +41,7 @@ impl Scratch {
         self.0.path()
     }
 
-    /// Starts the program on a run that saves and logs often, resuming it if it is there.
+    /// Starts the program on a run that saves and logs often; resumes it if it exists.
     fn start(&self, run: &str) -> Child {
         Command::new(env!("CARGO_BIN_EXE_vanc"))
             .args(["train", "killed.van", "--resume", "--log-every", "3"])
@@ -101,8 +101,8 @@ fn runs_are_numbered_and_the_newest_is_resumed() {
     assert_eq!(steps("killed-3"), 1);
 }
 
-/// Kills a run `kills` times, each after up to a share of the time that all of it takes,
-/// and compares its end with that of one that was left alone.
+/// Kills a run `kills` times, each after up to a share of the time that the whole run takes,
+/// and compares its end with that of an undisturbed run.
 fn killed_runs(runs: usize, kills: u32) {
     let place = Scratch::new();
     let begun = Instant::now();
@@ -131,8 +131,8 @@ fn killed_runs(runs: usize, kills: u32) {
     }
 }
 
-/// Whether the event file has the points of the log and no other: then it is left as it is
-/// where it is made to agree with the log.
+/// Asserts that the event file has exactly the points of the log, so that the program would
+/// leave it as it is.
 fn assert_events_agree(dir: &Path) {
     let lines = metrics::read(&run_folder::metrics(dir)).unwrap();
     let before = std::fs::read(tensorboard::path(dir)).unwrap();
@@ -145,7 +145,7 @@ fn killing_it_changes_nothing() {
     killed_runs(3, 3);
 }
 
-/// `cargo test --test train -- --ignored`
+/// Run by `cargo test --test train -- --ignored`.
 #[test]
 #[ignore = "takes a minute"]
 fn killing_it_at_many_moments_changes_nothing() {

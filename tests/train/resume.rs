@@ -1,4 +1,4 @@
-//! An interrupted and resumed run against one that was not.
+//! Tests of an interrupted and resumed run against an undisturbed one.
 
 use crate::support::{EPOCH_STEPS, Faults, Setup, best, last, log, train};
 use std::path::Path;
@@ -8,7 +8,7 @@ use vanc::train::metrics::{self, Line, Split};
 use vanc::train::run_folder;
 use vanc::train::session::Ending;
 
-/// Three epochs, undisturbed.
+/// Trains three epochs undisturbed.
 fn whole() -> TempDir {
     let dir = tempdir().unwrap();
     assert_eq!(
@@ -24,7 +24,7 @@ fn assert_same(dir: &Path, whole: &Path, when: &str) {
     assert_eq!(best(dir), best(whole), "best, {when}");
 }
 
-/// A line that a killed process began.
+/// Appends a line that a killed process has begun.
 fn tear_log(dir: &Path) {
     let path = run_folder::metrics(dir);
     let mut text = std::fs::read(&path).unwrap();

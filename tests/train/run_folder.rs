@@ -1,4 +1,4 @@
-//! Which folder a run gets, and what is refused.
+//! Tests of the choice of a run folder, and of folders that are refused.
 
 use crate::support::{Setup, begin, last, train};
 use std::fs;

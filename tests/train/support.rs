@@ -21,25 +21,26 @@ const SIDE: usize = 4;
 const FEATURES: usize = SIDE * SIDE;
 const SEED: u64 = 9;
 
-/// How the engine misbehaves.
+/// Ways in which the engine misbehaves.
 #[derive(Clone, Copy, Default)]
 pub struct Faults {
-    /// The step that ends in an error, as if the process died in it.
+    /// Step that ends in an error, as if the process died in it.
     pub dies_at: Option<u64>,
-    /// The step whose loss is NaN.
+    /// Step whose loss is NaN.
     pub nan_at: Option<u64>,
-    /// The step after which a weight is infinite though the loss was not.
+    /// Step after which a weight is infinite though the loss was not.
     pub overflows_at: Option<u64>,
     /// Whether evaluation gives NaN.
     pub nan_in_test: bool,
-    /// The step during which a signal comes.
+    /// Step during which a signal comes.
     pub signal_at: Option<u64>,
-    /// The batch, counted over all evaluations, during whose test a signal comes.
+    /// Batch, counted over all evaluations, during whose test a signal comes.
     pub signal_in_test: Option<usize>,
 }
 
-/// `logits = W·(x·(2 − α)) + b`, with dropout-like noise from (seed, step), momentum on
-/// W and b, and α moved at the end of an epoch by the mean of its gradients.
+/// Engine that computes `logits = W·(x·(2 − α)) + b`, with dropout-like noise from (seed,
+/// step), momentum on W and b, and α moved at the end of an epoch by the mean of its
+/// gradients.
 pub struct Softmax {
     weight: Tensor,
     bias: Tensor,
@@ -214,7 +215,7 @@ impl Engine for Softmax {
     }
 }
 
-/// 23 training and 11 test images whose class shows in their rows.
+/// Makes 23 training and 11 test images whose class shows in their rows.
 pub fn dataset() -> Dataset {
     let split = |images: usize, salt: usize| {
         let labels: Vec<u32> = (0..images).map(|i| (i % CLASSES) as u32).collect();
@@ -239,7 +240,7 @@ pub fn dataset() -> Dataset {
     }
 }
 
-/// What a test varies of a run.
+/// Settings of a run that tests vary.
 #[derive(Clone, Copy)]
 pub struct Setup {
     pub epochs: u64,
@@ -261,10 +262,10 @@ impl Default for Setup {
     }
 }
 
-/// Steps in an epoch: 23 images in batches of 5, the last of 3.
+/// Number of steps in an epoch: 23 images in batches of 5, the last of 3.
 pub const EPOCH_STEPS: u64 = 5;
 
-/// Runs in `dir`, from its last checkpoint if it has one.
+/// Trains in `dir`, from its last checkpoint if it has one.
 pub fn train(dir: &Path, setup: Setup) -> Result<Ending> {
     let stop = Stop::default();
     let dataset = dataset();
@@ -314,12 +315,12 @@ fn meta(dataset: &Dataset) -> Meta {
     }
 }
 
-/// The last checkpoint without what depends on the clock.
+/// Last checkpoint, without what depends on the clock.
 pub fn last(dir: &Path) -> Checkpoint {
     timeless(&run_folder::last(dir))
 }
 
-/// The best checkpoint without what depends on the clock.
+/// Best checkpoint, without what depends on the clock.
 pub fn best(dir: &Path) -> Checkpoint {
     timeless(&run_folder::best(dir))
 }
@@ -331,7 +332,7 @@ fn timeless(path: &Path) -> Checkpoint {
     checkpoint
 }
 
-/// The log, without seconds, line by line as written.
+/// Log, without seconds, line by line as written.
 pub fn log(dir: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(run_folder::metrics(dir)).unwrap();
     assert!(text.is_empty() || text.ends_with('\n'));

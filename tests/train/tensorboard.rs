@@ -1,4 +1,4 @@
-//! Event files, read back by TensorBoard.
+//! Tests of event files, read back by TensorBoard.
 
 #[path = "../needs/mod.rs"]
 mod needs;
@@ -41,7 +41,7 @@ fn train(dir: &Path, flags: &[&str]) -> Output {
     output
 }
 
-/// A Python that has TensorBoard: `VANC_PYTHON`, else `python3`.
+/// Finds a Python that has TensorBoard: `VANC_PYTHON`, else `python3`.
 fn python() -> Option<String> {
     let python = std::env::var("VANC_PYTHON").unwrap_or("python3".into());
     let has_it = Command::new(&python)
@@ -62,7 +62,7 @@ fn read(python: &str, run: &Path) -> Scalars {
     serde_json::from_value(json["scalars"].clone()).unwrap()
 }
 
-/// What the log says.
+/// Scalars that the log contains.
 fn expected(lines: &[Line]) -> Scalars {
     let curve = |split: Split, value: &dyn Fn(&Line) -> Option<f64>| {
         let lines = lines.iter().filter(|line| line.split == split);

@@ -1,4 +1,4 @@
-//! Starting weights from files.
+//! Tests of starting weights from files.
 
 use safetensors::tensor::{Dtype, TensorView};
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use vanc::span::Span;
 use vanc::tensor::Tensor;
 use vanc::train::weights;
 
-/// `skip variable { fc: linear(2, bias: true) ; norm: batch_norm }` over 1×1×2 images.
+/// Checks `skip variable { fc: linear(2, bias: true) ; norm: batch_norm }` over 1×1×2 images.
 fn model() -> Model {
     let flat = Shape::Flat(2);
     let layer = |path: &str, op: Op| Layer {
@@ -61,7 +61,7 @@ fn initial() -> Vec<Tensor> {
         .collect()
 }
 
-/// A file of (name, kind, shape, bytes).
+/// Writes a file of (name, kind, shape, bytes).
 fn file(tensors: &[(&str, Dtype, Vec<usize>, Vec<u8>)]) -> (TempDir, PathBuf) {
     let dir = tempdir().unwrap();
     let path = dir.path().join("w.safetensors");
@@ -127,12 +127,12 @@ fn state_that_is_no_weight_may_be_missing() {
 fn other_floats_are_converted() {
     let values = [1.5f32, -0.375];
     let bytes = |dtype: Dtype| -> Vec<u8> {
-        let of = |x: f32| match dtype {
+        let encode = |x: f32| match dtype {
             Dtype::F64 => f64::from(x).to_le_bytes().to_vec(),
             Dtype::F16 => half::f16::from_f32(x).to_le_bytes().to_vec(),
             _ => half::bf16::from_f32(x).to_le_bytes().to_vec(),
         };
-        values.iter().flat_map(|&x| of(x)).collect()
+        values.iter().flat_map(|&x| encode(x)).collect()
     };
     for dtype in [Dtype::F64, Dtype::F16, Dtype::BF16] {
         let mut tensors = needed();

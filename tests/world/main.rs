@@ -1,5 +1,5 @@
-//! Several processes that train one network: what needs no GPU, and, where there are two
-//! GPUs or the stand-ins of `tests/emulator`, whole runs.
+//! Tests of several processes that train one network: those that need no GPU, and whole runs
+//! where there are two GPUs or the stand-ins of `tests/emulator`.
 
 #[path = "../needs/mod.rs"]
 mod needs;

@@ -1,4 +1,4 @@
-//! The program, started so many times as a starter would.
+//! Tests of the program, started several times as a launcher would.
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Output, Stdio};
@@ -11,8 +11,8 @@ use vanc::train::checkpoint::Checkpoint;
 use vanc::train::metrics::{self, Line};
 use vanc::train::run_folder;
 
-/// Without batch norm the parts of a batch add up to all of it. Of the last batch of an
-/// epoch, one image, all ranks but the first have none.
+/// A network without batch norm, for which the parts of a batch add up to the whole. Its last
+/// batch of an epoch has one image, so that all ranks but the first have none.
 const SOURCE: &str = "
 model together {
     input image(1, 28, 28)
@@ -45,7 +45,7 @@ impl Scratch {
         self.0.path().join(name)
     }
 
-    /// The command that trains in the folder `out`, in no world.
+    /// Makes the command that trains alone in the folder `out`.
     fn command(&self, out: &str, flags: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vanc"));
         command
@@ -61,7 +61,7 @@ impl Scratch {
         command
     }
 
-    /// Rank `rank` of `size` that meet at `port`.
+    /// Starts rank `rank` of `size` that meet at `port`.
     fn rank(&self, (rank, size, port): (usize, usize, u16), out: &str, flags: &[&str]) -> Child {
         let numbers = [("RANK", rank), ("WORLD_SIZE", size), ("LOCAL_RANK", rank)];
         self.command(out, &["--device", "cuda", "--precision", "f32"])
@@ -73,7 +73,7 @@ impl Scratch {
             .unwrap()
     }
 
-    /// All ranks, the first last.
+    /// Starts all ranks, the first last.
     fn start(&self, size: usize, out: &str, flags: &[&str]) -> Vec<Child> {
         let port = free_port();
         let ranks = (0..size).rev();

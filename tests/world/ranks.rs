@@ -1,4 +1,5 @@
-//! Engines of a group, each in a process of its own: this test's program, started again.
+//! Tests of the engines of a group, each in a process of its own: this test's program,
+//! started again.
 
 use std::process::{Child, Command};
 use vanc::check::{Override, OverrideTarget, check};
@@ -8,11 +9,12 @@ use vanc::engines::{Engine, Images, Order, Outcome, StepContext, init};
 use vanc::ir::{Model, Shape};
 use vanc::tensor::Batch;
 
-/// Says to the program that it is a rank: its number, how many there are, the group, and
-/// the file for what it ends with.
+/// Environment variable of a process that is a rank: its number, the number of ranks, the
+/// group, and the file for its result.
 const RANK: &str = "VANC_TEST_RANK";
 
-/// Batch norm, whose statistics are of the part, and two whose plans are of other kinds.
+/// Layers with batch norm, whose statistics are of the part, and layers for two other kinds
+/// of plans.
 const NETWORKS: [&str; 3] = [
     "conv(6, kernel: 3) batch_norm relu
      skip variable { conv(6, kernel: 3) batch_norm relu dropout(0.3) } linear(4)",
@@ -46,8 +48,8 @@ fn context(step: u64) -> StepContext {
     }
 }
 
-/// Steps on resident images, the last batch of which has one image, then on one that
-/// is not; what they found.
+/// Takes steps on resident images, the last batch of which has one image, then one on a batch
+/// that is not resident; returns the outcomes.
 fn train(engine: &mut dyn Engine) -> Vec<Outcome> {
     let pixels: Vec<u8> = (0..IMAGES * 90).map(|k| (k * 37 % 251) as u8).collect();
     let labels: Vec<u32> = (0..IMAGES as u32).map(|k| k % 4).collect();
@@ -79,7 +81,7 @@ fn train(engine: &mut dyn Engine) -> Vec<Outcome> {
     found
 }
 
-/// What an engine ends with, as lines: outcomes and tensors, to the last bit.
+/// Formats the final state of an engine as lines: outcomes and tensors, to the last bit.
 fn written(engine: &dyn Engine, found: &[Outcome]) -> String {
     let outcome = |found: &Outcome| format!("loss {} {}", found.loss, found.correct);
     let mut lines: Vec<String> = found.iter().map(outcome).collect();
@@ -91,7 +93,7 @@ fn written(engine: &dyn Engine, found: &[Outcome]) -> String {
     lines.join("\n")
 }
 
-/// Lines of what is the same in all ranks: all but the statistics of their own images.
+/// Lines that are the same in all ranks: all but the statistics of their own images.
 fn shared(text: &str) -> Vec<&str> {
     let lines = text.lines();
     lines.filter(|line| !line.contains("running_")).collect()
@@ -120,7 +122,7 @@ pub fn rank() {
     std::fs::write(words[4], written(engine.as_ref(), &found)).unwrap();
 }
 
-/// What each rank of a group wrote.
+/// Runs each rank of a group; returns their results.
 fn together(size: usize, network: usize) -> Vec<String> {
     let dir = tempfile::tempdir().unwrap();
     let id = GroupId::new().unwrap();

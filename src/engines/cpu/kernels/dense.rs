@@ -16,16 +16,16 @@ use super::{LANES, padded};
 /// Sizes of a dense layer, `I → O`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DenseGeometry {
-    /// Rows of the batch.
+    /// N, the number of rows in the batch.
     pub batch: usize,
-    /// I.
+    /// I, the number of inputs.
     pub inputs: usize,
-    /// O.
+    /// O, the number of outputs.
     pub outputs: usize,
 }
 
 impl DenseGeometry {
-    /// Multiplications and additions of one direction.
+    /// Number of multiplications and additions in one direction.
     pub fn flops(&self) -> f64 {
         2.0 * self.batch as f64 * self.inputs as f64 * self.outputs as f64
     }
@@ -40,14 +40,14 @@ impl DenseGeometry {
     }
 }
 
-/// Rows of a part.
+/// Rows of the batch in a part.
 const ROWS: usize = 32;
-/// Parts that larger layers are cut into at least.
+/// Least number of parts of a layer that is large enough.
 const PARTS: usize = 16;
-/// Multiplications from which a part is worth cutting.
+/// Number of multiplications from which a part is worth cutting.
 const WORTH: usize = 1 << 18;
 
-/// Parts by rows and by columns of a product.
+/// Number of parts by rows and by columns of a product.
 fn cut(batch: usize, depth: usize, columns: usize) -> (usize, usize) {
     let rows = batch.div_ceil(ROWS);
     let lines = columns.div_ceil(LANES);
@@ -58,15 +58,15 @@ fn cut(batch: usize, depth: usize, columns: usize) -> (usize, usize) {
     )
 }
 
-/// Scratch of [`forward`].
+/// Floats of scratch that [`forward`] needs.
 pub fn forward_scratch_len(g: &DenseGeometry) -> usize {
     let weights = padded(g.inputs) * padded(g.outputs);
     let partials = g.batch.div_ceil(ROWS) * partial_len(g.outputs);
     weights + partials + padded(g.outputs)
 }
 
-/// `y = x Wᵀ + b`: `x` `[N][I]`, `w` `O×I`, `bias` `[O]`, `y` `[N][O]`, rows of `x` and
-/// `y` padded. With `moments`, also the statistics of `y`.
+/// Computes `y = x Wᵀ + b`: `x` `[N][I]`, `w` `O×I`, `bias` `[O]`, `y` `[N][O]`, the rows of
+/// `x` and `y` padded. With `moments`, also the statistics of `y`.
 #[allow(clippy::too_many_arguments)]
 pub fn forward(
     pool: &Pool,
@@ -93,8 +93,8 @@ pub fn forward(
     let isa = pool.isa();
     let (rows, columns) = cut(g.batch, ins, outs);
     let lines = outs / LANES;
-    let few = tail(g.outputs);
-    let full = lines - usize::from(few > 0);
+    let tail_len = tail(g.outputs);
+    let full = lines - usize::from(tail_len > 0);
     let (out, sums) = (Shared::new(y), Shared::new(&mut *partials));
     let with_moments = moments.is_some();
     pool.parts(rows * columns, |_, part| {
@@ -130,7 +130,7 @@ pub fn forward(
             if line + blocks > full {
                 let w = &weights[full * ins * LANES..];
                 let to = to.add((full - line) * LANES);
-                tail_product(isa, left, (w, few), to, outs, onto(full));
+                tail_product(isa, left, (w, tail_len), to, outs, onto(full));
             }
             if with_moments {
                 let sums = sums.start().add(row / ROWS * 4 * outs + line * LANES);
@@ -143,12 +143,16 @@ pub fn forward(
     }
 }
 
-/// The columns of a product that are a tail: `left` by the `few` rows of `weights`, each
-/// as long as a row of `left`, to the sixteen from `to` on, rows `out_row` apart.
+/// Computes the columns of a product that are a tail: `left` times the `few` rows of
+/// `weights`, each as long as a row of `left`. The result goes to the sixteen columns from
+/// `to` on, in rows `out_row` apart.
+///
+/// # Safety
+/// As for [`dots`].
 unsafe fn tail_product(
     isa: Isa,
     left: Left,
-    (weights, few): (&[f32], usize),
+    (weights, tail_len): (&[f32], usize),
     to: *mut f32,
     out_row: usize,
     onto: Onto,
@@ -158,12 +162,15 @@ unsafe fn tail_product(
         row: left.row,
         count,
     };
-    let (left, right) = (rows(left.start, left.rows), rows(weights.as_ptr(), few));
+    let (left, right) = (
+        rows(left.start, left.rows),
+        rows(weights.as_ptr(), tail_len),
+    );
     // SAFETY: the caller's matrices.
     unsafe { dots(isa, left, right, left.row / LANES, to, out_row, onto) };
 }
 
-/// Lays the weight out as `[O/16][I][16]`, a tail of outputs as `[tail][padded(I)]`.
+/// Lays out the weight as `[O/16][I][16]`, and a tail of outputs as `[tail][padded(I)]`.
 fn block_weights(pool: &Pool, g: &DenseGeometry, w: &[f32], to: &mut [f32]) {
     let shape = WeightShape {
         out_channels: g.outputs,
@@ -184,28 +191,28 @@ fn block_weights(pool: &Pool, g: &DenseGeometry, w: &[f32], to: &mut [f32]) {
     // Several blocks a part: one alone is a few dozen instructions.
     pool.parts(total.div_ceil(8), |_, part| {
         for index in part * 8..total.min(part * 8 + 8) {
-            let at = (index / in_lines, index % in_lines);
+            let lines = (index / in_lines, index % in_lines);
             // SAFETY: every part writes its own blocks.
-            unsafe { dense_block(isa, w.as_ptr(), shape, at, to.start().add(index * block)) };
+            unsafe { dense_block(isa, w.as_ptr(), shape, lines, to.start().add(index * block)) };
         }
     });
 }
 
 simd! {
-    /// See [`read_block`].
+    /// Reads a block of the weight; see [`read_block`].
     ///
     /// # Safety
-    /// As there.
-    fn dense_block(w: *const f32, shape: WeightShape, at: (usize, usize), to: *mut f32)
+    /// As for [`read_block`], but for the instruction set.
+    fn dense_block(w: *const f32, shape: WeightShape, block: (usize, usize), to: *mut f32)
         = read_block
 }
 
-/// Scratch of [`input_gradient`].
+/// Floats of scratch that [`input_gradient`] needs.
 pub fn input_gradient_scratch_len(g: &DenseGeometry) -> usize {
     padded(g.inputs) * padded(g.outputs)
 }
 
-/// `∂C/∂x = dy W`, `[N][I]`; added to what `dx` holds where `accumulate` says so.
+/// Computes `dx = dy W`, `[N][I]`, or adds it to `dx` if `accumulate` is set.
 pub fn input_gradient(
     pool: &Pool,
     g: &DenseGeometry,
@@ -219,8 +226,8 @@ pub fn input_gradient(
     let (ins, outs) = (padded(g.inputs), padded(g.outputs));
     let weights = &mut scratch[..ins * outs];
     let lines = ins / LANES;
-    let few = tail(g.inputs);
-    let full = lines - usize::from(few > 0);
+    let tail_len = tail(g.inputs);
+    let full = lines - usize::from(tail_len > 0);
     let blocked = Shared::new(weights);
     pool.parts(lines, |_, line| {
         let from = line * LANES;
@@ -228,7 +235,7 @@ pub fn input_gradient(
         // SAFETY: every part writes its own block of columns.
         let to = unsafe { blocked.range(from * outs, outs * LANES) };
         if line == full {
-            for (i, row) in to.chunks_exact_mut(outs).take(few).enumerate() {
+            for (i, row) in to.chunks_exact_mut(outs).take(tail_len).enumerate() {
                 row[g.outputs..].fill(0.0);
                 let column = w[from + i..].iter().step_by(g.inputs);
                 row.iter_mut().zip(column).for_each(|(to, w)| *to = *w);
@@ -287,22 +294,22 @@ pub fn input_gradient(
             if end > full {
                 let w = &weights[full * outs * LANES..];
                 let to = start.add((full - line) * LANES);
-                tail_product(isa, left, (w, few), to, ins, onto);
+                tail_product(isa, left, (w, tail_len), to, ins, onto);
             }
         }
     });
 }
 
-/// Inputs, by sixteen, of a part of [`weight_gradient`].
+/// Inputs, in lines of sixteen, of a part of [`weight_gradient`].
 const PIECE: usize = 8;
 
-/// Scratch of [`weight_gradient`].
+/// Floats of scratch that [`weight_gradient`] needs.
 pub fn weight_gradient_scratch_len(threads: usize) -> usize {
     threads * LANES * PIECE * LANES
 }
 
-/// `∂C/∂W = dyᵀ x`, `O×I`, and `∂C/∂b = Σ dy`, `[O]`, both overwritten: of the outputs
-/// from `first` on, as many as `dw` has rows.
+/// Computes `dw = dyᵀ x`, `O×I`, and `db = Σ dy`, `[O]`, of the outputs from `first` on, as
+/// many as `dw` has rows.
 #[allow(clippy::too_many_arguments)]
 pub fn weight_gradient(
     pool: &Pool,

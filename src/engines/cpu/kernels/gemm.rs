@@ -1,7 +1,7 @@
-//! Products of small blocked matrices, the inner loops of everything.
+//! Products of small blocked matrices, the inner loops of all linear layers.
 //!
-//! A matrix of R rows and K columns lies in **lines**: `[K/16][R][16]`. The right-hand
-//! matrices, K×N, lie as `[N/16][K][16]`: columns by sixteen, read in order.
+//! A left matrix of R rows and K columns lies in **lines**: `[K/16][R][16]`. A right
+//! matrix, K×N, lies as `[N/16][K][16]`: blocks of sixteen columns, read in order.
 
 // Loop variables are numbers of registers; iterators would hide which.
 #![allow(clippy::needless_range_loop)]
@@ -10,18 +10,19 @@ use super::LANES;
 use super::pool::Pool;
 use super::simd::{Simd, simd};
 
-/// What a product is added to.
+/// Matrix that a product is added to.
 #[derive(Clone, Copy, Debug)]
 pub enum Onto {
     Nothing,
-    /// What is there.
+    /// Old contents of the output.
     Itself,
-    /// This row, each row of it: as many floats as there are columns, by sixteen.
+    /// Row that is added to each row of the product: as many floats as there are columns,
+    /// rounded up to sixteen.
     Row(*const f32),
 }
 
 impl From<bool> for Onto {
-    /// Whether it is added to what is there.
+    /// Maps true to [`Onto::Itself`], false to [`Onto::Nothing`].
     fn from(accumulate: bool) -> Onto {
         match accumulate {
             true => Onto::Itself,
@@ -31,29 +32,32 @@ impl From<bool> for Onto {
 }
 
 impl Onto {
-    /// From a column on.
+    /// Same summand for the columns from `column` on.
+    ///
+    /// # Safety
+    /// `column` is at most the length of the row.
     #[inline(always)]
     unsafe fn at_column(self, column: usize) -> Onto {
         match self {
             // SAFETY: within the caller's row.
             Onto::Row(row) => Onto::Row(unsafe { row.add(column) }),
-            other => other,
+            Onto::Nothing | Onto::Itself => self,
         }
     }
 }
 
 simd! {
-    /// `out = left · right`, added to what `onto` says.
+    /// Computes `out = left · right`, added to the summand `onto`.
     ///
     /// # Safety
-    /// The matrices are readable, `out` writable and apart from them.
+    /// The matrices are readable, `out` is writable and does not overlap them.
     pub fn product(left: Left, right: Right, out: Out, onto: Onto) = product_generic
 }
 
 simd! {
-    /// `out = leftᵀ · right`, or `+=`: a sum over `depth` rows of both. `left` holds
-    /// [`Left::rows`] columns, its rows [`Left::row`] apart, and [`Left::line`] plays no
-    /// part. The rows of `right` are `right_row` apart.
+    /// Computes `out = leftᵀ · right`, or adds it to `out`: a sum over `depth` rows of both.
+    /// [`Left::rows`] counts the columns of `left`, whose rows are [`Left::row`] apart;
+    /// [`Left::line`] is not used. The rows of `right` are `right_row` apart.
     ///
     /// # Safety
     /// As for [`product`].
@@ -66,43 +70,47 @@ simd! {
     ) = outer_product_generic
 }
 
-/// The left matrix of [`product`], rows × `depth`.
+/// Left matrix of a [`product`], `rows` × `depth`.
 #[derive(Clone, Copy)]
 pub struct Left {
     pub start: *const f32,
-    /// From a row to the next.
+    /// Distance from one row to the next.
     pub row: usize,
-    /// From sixteen columns to the next sixteen.
+    /// Distance from sixteen columns to the next sixteen.
     pub line: usize,
     pub rows: usize,
-    /// Columns; need not be a multiple of sixteen.
+    /// Number of columns; need not be a multiple of sixteen.
     pub depth: usize,
 }
 
-/// The right matrix of [`product`].
+/// Right matrix of a [`product`].
 #[derive(Clone, Copy)]
 pub struct Right {
     pub start: *const f32,
-    /// From sixteen columns to the next sixteen.
+    /// Distance from sixteen columns to the next sixteen.
     pub block: usize,
-    /// Columns by sixteen.
+    /// Number of blocks of sixteen columns.
     pub blocks: usize,
 }
 
-/// Where a product goes.
+/// Result matrix of a [`product`].
 #[derive(Clone, Copy)]
 pub struct Out {
     pub start: *mut f32,
-    /// From a row to the next.
+    /// Distance from one row to the next.
     pub row: usize,
-    /// From sixteen columns to the next sixteen.
+    /// Distance from sixteen columns to the next sixteen.
     pub block: usize,
 }
 
-/// Columns of the left matrix taken at once: sixteen by this many floats of the right
-/// one, twice, stay in the first-level cache.
+/// Columns of the left matrix that are summed at once: so many rows of the right one, twice
+/// sixteen floats each, stay in the first-level cache.
 const DEPTH: usize = 192;
 
+/// Body of [`product`].
+///
+/// # Safety
+/// As for [`product`], and S is present.
 #[inline(always)]
 unsafe fn product_generic<S: Simd>(left: Left, right: Right, out: Out, onto: Onto) {
     // SAFETY: passed on to the caller.
@@ -116,6 +124,11 @@ unsafe fn product_generic<S: Simd>(left: Left, right: Right, out: Out, onto: Ont
     }
 }
 
+/// Computes a product chunk by chunk, each of at most [`DEPTH`] columns and `S::ROWS` rows of
+/// the left matrix.
+///
+/// # Safety
+/// As for [`product_generic`].
 #[inline(always)]
 unsafe fn product_of<S: Simd>(left: Left, right: Right, out: Out, onto: Onto) {
     // Rows in equal chunks: a tail of few rows would run at a fraction of the speed.
@@ -162,7 +175,10 @@ unsafe fn product_of<S: Simd>(left: Left, right: Right, out: Out, onto: Onto) {
     }
 }
 
-/// Chooses the kernel for a number of rows.
+/// Chooses the kernel for the number of rows, at most `S::ROWS`.
+///
+/// # Safety
+/// As for [`product_generic`], for 16·N columns.
 #[inline(always)]
 unsafe fn rows_by<S: Simd, const N: usize>(
     a: Left,
@@ -185,7 +201,10 @@ unsafe fn rows_by<S: Simd, const N: usize>(
     choose!(1 2 3 4 5 6 7 8 9 10 11 12 13 14)
 }
 
-/// R rows by 16·N columns, in registers over the whole depth.
+/// Multiplies R rows by 16·N columns, with the sums in registers over the whole depth.
+///
+/// # Safety
+/// As for [`product_generic`], for R rows and 16·N columns.
 #[inline(always)]
 unsafe fn micro<S: Simd, const R: usize, const N: usize>(
     a: Left,
@@ -222,6 +241,10 @@ unsafe fn micro<S: Simd, const R: usize, const N: usize>(
     }
 }
 
+/// Writes sums to R rows and 16·N columns of `c`, added to `onto`.
+///
+/// # Safety
+/// `c` and `onto` have these rows and columns, and S is present.
 #[inline(always)]
 unsafe fn write<S: Simd, const R: usize, const N: usize>(sums: [[S::V; N]; R], c: Out, onto: Onto) {
     // Decided here: a decision in the loops would drive the sums out of the registers.
@@ -244,10 +267,14 @@ unsafe fn write<S: Simd, const R: usize, const N: usize>(sums: [[S::V; N]; R], c
     }
 }
 
-/// Rows of both matrices summed at once: sixteen columns of the left one and twice
-/// sixteen of the right one by this many stay in the first-level cache.
+/// Rows of both matrices that are summed at once: sixteen columns of the left one and twice
+/// sixteen of the right one, so many rows of each, stay in the first-level cache.
 const SUMMED: usize = 128;
 
+/// Body of [`outer_product`].
+///
+/// # Safety
+/// As for [`outer_product`], and S is present.
 #[inline(always)]
 unsafe fn outer_product_generic<S: Simd>(
     left: Left,
@@ -288,8 +315,11 @@ unsafe fn outer_product_generic<S: Simd>(
     }
 }
 
-/// The columns of `a` that are wanted, in equal chunks of as many as registers hold
-/// sums of beside N of `b`; gives N.
+/// Computes an outer product for 16·N columns of `b`, in equal chunks of as many columns of
+/// `a` as the registers hold sums for. Returns N.
+///
+/// # Safety
+/// As for [`outer_product_generic`], for 16·N columns.
 #[inline(always)]
 unsafe fn outer_rows<S: Simd, const N: usize>(
     a: Left,
@@ -329,6 +359,10 @@ unsafe fn outer_rows<S: Simd, const N: usize>(
     N
 }
 
+/// Computes an outer product of R columns by 16·N columns, with the sums in registers.
+///
+/// # Safety
+/// As for [`outer_product_generic`], for R columns and 16·N columns.
 #[inline(always)]
 unsafe fn outer<S: Simd, const R: usize, const N: usize>(
     a: Left,
@@ -355,8 +389,8 @@ unsafe fn outer<S: Simd, const R: usize, const N: usize>(
     }
 }
 
-/// GFLOP/s that the pool's threads reach together on a product within their first-level
-/// caches: what no kernel can pass per multiplication.
+/// Measures the GFLOP/s that the pool's threads reach together on a product within their
+/// first-level caches: the upper limit of every kernel, per multiplication.
 pub fn peak_gflops(pool: &Pool) -> f64 {
     const ROWS: usize = 14;
     const DEPTH: usize = 64;

@@ -1,4 +1,4 @@
-//! What the CPU engine's steps run.
+//! Kernels of the CPU engine: the functions that its steps run.
 //!
 //! **Layout.** Images are `[N][H][W][C]`, vectors `[N][C]`, both with C rounded up to
 //! [`LANES`] by [`padded`]; the lanes past C are zero on input and stay zero on output.
@@ -41,11 +41,11 @@ pub(super) use shared::Shared;
 pub use simd::Isa;
 pub use weight_sums::WeightSums;
 
-/// Channels are padded to a multiple of this many floats: one AVX-512 register, one
-/// cache line.
+/// Number of floats whose multiples channels are padded to: one AVX-512 register, one cache
+/// line.
 pub const LANES: usize = 16;
 
-/// `channels` rounded up to a whole number of [`LANES`].
+/// Rounds `channels` up to a whole number of [`LANES`].
 pub const fn padded(channels: usize) -> usize {
     channels.div_ceil(LANES) * LANES
 }

@@ -5,17 +5,19 @@ use super::shared::Shared;
 use super::simd::{Simd, simd};
 use super::{LANES, padded};
 
-/// Where the statistics of a batch go, one float a channel.
+/// Results: the statistics of a batch, one float a channel.
 pub struct Moments<'a> {
-    /// μ.
+    /// Mean μ.
     pub mean: &'a mut [f32],
-    /// σ², biased (divided by the count).
+    /// Variance σ², biased (divided by the count).
     pub variance: &'a mut [f32],
 }
 
-/// Floats of a part's sums, `[pivots | sums | sums of squares | counts]`, each of
-/// padded(C) floats. The sums are of the differences from a pivot, a value of the part:
-/// squares of the values themselves would drown a small variance about a large mean.
+/// Length in floats of a part's sums, `[pivots | sums | sums of squares | counts]`, each of
+/// padded(C) floats.
+///
+/// The sums are of the differences from a pivot, a value of the part: squares of the values
+/// themselves would drown a small variance about a large mean.
 pub fn partial_len(channels: usize) -> usize {
     4 * padded(channels)
 }
@@ -29,7 +31,7 @@ pub struct Sums<S: Simd> {
 }
 
 impl<S: Simd> Sums<S> {
-    /// No values yet, `pivot` being near those to come.
+    /// Starts with no values, and a `pivot` near those to come.
     ///
     /// # Safety
     /// S is present.
@@ -58,10 +60,10 @@ impl<S: Simd> Sums<S> {
         }
     }
 
-    /// Writes the sums of `count` values, their four places `stride` apart.
+    /// Writes the sums of `count` values as four vectors `stride` apart.
     ///
     /// # Safety
-    /// The places are writable, S is present.
+    /// The four places are writable, and S is present.
     #[inline(always)]
     pub unsafe fn store(self, to: *mut f32, stride: usize, count: usize) {
         // SAFETY: the caller's places, and S is present.
@@ -74,8 +76,8 @@ impl<S: Simd> Sums<S> {
     }
 }
 
-/// Merges the sums of parts (none of 2²⁴ values or more), in their order and in double
-/// precision: Chan, Golub & LeVeque 1979.
+/// Merges the sums of parts (none of 2²⁴ values or more) to mean and variance, in their order
+/// and in double precision: Chan, Golub & LeVeque 1979.
 pub fn merge(partials: &[f32], moments: Moments) {
     let channels = moments.mean.len();
     let stride = padded(channels);
@@ -92,9 +94,9 @@ pub fn merge(partials: &[f32], moments: Moments) {
             for c in 0..LANES {
                 let [pivot, sum, squares] = [pivot[c], sum[c], squares[c]].map(f64::from);
                 let offset = sum / n;
-                let apart = pivot + offset - mean[c];
-                spread[c] += squares - sum * offset + apart * apart * weight;
-                mean[c] += apart * share;
+                let shift = pivot + offset - mean[c];
+                spread[c] += squares - sum * offset + shift * shift * weight;
+                mean[c] += shift * share;
             }
             count = total;
         }
@@ -105,15 +107,15 @@ pub fn merge(partials: &[f32], moments: Moments) {
     }
 }
 
-/// Rows of a part in [`moments`].
+/// Rows of a part of [`moments`].
 const ROWS: usize = 256;
 
-/// Scratch of [`moments`].
+/// Floats of scratch that [`moments`] needs.
 pub fn scratch_len(rows: usize, channels: usize) -> usize {
     rows.div_ceil(ROWS) * partial_len(channels)
 }
 
-/// The sums of `rows` rows of `stride` channels, to be [`merge`]d with others.
+/// Sums `rows` rows of `stride` channels, to be [`merge`]d with other parts.
 pub fn sum(pool: &Pool, x: &[f32], rows: usize, stride: usize, sums: &mut [f32]) {
     assert!(x.len() >= rows * stride && sums.len() >= 4 * stride);
     let (x, to) = (x.as_ptr(), sums.as_mut_ptr());
@@ -121,7 +123,8 @@ pub fn sum(pool: &Pool, x: &[f32], rows: usize, stride: usize, sums: &mut [f32])
     unsafe { sum_rows(pool.isa(), x, rows, stride, stride, to) };
 }
 
-/// Statistics of `x`, `[rows][padded(C)]`, of an operand that no kernel here made.
+/// Computes the statistics of `x`, `[rows][padded(C)]`, for an operand that no kernel of ours
+/// wrote.
 pub fn moments(pool: &Pool, x: &[f32], rows: usize, moments: Moments, scratch: &mut [f32]) {
     let channels = moments.mean.len();
     let stride = padded(channels);
@@ -150,8 +153,8 @@ pub fn moments(pool: &Pool, x: &[f32], rows: usize, moments: Moments, scratch: &
 }
 
 simd! {
-    /// The sums of one part: of the first `width` columns of `[rows][stride]`, the four
-    /// places also `stride` apart.
+    /// Sums one part: the first `width` columns of `[rows][stride]`. The four kinds of sums
+    /// are also `stride` apart.
     ///
     /// # Safety
     /// `x` holds the rows, `sums` the sums; `width` is a multiple of sixteen.
@@ -159,6 +162,10 @@ simd! {
         = sum_rows_generic
 }
 
+/// Body of [`sum_rows`].
+///
+/// # Safety
+/// As for [`sum_rows`], and S is present.
 #[inline(always)]
 unsafe fn sum_rows_generic<S: Simd>(
     x: *const f32,
@@ -170,11 +177,11 @@ unsafe fn sum_rows_generic<S: Simd>(
     for line in (0..width).step_by(LANES) {
         // SAFETY: within the caller's rows.
         unsafe {
-            let mut all = Sums::<S>::about(S::load(x.add(line)));
+            let mut sums_of_line = Sums::<S>::about(S::load(x.add(line)));
             for row in 0..rows {
-                all.add(S::load(x.add(row * stride + line)));
+                sums_of_line.add(S::load(x.add(row * stride + line)));
             }
-            all.store(sums.add(line), stride, rows);
+            sums_of_line.store(sums.add(line), stride, rows);
         }
     }
 }

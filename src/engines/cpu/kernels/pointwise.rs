@@ -5,7 +5,7 @@ use super::shared::Shared;
 use super::simd::{Simd, simd};
 use super::{LANES, padded};
 
-/// Floats of a part: 64 kB.
+/// Floats of a part, 64 kB.
 const PART: usize = 16 * 1024;
 
 /// Runs `job` on adjacent pieces of `to` and of the equally long `from`.
@@ -27,14 +27,14 @@ fn pieces(
     });
 }
 
-/// `y += x`.
+/// Computes `y += x`.
 pub fn add(pool: &Pool, x: &[f32], y: &mut [f32]) {
     pieces(pool, y, x, |_, y, x| {
         y.iter_mut().zip(x).for_each(|(y, x)| *y += x)
     });
 }
 
-/// `y = x∘m`, or `y += x∘m`.
+/// Computes `y = x∘m`, or `y += x∘m` if `accumulate` is set.
 pub fn multiply(pool: &Pool, x: &[f32], m: &[f32], y: &mut [f32], accumulate: bool) {
     assert_eq!(m.len(), x.len(), "operands differ in length");
     pieces(pool, y, x, |first, y, x| {
@@ -63,7 +63,7 @@ pub fn add_bias(pool: &Pool, bias: &[f32], y: &mut [f32]) {
     });
 }
 
-/// `∂C/∂b`, `[C]`, the sum of the rows of `dy` `[rows][padded(C)]`.
+/// Computes `db = ∂C/∂b`, `[C]`, the sum of the rows of `dy` `[rows][padded(C)]`.
 pub fn bias_gradient(pool: &Pool, dy: &[f32], db: &mut [f32]) {
     let channels = db.len();
     let stride = padded(channels);
@@ -87,18 +87,19 @@ pub fn bias_gradient(pool: &Pool, dy: &[f32], db: &mut [f32]) {
 /// Settings of [`sgd`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sgd {
-    /// η.
+    /// Learning rate η.
     pub rate: f32,
-    /// Share of the velocity that is kept.
+    /// Factor that the velocity keeps.
     pub momentum: f32,
-    /// Whether to look ahead along the velocity.
+    /// Whether to look ahead along the velocity (Nesterov).
     pub nesterov: bool,
-    /// Times w is added to the gradient.
+    /// Factor of w in the gradient.
     pub weight_decay: f32,
 }
 
-/// With `g' = g + weight_decay·w`: `v ← momentum·v + g'`, `w ← w − rate·v`, or with
-/// Nesterov `w ← w − rate·(g' + momentum·v)`. Without a velocity, `w ← w − rate·g'`.
+/// Updates weights by SGD. With `g' = g + weight_decay·w`: `v ← momentum·v + g'`, then `w ← w
+/// − rate·v`, or with Nesterov `w ← w − rate·(g' + momentum·v)`. Without a velocity, `w ← w −
+/// rate·g'`.
 pub fn sgd(pool: &Pool, settings: Sgd, w: &mut [f32], g: &[f32], velocity: Option<&mut [f32]>) {
     if let Some(velocity) = &velocity {
         assert_eq!(velocity.len(), w.len(), "operands differ in length");
@@ -115,14 +116,18 @@ pub fn sgd(pool: &Pool, settings: Sgd, w: &mut [f32], g: &[f32], velocity: Optio
 }
 
 simd! {
-    /// See [`sgd`].
+    /// Updates `len` weights; see [`sgd`].
     ///
     /// # Safety
-    /// The operands are as long as said, and those that are written apart.
+    /// The operands hold `len` floats, and those that are written overlap no other.
     fn update(settings: Sgd, w: *mut f32, g: *const f32, v: Option<*mut f32>, len: usize)
         = update_generic
 }
 
+/// Body of [`update`].
+///
+/// # Safety
+/// As for [`update`], and S is present.
 #[inline(always)]
 unsafe fn update_generic<S: Simd>(
     settings: Sgd,
@@ -134,8 +139,8 @@ unsafe fn update_generic<S: Simd>(
     let whole = len - len % LANES;
     // SAFETY: within the operands, or sixteen floats here.
     unsafe {
-        for at in (0..whole).step_by(LANES) {
-            update_lanes::<S>(settings, w.add(at), g.add(at), v.map(|v| v.add(at)));
+        for i in (0..whole).step_by(LANES) {
+            update_lanes::<S>(settings, w.add(i), g.add(i), v.map(|v| v.add(i)));
         }
         let (past, mut lanes) = (len - whole, [[0.0f32; LANES]; 3]);
         let [w_lanes, g_lanes, v_lanes] = lanes.each_mut().map(|lanes| lanes.as_mut_ptr());
@@ -152,6 +157,10 @@ unsafe fn update_generic<S: Simd>(
     }
 }
 
+/// Updates sixteen weights.
+///
+/// # Safety
+/// As for [`update_generic`], with sixteen floats each.
 #[inline(always)]
 unsafe fn update_lanes<S: Simd>(settings: Sgd, to: *mut f32, g: *const f32, v: Option<*mut f32>) {
     // SAFETY: sixteen floats each.

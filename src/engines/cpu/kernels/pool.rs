@@ -1,4 +1,4 @@
-//! Fork-join over persistent threads.
+//! A fork-join thread pool with persistent threads.
 //!
 //! A join through a general scheduler costs some 15 µs, as much as a whole narrow layer;
 //! here the threads spin between runs for a while, so that a run costs well under a
@@ -16,24 +16,25 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// Polls before a waiting thread starts to yield: some 20 µs.
+/// Number of polls before a waiting thread starts to yield: some 20 µs.
 const SPINS: u32 = 1000;
-/// How long an idle thread yields before it sleeps.
+/// Time that an idle thread yields before it sleeps.
 const AWAKE: Duration = Duration::from_millis(2);
 
 type Job = *const (dyn Fn(usize) + Sync);
 
-/// Threads that run one function at a time together, the caller being thread 0.
+/// Threads that run one job at a time together; the caller is thread 0.
 pub struct Pool {
     team: Arc<Team>,
     helpers: Vec<JoinHandle<()>>,
     isa: Isa,
     winograd: bool,
-    /// Runs do not nest, so one thread owns the pool and jobs cannot capture it.
+    /// Marker that keeps the pool on one thread: runs do not nest, so one thread owns the
+    /// pool and jobs cannot capture it.
     not_sync: PhantomData<Cell<()>>,
 }
 
-/// What the threads share.
+/// State that the threads share.
 struct Team {
     job: Mutex<Option<SendJob>>,
     spins: u32,
@@ -41,14 +42,14 @@ struct Team {
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-/// On a cache line of its own.
+/// A value on a cache line of its own.
 #[repr(align(128))]
 #[derive(Default)]
 struct Line<T>(T);
 
 #[derive(Default)]
 struct Member {
-    /// Of a helper: one of the states below.
+    /// State of a helper thread: one of the constants below.
     state: AtomicUsize,
     asleep: AtomicBool,
     next_part: AtomicUsize,
@@ -59,22 +60,30 @@ struct SendJob(Job);
 // SAFETY: the function is `Sync`, and `Pool::run` outwaits every use of the pointer.
 unsafe impl Send for SendJob {}
 
-/// A helper has nothing to do.
+/// State of a helper that has no job.
 const IDLE: usize = 0;
-/// It may take the job, or the caller may take it back.
+/// State of a helper that may take the job, unless the caller takes it back.
 const CALLED: usize = 1;
-/// It is inside the job.
+/// State of a helper that is running the job.
 const BUSY: usize = 2;
-/// It shall end.
+/// State of a helper that has to end.
 const QUIT: usize = 3;
 
 impl Pool {
-    /// A pool of `threads` (at least one) that uses the instructions of [`Isa::chosen`].
+    /// Starts `threads` threads (at least one) that use the instructions of [`Isa::chosen`].
+    ///
+    /// # Errors
+    /// When `VANC_ISA` names no instruction set of this processor, or when a thread cannot be
+    /// started.
     pub fn new(threads: usize) -> Result<Pool> {
         Pool::with_isa(threads, Isa::chosen()?)
     }
 
-    /// As [`Pool::new`], with chosen instructions; lowered to the best the machine has.
+    /// Starts `threads` threads that use the instructions `isa`, or the best that the machine
+    /// has if it lacks them.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
     pub fn with_isa(threads: usize, isa: Isa) -> Result<Pool> {
         let threads = threads.max(1);
         let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -110,35 +119,37 @@ impl Pool {
         self.team.members.len()
     }
 
-    /// Whether convolutions on this pool may be by Winograd's method, which is so at first.
+    /// Allows or forbids Winograd's method for convolutions on this pool; it is allowed at
+    /// first.
     pub fn with_winograd(mut self, winograd: bool) -> Pool {
         self.winograd = winograd;
         self
     }
 
-    /// As [`Pool::with_winograd`] said.
+    /// Whether convolutions may use Winograd's method.
     pub fn winograd(&self) -> bool {
         self.winograd
     }
 
-    /// The instructions that kernels on this pool use.
+    /// Instruction set that kernels on this pool use.
     pub fn isa(&self) -> Isa {
         self.isa
     }
 
-    /// Runs `job(thread)` on every thread at once and waits for all.
+    /// Runs `job(thread)` on every thread at once, and waits for all of them.
     pub fn run(&self, job: &(dyn Fn(usize) + Sync)) {
         self.fork(job, false);
     }
 
-    /// Runs `job(0)` on the caller's thread, as [`Pool::run`] would.
+    /// Runs `job(0)` on the caller's thread, in the floating-point mode of [`Pool::run`].
     pub fn alone(&self, job: &(dyn Fn(usize) + Sync)) {
         let _restore = flush_to_zero();
         job(0);
     }
 
-    /// As [`Pool::run`]; with `optional`, a helper that has not begun when the caller is
-    /// done is left out. On a busy machine it may not get a processor for a long while.
+    /// Runs the job like [`Pool::run`]. With `optional`, a helper that has not begun when the
+    /// caller is done is left out: on a busy machine it may not get a processor for a long
+    /// while.
     fn fork(&self, job: &(dyn Fn(usize) + Sync), optional: bool) {
         let team = &*self.team;
         // SAFETY: only lengthens the lifetime; every use ends before this function does.
@@ -224,7 +235,7 @@ impl Drop for Pool {
 }
 
 impl Member {
-    /// Goes from a state to another, if it is in the first.
+    /// Changes the state from `from` to `to`, and tells whether it was `from`.
     fn change(&self, from: usize, to: usize) -> bool {
         self.state
             .compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed)
@@ -233,7 +244,7 @@ impl Member {
 }
 
 impl Team {
-    /// The life of a helper thread.
+    /// Runs jobs on a helper thread until the pool is dropped.
     fn help(&self, index: usize) {
         std::mem::forget(flush_to_zero());
         let Line(member) = &self.members[index];
@@ -254,7 +265,7 @@ impl Team {
         }
     }
 
-    /// Waits until a helper is called, or false where it shall end.
+    /// Waits until a helper has a job (true) or has to end (false).
     fn is_called(&self, member: &Member) -> bool {
         let mut polls = 0;
         let mut idle_since = None;
@@ -282,18 +293,18 @@ impl Team {
     }
 }
 
-/// Where the threads of one [`Pool::run`] meet.
+/// A barrier for the threads of one [`Pool::run`].
 pub struct Barrier {
     threads: usize,
     spins: u32,
     arrived: Line<AtomicUsize>,
-    /// Times that all have passed.
+    /// Number of times that all threads have passed.
     passed: Line<AtomicUsize>,
     broken: AtomicBool,
 }
 
 impl Barrier {
-    /// Of `threads` of `pool`.
+    /// Makes a barrier for `threads` threads of `pool`.
     pub fn new(pool: &Pool, threads: usize) -> Barrier {
         Barrier {
             threads,
@@ -304,7 +315,7 @@ impl Barrier {
         }
     }
 
-    /// Waits until all threads are here; the last one does `alone` before they part.
+    /// Waits until all threads are here; the last one runs `alone` before they go on.
     ///
     /// # Panics
     /// If a thread's work panicked, so that it will never come: see [`Self::attend`].

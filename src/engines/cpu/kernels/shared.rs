@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-/// A slice whose parts the threads of one [`super::Pool`] run share out by themselves.
+/// A mutable slice whose parts are divided among the threads of a [`super::Pool`] run.
 #[derive(Clone, Copy)]
 pub struct Shared<'a> {
     start: *mut f32,
@@ -25,15 +25,15 @@ impl<'a> Shared<'a> {
         }
     }
 
-    /// Start of the slice.
+    /// Pointer to the start of the slice.
     pub fn start(&self) -> *mut f32 {
         self.start
     }
 
-    /// `len` floats from `from`.
+    /// Mutable part of the slice: `len` floats from `from` on.
     ///
     /// # Safety
-    /// No other thread touches the range while the result lives.
+    /// No other reference to the range is used while the result lives.
     #[allow(clippy::mut_from_ref)]
     pub unsafe fn range(&self, from: usize, len: usize) -> &'a mut [f32] {
         assert!(from <= self.len && len <= self.len - from);

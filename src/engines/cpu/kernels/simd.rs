@@ -1,4 +1,4 @@
-//! Sixteen floats at a time, by whatever instructions the processor has.
+//! Vectors of sixteen floats, computed by the instructions that the processor has.
 //!
 //! A kernel is written once, generic over [`Simd`] and always inlined; [`simd!`] makes
 //! one compiled copy an instruction set and the function that chooses among them at run
@@ -14,7 +14,7 @@ const VARIABLE: &str = "VANC_ISA";
 /// An instruction set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Isa {
-    /// What every processor of the architecture has.
+    /// Instructions that every processor of the architecture has.
     Portable,
     /// 256-bit vectors with fused multiply-add.
     Avx2,
@@ -23,7 +23,7 @@ pub enum Isa {
 }
 
 impl Isa {
-    /// The best that this processor has.
+    /// Best instruction set of this processor.
     pub fn best() -> Isa {
         #[cfg(target_arch = "x86_64")]
         {
@@ -39,7 +39,7 @@ impl Isa {
         Isa::Portable
     }
 
-    /// The set that `VANC_ISA` names, or the best one where it is not set.
+    /// Instruction set that `VANC_ISA` names, or the best one if it is not set.
     ///
     /// # Errors
     /// When the variable names no instruction set, or one that this processor lacks.
@@ -61,7 +61,7 @@ impl Isa {
         }
     }
 
-    /// Every instruction set that this processor has.
+    /// Lists the instruction sets of this processor.
     pub fn all() -> impl Iterator<Item = Isa> {
         [Isa::Portable, Isa::Avx2, Isa::Avx512]
             .into_iter()
@@ -79,17 +79,18 @@ impl std::fmt::Display for Isa {
     }
 }
 
-/// Sixteen floats.
+/// Operations on vectors of sixteen floats, by one instruction set.
 ///
 /// # Safety
-/// The methods may only run where the instruction set is present, and pointers must be
-/// good for sixteen floats (of any alignment).
+/// S is present: a method may only run on a processor that has the instruction set.
+/// Pointers must be good for sixteen floats, of any alignment.
 pub trait Simd: Copy {
-    /// The floats.
+    /// Sixteen floats.
     type V: Copy;
-    /// Rows of sixteen floats that fit the registers beside what a product loads.
+    /// Number of vectors that fit into the registers as sums, beside the operands of a
+    /// product.
     const ROWS: usize;
-    /// Whether two columns of that many rows do.
+    /// Whether twice as many sums fit, for two vectors a row.
     const PAIR: bool;
 
     unsafe fn splat(x: f32) -> Self::V;
@@ -98,17 +99,17 @@ pub trait Simd: Copy {
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
-    /// `a·b + c`.
+    /// Computes `a·b + c`, rounded once where the instruction set can.
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
-    /// The larger; `b` where either is NaN.
+    /// Takes the larger, or `b` if either is NaN.
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
-    /// The smaller; `b` where either is NaN.
+    /// Takes the smaller, or `b` if either is NaN.
     unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
-    /// `1/x` of finite numbers, to a unit in the last place.
+    /// Computes `1/x` of finite numbers, to a unit in the last place.
     unsafe fn reciprocal(x: Self::V) -> Self::V;
-    /// `a` where `x > 0`, else `b`.
+    /// Selects `a` where `x > 0`, else `b`.
     unsafe fn if_positive(x: Self::V, a: Self::V, b: Self::V) -> Self::V;
-    /// The sum of each row.
+    /// Sums each of sixteen vectors.
     #[inline(always)]
     unsafe fn sums(rows: [Self::V; 16]) -> Self::V {
         let mut square = [[0.0f32; 16]; 16];
@@ -126,7 +127,7 @@ pub trait Simd: Copy {
             sum
         }
     }
-    /// Transposes sixteen rows of sixteen floats, whose starts are `stride` apart.
+    /// Transposes 16×16 floats; `from_stride` and `to_stride` are the distances between rows.
     unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
         for row in 0..16 {
             for column in 0..16 {
@@ -139,7 +140,7 @@ pub trait Simd: Copy {
     }
 }
 
-/// Defines a function that runs `generic::<S>` with the instructions of an [`Isa`].
+/// Defines a function that runs `generic::<S>`, compiled for and chosen by an [`Isa`].
 macro_rules! simd {
     ($(#[$doc:meta])* $vis:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) = $generic:ident) => {
         $(#[$doc])*
@@ -149,25 +150,33 @@ macro_rules! simd {
             #[allow(clippy::too_many_arguments)]
             #[target_feature(enable = "avx512f")]
             unsafe fn avx512($($arg: $type),*) {
-                // SAFETY: passed on to the caller.
+                // SAFETY: the caller's promises, and the set is enabled here.
                 unsafe { $generic::<$crate::engines::cpu::kernels::simd::Avx512>($($arg),*) }
             }
             #[cfg(target_arch = "x86_64")]
             #[allow(clippy::too_many_arguments)]
             #[target_feature(enable = "avx2,fma")]
             unsafe fn avx2($($arg: $type),*) {
-                // SAFETY: passed on to the caller.
+                // SAFETY: the caller's promises, and the set is enabled here.
                 unsafe { $generic::<$crate::engines::cpu::kernels::simd::Avx2>($($arg),*) }
             }
-            // SAFETY: `Pool` offers no more than the processor has; the rest is passed
-            // on to the caller.
+            // SAFETY: the processor has the set, since `Pool` offers no other; the rest is
+            // the caller's promise.
             unsafe {
                 match isa {
                     #[cfg(target_arch = "x86_64")]
                     $crate::engines::cpu::kernels::Isa::Avx512 => avx512($($arg),*),
                     #[cfg(target_arch = "x86_64")]
                     $crate::engines::cpu::kernels::Isa::Avx2 => avx2($($arg),*),
-                    _ => $generic::<$crate::engines::cpu::kernels::simd::Portable>($($arg),*),
+                    // Elsewhere there is no other set.
+                    #[cfg(not(target_arch = "x86_64"))]
+                    $crate::engines::cpu::kernels::Isa::Avx512
+                    | $crate::engines::cpu::kernels::Isa::Avx2 => {
+                        $generic::<$crate::engines::cpu::kernels::simd::Portable>($($arg),*)
+                    }
+                    $crate::engines::cpu::kernels::Isa::Portable => {
+                        $generic::<$crate::engines::cpu::kernels::simd::Portable>($($arg),*)
+                    }
                 }
             }
         }
@@ -175,7 +184,7 @@ macro_rules! simd {
 }
 pub(crate) use simd;
 
-/// Plain Rust, which the compiler vectorises as far as the target allows.
+/// Plain Rust, vectorised by the compiler as far as the target allows.
 #[derive(Clone, Copy)]
 pub struct Portable;
 
@@ -190,7 +199,6 @@ impl Portable {
     }
 }
 
-// SAFETY of the bodies below: the pointers are good for sixteen floats.
 impl Simd for Portable {
     type V = Floats;
     const ROWS: usize = 4;
@@ -202,10 +210,12 @@ impl Simd for Portable {
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Floats {
+        // SAFETY: the caller gives sixteen readable floats, of any alignment.
         Floats(unsafe { from.cast::<[f32; 16]>().read_unaligned() })
     }
     #[inline(always)]
     unsafe fn store(to: *mut f32, x: Floats) {
+        // SAFETY: the caller gives sixteen writable floats, of any alignment.
         unsafe { to.cast::<[f32; 16]>().write_unaligned(x.0) }
     }
     #[inline(always)]
@@ -249,225 +259,17 @@ impl Simd for Portable {
 pub use x86::{Avx2, Avx512};
 
 #[cfg(target_arch = "x86_64")]
-mod x86 {
-    use super::Simd;
-    use std::arch::x86_64::*;
+mod x86;
 
-    /// AVX-512F.
-    #[derive(Clone, Copy)]
-    pub struct Avx512;
-
-    // SAFETY of the bodies below: the trait's own contract.
-    impl Simd for Avx512 {
-        type V = __m512;
-        const ROWS: usize = 14;
-        const PAIR: bool = true;
-
-        #[inline(always)]
-        unsafe fn splat(x: f32) -> __m512 {
-            unsafe { _mm512_set1_ps(x) }
-        }
-        #[inline(always)]
-        unsafe fn load(from: *const f32) -> __m512 {
-            unsafe { _mm512_loadu_ps(from) }
-        }
-        #[inline(always)]
-        unsafe fn store(to: *mut f32, x: __m512) {
-            unsafe { _mm512_storeu_ps(to, x) }
-        }
-        #[inline(always)]
-        unsafe fn add(a: __m512, b: __m512) -> __m512 {
-            unsafe { _mm512_add_ps(a, b) }
-        }
-        #[inline(always)]
-        unsafe fn sub(a: __m512, b: __m512) -> __m512 {
-            unsafe { _mm512_sub_ps(a, b) }
-        }
-        #[inline(always)]
-        unsafe fn mul(a: __m512, b: __m512) -> __m512 {
-            unsafe { _mm512_mul_ps(a, b) }
-        }
-        #[inline(always)]
-        unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
-            unsafe { _mm512_fmadd_ps(a, b, c) }
-        }
-        #[inline(always)]
-        unsafe fn max(a: __m512, b: __m512) -> __m512 {
-            unsafe { _mm512_max_ps(a, b) }
-        }
-        #[inline(always)]
-        unsafe fn min(a: __m512, b: __m512) -> __m512 {
-            unsafe { _mm512_min_ps(a, b) }
-        }
-        #[inline(always)]
-        unsafe fn reciprocal(x: __m512) -> __m512 {
-            unsafe {
-                // Fourteen bits, and a step of Newton's method: less than a division.
-                let y = _mm512_rcp14_ps(x);
-                let error = _mm512_fnmadd_ps(x, y, _mm512_set1_ps(1.0));
-                _mm512_fmadd_ps(y, error, y)
-            }
-        }
-        #[inline(always)]
-        unsafe fn if_positive(x: __m512, a: __m512, b: __m512) -> __m512 {
-            unsafe {
-                let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, _mm512_setzero_ps());
-                _mm512_mask_blend_ps(positive, b, a)
-            }
-        }
-        #[inline(always)]
-        unsafe fn sums(rows: [__m512; 16]) -> __m512 {
-            unsafe {
-                // Of a row eight lanes are left, then four, two and one.
-                let mut halves = [_mm512_setzero_ps(); 8];
-                for j in 0..8 {
-                    let (a, b) = (rows[j / 2 + j % 2 * 8], rows[j / 2 + j % 2 * 8 + 4]);
-                    let low = _mm512_shuffle_f32x4::<0x44>(a, b);
-                    halves[j] = _mm512_add_ps(low, _mm512_shuffle_f32x4::<0xee>(a, b));
-                }
-                let mut quarters = [_mm512_setzero_pd(); 4];
-                for j in 0..4 {
-                    let (a, b) = (halves[2 * j], halves[2 * j + 1]);
-                    let even = _mm512_shuffle_f32x4::<0x88>(a, b);
-                    let odd = _mm512_shuffle_f32x4::<0xdd>(a, b);
-                    quarters[j] = _mm512_castps_pd(_mm512_add_ps(even, odd));
-                }
-                let mut pairs = [_mm512_setzero_ps(); 2];
-                for j in 0..2 {
-                    let (a, b) = (quarters[2 * j], quarters[2 * j + 1]);
-                    let low = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
-                    let high = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
-                    pairs[j] = _mm512_add_ps(low, high);
-                }
-                let even = _mm512_shuffle_ps::<0x88>(pairs[0], pairs[1]);
-                _mm512_add_ps(even, _mm512_shuffle_ps::<0xdd>(pairs[0], pairs[1]))
-            }
-        }
-        #[inline(always)]
-        unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
-            unsafe {
-                let mut pairs = [_mm512_setzero_ps(); 16];
-                for i in 0..8 {
-                    let a = _mm512_loadu_ps(from.add(2 * i * from_stride));
-                    let b = _mm512_loadu_ps(from.add((2 * i + 1) * from_stride));
-                    pairs[2 * i] = _mm512_unpacklo_ps(a, b);
-                    pairs[2 * i + 1] = _mm512_unpackhi_ps(a, b);
-                }
-                // quads[4g + j], 128-bit lane b: column 4b + j of rows 4g to 4g + 3.
-                let mut quads = [_mm512_setzero_ps(); 16];
-                for g in 0..4 {
-                    for half in 0..2 {
-                        let a = _mm512_castps_pd(pairs[4 * g + half]);
-                        let b = _mm512_castps_pd(pairs[4 * g + 2 + half]);
-                        quads[4 * g + 2 * half] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
-                        quads[4 * g + 2 * half + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
-                    }
-                }
-                for j in 0..4 {
-                    let even = _mm512_shuffle_f32x4::<0x88>(quads[j], quads[4 + j]);
-                    let odd = _mm512_shuffle_f32x4::<0xdd>(quads[j], quads[4 + j]);
-                    let even2 = _mm512_shuffle_f32x4::<0x88>(quads[8 + j], quads[12 + j]);
-                    let odd2 = _mm512_shuffle_f32x4::<0xdd>(quads[8 + j], quads[12 + j]);
-                    let columns = [
-                        _mm512_shuffle_f32x4::<0x88>(even, even2),
-                        _mm512_shuffle_f32x4::<0x88>(odd, odd2),
-                        _mm512_shuffle_f32x4::<0xdd>(even, even2),
-                        _mm512_shuffle_f32x4::<0xdd>(odd, odd2),
-                    ];
-                    for (b, column) in columns.into_iter().enumerate() {
-                        _mm512_storeu_ps(to.add((4 * b + j) * to_stride), column);
-                    }
-                }
-            }
-        }
-    }
-
-    /// AVX2 with FMA, two registers at a time.
-    #[derive(Clone, Copy)]
-    pub struct Avx2;
-
-    type Pair = (__m256, __m256);
-
-    // SAFETY of the bodies below: the trait's own contract.
-    impl Simd for Avx2 {
-        type V = Pair;
-        const ROWS: usize = 6;
-        const PAIR: bool = false;
-
-        #[inline(always)]
-        unsafe fn splat(x: f32) -> Pair {
-            let x = unsafe { _mm256_set1_ps(x) };
-            (x, x)
-        }
-        #[inline(always)]
-        unsafe fn load(from: *const f32) -> Pair {
-            unsafe { (_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))) }
-        }
-        #[inline(always)]
-        unsafe fn store(to: *mut f32, x: Pair) {
-            unsafe {
-                _mm256_storeu_ps(to, x.0);
-                _mm256_storeu_ps(to.add(8), x.1);
-            }
-        }
-        #[inline(always)]
-        unsafe fn add(a: Pair, b: Pair) -> Pair {
-            unsafe { (_mm256_add_ps(a.0, b.0), _mm256_add_ps(a.1, b.1)) }
-        }
-        #[inline(always)]
-        unsafe fn sub(a: Pair, b: Pair) -> Pair {
-            unsafe { (_mm256_sub_ps(a.0, b.0), _mm256_sub_ps(a.1, b.1)) }
-        }
-        #[inline(always)]
-        unsafe fn mul(a: Pair, b: Pair) -> Pair {
-            unsafe { (_mm256_mul_ps(a.0, b.0), _mm256_mul_ps(a.1, b.1)) }
-        }
-        #[inline(always)]
-        unsafe fn fma(a: Pair, b: Pair, c: Pair) -> Pair {
-            unsafe {
-                (
-                    _mm256_fmadd_ps(a.0, b.0, c.0),
-                    _mm256_fmadd_ps(a.1, b.1, c.1),
-                )
-            }
-        }
-        #[inline(always)]
-        unsafe fn max(a: Pair, b: Pair) -> Pair {
-            unsafe { (_mm256_max_ps(a.0, b.0), _mm256_max_ps(a.1, b.1)) }
-        }
-        #[inline(always)]
-        unsafe fn min(a: Pair, b: Pair) -> Pair {
-            unsafe { (_mm256_min_ps(a.0, b.0), _mm256_min_ps(a.1, b.1)) }
-        }
-        #[inline(always)]
-        unsafe fn reciprocal(x: Pair) -> Pair {
-            unsafe {
-                let one = _mm256_set1_ps(1.0);
-                (_mm256_div_ps(one, x.0), _mm256_div_ps(one, x.1))
-            }
-        }
-        #[inline(always)]
-        unsafe fn if_positive(x: Pair, a: Pair, b: Pair) -> Pair {
-            unsafe {
-                let zero = _mm256_setzero_ps();
-                (
-                    _mm256_blendv_ps(b.0, a.0, _mm256_cmp_ps::<_CMP_GT_OQ>(x.0, zero)),
-                    _mm256_blendv_ps(b.1, a.1, _mm256_cmp_ps::<_CMP_GT_OQ>(x.1, zero)),
-                )
-            }
-        }
-    }
-}
-
-/// Puts the thread's old mode back when dropped.
+/// Floating-point mode of a thread before a change; restored on drop.
 pub struct FloatMode(#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] u32);
 
-/// Makes subnormal results and operands zero on this thread: they cost a hundred times
-/// a normal number, and vanishing gradients are full of them.
+/// Makes subnormal results and operands zero on this thread. They cost a hundred times as
+/// much as normal numbers, and vanishing gradients are full of them.
 pub fn flush_to_zero() -> FloatMode {
     #[cfg(target_arch = "x86_64")]
     {
-        /// FTZ and DAZ.
+        /// Bits FTZ and DAZ of MXCSR.
         const FLUSH: u32 = 0x8040;
         let old = read_mode();
         if old & FLUSH != FLUSH {

@@ -1,19 +1,19 @@
-//! The few channels past the last sixteen.
+//! The tail: the few channels past the last full sixteen.
 //!
-//! Fifty channels taken as sixty-four would be a quarter more work. So a product makes
-//! the last two as what they are, sums over rows.
+//! Fifty channels taken as sixty-four would be a quarter more work, so a product computes
+//! the last two one by one, as sums over rows.
 
 use super::LANES;
 use super::gemm::Onto;
 use super::simd::{Simd, simd};
 
-/// Channels past the last sixteen that are a tail; more of them fill sixteen.
+/// Largest tail; more channels are treated as a full sixteen.
 const MOST: usize = 4;
 
-/// Rows that share what is loaded.
+/// Number of rows that share each load of the right matrix.
 const TOGETHER: usize = 4;
 
-/// How many of `channels` are a tail.
+/// Number of the `channels` that are a tail.
 pub fn tail(channels: usize) -> usize {
     match channels % LANES {
         past @ 0..=MOST => past,
@@ -21,19 +21,19 @@ pub fn tail(channels: usize) -> usize {
     }
 }
 
-/// Rows of floats, zero past those that count.
+/// A matrix of rows of floats, zero past its columns.
 #[derive(Clone, Copy)]
 pub struct Rows {
     pub start: *const f32,
-    /// From a row to the next.
+    /// Distance from one row to the next.
     pub row: usize,
     pub count: usize,
 }
 
 simd! {
-    /// `out[r][c] = Σ_k left[r][k]·right[c][k]`, added to what `onto` says, for the few
-    /// rows c of a tail and `lines`·16 columns k; of the other lanes of the sixteen from
-    /// `out` on, the sum is 0. The rows of `out` are `out_row` apart.
+    /// Computes `out[r][c] = Σ_k left[r][k]·right[c][k]`, added to `onto`, for the rows c of
+    /// a tail and `lines`·16 columns k. The other lanes of the sixteen from `out` on get the
+    /// sum 0. The rows of `out` are `out_row` apart.
     ///
     /// # Safety
     /// The matrices are readable, `out` writable and apart from them; `right` has no
@@ -48,6 +48,10 @@ simd! {
     ) = dots_generic
 }
 
+/// Body of [`dots`].
+///
+/// # Safety
+/// As for [`dots`], and S is present.
 #[inline(always)]
 unsafe fn dots_generic<S: Simd>(
     left: Rows,
@@ -69,6 +73,10 @@ unsafe fn dots_generic<S: Simd>(
     }
 }
 
+/// Computes [`dots`] for a tail of T rows.
+///
+/// # Safety
+/// As for [`dots_generic`], and `right` has T rows.
 #[inline(always)]
 unsafe fn dots_of<S: Simd, const T: usize>(
     left: Rows,

@@ -1,5 +1,5 @@
-//! The gradient of a small dense weight over a part of the batch, laid out as the
-//! products leave it, so that nothing is copied before the parts are added up.
+//! Gradient of a small dense weight over a part of the batch, laid out as the products write
+//! it, so that nothing is copied before the parts are added up.
 //!
 //! ```text
 //! [O][width]            ∂C/∂W of the first inputs, sixteen at a time
@@ -14,7 +14,7 @@ use super::tail::tail;
 use super::{LANES, padded};
 use std::ops::Range;
 
-/// Where the sums of a weight `O×I` and its bias are.
+/// Layout of the sums of a weight `O×I` and its bias.
 #[derive(Clone, Copy, Debug)]
 pub struct WeightSums {
     inputs: usize,
@@ -24,7 +24,7 @@ pub struct WeightSums {
 }
 
 impl WeightSums {
-    /// Of a weight `outputs`×`inputs`.
+    /// Lays out the sums of a weight `outputs`×`inputs`.
     pub fn new(inputs: usize, outputs: usize) -> WeightSums {
         let tail = tail(inputs);
         WeightSums {
@@ -35,35 +35,35 @@ impl WeightSums {
         }
     }
 
-    /// Floats of the sums.
+    /// Length of the sums in floats.
     pub fn floats(&self) -> usize {
         self.bias(0..0).start + padded(self.outputs)
     }
 
-    /// The inputs of [`Self::row`]: all but a tail.
+    /// Number of inputs in [`Self::row`]: all but a tail.
     pub fn body(&self) -> usize {
         self.inputs - self.tail
     }
 
-    /// ∂C/∂W of an output and the first inputs.
+    /// Range of ∂C/∂W for one output and the first inputs.
     pub fn row(&self, output: usize) -> Range<usize> {
         let start = output * self.width;
         start..start + self.body()
     }
 
-    /// ∂C/∂W of some outputs and an input of the tail.
+    /// Range of ∂C/∂W for some outputs and one input of the tail.
     pub fn column(&self, input: usize, outputs: Range<usize>) -> Range<usize> {
         let column = self.outputs * self.width + (input - self.body()) * padded(self.outputs);
         column + outputs.start..column + outputs.end
     }
 
-    /// ∂C/∂b of some outputs.
+    /// Range of ∂C/∂b for some outputs.
     pub fn bias(&self, outputs: Range<usize>) -> Range<usize> {
         self.column(self.inputs, outputs)
     }
 
-    /// `∂C/∂W = dyᵀ x` and `∂C/∂b = Σ dy` over the rows of `x`, `[N][I]`, and `dy`,
-    /// `[N][O]`, padded; the bias only if it is wanted.
+    /// Computes `∂C/∂W = dyᵀ x`, and with `bias` also `∂C/∂b = Σ dy`, over the padded rows of
+    /// `x`, `[N][I]`, and `dy`, `[N][O]`.
     pub fn fill(&self, pool: &Pool, x: &[f32], dy: &[f32], bias: bool, sums: &mut [f32]) {
         let (ins, outs) = (padded(self.inputs), padded(self.outputs));
         let rows = dy.len() / outs.max(1);
@@ -71,15 +71,15 @@ impl WeightSums {
             x.len() >= rows * ins && sums.len() >= self.floats(),
             "operands too short for {self:?}"
         );
-        let left = |of: &[f32], from: usize, row: usize, rows_out: usize| Left {
-            start: of[from.min(of.len())..].as_ptr(),
+        let left = |operand: &[f32], from: usize, row: usize, rows_out: usize| Left {
+            start: operand[from.min(operand.len())..].as_ptr(),
             row,
             line: 0,
             rows: rows_out,
             depth: rows,
         };
-        let right = |of: &[f32], width: usize| Right {
-            start: of.as_ptr(),
+        let right = |operand: &[f32], width: usize| Right {
+            start: operand.as_ptr(),
             block: LANES,
             blocks: width / LANES,
         };
@@ -110,7 +110,7 @@ impl WeightSums {
 }
 
 simd! {
-    /// Sums of the columns of `rows` rows of `width` floats, a multiple of sixteen.
+    /// Sums the columns of `rows` rows of `width` floats, a multiple of sixteen.
     ///
     /// # Safety
     /// `from` has the rows, `to` the columns.
@@ -118,6 +118,10 @@ simd! {
         = column_sums_generic
 }
 
+/// Body of [`column_sums`].
+///
+/// # Safety
+/// As for [`column_sums`], and S is present.
 #[inline(always)]
 unsafe fn column_sums_generic<S: Simd>(from: *const f32, rows: usize, width: usize, to: *mut f32) {
     for line in (0..width).step_by(LANES) {
@@ -162,9 +166,9 @@ mod tests {
                         (layout.body()..inputs).map(|i| sums[layout.column(i, o..o + 1)][0]),
                     );
                     got.extend(&sums[layout.bias(o..o + 1)]);
-                    let sum = |of: &dyn Fn(usize) -> f32| -> f64 {
+                    let sum = |factor: &dyn Fn(usize) -> f32| -> f64 {
                         (0..rows)
-                            .map(|n| f64::from(dy[n * outs + o]) * f64::from(of(n)))
+                            .map(|n| f64::from(dy[n * outs + o]) * f64::from(factor(n)))
                             .sum()
                     };
                     want.extend((0..inputs).map(|i| sum(&|n| x[n * ins + i])));

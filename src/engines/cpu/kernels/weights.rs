@@ -14,12 +14,12 @@ pub struct WeightShape {
 }
 
 impl WeightShape {
-    /// Floats of a block.
+    /// Length of a block in floats.
     pub fn block_len(&self) -> usize {
         LANES * LANES * self.taps
     }
 
-    /// Outputs and inputs that the block at line `o`, line `i` really has.
+    /// Number of outputs and inputs in the block at output line `o` and input line `i`.
     fn extent(&self, o: usize, i: usize) -> (usize, usize) {
         (
             (self.out_channels - o * LANES).min(LANES),
@@ -32,7 +32,7 @@ impl WeightShape {
     }
 }
 
-/// Reads the block of output line `o` and input line `i`.
+/// Reads the block at output line `o` and input line `i`.
 ///
 /// # Safety
 /// `weight` has the shape, `block` a block's length, and S is present.
@@ -64,10 +64,10 @@ pub unsafe fn read_block<S: Simd>(
     }
 }
 
-/// Writes a block back: the inverse of [`read_block`].
+/// Writes a block back, the inverse of [`read_block`].
 ///
 /// # Safety
-/// As there, `weight` being written in this block only.
+/// As for [`read_block`], and no other thread touches this block of `weight`.
 #[inline(always)]
 pub unsafe fn write_block<S: Simd>(
     weight: *mut f32,
@@ -95,7 +95,7 @@ pub unsafe fn write_block<S: Simd>(
     }
 }
 
-/// Turns a block into `[taps][16 outputs][16 inputs]`.
+/// Transposes a block to `[taps][16 outputs][16 inputs]`.
 ///
 /// # Safety
 /// Both have a block's length, and S is present.

@@ -1,5 +1,5 @@
-//! The input's gradient: `dx[i] = Σ dy[(i + p − t)/s]·w[t]` over the taps t for which
-//! the division is exact.
+//! Gradient of a convolution's input: `dx[i] = Σ dy[(i + p − t)/s]·w[t]` over the taps t for
+//! which the division is exact.
 //!
 //! Positions i of the input that leave the same remainder share their taps, so each of
 //! the (at most) s² remainders is a convolution of stride 1 over `dy` with its own taps:
@@ -15,7 +15,8 @@ use super::forward::SendPatches;
 use super::patches::{Axis, Patches, line_len, pack};
 use super::{check, rows_of_part};
 
-/// Along one axis, the positions `offset, offset + s, …` and their taps `tap, tap + s, …`.
+/// Class of positions along one axis, `offset, offset + s, …`, with their taps `tap, tap + s,
+/// …`.
 #[derive(Clone, Copy)]
 struct Class {
     offset: usize,
@@ -23,7 +24,7 @@ struct Class {
     axis: Axis,
 }
 
-/// The classes of an axis of `input` positions and `output` windows.
+/// Lists the classes of an axis of `input` positions and `output` windows.
 fn classes(
     g: &ConvGeometry,
     kernel: usize,
@@ -48,19 +49,19 @@ fn classes(
     })
 }
 
-/// The classes of both axes.
+/// Lists the pairs of a class of rows and a class of columns.
 fn grid(g: &ConvGeometry) -> impl Iterator<Item = (Class, Class)> + use<> {
     let g = *g;
     classes(&g, g.kernel.0, g.height, g.out_height())
         .flat_map(move |y| classes(&g, g.kernel.1, g.width, g.out_width()).map(move |x| (y, x)))
 }
 
-/// Length of the patches of a class.
+/// Length of a patch of a class.
 fn depth(g: &ConvGeometry, y: &Class, x: &Class) -> usize {
     y.axis.taps * x.axis.taps * padded(g.out_channels)
 }
 
-/// Rows of a part of a class.
+/// Number of rows in one part of a class.
 fn part_rows(g: &ConvGeometry, y: &Class, x: &Class) -> usize {
     rows_of_part(g.batch * y.axis.rows * x.axis.rows, depth(g, y, x))
 }
@@ -73,7 +74,8 @@ fn shape(g: &ConvGeometry) -> WeightShape {
     }
 }
 
-/// Blocked weights, and a thread's patches with products or spare blocks.
+/// Floats of scratch: the blocked weights, and for each thread its patches with products, or
+/// two spare blocks.
 fn lens(g: &ConvGeometry) -> [usize; 2] {
     let stride = padded(g.in_channels);
     let own = grid(g).map(|(y, x)| (part_rows(g, &y, &x) + 1) * (depth(g, &y, &x) + stride));
@@ -81,14 +83,14 @@ fn lens(g: &ConvGeometry) -> [usize; 2] {
     [g.taps() * padded(g.out_channels) * stride, own]
 }
 
-/// Scratch of [`input_gradient`].
+/// Floats of scratch that [`input_gradient`] needs.
 pub fn input_gradient_scratch_len(g: &ConvGeometry, threads: usize) -> usize {
     let [weights, own] = lens(g);
     weights + threads * own
 }
 
-/// `∂C/∂x` from `dy = ∂C/∂y`; added to what `dx` holds where `accumulate` says so.
-/// Shapes as in [`super::forward`].
+/// Computes `dx = ∂C/∂x` from `dy = ∂C/∂y`, or adds it to `dx` if `accumulate` is set. Shapes
+/// are those of [`super::forward()`].
 pub fn input_gradient(
     pool: &Pool,
     g: &ConvGeometry,
@@ -135,13 +137,13 @@ pub fn input_gradient(
     }
 }
 
-/// One class.
+/// Computation of the gradient at the positions of one class.
 struct ClassPass<'a> {
     g: &'a ConvGeometry,
     y: Class,
     x: Class,
     depth: usize,
-    /// `[I/16][depth][16]`.
+    /// Weights `[I/16][depth][16]`.
     weights: &'a [f32],
     patches: SendPatches,
     dx: Shared<'a>,
@@ -197,7 +199,11 @@ impl ClassPass<'_> {
         });
     }
 
-    /// Puts rows of a class at their positions.
+    /// Writes (or adds) rows of products to the positions of the class.
+    ///
+    /// # Safety
+    /// `sums` holds `count` rows of `stride` floats, and no other thread touches the positions
+    /// of rows `first..first + count` of this class.
     unsafe fn place_rows(&self, sums: *const f32, first: usize, count: usize, stride: usize) {
         let g = self.g;
         let patches = self.patches.get();
@@ -221,7 +227,7 @@ impl ClassPass<'_> {
     }
 }
 
-/// Lays the weight out as `[class][I/16][taps of the class][O][16]`.
+/// Lays out the weight as `[class][I/16][taps of the class][O][16]`.
 fn block_weights(
     pool: &Pool,
     g: &ConvGeometry,
@@ -260,25 +266,29 @@ fn block_weights(
 }
 
 simd! {
-    /// A block of the weight as `[taps][16 outputs][16 inputs]`, in the second half of
+    /// Reads a block of the weight as `[taps][16 outputs][16 inputs]` into the second half of
     /// `spare`.
     ///
     /// # Safety
-    /// `w` has the shape, `spare` two blocks.
-    fn swapped_block(w: *const f32, shape: WeightShape, at: (usize, usize), spare: *mut f32)
+    /// `w` has the shape, `spare` holds two blocks.
+    fn swapped_block(w: *const f32, shape: WeightShape, block: (usize, usize), spare: *mut f32)
         = swapped_block_generic
 }
 
+/// Body of [`swapped_block`].
+///
+/// # Safety
+/// As for [`swapped_block`], and S is present.
 #[inline(always)]
 unsafe fn swapped_block_generic<S: Simd>(
     w: *const f32,
     shape: WeightShape,
-    at: (usize, usize),
+    block: (usize, usize),
     spare: *mut f32,
 ) {
     // SAFETY: within the caller's operands.
     unsafe {
-        read_block::<S>(w, shape, at, spare);
+        read_block::<S>(w, shape, block, spare);
         swap_channels::<S>(spare, shape.taps, spare.add(shape.block_len()));
     }
 }

@@ -1,4 +1,4 @@
-//! The convolution.
+//! Forward pass of a convolution.
 
 use super::super::gemm::{Left, Onto, Out, Right, product};
 use super::super::moments::{Moments, merge, partial_len, sum_rows};
@@ -10,7 +10,8 @@ use super::super::{ConvGeometry, LANES, padded};
 use super::patches::{Patches, line_len, pack, pack_compact};
 use super::{Depth, check, rows_of_part};
 
-/// Blocked weights, sums for moments, and a thread's patches or spare block.
+/// Floats of scratch: the blocked weights, the sums for moments, and for each thread its
+/// patches or a spare block.
 fn lens(g: &ConvGeometry) -> [usize; 3] {
     let depth = Depth::new(g);
     let rows = g.output_len() / padded(g.out_channels);
@@ -23,14 +24,14 @@ fn lens(g: &ConvGeometry) -> [usize; 3] {
     ]
 }
 
-/// Scratch of [`forward`].
+/// Floats of scratch that [`forward`] needs.
 pub fn forward_scratch_len(g: &ConvGeometry, threads: usize) -> usize {
     let [weights, partials, own] = lens(g);
     weights + partials + threads * own
 }
 
-/// `y = x ⋆ w`: `x` `[N][H][W][I]`, `w` `O×I×k×k`, `y` `[N][H'][W'][O]`, channels of
-/// both images padded. With `moments`, also the statistics of `y`.
+/// Computes `y = x ⋆ w`: `x` `[N][H][W][I]`, `w` `O×I×k×k`, `y` `[N][H'][W'][O]`, the
+/// channels of both images padded. With `moments`, also the statistics of `y`.
 pub fn forward(
     pool: &Pool,
     g: &ConvGeometry,
@@ -107,7 +108,7 @@ pub fn forward(
     }
 }
 
-/// Patches that threads may share: they are only read.
+/// Patches that several threads may read at once.
 pub struct SendPatches(pub Patches);
 // SAFETY: the source is a shared slice that outlives the run.
 unsafe impl Sync for SendPatches {}
@@ -118,7 +119,7 @@ impl SendPatches {
     }
 }
 
-/// Lays the weight out as `[O/16][K][16]`.
+/// Lays out the weight as `[O/16][K][16]`.
 fn block_weights(
     pool: &Pool,
     depth: Depth,
@@ -145,20 +146,24 @@ fn block_weights(
 }
 
 simd! {
-    /// A block of the weight to its rows of one block of columns.
+    /// Copies a block of the weight into its rows of one block of columns.
     ///
     /// # Safety
-    /// The operands have the shape's sizes, `spare` a block.
+    /// The operands have the shape's sizes, `spare` holds a block.
     fn block_columns(
         w: *const f32,
         shape: WeightShape,
-        at: (usize, usize),
+        block: (usize, usize),
         lines: usize,
         to: *mut f32,
         spare: *mut f32,
     ) = block_columns_generic
 }
 
+/// Body of [`block_columns`].
+///
+/// # Safety
+/// As for [`block_columns`], and S is present.
 #[inline(always)]
 unsafe fn block_columns_generic<S: Simd>(
     w: *const f32,

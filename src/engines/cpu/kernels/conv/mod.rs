@@ -21,14 +21,14 @@ use super::{ConvGeometry, LANES};
 /// Channels up to which an input is packed without padding.
 const FEW_CHANNELS: usize = 8;
 
-/// How K is laid out.
+/// Layout of the dimension K: the taps and input channels that are summed over.
 #[derive(Clone, Copy)]
 struct Depth {
-    /// Whether channels are packed without padding, then taps.
+    /// Whether K runs over channels, then taps, without padding.
     compact: bool,
-    /// What a line of K goes with: input channels by sixteen, or K itself by sixteen.
+    /// Lines of sixteen: of input channels, or of K itself if `compact`.
     lines: usize,
-    /// Taps a line of input goes with; 1 where compact.
+    /// Taps that each line is repeated for; 1 if `compact`.
     taps: usize,
 }
 
@@ -49,12 +49,12 @@ impl Depth {
         }
     }
 
-    /// K, rounded up to lines.
+    /// Length of K, rounded up to lines.
     fn len(&self) -> usize {
         self.taps * self.lines * LANES
     }
 
-    /// The weight as a matrix of inputs with taps.
+    /// Sizes of the weight, as a matrix of inputs with taps.
     fn weight_shape(&self, g: &ConvGeometry) -> WeightShape {
         let (in_channels, taps) = if self.compact {
             (g.in_channels * g.taps(), 1)
@@ -69,8 +69,9 @@ impl Depth {
     }
 }
 
-/// Rows of a part whose patches are `depth` long: half a second-level cache of them, a
-/// multiple of what the product takes at once, and enough parts for many threads.
+/// Number of rows in a part, for patches of length `depth`: a multiple of what the product
+/// takes at once, such that the patches fill half a second-level cache and there are enough
+/// parts for many threads.
 fn rows_of_part(rows: usize, depth: usize) -> usize {
     const STRIP: usize = 14;
     const CACHED: usize = 128 * 1024;

@@ -1,25 +1,25 @@
-//! Packing patches.
+//! Packing of the patches that a convolution multiplies by its weights.
 
 use super::super::simd::{Simd, simd};
 use super::super::{ConvGeometry, LANES, padded};
 
-/// Where the taps of a row lie along one axis: tap t of row j is at
-/// `j·step + first + t·direction` of the source.
+/// Positions of the taps of each row along one axis: tap t of row j is at `j·step + first +
+/// t·direction` of the source.
 #[derive(Clone, Copy)]
 pub struct Axis {
-    /// Rows.
+    /// Number of rows.
     pub rows: usize,
-    /// Taps.
+    /// Number of taps.
     pub taps: usize,
     pub step: isize,
     pub first: isize,
     pub direction: isize,
-    /// Positions of the source.
+    /// Number of positions of the source.
     pub source: usize,
 }
 
 impl Axis {
-    /// Along an axis of the convolution itself.
+    /// Axis of the convolution itself (not of its gradient).
     fn forward(g: &ConvGeometry, taps: usize, source: usize, rows: usize) -> Axis {
         Axis {
             rows,
@@ -31,14 +31,14 @@ impl Axis {
         }
     }
 
-    /// Position of a tap, if the source has it.
+    /// Position of a tap in the source; none if it is in the padding.
     #[inline(always)]
     fn source_position(&self, row: usize, tap: usize) -> Option<usize> {
-        let at = row as isize * self.step + self.first + tap as isize * self.direction;
-        (at >= 0 && (at as usize) < self.source).then_some(at as usize)
+        let position = row as isize * self.step + self.first + tap as isize * self.direction;
+        (position >= 0 && (position as usize) < self.source).then_some(position as usize)
     }
 
-    /// Whether all taps of a row are.
+    /// Whether all taps of a row are inside the source.
     #[inline(always)]
     fn is_inside(&self, row: usize) -> bool {
         self.taps > 0
@@ -47,7 +47,7 @@ impl Axis {
     }
 }
 
-/// The patches of a source `[image][y.source][x.source][padded(channels)]`; rows are
+/// Patches of a source `[image][y.source][x.source][padded(channels)]`, one for each row of
 /// `[image][y.rows][x.rows]`.
 #[derive(Clone, Copy)]
 pub struct Patches {
@@ -67,7 +67,7 @@ impl Patches {
         }
     }
 
-    /// Image, row and column of a row.
+    /// Position of row number `row`.
     #[inline(always)]
     pub fn pixel(&self, row: usize) -> Pixel {
         Pixel {
@@ -77,7 +77,7 @@ impl Patches {
         }
     }
 
-    /// Moves to the next row; cheaper than the divisions of [`Patches::pixel`].
+    /// Moves to the next row, without the divisions of [`Patches::pixel`].
     #[inline(always)]
     pub fn advance(&self, pixel: &mut Pixel) {
         pixel.x += 1;
@@ -91,7 +91,7 @@ impl Patches {
         }
     }
 
-    /// The channels at a tap of a row, or null outside of the source.
+    /// Pointer to the channels at a tap, or null outside the source.
     #[inline(always)]
     fn tap(&self, pixel: Pixel, ty: usize, tx: usize) -> *const f32 {
         match (
@@ -106,14 +106,14 @@ impl Patches {
         }
     }
 
-    /// Whether all taps of a row are inside the source.
+    /// Whether all taps of a patch are inside the source.
     #[inline(always)]
     fn is_inside(&self, pixel: Pixel) -> bool {
         self.y.is_inside(pixel.y) && self.x.is_inside(pixel.x)
     }
 }
 
-/// A row by its image and position.
+/// A row, as its image and its position on both axes.
 #[derive(Clone, Copy)]
 pub struct Pixel {
     pub image: usize,
@@ -121,7 +121,7 @@ pub struct Pixel {
     pub x: usize,
 }
 
-/// Floats from a packed line of `rows` rows to the next: one row more than there are, so
+/// Distance in floats between packed lines of `rows` rows: one row more than there are, so
 /// that the same row of all lines does not fall into one set of the cache.
 pub fn line_len(rows: usize) -> usize {
     (rows + 1) * LANES
@@ -132,11 +132,15 @@ simd! {
     /// `[tap][line][row][16]`, lines [`line_len`] apart.
     ///
     /// # Safety
-    /// The source is readable, `to` writable.
+    /// The source is readable, `to` writable for as many packed lines.
     pub fn pack(p: Patches, first: usize, count: usize, lines: (usize, usize), to: *mut f32)
         = pack_generic
 }
 
+/// Body of [`pack`].
+///
+/// # Safety
+/// As for [`pack`], and S is present.
 #[inline(always)]
 unsafe fn pack_generic<S: Simd>(
     p: Patches,
@@ -202,6 +206,10 @@ pub unsafe fn pack_compact(
     }
 }
 
+/// Packs one line of [`pack_compact`].
+///
+/// # Safety
+/// As for [`pack`], with one line.
 unsafe fn pack_compact_line(p: Patches, first: usize, count: usize, line: usize, to: *mut f32) {
     let taps = p.y.taps * p.x.taps;
     let used = (p.channels * taps).saturating_sub(line * LANES).min(LANES);

@@ -1,4 +1,4 @@
-//! The weight's gradient: `dw[t] = Σ x[i·s + t − p]·dy[i]`.
+//! Gradient of a convolution's weight: `dw[t] = Σ x[i·s + t − p]·dy[i]`.
 
 use super::super::gemm::{Left, Out, Right, outer_product};
 use super::super::pool::Pool;
@@ -10,15 +10,15 @@ use super::forward::SendPatches;
 use super::patches::{Axis, Patches, line_len, pack, pack_compact};
 use super::{Depth, check};
 
-/// Rows packed at once.
+/// Number of rows packed at once.
 const ROWS: usize = 128;
-/// Lines of K of a part: they share the packed gradients and the way to their patches.
+/// Lines of K in a part; they share the packed gradients and the search for their patches.
 const GROUP: usize = 2;
-/// Parts that the work is cut into at least, as far as there are rows.
+/// Least number of parts, as far as there are rows.
 const PARTS: usize = 16;
 
-/// Pieces that the rows are cut into, each summed by itself where lines of K alone are
-/// too few parts.
+/// Number of pieces that the rows are cut into, each with sums of its own, if lines of K
+/// alone make too few parts.
 fn pieces(g: &ConvGeometry) -> usize {
     let rows = g.output_len() / padded(g.out_channels);
     PARTS
@@ -26,7 +26,8 @@ fn pieces(g: &ConvGeometry) -> usize {
         .clamp(1, rows.div_ceil(ROWS).max(1))
 }
 
-/// Sums, and a thread's patches with output gradients or a spare block.
+/// Floats of scratch: the sums, and for each thread its patches with output gradients, or a
+/// spare block.
 fn lens(g: &ConvGeometry) -> [usize; 2] {
     let depth = Depth::new(g);
     let out = padded(g.out_channels);
@@ -37,14 +38,14 @@ fn lens(g: &ConvGeometry) -> [usize; 2] {
     ]
 }
 
-/// Scratch of [`weight_gradient`].
+/// Floats of scratch that [`weight_gradient`] needs.
 pub fn weight_gradient_scratch_len(g: &ConvGeometry, threads: usize) -> usize {
     let [sums, own] = lens(g);
     sums + threads * own
 }
 
-/// `∂C/∂w` (`O×I×k×k`, overwritten) from `x` and `dy = ∂C/∂y`, shapes as in
-/// [`super::forward`].
+/// Computes `dw = ∂C/∂w` (`O×I×k×k`) from `x` and `dy = ∂C/∂y`; shapes are those of
+/// [`super::forward()`].
 pub fn weight_gradient(
     pool: &Pool,
     g: &ConvGeometry,
@@ -110,7 +111,7 @@ pub fn weight_gradient(
     });
 }
 
-/// Every row of `dy` as its own patch.
+/// Patches that are the rows of `dy`.
 fn rows_themselves(g: &ConvGeometry, dy: &[f32]) -> Patches {
     let axis = |rows| Axis {
         rows,
@@ -133,12 +134,16 @@ struct WeightPass {
     inputs: SendPatches,
     gradients: SendPatches,
     out_lines: usize,
-    /// Floats of the sums of a line of K.
+    /// Floats of the sums of one line of K.
     sums_of_line: usize,
 }
 
 impl WeightPass {
-    /// Sums a range of rows for some lines of K.
+    /// Sums the products of a range of rows for the lines `lines.0..lines.1` of K.
+    ///
+    /// # Safety
+    /// `packed` is a thread's scratch, and `to` holds the sums of these lines, which no other
+    /// thread touches.
     unsafe fn sum(
         &self,
         isa: Isa,
@@ -196,27 +201,31 @@ impl WeightPass {
 }
 
 simd! {
-    /// Adds the pieces of a block, in order, and writes it to the weight.
+    /// Adds up the pieces of a block, in order, and writes the sum to the weight.
     ///
     /// # Safety
-    /// The operands have the shape's sizes, `spare` a block.
+    /// The operands have the shape's sizes, `spare` holds a block.
     fn merge_block(
         from: *const f32,
         pieces: (usize, usize),
         dw: *mut f32,
         shape: WeightShape,
-        at: (usize, usize),
+        block: (usize, usize),
         spare: *mut f32,
     ) = merge_block_generic
 }
 
+/// Body of [`merge_block`].
+///
+/// # Safety
+/// As for [`merge_block`], and S is present.
 #[inline(always)]
 unsafe fn merge_block_generic<S: Simd>(
     from: *const f32,
     (piece_len, pieces): (usize, usize),
     dw: *mut f32,
     shape: WeightShape,
-    at: (usize, usize),
+    block: (usize, usize),
     spare: *mut f32,
 ) {
     // SAFETY: within the caller's operands.
@@ -231,6 +240,6 @@ unsafe fn merge_block_generic<S: Simd>(
                 S::store(spare.add((input * shape.taps + tap) * LANES), sum);
             }
         }
-        write_block::<S>(dw, shape, at, spare);
+        write_block::<S>(dw, shape, block, spare);
     }
 }

@@ -1,14 +1,14 @@
-//! Convolutions by Winograd and directly.
+//! Tests of convolutions, by Winograd's method and by the definition.
 
 use super::super::{ConvGeometry, Moments, Pool, conv, padded, winograd};
 use super::support::*;
 
-/// Largest error of Winograd, of the largest result.
+/// Largest error of Winograd's method, relative to the largest result.
 const WINOGRAD: f64 = 1e-5;
-/// And of direct convolution.
+/// Largest error of direct convolution, relative to the largest result.
 const DIRECT: f64 = 2e-6;
 
-/// Checks all three directions of one of the two modules that compute them.
+/// Checks all three directions of a module that computes convolutions.
 macro_rules! check {
     ($module:ident, $g:expr, $tolerance:expr) => {{
         let g: ConvGeometry = $g;
@@ -201,7 +201,7 @@ fn direct_matches_the_definition_for_other_kernels() {
     });
 }
 
-/// Root mean square of the difference over that of the reference.
+/// Root mean square of the error, relative to that of the reference.
 fn rms_error(got: &[f32], want: &[f64]) -> f64 {
     let apart: f64 = got
         .iter()

@@ -1,4 +1,4 @@
-//! Dense layers.
+//! Tests of dense layers.
 
 use super::super::dense::{self, DenseGeometry};
 use super::super::{Moments, padded};

@@ -1,10 +1,10 @@
-//! Batch norm, activation and weighted skip, forward and backward.
+//! Tests of batch norm, activation and weighted skip, forward and backward.
 
 use super::super::normalise::{self, Blend, Fused, GradientSlice, Gradients, Norm, Weights};
 use super::super::{Activation, Moments, moments, padded};
 use super::support::*;
 
-/// Activation and its derivative in double precision.
+/// Computes an activation and its derivative in double precision.
 fn exact(activation: Activation, x: f64) -> (f64, f64) {
     match activation {
         Activation::Identity => (x, 1.0),
@@ -28,12 +28,12 @@ fn exact(activation: Activation, x: f64) -> (f64, f64) {
 #[derive(Clone, Copy, Debug)]
 struct Case {
     images: usize,
-    /// Positions of an image.
+    /// Number of positions in an image.
     positions: usize,
     channels: usize,
     normed: bool,
     activation: Activation,
-    /// Positions with weights of their own, where there is a blend; 0 for a gate.
+    /// Number of positions with weights of their own, if there is a blend; 0 for a gate.
     plane: Option<usize>,
 }
 
@@ -54,12 +54,12 @@ fn check(case: Case) {
 
     // By definition.
     let len = rows * stride;
-    let at = |row: usize, c: usize| row * stride + c;
+    let index = |row: usize, c: usize| row * stride + c;
     let [mut out, mut dz, mut ds, mut dg] = [(); 4].map(|()| vec![0.0f64; len]);
     let [mut da, mut db] = [(); 2].map(|()| vec![0.0f64; plane * stride]);
     let [mut dweight, mut dbias, mut mean, mut variance] = [(); 4].map(|()| vec![0.0f64; channels]);
     for c in 0..channels {
-        let column: Vec<f64> = (0..rows).map(|row| f64::from(z[at(row, c)])).collect();
+        let column: Vec<f64> = (0..rows).map(|row| f64::from(z[index(row, c)])).collect();
         let m = rows as f64;
         mean[c] = column.iter().sum::<f64>() / m;
         variance[c] = column.iter().map(|x| (x - mean[c]).powi(2)).sum::<f64>() / m;
@@ -74,32 +74,32 @@ fn check(case: Case) {
                 column[row]
             };
             let (h, slope) = exact(case.activation, u);
-            let d = f64::from(d[at(row, c)]);
+            let d = f64::from(d[index(row, c)]);
             let (mut ha, mut s, mut sb) = (1.0, 0.0, 0.0);
             if case.plane.is_some() {
-                let w = at(row % plane, c);
+                let w = index(row % plane, c);
                 (ha, s, sb) = (
                     f64::from(a[w]),
-                    f64::from(skip[at(row, c)]),
+                    f64::from(skip[index(row, c)]),
                     f64::from(b[w]),
                 );
                 if gated {
-                    ha = exact(Activation::Sigmoid, f64::from(gate[at(row, c)])).0;
+                    ha = exact(Activation::Sigmoid, f64::from(gate[index(row, c)])).0;
                     sb = 1.0 - ha;
-                    dg[at(row, c)] = d * (h - s) * ha * sb;
+                    dg[index(row, c)] = d * (h - s) * ha * sb;
                 } else {
                     da[w] += d * h;
                     db[w] += d * s;
                 }
             }
-            out[at(row, c)] = ha * h + sb * s;
+            out[index(row, c)] = ha * h + sb * s;
             du[row] = ha * d * slope;
-            ds[at(row, c)] = sb * d + f64::from(before[at(row, c)]);
+            ds[index(row, c)] = sb * d + f64::from(before[index(row, c)]);
             dbias[c] += du[row];
             dweight[c] += du[row] * normal[row];
         }
         for row in 0..rows {
-            dz[at(row, c)] = if case.normed {
+            dz[index(row, c)] = if case.normed {
                 let rest = du[row] - dbias[c] / m - normal[row] * dweight[c] / m;
                 f64::from(weight[c]) * inverse * rest
             } else {

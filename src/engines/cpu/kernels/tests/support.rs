@@ -1,10 +1,10 @@
-//! Data, references and comparisons.
+//! Helpers of the kernel tests: data, references and comparisons.
 
 use super::super::{ConvGeometry, Isa, Pool, padded};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Uniform in (−1, 1), from a seed.
+/// Makes numbers uniform in (−1, 1) from a seed.
 pub fn random(len: usize, seed: u64) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     (0..len).map(|_| uniform(&mut rng)).collect()
@@ -14,7 +14,7 @@ fn uniform(rng: &mut impl Rng) -> f32 {
     rng.random_range(-1.0f32..1.0)
 }
 
-/// As [`random`], `rows` of `padded(channels)`, zero past the channels.
+/// Makes `rows` rows of `padded(channels)` such numbers, zero past the channels.
 pub fn random_rows(rows: usize, channels: usize, seed: u64) -> Vec<f32> {
     let stride = padded(channels);
     let mut data = random(rows * stride, seed);
@@ -34,14 +34,14 @@ pub fn assert_padding(data: &[f32], channels: usize, what: &str) {
     }
 }
 
-/// Asserts that the largest difference is within `tolerance` of the largest reference
-/// (or of 1e-3, where that is smaller).
+/// Asserts that the largest difference is within `tolerance` of the largest reference (or of
+/// 1e-3, if that is smaller).
 pub fn assert_close(got: &[f32], want: &[f64], tolerance: f64, what: &str) {
     assert_close_for(got, want, tolerance, 1e-3, what);
 }
 
-/// As [`assert_close`], of the largest reference or of `scale`, whichever is larger: for
-/// sums of terms of that size that may cancel.
+/// Asserts that the largest difference is within `tolerance` of the largest reference or of
+/// `scale`, whichever is larger: for sums of terms of that size that may cancel.
 pub fn assert_close_for(got: &[f32], want: &[f64], tolerance: f64, scale: f64, what: &str) {
     assert_eq!(got.len(), want.len(), "{what}");
     let scale = want.iter().map(|x| x.abs()).fold(scale, f64::max);
@@ -60,8 +60,8 @@ pub fn assert_close_for(got: &[f32], want: &[f64], tolerance: f64, scale: f64, w
     );
 }
 
-/// Runs `kernel` on every instruction set; on each, several numbers of threads must give
-/// the same bits. Results by instruction set.
+/// Runs `kernel` on every instruction set; on each, several numbers of threads must give the
+/// same bits. Returns the results by instruction set.
 pub fn on_all(mut kernel: impl FnMut(&Pool) -> Vec<Vec<f32>>) -> Vec<(Isa, Vec<Vec<f32>>)> {
     Isa::all()
         .map(|isa| {
@@ -80,12 +80,12 @@ pub fn on_all(mut kernel: impl FnMut(&Pool) -> Vec<Vec<f32>>) -> Vec<(Isa, Vec<V
         .collect()
 }
 
-/// Scratch full of what must not matter.
+/// Makes scratch filled with NaN, which must not matter.
 pub fn scratch(len: usize) -> Vec<f32> {
     vec![f32::NAN; len]
 }
 
-/// y, dx and dw of a convolution by definition, in double precision.
+/// Outputs y, dx and dw of a convolution by definition, in double precision.
 pub struct Reference {
     pub y: Vec<f64>,
     pub dx: Vec<f64>,
@@ -111,10 +111,10 @@ pub fn reference(g: &ConvGeometry, x: &[f32], w: &[f32], dy: &[f32]) -> Referenc
         for o in 0..g.out_channels {
             let d = f64::from(dy[out * po + o]);
             for i in 0..g.in_channels {
-                let at = (o * g.in_channels + i) * g.taps() + tap;
-                r.y[out * po + o] += f64::from(x[input + i]) * f64::from(w[at]);
-                r.dx[input + i] += d * f64::from(w[at]);
-                r.dw[at] += d * f64::from(x[input + i]);
+                let weight = (o * g.in_channels + i) * g.taps() + tap;
+                r.y[out * po + o] += f64::from(x[input + i]) * f64::from(w[weight]);
+                r.dx[input + i] += d * f64::from(w[weight]);
+                r.dw[weight] += d * f64::from(x[input + i]);
             }
         }
     }

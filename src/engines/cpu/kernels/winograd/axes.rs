@@ -8,27 +8,27 @@
 
 use super::super::simd::Simd;
 
-/// The transforms between 4 outputs, as many inputs as points, and taps.
+/// Transforms along one axis, between 4 outputs, as many inputs as points, and the taps.
 ///
 /// # Safety
-/// The methods need the instructions of `S`.
+/// The methods need the instruction set of `S`.
 pub trait Axis<const POINTS: usize, const TAPS: usize> {
     /// Step between windows.
     const STRIDE: usize;
-    /// The first of the filter's three taps that it has; others follow by the stride.
+    /// First of the filter's three taps on this axis; the others follow by the stride.
     const FIRST_TAP: usize;
-    /// Points of the whole filter, this axis having the first of them.
+    /// Number of points of the whole filter on an axis; this one has the first of them.
     const SIDE: usize;
 
-    /// Bᵀ d.
+    /// Transforms inputs: Bᵀ d.
     unsafe fn input<S: Simd>(d: [S::V; POINTS]) -> [S::V; POINTS];
-    /// Aᵀ m.
+    /// Transforms products to outputs: Aᵀ m.
     unsafe fn output<S: Simd>(m: [S::V; POINTS]) -> [S::V; 4];
-    /// A y, the transpose of [`Axis::output`].
+    /// Transforms output gradients: A y, the transpose of [`Axis::output`].
     unsafe fn gradient<S: Simd>(y: [S::V; 4]) -> [S::V; POINTS];
-    /// G g.
+    /// Transforms taps: G g.
     unsafe fn filter<S: Simd>(g: [S::V; TAPS]) -> [S::V; POINTS];
-    /// Gᵀ u, the transpose of [`Axis::filter`].
+    /// Transforms products to tap gradients: Gᵀ u, the transpose of [`Axis::filter`].
     unsafe fn filter_gradient<S: Simd>(u: [S::V; POINTS]) -> [S::V; TAPS];
 }
 
@@ -42,7 +42,7 @@ pub struct Ends;
 /// is 0: so its products add to those of [`Ends`] at the other points.
 pub struct Middle;
 
-/// Points ±A and ±B.
+/// Points ±A and ±B of an axis.
 trait Pairs {
     const A: f32;
     const B: f32;
@@ -60,21 +60,31 @@ impl Pairs for Middle {
     const B: f32 = 1.5;
 }
 
-/// `a·x + b·y`.
+/// Computes `a·x + b·y`.
+///
+/// # Safety
+/// S is present.
 #[inline(always)]
 unsafe fn sum<S: Simd>(a: f32, x: S::V, b: f32, y: S::V) -> S::V {
     // SAFETY: S is present.
     unsafe { S::fma(S::splat(a), x, S::mul(S::splat(b), y)) }
 }
 
-/// `x + y` and `x − y`.
+/// Computes `x + y` and `x − y`.
+///
+/// # Safety
+/// S is present.
 #[inline(always)]
 unsafe fn both<S: Simd>(x: S::V, y: S::V) -> [S::V; 2] {
     // SAFETY: S is present.
     unsafe { [S::add(x, y), S::sub(x, y)] }
 }
 
-/// The inputs at A, −A, B and −B, where 0 and ∞ are no points or have been taken out.
+/// Computes the inputs at A, −A, B and −B; the points 0 and ∞ are none of these, or have been
+/// taken out.
+///
+/// # Safety
+/// S is present.
 #[inline(always)]
 unsafe fn input_at_pairs<S: Simd, P: Pairs>(d: [S::V; 4]) -> [S::V; 4] {
     // SAFETY: S is present.
@@ -90,7 +100,10 @@ unsafe fn input_at_pairs<S: Simd, P: Pairs>(d: [S::V; 4]) -> [S::V; 4] {
     }
 }
 
-/// The input at the last point: `d₄ − (A² + B²)·d₂ + A²B²·d₀`.
+/// Computes the input at the last point: `d₄ − (A² + B²)·d₂ + A²B²·d₀`.
+///
+/// # Safety
+/// S is present.
 #[inline(always)]
 unsafe fn input_at_end<S: Simd, P: Pairs>(d: [S::V; 5]) -> S::V {
     // SAFETY: S is present.
@@ -100,7 +113,10 @@ unsafe fn input_at_end<S: Simd, P: Pairs>(d: [S::V; 5]) -> S::V {
     }
 }
 
-/// What A, −A, B and −B give the outputs.
+/// Computes the share of A, −A, B and −B in the outputs.
+///
+/// # Safety
+/// S is present.
 #[inline(always)]
 unsafe fn output_of_pairs<S: Simd, P: Pairs>(m: [S::V; 4]) -> [S::V; 4] {
     // SAFETY: S is present.
@@ -116,7 +132,10 @@ unsafe fn output_of_pairs<S: Simd, P: Pairs>(m: [S::V; 4]) -> [S::V; 4] {
     }
 }
 
-/// The transpose of [`output_of_pairs`].
+/// Computes the transpose of [`output_of_pairs`].
+///
+/// # Safety
+/// S is present.
 #[inline(always)]
 unsafe fn gradient_at_pairs<S: Simd, P: Pairs>(y: [S::V; 4]) -> [S::V; 4] {
     // SAFETY: S is present.

@@ -1,4 +1,4 @@
-//! The pass from input to output, of the convolution and of its input gradient.
+//! The Winograd pass from input to output, of a convolution and of its input gradient.
 
 use super::super::LANES;
 use super::super::gemm::{Left, Onto, Out, Right, product};
@@ -12,20 +12,21 @@ use super::tiles::{Tiles, finish_tiles, transform_tiles};
 use super::transform::Phase;
 use super::{Direction, Tiling, plane_len};
 
-/// Tiles whose transforms many channels share ([`ConvolvePass::wide`]).
+/// Largest chunk of tiles in a pass with many channels ([`ConvolvePass::wide`]).
 const SHARED_TILES: usize = 128;
-/// Tiles transformed by one part there.
+/// Tiles that one part transforms in such a pass.
 const TRANSFORMED: usize = 4;
-/// Outputs, by sixteen, of a part there, and inputs, by sixteen, of a piece of filters:
-/// 36 × 32 × 64 floats are 295 kB. (Sums of twice as many inputs at once would gain 2 %
-/// of the time and lose a third of the precision.)
+/// Outputs, in lines of sixteen, that one part of such a pass computes. With [`IN_PIECE`], 36
+/// × 32 × 64 floats of filters are 295 kB. (Sums of twice as many inputs at once would gain 2
+/// % of the time and lose a third of the precision.)
 const OUT_PIECE: usize = 2;
+/// Inputs, in lines of sixteen, of a piece of filters in such a pass.
 const IN_PIECE: usize = 4;
 
-/// A pass and how it is cut up.
+/// A pass over tiles and its division into parts.
 pub struct Convolution {
     tiling: Tiling,
-    /// Tiles of a part (narrow) or of a chunk (wide).
+    /// Tiles of a part (few channels) or of a chunk (many channels).
     block: usize,
     with_moments: bool,
 }
@@ -56,11 +57,12 @@ impl Convolution {
         convolution
     }
 
-    /// Lines of a plane of input, and of output.
+    /// Lines of channels in a plane of input, over all phases.
     fn ins(&self) -> usize {
         self.tiling.in_phases().len() * self.tiling.in_lines()
     }
 
+    /// Lines of channels in a plane of output, over all phases.
     fn outs(&self) -> usize {
         self.tiling.out_phases().len() * self.tiling.out_lines()
     }
@@ -69,7 +71,8 @@ impl Convolution {
         self.tiling.total.div_ceil(self.block)
     }
 
-    /// Transformed filters, transformed tiles, and the sums for moments.
+    /// Floats of shared scratch: transformed filters, transformed tiles, and the sums for
+    /// moments.
     fn shared_lens(&self) -> [usize; 3] {
         let points = self.tiling.points();
         let moments = if self.with_moments {
@@ -85,7 +88,7 @@ impl Convolution {
         }
     }
 
-    /// A thread's tiles or filters, its products, and its spare blocks.
+    /// Floats of a thread's scratch: tiles or filters, products, and spare blocks.
     fn thread_lens(&self) -> [usize; 3] {
         let points = self.tiling.points();
         if self.tiling.is_narrow() {
@@ -125,8 +128,11 @@ impl Convolution {
         let (filters, rest) = scratch.split_at_mut(filters);
         let (tiles, rest) = rest.split_at_mut(tiles);
         let (partials, threads) = rest.split_at_mut(partials);
-        let own: usize = self.thread_lens().iter().sum();
-        assert!(threads.len() >= own * pool.threads(), "too little scratch");
+        let thread_len: usize = self.thread_lens().iter().sum();
+        assert!(
+            threads.len() >= thread_len * pool.threads(),
+            "too little scratch"
+        );
         let pass = ConvolvePass {
             plan: self,
             isa: pool.isa(),
@@ -150,7 +156,7 @@ impl Convolution {
     }
 }
 
-/// A pass with its operands.
+/// A pass with its operands and scratch.
 struct ConvolvePass<'a> {
     plan: &'a Convolution,
     isa: Isa,
@@ -165,11 +171,11 @@ struct ConvolvePass<'a> {
 }
 
 impl ConvolvePass<'_> {
-    /// A thread's scratch as its three parts.
+    /// Scratch of one thread: tiles or filters, products, and spare blocks.
     ///
     /// # Safety
-    /// Only that thread calls this.
-    unsafe fn own(&self, thread: usize) -> [*mut f32; 3] {
+    /// Only that thread uses the result.
+    unsafe fn thread_scratch(&self, thread: usize) -> [*mut f32; 3] {
         let lens = self.plan.thread_lens();
         let total: usize = lens.iter().sum();
         // SAFETY: a thread's own range.
@@ -192,8 +198,8 @@ impl ConvolvePass<'_> {
         }
     }
 
-    /// Few channels: filters are transformed once, and a part takes a block of tiles all
-    /// the way.
+    /// Runs a pass with few channels: filters are transformed once, and each part takes a
+    /// block of tiles through the whole pass.
     fn narrow(&self, pool: &Pool) {
         self.narrow_filters(pool);
         let t = &self.plan.tiling;
@@ -203,7 +209,7 @@ impl ConvolvePass<'_> {
             let count = self.plan.block.min(t.total - first);
             // SAFETY: own scratch; tiles of output are written by one part each.
             unsafe {
-                let [start, sums, _] = self.own(thread);
+                let [start, sums, _] = self.thread_scratch(thread);
                 let mut tiles = Tiles {
                     first,
                     count,
@@ -229,7 +235,7 @@ impl ConvolvePass<'_> {
         });
     }
 
-    /// Transforms all filters.
+    /// Transforms all filters into shared scratch.
     fn narrow_filters(&self, pool: &Pool) {
         let t = &self.plan.tiling;
         let depth = self.plan.ins() * LANES;
@@ -242,21 +248,25 @@ impl ConvolvePass<'_> {
             let (column, row) = (part / t.in_lines(), part % t.in_lines());
             // SAFETY: every part writes its own rows of its own column block.
             unsafe {
-                let at = (column * depth + row * LANES) * LANES;
+                let offset = (column * depth + row * LANES) * LANES;
                 let to = Values {
-                    start: self.filters.start().add(at),
+                    start: self.filters.start().add(offset),
                     phase,
                     plane,
                 };
-                let [_, _, spare] = self.own(thread);
+                let [_, _, spare] = self.thread_scratch(thread);
                 let (isa, w, shape) = (self.isa, self.w.as_ptr(), self.weight_shape());
-                let at = (row, column);
-                transform_block(isa, w, shape, t.direction, at, t.phases(), to, spare);
+                let block = (row, column);
+                transform_block(isa, w, shape, t.direction, block, t.phases(), to, spare);
             }
         });
     }
 
-    /// The products of a block of tiles, `in_plane` being the distance of their planes.
+    /// Multiplies a block of transformed tiles, whose planes are `in_plane` apart, by the
+    /// filters.
+    ///
+    /// # Safety
+    /// `tiles` and `products` are one thread's, and the filters have been transformed.
     unsafe fn narrow_products(&self, tiles: *const f32, in_plane: usize, products: Tiles) {
         let t = &self.plan.tiling;
         let depth = self.plan.ins() * LANES;
@@ -274,9 +284,9 @@ impl ConvolvePass<'_> {
                     rows: products.count,
                     depth: ins.len() * t.in_lines() * LANES,
                 };
-                let at = point * filter_plane + (column * depth + row * LANES) * LANES;
+                let offset = point * filter_plane + (column * depth + row * LANES) * LANES;
                 let right = Right {
-                    start: self.filters.start().add(at),
+                    start: self.filters.start().add(offset),
                     block: depth * LANES,
                     blocks: outs.len() * t.out_lines(),
                 };
@@ -290,9 +300,9 @@ impl ConvolvePass<'_> {
         }
     }
 
-    /// Many channels: a chunk of tiles is transformed for all, then a part takes 32
-    /// outputs of a phase, and transforms their filters a piece at a time, to use them at
-    /// once.
+    /// Runs a pass with many channels: each chunk of tiles is transformed for all threads;
+    /// then each part takes 32 outputs of a phase, and transforms their filters piece by
+    /// piece, to use them at once.
     fn wide(&self, pool: &Pool) {
         let t = &self.plan.tiling;
         let pieces = t.out_lines().div_ceil(OUT_PIECE);
@@ -308,15 +318,15 @@ impl ConvolvePass<'_> {
             };
             pool.parts(count.div_ceil(TRANSFORMED), |_, part| {
                 let skip = part * TRANSFORMED;
-                let mut some = tiles();
-                some.first += skip;
-                some.count = TRANSFORMED.min(count - skip);
+                let mut piece = tiles();
+                piece.first += skip;
+                piece.count = TRANSFORMED.min(count - skip);
                 // SAFETY: every part writes its own tiles.
                 unsafe {
-                    some.start = some.start.add(skip * LANES);
+                    piece.start = piece.start.add(skip * LANES);
                     for &phase in t.in_phases() {
-                        transform_tiles(self.isa, *t, phase, self.x.as_ptr(), some);
-                        some.start = some.start.add(t.in_lines() * count * LANES);
+                        transform_tiles(self.isa, *t, phase, self.x.as_ptr(), piece);
+                        piece.start = piece.start.add(t.in_lines() * count * LANES);
                     }
                 }
             });
@@ -325,7 +335,7 @@ impl ConvolvePass<'_> {
                 let width = OUT_PIECE.min(t.out_lines() - out);
                 // SAFETY: own scratch; positions of output are written by one part each.
                 unsafe {
-                    let [filters, start, spare] = self.own(thread);
+                    let [filters, start, spare] = self.thread_scratch(thread);
                     let products = Tiles {
                         start,
                         plane: plane_len(OUT_PIECE, count),
@@ -339,7 +349,11 @@ impl ConvolvePass<'_> {
         }
     }
 
-    /// The products of tiles for one phase of `width` blocks of outputs from block `out`.
+    /// Multiplies tiles by the filters of one phase, for `width` blocks of outputs from block
+    /// `out` on.
+    ///
+    /// # Safety
+    /// `filters`, `spare` and `products` are one thread's, and no thread writes `tiles`.
     unsafe fn wide_products(
         &self,
         (filters, spare): (*mut f32, *mut f32),
@@ -361,15 +375,15 @@ impl ConvolvePass<'_> {
                 unsafe {
                     for column in 0..width {
                         for row in 0..lines {
-                            let at = (column * IN_PIECE + row) * LANES * LANES;
+                            let offset = (column * IN_PIECE + row) * LANES * LANES;
                             let to = Values {
-                                start: filters.add(at),
+                                start: filters.add(offset),
                                 phase: 0,
                                 plane: filter_plane,
                             };
-                            let at = (piece + row, out + column);
+                            let block = (piece + row, out + column);
                             let (isa, w, shape) = (self.isa, self.w.as_ptr(), self.weight_shape());
-                            transform_block(isa, w, shape, t.direction, at, phase, to, spare);
+                            transform_block(isa, w, shape, t.direction, block, phase, to, spare);
                         }
                     }
                     for point in 0..t.points() {
@@ -403,21 +417,25 @@ impl ConvolvePass<'_> {
         }
     }
 
-    /// Products to output of one phase, with the sums for moments.
+    /// Transforms products to outputs of one phase, and sums them for the moments.
+    ///
+    /// # Safety
+    /// `products` are one thread's, and no other thread touches these positions and channels of
+    /// the output.
     unsafe fn finish(&self, phase: Phase, products: Tiles, block: usize, out: usize, width: usize) {
         let t = &self.plan.tiling;
         let partials = if self.plan.with_moments {
-            let at = block * partial_len(t.out_channels) + out * LANES;
+            let offset = block * partial_len(t.out_channels) + out * LANES;
             // SAFETY: within the sums.
-            unsafe { self.partials.start().add(at) }
+            unsafe { self.partials.start().add(offset) }
         } else {
             std::ptr::null_mut()
         };
         // SAFETY: passed on to the caller.
         unsafe {
             let to = self.y.start().add(out * LANES);
-            let (isa, add) = (self.isa, self.accumulate);
-            finish_tiles(isa, *t, phase, products, width, to, add, partials);
+            let (isa, accumulate) = (self.isa, self.accumulate);
+            finish_tiles(isa, *t, phase, products, width, to, accumulate, partials);
         }
     }
 }

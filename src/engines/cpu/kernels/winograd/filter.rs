@@ -1,4 +1,4 @@
-//! Filters to and from their transformed values.
+//! Transforms of filters, and of filter gradients back.
 
 use super::super::LANES;
 use super::super::simd::{Simd, simd};
@@ -6,11 +6,11 @@ use super::super::weights::{WeightShape, read_block, swap_channels, write_block}
 use super::Direction;
 use super::transform::{Phase, Tile, in_phase};
 
-/// Floats of scratch that a thread needs here.
+/// Floats of scratch that a thread needs for these transforms.
 pub const SPARE_LEN: usize = 2 * 9 * LANES * LANES;
 
-/// Where the transformed values of sixteen rows and sixteen columns are: those of row r
-/// at a point, of the p-th phase, at `start + p·phase + point·plane + 16·r`.
+/// Layout of transformed values of sixteen rows and sixteen columns: row r of the p-th phase
+/// at a point is at `start + p·phase + point·plane + 16·r`.
 #[derive(Clone, Copy)]
 pub struct Values {
     pub start: *mut f32,
@@ -19,9 +19,9 @@ pub struct Values {
 }
 
 simd! {
-    /// Transforms some phases of the filters between sixteen inputs (rows of the product)
-    /// and sixteen outputs (its columns); for the backward direction, inputs are the
-    /// weight's outputs and taps come in reverse.
+    /// Transforms some phases of the filters between sixteen inputs (rows of the product) and
+    /// sixteen outputs (its columns). In the backward direction, inputs are the weight's
+    /// outputs and the taps are reversed.
     ///
     /// # Safety
     /// `weight` has the shape; `spare` holds [`SPARE_LEN`] floats; `to` is writable.
@@ -29,13 +29,17 @@ simd! {
         weight: *const f32,
         shape: WeightShape,
         direction: Direction,
-        at: (usize, usize),
+        block: (usize, usize),
         phases: &[Phase],
         to: Values,
         spare: *mut f32,
     ) = transform_block_generic
 }
 
+/// Body of [`transform_block`].
+///
+/// # Safety
+/// As for [`transform_block`], and S is present.
 #[inline(always)]
 unsafe fn transform_block_generic<S: Simd>(
     weight: *const f32,
@@ -72,6 +76,10 @@ unsafe fn transform_block_generic<S: Simd>(
     }
 }
 
+/// Transforms one phase of the filters of sixteen rows.
+///
+/// # Safety
+/// `from` holds the taps of sixteen rows, `to` is writable at all points, S is present.
 #[inline(always)]
 unsafe fn filter_phase<S: Simd, T: Tile>(
     from: *const f32,
@@ -88,28 +96,32 @@ unsafe fn filter_phase<S: Simd, T: Tile>(
 }
 
 simd! {
-    /// Turns the summed products of sixteen inputs (rows) and sixteen outputs, of all
-    /// phases, into the gradient of their filters.
+    /// Transforms summed products of sixteen inputs (rows) and sixteen outputs, of all
+    /// phases, to the gradient of their filters.
     ///
     /// # Safety
-    /// As in [`transform_block`], `weight` being written in this block only.
+    /// As for [`transform_block`], and no other thread touches this block of `weight`.
     pub fn gradient_block(
         from: Values,
         phases: &[Phase],
         weight: *mut f32,
         shape: WeightShape,
-        at: (usize, usize),
+        block: (usize, usize),
         spare: *mut f32,
     ) = gradient_block_generic
 }
 
+/// Body of [`gradient_block`].
+///
+/// # Safety
+/// As for [`gradient_block`], and S is present.
 #[inline(always)]
 unsafe fn gradient_block_generic<S: Simd>(
     from: Values,
     phases: &[Phase],
     weight: *mut f32,
     shape: WeightShape,
-    at: (usize, usize),
+    block: (usize, usize),
     spare: *mut f32,
 ) {
     // SAFETY: within the caller's operands.
@@ -118,10 +130,14 @@ unsafe fn gradient_block_generic<S: Simd>(
             let start = from.start.add(p * from.phase).cast_const();
             in_phase!(phase, gradient_phase::<S>(start, from.plane, spare));
         }
-        write_block::<S>(weight, shape, at, spare);
+        write_block::<S>(weight, shape, block, spare);
     }
 }
 
+/// Transforms one phase of the products of sixteen rows to gradients of their taps.
+///
+/// # Safety
+/// `from` holds the values of sixteen rows at all points, `block` a block, S is present.
 #[inline(always)]
 unsafe fn gradient_phase<S: Simd, T: Tile>(from: *const f32, plane: usize, block: *mut f32) {
     for r in 0..LANES {
@@ -133,14 +149,18 @@ unsafe fn gradient_phase<S: Simd, T: Tile>(from: *const f32, plane: usize, block
 }
 
 simd! {
-    /// Adds to sixteen times sixteen sums those of the other `groups`, in order, which
-    /// are `apart`.
+    /// Adds the sums of the other `groups`, in order, to the first 16×16 sums. The groups are
+    /// `apart` floats apart.
     ///
     /// # Safety
-    /// All are readable, the first writable.
+    /// All groups are readable, and the first is writable by this thread alone.
     pub fn add_groups(sums: *mut f32, groups: usize, apart: usize) = add_groups_generic
 }
 
+/// Body of [`add_groups`].
+///
+/// # Safety
+/// As for [`add_groups`], and S is present.
 #[inline(always)]
 unsafe fn add_groups_generic<S: Simd>(sums: *mut f32, groups: usize, apart: usize) {
     for row in 0..LANES {

@@ -1,14 +1,14 @@
 //! 3×3 convolutions by Winograd's F(4×4, 3×3): a quarter of the multiplications of the
-//! definition for stride 1, and for stride 2 nine sixteenths.
+//! definition for stride 1, and nine sixteenths for stride 2.
 //!
 //! Output is cut into tiles of 4×4. For stride 1, a tile's 6×6 inputs and every filter's
 //! 3×3 taps become 36 values each; at each of the 36 points, the products are one matrix
 //! product of tiles × inputs by inputs × outputs; and 36 sums become a tile of output
-//! ([`transform`]). The input's gradient is the same with filters turned by 180°, the
+//! (in `transform`). The input's gradient is the same with filters turned by 180°, the
 //! weight's is the transpose.
 //!
 //! For stride 2, the middle tap goes with every other position and the outer two with
-//! those between, along either axis: four [`Phase`]s, each a convolution of stride 1 with
+//! those between, along either axis: four `Phase`s, each a convolution of stride 1 with
 //! at most 2×2 taps. F(4×4, 2×2) has 25 points; a middle tap has none at ∞. The products
 //! of all phases at a point have the same way to the output, so they are one sum: 81
 //! products where the definition has 144. The input's gradient has one transform of its
@@ -39,23 +39,23 @@ use transform::{Phase, phases_at, points, products};
 
 pub use weight::{weight_gradient, weight_gradient_scratch_len};
 
-/// Side of a tile of output.
+/// Side of an output tile.
 const TILE: usize = 4;
 
-/// Which way the weights are used.
+/// Direction in which a pass uses the weights.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Direction {
-    /// From inputs to outputs.
+    /// Pass from the weight's inputs to its outputs.
     Forward,
-    /// From outputs to inputs, taps in reverse.
+    /// Pass from the weight's outputs to its inputs, with the taps reversed.
     Backward,
 }
 
-/// Sizes of a pass over tiles: of the convolution itself or of its transpose.
+/// Sizes of a pass over tiles, for a convolution or its transpose.
 #[derive(Clone, Copy)]
 struct Tiling {
     direction: Direction,
-    /// Of the convolution.
+    /// Stride of the convolution.
     stride: usize,
     in_channels: usize,
     out_channels: usize,
@@ -63,13 +63,14 @@ struct Tiling {
     input: [usize; 2],
     /// Height and width of the output.
     output: [usize; 2],
-    /// From a position of a tile to the next, in the input and in the output.
+    /// Distance between neighbouring positions of a tile, in the input.
     in_step: usize,
+    /// Distance between neighbouring positions of a tile, in the output.
     out_step: usize,
     padding: usize,
-    /// Tiles of an image, down and across.
+    /// Number of tiles in an image, down and across.
     tiles: [usize; 2],
-    /// Tiles of the batch.
+    /// Number of tiles in the batch.
     total: usize,
 }
 
@@ -112,7 +113,7 @@ impl Tiling {
         }
     }
 
-    /// Image of a tile and its first row and column, of those that are a step apart.
+    /// Position of a tile: its image, and its first row and column in steps.
     #[inline(always)]
     fn place(&self, tile: usize) -> (usize, usize, usize) {
         let [down, across] = self.tiles;
@@ -121,12 +122,12 @@ impl Tiling {
         (image, within / across * TILE, within % across * TILE)
     }
 
-    /// Lines of a phase of the input.
+    /// Lines of sixteen channels in a phase of the input.
     fn in_lines(&self) -> usize {
         self.in_channels.div_ceil(LANES)
     }
 
-    /// Lines of a phase of the output.
+    /// Lines of sixteen channels in a phase of the output.
     fn out_lines(&self) -> usize {
         self.out_channels.div_ceil(LANES)
     }
@@ -136,7 +137,7 @@ impl Tiling {
         Phase::of_stride(self.stride)
     }
 
-    /// Phases that the input's tiles have.
+    /// Phases of the input's tiles.
     fn in_phases(&self) -> &'static [Phase] {
         match self.direction {
             Direction::Forward => Phase::of_stride(self.stride),
@@ -144,7 +145,7 @@ impl Tiling {
         }
     }
 
-    /// Phases that the output's tiles have.
+    /// Phases of the output's tiles.
     fn out_phases(&self) -> &'static [Phase] {
         match self.direction {
             Direction::Forward => Phase::full(self.stride),
@@ -156,30 +157,31 @@ impl Tiling {
         points(self.stride)
     }
 
-    /// The phases of input and of output at a point.
+    /// Ranges of the input's and the output's phases that have a value at a point.
     fn phases_at(&self, point: usize) -> [Range<usize>; 2] {
-        let some = phases_at(self.stride, point);
+        let phases = phases_at(self.stride, point);
         match self.direction {
-            Direction::Forward => [some, 0..1],
-            Direction::Backward => [0..1, some],
+            Direction::Forward => [phases, 0..1],
+            Direction::Backward => [0..1, phases],
         }
     }
 
-    /// Whether both sides have few channels: the transformed filters (2.7 MB at most)
-    /// then stay in cache.
+    /// Whether both sides have so few channels that the transformed filters (2.7 MB at most)
+    /// stay in cache.
     fn is_narrow(&self) -> bool {
         let channels = padded(self.in_channels) * padded(self.out_channels);
         products(self.stride) * channels <= 81 * 64 * 128
     }
 }
 
-/// A plane of `tiles` tiles of `lines`·16 channels, and the line that sets planes apart.
+/// Length in floats of a plane of `tiles` tiles of `lines`·16 channels, with the cache line
+/// that separates it from the next.
 fn plane_len(lines: usize, tiles: usize) -> usize {
     lines * tiles * LANES + LANES
 }
 
-/// `y = x ⋆ w`: `x` `[N][H][W][I]`, `w` `O×I×3×3`, `y` `[N][H'][W'][O]`, channels of
-/// both images padded. With `moments`, also the statistics of `y`.
+/// Computes `y = x ⋆ w`: `x` `[N][H][W][I]`, `w` `O×I×3×3`, `y` `[N][H'][W'][O]`, the
+/// channels of both images padded. With `moments`, also the statistics of `y`.
 pub fn forward(
     pool: &Pool,
     g: &ConvGeometry,
@@ -194,13 +196,13 @@ pub fn forward(
     convolution.run(pool, x, w, y, false, moments, scratch);
 }
 
-/// Scratch of [`forward`].
+/// Floats of scratch that [`forward`] needs.
 pub fn forward_scratch_len(g: &ConvGeometry, threads: usize) -> usize {
     Convolution::new(Tiling::forward(g), true).scratch_len(threads)
 }
 
-/// `∂C/∂x` from `dy = ∂C/∂y`, `dx[i] = Σ dy[(i + p − t)/s]·w[t]`; added to what
-/// `dx` holds where `accumulate` says so. Shapes as in [`forward`].
+/// Computes `dx = ∂C/∂x` from `dy = ∂C/∂y`, `dx[i] = Σ dy[(i + p − t)/s]·w[t]`, or adds it to
+/// `dx` if `accumulate` is set. Shapes are those of [`forward`].
 pub fn input_gradient(
     pool: &Pool,
     g: &ConvGeometry,
@@ -215,7 +217,7 @@ pub fn input_gradient(
     convolution.run(pool, dy, w, dx, accumulate, None, scratch);
 }
 
-/// Scratch of [`input_gradient`].
+/// Floats of scratch that [`input_gradient`] needs.
 pub fn input_gradient_scratch_len(g: &ConvGeometry, threads: usize) -> usize {
     Convolution::new(Tiling::backward(g), false).scratch_len(threads)
 }

@@ -1,4 +1,4 @@
-//! Images to transformed tiles and back.
+//! Transforms of images to tiles, and of tiles back to images.
 
 use super::super::moments::Sums;
 use super::super::simd::{Simd, simd};
@@ -6,8 +6,8 @@ use super::super::{LANES, padded};
 use super::transform::{Phase, Tile, Window, in_phase};
 use super::{TILE, Tiling};
 
-/// Tiles `first..first + count`; tile i goes to `start + 16·i` of its plane and line,
-/// lines being `places` tiles long.
+/// Layout of the transformed tiles `first..first + count`: tile i is at `start + 16·i` of its
+/// plane and line, and lines are `places` tiles long.
 #[derive(Clone, Copy)]
 pub struct Tiles {
     pub first: usize,
@@ -18,7 +18,7 @@ pub struct Tiles {
 }
 
 simd! {
-    /// Transforms tiles of one phase of the input.
+    /// Transforms the tiles of one phase of the input.
     ///
     /// # Safety
     /// `x` is the tiling's input, `to` is writable.
@@ -26,12 +26,20 @@ simd! {
         = transform_tiles_generic
 }
 
+/// Body of [`transform_tiles`].
+///
+/// # Safety
+/// As for [`transform_tiles`], and S is present.
 #[inline(always)]
 unsafe fn transform_tiles_generic<S: Simd>(t: Tiling, phase: Phase, x: *const f32, to: Tiles) {
     // SAFETY: passed on to the caller.
     unsafe { in_phase!(phase, transform_phase::<S>(t, x, to)) }
 }
 
+/// Transforms the tiles of the input by the axes of one phase.
+///
+/// # Safety
+/// As for [`transform_tiles_generic`].
 #[inline(always)]
 unsafe fn transform_phase<S: Simd, T: Tile>(t: Tiling, x: *const f32, to: Tiles) {
     let [height, width] = t.input;
@@ -59,7 +67,7 @@ unsafe fn transform_phase<S: Simd, T: Tile>(t: Tiling, x: *const f32, to: Tiles)
 }
 
 simd! {
-    /// Transforms tiles of the output's gradient, as `transform_tiles` does the input's.
+    /// Transforms the tiles of one phase of the output's gradient.
     ///
     /// # Safety
     /// `dy` is the tiling's output, `to` is writable.
@@ -67,12 +75,20 @@ simd! {
         = transform_gradients_generic
 }
 
+/// Body of [`transform_gradients`].
+///
+/// # Safety
+/// As for [`transform_gradients`], and S is present.
 #[inline(always)]
 unsafe fn transform_gradients_generic<S: Simd>(t: Tiling, phase: Phase, dy: *const f32, to: Tiles) {
     // SAFETY: passed on to the caller.
     unsafe { in_phase!(phase, gradient_phase::<S>(t, dy, to)) }
 }
 
+/// Transforms the tiles of the output's gradient by the axes of one phase.
+///
+/// # Safety
+/// As for [`transform_gradients_generic`].
 #[inline(always)]
 unsafe fn gradient_phase<S: Simd, T: Tile>(t: Tiling, dy: *const f32, to: Tiles) {
     let [height, width] = t.output;
@@ -99,8 +115,8 @@ unsafe fn gradient_phase<S: Simd, T: Tile>(t: Tiling, dy: *const f32, to: Tiles)
 }
 
 simd! {
-    /// Turns products into tiles of one phase of the output, and with `partials` sums
-    /// them by channel.
+    /// Transforms products to tiles of one phase of the output, and with `partials` sums
+    /// these by channel.
     ///
     /// # Safety
     /// `y` is the tiling's output from the first of `lines` blocks of channels on;
@@ -116,6 +132,10 @@ simd! {
     ) = finish_tiles_generic
 }
 
+/// Body of [`finish_tiles`].
+///
+/// # Safety
+/// As for [`finish_tiles`], and S is present.
 #[inline(always)]
 unsafe fn finish_tiles_generic<S: Simd>(
     t: Tiling,
@@ -135,6 +155,10 @@ unsafe fn finish_tiles_generic<S: Simd>(
     }
 }
 
+/// Transforms products to tiles of the output by the axes of one phase.
+///
+/// # Safety
+/// As for [`finish_tiles_generic`].
 #[inline(always)]
 unsafe fn finish_phase<S: Simd, T: Tile>(
     t: Tiling,
@@ -156,7 +180,7 @@ unsafe fn finish_phase<S: Simd, T: Tile>(
         // SAFETY: positions of the caller's output, and its sums.
         unsafe {
             let from = sums.start.add(line * sums.places * LANES).cast_const();
-            let mut all = Sums::<S>::about(S::splat(0.0));
+            let mut channel_sums = Sums::<S>::about(S::splat(0.0));
             let mut positions = 0;
             for tile in 0..sums.count {
                 let (image, row, column) = t.place(sums.first + tile);
@@ -165,7 +189,7 @@ unsafe fn finish_phase<S: Simd, T: Tile>(
                 let (rows, columns) = (rest(height, top, row), rest(width, left, column));
                 let values = T::output::<S>(from.add(tile * LANES), sums.plane);
                 if tile == 0 {
-                    all = Sums::about(values[0][0]);
+                    channel_sums = Sums::about(values[0][0]);
                 }
                 for (i, values) in values.iter().enumerate().take(rows) {
                     for (j, value) in values.iter().enumerate().take(columns) {
@@ -175,13 +199,13 @@ unsafe fn finish_phase<S: Simd, T: Tile>(
                             value = S::add(S::load(to), value);
                         }
                         S::store(to, value);
-                        all.add(value);
+                        channel_sums.add(value);
                     }
                 }
                 positions += rows * columns;
             }
             if !partials.is_null() {
-                all.store(partials.add(line * LANES), position, positions);
+                channel_sums.store(partials.add(line * LANES), position, positions);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The two-dimensional transforms of a tile, by one [`Axis`] down and one across.
+//! Two-dimensional transforms of a tile, by one [`Axis`] down and one across.
 
 // Loop variables are numbers of registers; iterators would hide which.
 #![allow(clippy::needless_range_loop)]
@@ -8,12 +8,13 @@ use super::super::simd::Simd;
 use super::axes::Axis;
 use std::marker::PhantomData;
 
-/// The taps that go with one part of the positions: of the filter's rows and columns.
+/// A part of the filter's taps, those that go with one part of the input's positions: named
+/// for rows, then columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Stride 1 has one phase.
+    /// The only phase of stride 1: all taps.
     AllAll,
-    /// The others are the four of stride 2.
+    /// Middle row, outer columns; this and the following are the phases of stride 2.
     MiddleEnds,
     EndsEnds,
     EndsMiddle,
@@ -21,8 +22,8 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// The phases of a convolution. Those that have a value at a point are neighbours, in
-    /// this order ([`phases_at`]).
+    /// Phases of a convolution. Those that have a value at a point are neighbours in this
+    /// order ([`phases_at`]).
     pub fn of_stride(stride: usize) -> &'static [Phase] {
         match stride {
             1 => &[Phase::AllAll],
@@ -35,7 +36,7 @@ impl Phase {
         }
     }
 
-    /// The phase that has all points.
+    /// The phase that has a value at all points.
     pub fn full(stride: usize) -> &'static [Phase] {
         match stride {
             1 => &[Phase::AllAll],
@@ -44,7 +45,7 @@ impl Phase {
     }
 }
 
-/// Points of a convolution.
+/// Number of points of a convolution.
 pub fn points(stride: usize) -> usize {
     match stride {
         1 => 36,
@@ -52,7 +53,7 @@ pub fn points(stride: usize) -> usize {
     }
 }
 
-/// Products of all points and their phases, for a tile, an input and an output.
+/// Number of products at all points and phases, for one tile, input and output.
 pub fn products(stride: usize) -> usize {
     match stride {
         1 => 36,
@@ -60,8 +61,8 @@ pub fn products(stride: usize) -> usize {
     }
 }
 
-/// The range of [`Phase::of`] that has values at a point: a middle tap has none at ∞,
-/// the last point of an axis.
+/// Range of [`Phase::of_stride`] that has values at a point: a middle tap has none at ∞, the
+/// last point of an axis.
 pub fn phases_at(stride: usize, point: usize) -> std::ops::Range<usize> {
     if stride == 1 {
         return 0..1;
@@ -74,7 +75,7 @@ pub fn phases_at(stride: usize, point: usize) -> std::ops::Range<usize> {
     }
 }
 
-/// Calls a function that is generic over a [`Tile`] with that of a phase.
+/// Calls a function that is generic over a [`Tile`] with the one of a phase.
 macro_rules! in_phase {
     ($phase:expr, $function:ident::<$S:ident>($($arg:expr),* $(,)?)) => {{
         use $crate::engines::cpu::kernels::winograd::axes::{All, Ends, Middle};
@@ -90,8 +91,8 @@ macro_rules! in_phase {
 }
 pub(super) use in_phase;
 
-/// Applies a map of the axis across to the rows of a matrix of vectors, and then one of
-/// the axis down to its columns.
+/// Transforms a matrix of vectors: maps its rows by the axis across, then its columns by the
+/// axis down.
 macro_rules! both_ways {
     ($S:ident, $R:ident, $C:ident, $map:ident,
      $matrix:expr, $rows:tt x $columns:tt => $out_rows:tt x $out_columns:tt) => {{
@@ -110,29 +111,32 @@ macro_rules! both_ways {
     }};
 }
 
-/// Where the sixteen channels of a tile's positions are.
+/// Window into an image: sixteen channels of a tile's positions.
 #[derive(Clone, Copy)]
 pub struct Window {
-    /// Position (0, 0) of the image; the tile's first position is `(y, x)`.
+    /// Pointer to position (0, 0) of the image; the tile's first position is `(y, x)`.
     pub image: *const f32,
     pub y: isize,
     pub x: isize,
-    /// Positions from one of the tile's to the next, down or across.
+    /// Distance between neighbouring positions of the tile, down and across.
     pub step: usize,
     pub height: usize,
     pub width: usize,
-    /// Floats from a position to the next.
+    /// Distance between neighbouring positions of the image in floats.
     pub position: usize,
 }
 
-/// What lies outside of an image.
+/// Sixteen channels of a position outside the image.
 static ZEROS: Zeros = Zeros([0.0; LANES]);
 
 #[repr(align(64))]
 struct Zeros([f32; LANES]);
 
 impl Window {
-    /// R×C positions, zero outside of the image.
+    /// Reads R×C positions, zero outside the image.
+    ///
+    /// # Safety
+    /// The image is readable, and S is present.
     #[inline(always)]
     unsafe fn read<S: Simd, const R: usize, const C: usize>(&self) -> [[S::V; C]; R] {
         // SAFETY: positions inside the image only.
@@ -156,7 +160,7 @@ impl Window {
                     }
                 }
             } else {
-                let is_in = |at: isize, side: isize| at >= 0 && at < side;
+                let is_in = |position: isize, side: isize| position >= 0 && position < side;
                 let xs: [bool; C] =
                     std::array::from_fn(|j| is_in(self.x + j as isize * step, width));
                 for i in 0..R {
@@ -175,26 +179,26 @@ impl Window {
     }
 }
 
-/// The transforms of a phase. Point (i, j) of a tile lies at `(i·side + j)·plane`, `side`
-/// being that of all points of the convolution.
+/// Transforms of the tiles of a phase. Point (i, j) of a tile is at `(i·side + j)·plane`,
+/// where `side` is that of all points of the convolution.
 ///
 /// # Safety
-/// S is present, and what is given is readable or writable there.
+/// S is present, and the operands are readable or writable at these places.
 pub trait Tile {
-    /// The first taps, down and across.
+    /// First taps of the phase, down and across.
     const FIRST: [usize; 2];
 
-    /// Bᵀ d B of a window.
+    /// Transforms a window of input: Bᵀ d B.
     unsafe fn input<S: Simd>(window: Window, to: *mut f32, plane: usize);
 
-    /// A y Aᵀ of a window of 4×4 outputs.
+    /// Transforms a window of 4×4 output gradients: A y Aᵀ.
     unsafe fn gradient<S: Simd>(window: Window, to: *mut f32, plane: usize);
 
-    /// Aᵀ m A.
+    /// Transforms products to a tile of output: Aᵀ m A.
     unsafe fn output<S: Simd>(from: *const f32, plane: usize) -> [[S::V; 4]; 4];
 
-    /// G g Gᵀ of the phase's share of a filter, whose taps are `tap` apart; the other way
-    /// around where `turned`.
+    /// Transforms the phase's share of a filter, whose taps are `tap` apart: G g Gᵀ. With
+    /// `turned`, its taps are reversed.
     unsafe fn filter<S: Simd>(
         from: *const f32,
         tap: usize,
@@ -203,11 +207,11 @@ pub trait Tile {
         plane: usize,
     );
 
-    /// Gᵀ u G, to a filter whose taps lie sixteen apart.
+    /// Transforms products to a filter gradient whose taps are sixteen apart: Gᵀ u G.
     unsafe fn filter_gradient<S: Simd>(from: *const f32, plane: usize, to: *mut f32);
 }
 
-/// R down and C across.
+/// Transforms by the axis R down and the axis C across.
 pub struct Axes<
     R,
     C,
@@ -227,7 +231,7 @@ where
 
     #[inline(always)]
     unsafe fn input<S: Simd>(window: Window, to: *mut f32, plane: usize) {
-        // SAFETY: passed on to the caller, as below.
+        // SAFETY: the operands and the instruction set, by the trait's contract.
         unsafe {
             let tile = window.read::<S, PR, PC>();
             let values = both_ways!(S, R, C, input, tile, PR x PC => PR x PC);
@@ -237,6 +241,7 @@ where
 
     #[inline(always)]
     unsafe fn gradient<S: Simd>(window: Window, to: *mut f32, plane: usize) {
+        // SAFETY: the operands and the instruction set, by the trait's contract.
         unsafe {
             let tile = window.read::<S, 4, 4>();
             let values = both_ways!(S, R, C, gradient, tile, 4 x 4 => PR x PC);
@@ -246,6 +251,7 @@ where
 
     #[inline(always)]
     unsafe fn output<S: Simd>(from: *const f32, plane: usize) -> [[S::V; 4]; 4] {
+        // SAFETY: the operands and the instruction set, by the trait's contract.
         unsafe {
             let values = load_points::<S, PR, PC>(from, C::SIDE, plane);
             both_ways!(S, R, C, output, values, PR x PC => 4 x 4)
@@ -260,6 +266,7 @@ where
         to: *mut f32,
         plane: usize,
     ) {
+        // SAFETY: the operands and the instruction set, by the trait's contract.
         unsafe {
             let mut taps = [[S::splat(0.0); TC]; TR];
             for i in 0..TR {
@@ -279,6 +286,7 @@ where
 
     #[inline(always)]
     unsafe fn filter_gradient<S: Simd>(from: *const f32, plane: usize, to: *mut f32) {
+        // SAFETY: the operands and the instruction set, by the trait's contract.
         unsafe {
             let values = load_points::<S, PR, PC>(from, C::SIDE, plane);
             let taps = both_ways!(S, R, C, filter_gradient, values, PR x PC => TR x TC);
@@ -297,13 +305,17 @@ where
     R: Axis<PR, TR>,
     C: Axis<PC, TC>,
 {
-    /// Index among the filter's nine taps.
+    /// Index of a tap of the phase among the filter's nine.
     #[inline(always)]
     fn tap(row: usize, column: usize) -> usize {
         (R::FIRST_TAP + row * R::STRIDE) * 3 + C::FIRST_TAP + column * C::STRIDE
     }
 }
 
+/// Stores the values at R×C points.
+///
+/// # Safety
+/// All points are writable, and S is present.
 #[inline(always)]
 unsafe fn store_points<S: Simd, const R: usize, const C: usize>(
     values: [[S::V; C]; R],
@@ -319,6 +331,10 @@ unsafe fn store_points<S: Simd, const R: usize, const C: usize>(
     }
 }
 
+/// Loads the values at R×C points.
+///
+/// # Safety
+/// All points are readable, and S is present.
 #[inline(always)]
 unsafe fn load_points<S: Simd, const R: usize, const C: usize>(
     from: *const f32,

@@ -1,4 +1,5 @@
-//! The gradient of the weight: `dw = Gᵀ [Σ over tiles of (A dy Aᵀ) ⊙ (Bᵀ x B)] G`.
+//! Gradient of a 3×3 weight by Winograd's method: `dw = Gᵀ [Σ over tiles of (A dy Aᵀ) ⊙ (Bᵀ x
+//! B)] G`.
 
 use super::super::gemm::{Left, Out, Right, outer_product};
 use super::super::pool::Pool;
@@ -11,39 +12,41 @@ use super::tiles::{Tiles, transform_gradients, transform_tiles};
 use super::transform::Phase;
 use super::{Tiling, plane_len};
 
-/// Tiles transformed by one part.
+/// Number of tiles that one part transforms.
 const TRANSFORMED: usize = 4;
-/// Tiles of a chunk where channels are few: what of it one point needs stays in cache.
+/// Largest chunk of tiles with few channels: its values at one point stay in cache.
 const NARROW_CHUNK: usize = 128;
-/// Tiles of a chunk where they are many.
+/// Largest chunk of tiles with many channels.
 const WIDE_CHUNK: usize = 512;
-/// Outputs, by sixteen, and lines of inputs of a part that takes all points: 295 kB of
-/// sums.
+/// Outputs, in lines of sixteen, of a part that sums all points; with [`LINES`] lines of
+/// inputs, its sums are 295 kB.
 const OUT_PIECE: usize = 2;
+/// Lines of inputs, over all phases, of a part that sums all points.
 const LINES: usize = 4;
 /// Floats of sums that stay in a second-level cache of 1 MB beside a chunk of tiles.
 const CACHED: usize = 160 * 1024;
-/// Lines of such a chunk: of all tiles, of both operands.
+/// Lines of such a chunk: those of all its tiles, of both operands.
 const GROUP_LINES: usize = 128;
-/// Tiles of a group at least, and groups at most.
+/// Least number of tiles in a group.
 const GROUP: usize = 64;
+/// Largest number of groups.
 const GROUPS: usize = 16;
 
-/// How the work is cut up.
+/// Division of the work into parts.
 #[derive(Clone, Copy)]
 enum Cut {
-    /// A part takes all of a group of tiles, and has sums of its own.
+    /// Each part takes a whole group of tiles, and has sums of its own.
     Groups(usize),
-    /// The tiles are transformed chunk by chunk, and a part sums one phase of a point.
+    /// Tiles are transformed chunk by chunk, and each part sums one phase of a point.
     Points,
-    /// The tiles are one chunk, and a part sums all points of some channels.
+    /// Tiles are one chunk, and each part sums all points of some channels.
     Channels,
 }
 
 struct Plan {
     tiling: Tiling,
     cut: Cut,
-    /// Tiles of a chunk.
+    /// Number of tiles in a chunk.
     chunk: usize,
 }
 
@@ -72,28 +75,28 @@ impl Plan {
         plan
     }
 
-    /// Lines of a plane of inputs.
+    /// Lines of inputs in a plane, over all phases.
     fn ins(&self) -> usize {
         self.tiling.phases().len() * self.tiling.in_lines()
     }
 
-    /// Inputs, by sixteen, of a part that takes all points.
+    /// Inputs, in lines of sixteen, of a part that sums all points.
     fn in_piece(&self) -> usize {
         LINES / self.tiling.phases().len()
     }
 
-    /// Sums of all channels at all points.
+    /// Floats of the sums of all channels at all points.
     fn sums_len(&self) -> usize {
         self.tiling.points() * plane_len(self.tiling.out_lines(), self.ins() * LANES)
     }
 
-    /// Tiles of inputs, and of output gradients.
+    /// Floats of a chunk's tiles of inputs, and of output gradients.
     fn tiles_lens(&self) -> [usize; 2] {
         let lines = [self.ins(), self.tiling.out_lines()];
         lines.map(|lines| self.tiling.points() * plane_len(lines, self.chunk))
     }
 
-    /// Shared tiles and sums.
+    /// Floats of shared scratch: tiles and sums.
     fn shared_lens(&self) -> [usize; 2] {
         let tiles = self.tiles_lens().iter().sum();
         match self.cut {
@@ -103,7 +106,7 @@ impl Plan {
         }
     }
 
-    /// A thread's tiles or sums, and its spare blocks.
+    /// Floats of a thread's scratch: tiles or sums, and spare blocks.
     fn thread_lens(&self) -> [usize; 2] {
         let own = match self.cut {
             Cut::Groups(_) => self.tiles_lens().iter().sum(),
@@ -114,13 +117,13 @@ impl Plan {
     }
 }
 
-/// Scratch of [`weight_gradient`].
+/// Floats of scratch that [`weight_gradient`] needs.
 pub fn weight_gradient_scratch_len(g: &ConvGeometry, threads: usize) -> usize {
     let plan = Plan::new(g);
     plan.shared_lens().iter().sum::<usize>() + threads * plan.thread_lens().iter().sum::<usize>()
 }
 
-/// `∂C/∂w` (`O×I×3×3`, overwritten) from `x` `[N][H][W][I]` and `dy = ∂C/∂y`
+/// Computes `dw = ∂C/∂w` (`O×I×3×3`) from `x` `[N][H][W][I]` and `dy = ∂C/∂y`
 /// `[N][H'][W'][O]`: `dw[t] = Σ x[i·s + t − p]·dy[i]`.
 pub fn weight_gradient(
     pool: &Pool,
@@ -135,8 +138,11 @@ pub fn weight_gradient(
     let [tiles, sums] = plan.shared_lens();
     let (tiles, rest) = scratch.split_at_mut(tiles);
     let (sums, threads) = rest.split_at_mut(sums);
-    let own: usize = plan.thread_lens().iter().sum();
-    assert!(threads.len() >= own * pool.threads(), "too little scratch");
+    let thread_len: usize = plan.thread_lens().iter().sum();
+    assert!(
+        threads.len() >= thread_len * pool.threads(),
+        "too little scratch"
+    );
     let pass = FilterPass {
         plan: &plan,
         isa: pool.isa(),
@@ -175,7 +181,7 @@ struct FilterPass<'a> {
     threads: Shared<'a>,
 }
 
-/// Transformed tiles `first..first + count`, of both operands.
+/// Transformed tiles `first..first + count` of both operands.
 #[derive(Clone, Copy)]
 struct Chunk {
     first: usize,
@@ -185,11 +191,11 @@ struct Chunk {
 }
 
 impl FilterPass<'_> {
-    /// A thread's tiles or sums, and spare blocks.
+    /// Scratch of one thread: tiles or sums, and spare blocks.
     ///
     /// # Safety
-    /// Only that thread calls this.
-    unsafe fn own(&self, thread: usize) -> [*mut f32; 2] {
+    /// Only that thread uses the result.
+    unsafe fn thread_scratch(&self, thread: usize) -> [*mut f32; 2] {
         let [own, spare] = self.plan.thread_lens();
         let total = own + spare;
         // SAFETY: a thread's own range.
@@ -199,7 +205,7 @@ impl FilterPass<'_> {
         }
     }
 
-    /// A chunk whose tiles are at `start`.
+    /// A chunk whose tiles of inputs, then of gradients, begin at `start`.
     fn chunk(&self, start: *mut f32, first: usize, count: usize) -> Chunk {
         Chunk {
             first,
@@ -218,7 +224,10 @@ impl FilterPass<'_> {
         }
     }
 
-    /// Transforms the tiles from `skip` on, `some` of them.
+    /// Transforms `some` tiles of a chunk, from tile `skip` on.
+    ///
+    /// # Safety
+    /// No other thread touches these tiles.
     unsafe fn transform_tiles(&self, chunk: Chunk, skip: usize, some: usize) {
         let t = &self.plan.tiling;
         // SAFETY: the caller's tiles.
@@ -255,7 +264,10 @@ impl FilterPass<'_> {
         });
     }
 
-    /// Products at `point` of a line of inputs with `width` blocks of outputs from `o` on.
+    /// Multiplies a line of inputs by `width` blocks of outputs from `o` on, at `point`.
+    ///
+    /// # Safety
+    /// No thread writes the tiles, and no other thread touches `out`.
     unsafe fn multiply(
         &self,
         chunk: Chunk,
@@ -286,7 +298,10 @@ impl FilterPass<'_> {
         }
     }
 
-    /// Products of one phase of a point for all channels, to `sums`.
+    /// Multiplies all channels of one phase at a point, and adds the products to `sums`.
+    ///
+    /// # Safety
+    /// No thread writes the tiles, and no other thread touches these sums.
     unsafe fn point(
         &self,
         chunk: Chunk,
@@ -311,7 +326,7 @@ impl FilterPass<'_> {
         }
     }
 
-    /// A part takes one phase of a point.
+    /// Sums the products at all points; each part takes one phase of a point.
     fn one_point(&self, pool: &Pool, count: usize, accumulate: bool) {
         let t = &self.plan.tiling;
         let phases = t.phases().len();
@@ -327,7 +342,7 @@ impl FilterPass<'_> {
         });
     }
 
-    /// A part takes a group of tiles, chunk by chunk.
+    /// Sums the products of groups of tiles; each part takes one group, chunk by chunk.
     fn groups(&self, pool: &Pool, groups: usize) {
         let t = &self.plan.tiling;
         pool.parts(groups, |thread, part| {
@@ -339,7 +354,7 @@ impl FilterPass<'_> {
                 let count = (chunk + 1) * tiles / chunks - skip;
                 // SAFETY: own scratch, and the sums of this group.
                 unsafe {
-                    let [start, _] = self.own(thread);
+                    let [start, _] = self.thread_scratch(thread);
                     let sums = self.sums.start().add(part * self.plan.sums_len());
                     let tiles = self.chunk(start, first + skip, count);
                     self.transform_tiles(tiles, 0, count);
@@ -354,7 +369,7 @@ impl FilterPass<'_> {
         });
     }
 
-    /// From shared sums, of so many groups, to the weight.
+    /// Adds up the sums of all groups and transforms them to the weight's gradient.
     fn finish(&self, pool: &Pool, groups: usize) {
         let t = &self.plan.tiling;
         let rows = self.plan.ins() * LANES;
@@ -368,7 +383,7 @@ impl FilterPass<'_> {
                     phase: t.in_lines() * LANES * LANES,
                     plane: plane_len(t.out_lines(), rows),
                 };
-                let (isa, [_, spare]) = (self.isa, self.own(thread));
+                let (isa, [_, spare]) = (self.isa, self.thread_scratch(thread));
                 for point in 0..t.points() {
                     for phase in t.phases_at(point)[0].clone() {
                         let start = start.add(point * from.plane + phase * from.phase);
@@ -381,7 +396,8 @@ impl FilterPass<'_> {
         });
     }
 
-    /// A part takes 32 outputs and some inputs, through all points to the weight.
+    /// Sums and transforms to the weight's gradient; each part takes 32 outputs and some
+    /// inputs through all points.
     fn all_points(&self, pool: &Pool, count: usize) {
         let t = &self.plan.tiling;
         let in_piece = self.plan.in_piece();
@@ -395,13 +411,13 @@ impl FilterPass<'_> {
             let chunk = self.chunk(self.tiles.start(), 0, count);
             // SAFETY: own scratch; every part writes its own blocks of the weight.
             unsafe {
-                let [sums, spare] = self.own(thread);
+                let [sums, spare] = self.thread_scratch(thread);
                 for point in 0..t.points() {
                     let [some, _] = t.phases_at(point);
                     for (phase, line) in some.flat_map(|p| (0..lines).map(move |l| (p, l))) {
-                        let at = phase * in_piece + line;
+                        let offset = phase * in_piece + line;
                         let out = Out {
-                            start: sums.add(point * plane + at * LANES * LANES),
+                            start: sums.add(point * plane + offset * LANES * LANES),
                             row: LANES,
                             block: LINES * LANES * LANES,
                         };
@@ -416,8 +432,9 @@ impl FilterPass<'_> {
                         phase: in_piece * LANES * LANES,
                         plane,
                     };
-                    let (dw, shape, at) = (self.dw.start(), self.shape(), (o + column, i + line));
-                    gradient_block(self.isa, from, t.phases(), dw, shape, at, spare);
+                    let (dw, shape, block) =
+                        (self.dw.start(), self.shape(), (o + column, i + line));
+                    gradient_block(self.isa, from, t.phases(), dw, shape, block, spare);
                 }
             }
         });
