@@ -143,7 +143,7 @@ impl PagePaths {
             let svg = figure.chart.svg();
             let file = |ending: &str| folder.join(format!("{}.{ending}", figure.name));
             write_atomic(&file("svg"), svg.as_bytes()).map_err(told)?;
-            write_atomic(&file("png"), &chart::png(&svg, ZOOM)?).map_err(told)
+            write_atomic(&file("png"), &figure.chart.png(ZOOM)?).map_err(told)
         };
         figures.par_iter().try_for_each(each)?;
         write_atomic(&self.page, page.html().as_bytes()).map_err(told)?;
