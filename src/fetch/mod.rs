@@ -1,22 +1,17 @@
 //! Datasets from the network.
 //!
-//! [`fetch`] puts the files of a [`Dataset`] into a folder, each from the first of
-//! several mirrors that has it: `http` asks for it, `download` goes on where it broke
-//! off and checks its sum, `unpack` takes the wanted files out of an archive. Whenever
-//! the process ends, a file is either whole under its own name or begun as `NAME.part`,
-//! which the next one goes on with.
+//! The [`CATALOG`] says what is published where. [`fetch`] puts the files of a [`Dataset`]
+//! into a folder; a build without the feature `fetch` knows the catalog alone.
 
 mod catalog;
-mod download;
-mod http;
-mod unpack;
+#[cfg(feature = "fetch")]
+mod transfer;
 
 pub use catalog::CATALOG;
+#[cfg(feature = "fetch")]
+pub use transfer::{Event, Options, Watch, fetch, tidy};
 
-use crate::error::{Error, Result};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// A dataset as it is published.
 #[derive(Clone, Copy, Debug)]
@@ -73,157 +68,5 @@ impl<'a> File<'a> {
     /// Where the bytes go until all are there.
     pub fn part(&self, dir: &Path) -> PathBuf {
         dir.join(format!("{}.part", self.name))
-    }
-
-    fn is_in(&self, dir: &Path) -> bool {
-        let length = |name: &str| dir.join(name).metadata().ok().map(|m| m.len());
-        let placed = self.placed();
-        placed
-            .into_iter()
-            .all(|(name, bytes)| length(name) == Some(bytes))
-    }
-}
-
-/// How to fetch.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// URL of a folder with the files, in place of the dataset's mirrors.
-    pub from: Option<String>,
-    /// How long a mirror may send nothing.
-    pub stall: Duration,
-    /// Further tries in a row that bring nothing, after each mirror had one.
-    pub retries: u32,
-    /// Wait before the first of them; it doubles with each.
-    pub pause: Duration,
-    /// Whether files that are there are fetched again.
-    pub force: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Options {
-            from: None,
-            stall: Duration::from_secs(30),
-            retries: 3,
-            pause: Duration::from_secs(1),
-            force: false,
-        }
-    }
-}
-
-/// What is going on.
-#[derive(Clone, Copy, Debug)]
-pub enum Event<'a> {
-    /// A file is begun, or gone on with.
-    Begun {
-        /// The file.
-        file: &'a File<'a>,
-        /// Where its bytes go.
-        part: &'a Path,
-    },
-    /// So many of its bytes are there.
-    At(u64),
-    /// All its bytes are there; their sum is made.
-    Checking,
-    /// The sum is right; the archive is unpacked.
-    Unpacking,
-    /// A mirror failed, and what is done about it.
-    Trouble(&'a str),
-}
-
-/// What is told of [`Event`]s.
-pub type Watch<'a> = &'a dyn Fn(Event);
-
-/// Puts the files of `dataset` into `dir`, which is made if it is not there. Files that
-/// are there, at their published length, are left alone.
-///
-/// # Errors
-///
-/// Where no mirror gives a file with the right sum, where an archive is not what it
-/// should be, and where `dir` cannot be written.
-pub fn fetch(dataset: &Dataset, dir: &Path, options: &Options, watch: Watch) -> Result<()> {
-    let mirrors = match &options.from {
-        Some(base) => vec![check_base(base)?],
-        None => dataset.mirrors.to_vec(),
-    };
-    std::fs::create_dir_all(dir).map_err(|e| write_error("make the folder", dir, e))?;
-    let client = http::Client::new(options.stall)?;
-    for file in dataset.files {
-        if file.is_in(dir) && !options.force {
-            continue;
-        }
-        let part = file.part(dir);
-        watch(Event::Begun { file, part: &part });
-        let urls: Vec<String> = mirrors
-            .iter()
-            .map(|base| format!("{}/{}", base.trim_end_matches('/'), file.name))
-            .collect();
-        let mut whole = download::download(file, &part, &urls, &client, options, watch)?;
-        if file.members.is_empty() {
-            let path = dir.join(file.name);
-            std::fs::rename(&part, &path).map_err(|e| write_error("write", &path, e))?;
-        } else {
-            watch(Event::Unpacking);
-            unpack::unpack(&mut whole, &part, file.members, dir)?;
-            std::fs::remove_file(&part).map_err(|e| write_error("remove", &part, e))?;
-        }
-    }
-    Ok(())
-}
-
-/// Removes what a process that was killed just before its end left beside the whole files
-/// of `dataset` in `dir`.
-pub fn tidy(dataset: &Dataset, dir: &Path) -> Result<()> {
-    for file in dataset.files.iter().filter(|file| file.is_in(dir)) {
-        let part = file.part(dir);
-        match std::fs::remove_file(&part) {
-            Err(e) if e.kind() != ErrorKind::NotFound => {
-                return Err(write_error("remove", &part, e));
-            }
-            Ok(()) | Err(_) => {}
-        }
-    }
-    Ok(())
-}
-
-/// `base` if it is the URL of a folder.
-pub(crate) fn check_base(base: &str) -> Result<&str> {
-    let refused = |why: &str| {
-        Error::new(format!("--from {base}: {why}"))
-            .help("give the URL of a folder that holds the files, like http://mirror.example/mnist")
-    };
-    let url: ureq::http::Uri = base
-        .parse()
-        .map_err(|e| refused(&format!("it is no URL: {e}")))?;
-    match url.scheme_str() {
-        Some("http" | "https") => {}
-        Some(_) | None => return Err(refused("it begins with neither http:// nor https://")),
-    }
-    if url.host().is_none_or(str::is_empty) {
-        return Err(refused("it names no host"));
-    }
-    if url.query().is_some() {
-        return Err(refused(
-            "it has a query, so nothing can be looked for in it",
-        ));
-    }
-    Ok(base)
-}
-
-/// A failure to write `path`, with what helps against its cause.
-fn write_error(doing: &str, path: &Path, error: std::io::Error) -> Error {
-    let kind = error.kind();
-    let failure = Error::io(doing, path, error);
-    match kind {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            failure.help("make room on the disk; the same command goes on with what is there")
-        }
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotADirectory => {
-            failure.help(
-                "name a folder that can be written with --data-dir DIR or the environment \
-                 variable VANC_DATA",
-            )
-        }
-        _ => failure,
     }
 }

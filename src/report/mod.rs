@@ -1,12 +1,10 @@
 //! Figures and tables from the logs of runs.
 //!
 //! [`write()`] reads a sweep's folder or a run's, and leaves one HTML page with
-//! everything in it and the figures as files beside it. [`chart`] draws; [`history`]
-//! reads a log epoch by epoch, which `vanc watch` shows too.
+//! everything in it and the figures as files beside it. [`chart`] draws.
 
 pub mod chart;
 mod figure;
-pub mod history;
 mod page;
 mod published;
 mod run_page;

@@ -1,9 +1,9 @@
 //! How far a run is, from what is in its folder.
 
 use crate::error::{Error, Result};
-use crate::report::history::{self, Epoch};
 use crate::sweep::folder;
 use crate::train::config::Config;
+use crate::train::history::{self, Epoch};
 use crate::train::metrics::{self, Line};
 use crate::train::run_folder;
 use serde_json::Value;

@@ -210,7 +210,8 @@ fn draw_contour(path: &mut PathBuilder, points: &[(bool, [f32; 2])]) {
 
 /// The glyph of each character (`cmap`, format 4).
 fn read_characters(table: Data) -> Option<BTreeMap<char, u16>> {
-    let subtables = (0..usize::from(table.u16(2)?)).filter_map(|i| table.after(table.u32(8 + 8 * i)?));
+    let subtables =
+        (0..usize::from(table.u16(2)?)).filter_map(|i| table.after(table.u32(8 + 8 * i)?));
     let map = subtables.into_iter().find(|t| t.u16(0) == Some(4))?;
     let double = usize::from(map.u16(6)?);
     let mut glyphs = BTreeMap::new();
