@@ -33,6 +33,13 @@ impl Error {
         self
     }
 
+    /// A part of the program that this build lacks, and the feature that brings it.
+    pub fn unbuilt(part: &str, feature: &str) -> Self {
+        Error::new(format!("{part}: this build was made without it")).help(format!(
+            "build vanc with the feature: `cargo build --release --features {feature}`"
+        ))
+    }
+
     /// Makes the failure of an operation on a file: `cannot read PATH: no such file`.
     pub fn io(doing: &str, path: &std::path::Path, error: std::io::Error) -> Self {
         Error::new(format!("cannot {doing} {}: {error}", path.display()))

@@ -18,6 +18,7 @@ pub mod ir;
 mod paint;
 pub mod plan;
 mod random;
+#[cfg(feature = "report")]
 pub mod report;
 pub mod schedule;
 pub mod span;
@@ -27,5 +28,6 @@ pub mod syntax;
 pub mod tensor;
 pub mod text;
 pub mod train;
+#[cfg(feature = "watch")]
 pub mod watch;
 pub mod world;

@@ -154,7 +154,10 @@ fn find(wanted: Wanted) -> Result<Choice> {
             })?;
             Ok(on(Runner::Cuda(card, precision)))
         }
-        (EngineKind::Dfdx, Device::Cpu | Device::Auto) => Ok(on(Runner::Dfdx)),
+        (EngineKind::Dfdx, Device::Cpu | Device::Auto) => {
+            engines::dfdx::check_built()?;
+            Ok(on(Runner::Dfdx))
+        }
         #[cfg(feature = "dfdx-cuda")]
         (EngineKind::Dfdx, Device::Cuda(ordinal)) => {
             let card = cuda::usable(ordinal).map_err(Error::from)?;

@@ -9,11 +9,14 @@ mod device;
 pub mod eval;
 mod fmt;
 mod options;
-pub mod report;
+#[cfg(feature = "report")]
+mod report;
 mod source;
 mod sweep;
 pub mod train;
-pub mod watch;
+mod unbuilt;
+#[cfg(feature = "watch")]
+mod watch;
 mod worker;
 
 use crate::check::ParamInfo;
@@ -25,8 +28,11 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use source::Source;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+#[cfg(not(feature = "report"))]
+use unbuilt::report;
+#[cfg(not(feature = "watch"))]
+use unbuilt::watch;
 
 /// Why a command did not do what it was asked to.
 enum Failure {
@@ -88,8 +94,8 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         ("sweep", Some(source)) => sweep::run(&args, source, &params, matches),
         ("eval", _) => evaluate(matches),
         ("data", _) => data::run(matches),
-        ("report", _) => write_report(matches),
-        ("watch", _) => watch_run(matches),
+        ("report", _) => report::run(matches),
+        ("watch", _) => watch::run(matches),
         ("bench", Some(source)) => bench_file(source, &params, matches),
         _ => Err(Failure::Error(arguments::missing_file(matches))),
     };
@@ -152,21 +158,6 @@ fn evaluate(matches: &ArgMatches) -> Result<(), Failure> {
             _ => report.to_text(std::io::stdout().is_terminal() && console::colors_enabled()),
         },
     )
-}
-
-fn write_report(matches: &ArgMatches) -> Result<(), Failure> {
-    let path = |name| matches.get_one::<PathBuf>(name).map(PathBuf::as_path);
-    let dir = path("DIR").unwrap_or(Path::new("."));
-    let written = report::run(dir, path("out"), path("compare"))?;
-    describe::print(&report::told(&written))
-}
-
-fn watch_run(matches: &ArgMatches) -> Result<(), Failure> {
-    let dir = matches.get_one::<PathBuf>("RUN").map(PathBuf::as_path);
-    match watch::run(dir.unwrap_or(Path::new(".")))? {
-        watch::Outcome::Print(text) => describe::print(&text),
-        watch::Outcome::Signal(signal) => Err(Failure::Said(stopped(signal))),
-    }
 }
 
 fn fail(error: &Error, code: u8) -> ExitCode {

@@ -1,22 +1,26 @@
 //! `vanc report DIR`: figures and tables of a sweep or a run.
 
+use super::Failure;
+use super::describe::print;
 use crate::check::{self, Override, OverrideTarget};
 use crate::describe::totals;
 use crate::diag::Sources;
-use crate::error::Result;
 use crate::report::sweep::Run;
 use crate::report::{self, Request, Written};
 use crate::train::run_folder;
-use std::path::Path;
+use clap::ArgMatches;
+use std::path::{Path, PathBuf};
 
-/// Writes the page of the sweep or run in `dir`.
-pub fn run(dir: &Path, out: Option<&Path>, published: Option<&Path>) -> Result<Written> {
-    report::write(&Request {
-        dir,
-        out,
-        published,
+/// Writes the page, and says where it is.
+pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    let path = |name| matches.get_one::<PathBuf>(name).map(PathBuf::as_path);
+    let written = report::write(&Request {
+        dir: path("DIR").unwrap_or(Path::new(".")),
+        out: path("out"),
+        published: path("compare"),
         layers: &layers,
-    })
+    })?;
+    print(&summary(&written))
 }
 
 /// The weighted layers of a run's network.
@@ -37,7 +41,7 @@ fn layers(run: &Run) -> Option<usize> {
 }
 
 /// What a person is told.
-pub fn told(written: &Written) -> String {
+fn summary(written: &Written) -> String {
     let page = written.page.display();
     match written.figures {
         0 => format!("wrote {page}; there is nothing to draw yet\n"),

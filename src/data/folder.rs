@@ -1,9 +1,9 @@
 //! A folder of image files: `train/CLASS/*.png`, `test/CLASS/*.jpg`.
 
+use super::picture::Encoded;
 use super::{Dataset, Progress, Report, Request, Split};
 use crate::error::{Error, Result};
 use crate::ir::Shape;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageReader};
 use rayon::prelude::*;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -143,36 +143,25 @@ fn decode_all(files: &Files, shape: Shape, progress: &Progress) -> Result<Split>
 /// The pixels of one file, channels × height × width. Grey and RGB are converted into
 /// each other as the model needs; transparency is dropped.
 fn decode(path: &Path, shape: Shape) -> Result<Vec<u8>> {
-    let unreadable = |error: ImageError| {
-        Error::new(format!("cannot decode {}: {error}", path.display()))
-            .help("the file is damaged, or neither PNG nor JPEG; replace or remove it")
-    };
-    let reader = ImageReader::open(path)
-        .and_then(|reader| reader.with_guessed_format())
-        .map_err(|error| Error::io("read", path, error))?;
-    let decoder = reader.into_decoder().map_err(unreadable)?;
-    let (channels, (height, width)) = (shape.channels(), shape.extent());
-    let (image_width, image_height) = decoder.dimensions();
+    let bytes = std::fs::read(path).map_err(|error| Error::io("read", path, error))?;
+    let encoded = Encoded::new(path, &bytes)?;
+    let expected = shape.extent();
+    let found = encoded.extent();
     // Before the pixels are unpacked: the header alone must not cost memory.
-    if (image_height as usize, image_width as usize) != (height, width) {
+    if found != expected {
         return Err(Error::new(format!(
-            "{} is {image_height}×{image_width} (height × width), \
-             but the model takes {height}×{width}",
-            path.display()
+            "{} is {}×{} (height × width), but the model takes {}×{}",
+            path.display(),
+            found.0,
+            found.1,
+            expected.0,
+            expected.1
         ))
         .help("bring every image to the size in the model's `input image(…)`"));
     }
-    let image = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
-    Ok(if channels == 1 {
-        image.into_luma8().into_raw()
-    } else {
-        planar(&image.into_rgb8(), channels)
+    let picture = encoded.decode(path)?;
+    Ok(match shape.channels() {
+        1 => picture.grey(),
+        _ => picture.planes(),
     })
-}
-
-/// One plane a channel, from pixels with interleaved channels.
-fn planar(pixels: &[u8], channels: usize) -> Vec<u8> {
-    (0..channels)
-        .flat_map(|channel| pixels.iter().skip(channel).step_by(channels).copied())
-        .collect()
 }

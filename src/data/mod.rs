@@ -11,6 +11,7 @@ mod folder;
 mod idx;
 mod inventory;
 mod locate;
+mod picture;
 mod random;
 mod sampler;
 mod shapes;

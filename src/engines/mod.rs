@@ -2,7 +2,15 @@
 
 mod batch;
 pub mod cpu;
+#[cfg(feature = "cuda")]
 pub mod cuda;
+#[cfg(not(feature = "cuda"))]
+#[path = "without_cuda.rs"]
+pub mod cuda;
+#[cfg(feature = "dfdx")]
+pub mod dfdx;
+#[cfg(not(feature = "dfdx"))]
+#[path = "without_dfdx.rs"]
 pub mod dfdx;
 pub mod dropout;
 pub mod init;

@@ -172,7 +172,7 @@ mod tests {
             assert_eq!(kind.keyword(), dataset.name);
             assert!(dataset.mirrors.len() >= 3, "{}", dataset.name);
             for mirror in dataset.mirrors {
-                crate::fetch::check_base(mirror).unwrap();
+                crate::fetch::transfer::check_base(mirror).unwrap();
                 assert!(mirror.ends_with('/'), "{mirror}");
             }
             for file in dataset.files {

@@ -1,22 +1,17 @@
 //! Datasets from the network.
 //!
-//! [`fetch`] puts the files of a [`Dataset`] into a folder, each from the first of
-//! several mirrors that has it: `http` asks for it, `download` goes on where it broke
-//! off and checks its sum, `unpack` takes the wanted files out of an archive. Whenever
-//! the process ends, a file is either whole under its own name or begun as `NAME.part`,
-//! which the next one goes on with.
+//! The [`CATALOG`] says what is published where. [`fetch`] puts the files of a [`Dataset`]
+//! into a folder; a build without the feature `fetch` knows the catalog alone.
 
 mod catalog;
-mod download;
-mod http;
-mod unpack;
+#[cfg(feature = "fetch")]
+mod transfer;
 
 pub use catalog::CATALOG;
+#[cfg(feature = "fetch")]
+pub use transfer::{Event, Options, Watch, fetch, tidy};
 
-use crate::error::{Error, Result};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// A dataset as it is published.
 #[derive(Clone, Copy, Debug)]
@@ -73,162 +68,5 @@ impl<'a> File<'a> {
     /// Path that the bytes are written to until the file is complete.
     pub fn part(&self, dir: &Path) -> PathBuf {
         dir.join(format!("{}.part", self.name))
-    }
-
-    fn is_in(&self, dir: &Path) -> bool {
-        let length = |name: &str| dir.join(name).metadata().ok().map(|m| m.len());
-        let placed = self.placed();
-        placed
-            .into_iter()
-            .all(|(name, bytes)| length(name) == Some(bytes))
-    }
-}
-
-/// Options of a fetch.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// URL of a folder with the files, in place of the dataset's mirrors.
-    pub from: Option<String>,
-    /// Longest time that a mirror may send nothing.
-    pub stall: Duration,
-    /// Number of further tries that may bring nothing in a row, after each mirror had one.
-    pub retries: u32,
-    /// Wait before the first further try; it doubles with each.
-    pub pause: Duration,
-    /// Whether to fetch files that are already there.
-    pub force: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Options {
-            from: None,
-            stall: Duration::from_secs(30),
-            retries: 3,
-            pause: Duration::from_secs(1),
-            force: false,
-        }
-    }
-}
-
-/// Progress of a fetch.
-#[derive(Clone, Copy, Debug)]
-pub enum Event<'a> {
-    /// A file is started, or resumed.
-    Begun {
-        /// The file.
-        file: &'a File<'a>,
-        /// Path that its bytes are written to.
-        part: &'a Path,
-    },
-    /// Progress of the file: the number of its bytes that are there.
-    At(u64),
-    /// All bytes are there, and their sum is being checked.
-    Checking,
-    /// The sum is right, and the archive is being unpacked.
-    Unpacking,
-    /// A mirror failed: the failure, and the reaction to it.
-    Trouble(&'a str),
-}
-
-/// Callback that receives each [`Event`].
-pub type Watch<'a> = &'a dyn Fn(Event);
-
-/// Fetches the files of `dataset` into the folder `dir`, which is made if it does not exist.
-/// Files that are there, with their published length, are left alone.
-///
-/// # Errors
-///
-/// Where no mirror gives a file with the right sum, where an archive is not what it
-/// should be, and where `dir` cannot be written.
-pub fn fetch(dataset: &Dataset, dir: &Path, options: &Options, watch: Watch) -> Result<()> {
-    let mirrors = match &options.from {
-        Some(base) => vec![check_base(base)?],
-        None => dataset.mirrors.to_vec(),
-    };
-    std::fs::create_dir_all(dir).map_err(|e| write_error("make the folder", dir, e))?;
-    let client = http::Client::new(options.stall)?;
-    for file in dataset.files {
-        if file.is_in(dir) && !options.force {
-            continue;
-        }
-        let part = file.part(dir);
-        watch(Event::Begun { file, part: &part });
-        let urls: Vec<String> = mirrors
-            .iter()
-            .map(|base| format!("{}/{}", base.trim_end_matches('/'), file.name))
-            .collect();
-        let mut whole = download::download(file, &part, &urls, &client, options, watch)?;
-        if file.members.is_empty() {
-            let path = dir.join(file.name);
-            std::fs::rename(&part, &path).map_err(|e| write_error("write", &path, e))?;
-        } else {
-            watch(Event::Unpacking);
-            unpack::unpack(&mut whole, &part, file.members, dir)?;
-            std::fs::remove_file(&part).map_err(|e| write_error("remove", &part, e))?;
-        }
-    }
-    Ok(())
-}
-
-/// Removes partial files from `dir` that a process killed just before its end left beside
-/// complete files of `dataset`.
-///
-/// # Errors
-///
-/// When such a file cannot be removed.
-pub fn tidy(dataset: &Dataset, dir: &Path) -> Result<()> {
-    for file in dataset.files.iter().filter(|file| file.is_in(dir)) {
-        let part = file.part(dir);
-        match std::fs::remove_file(&part) {
-            Err(e) if e.kind() != ErrorKind::NotFound => {
-                return Err(write_error("remove", &part, e));
-            }
-            Ok(()) | Err(_) => {}
-        }
-    }
-    Ok(())
-}
-
-/// Returns `base` if it can be the URL of a folder.
-pub(crate) fn check_base(base: &str) -> Result<&str> {
-    let refused = |why: &str| {
-        Error::new(format!("--from {base}: {why}"))
-            .help("give the URL of a folder that holds the files, like http://mirror.example/mnist")
-    };
-    let url: ureq::http::Uri = base
-        .parse()
-        .map_err(|e| refused(&format!("it is no URL: {e}")))?;
-    match url.scheme_str() {
-        Some("http" | "https") => {}
-        Some(_) | None => return Err(refused("it begins with neither http:// nor https://")),
-    }
-    if url.host().is_none_or(str::is_empty) {
-        return Err(refused("it names no host"));
-    }
-    if url.query().is_some() {
-        return Err(refused(
-            "it has a query, so nothing can be looked for in it",
-        ));
-    }
-    Ok(base)
-}
-
-/// The failure to write `path`, with advice that depends on its cause.
-fn write_error(doing: &str, path: &Path, error: std::io::Error) -> Error {
-    use ErrorKind::{
-        NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
-    };
-    let kind = error.kind();
-    let failure = Error::io(doing, path, error);
-    if matches!(kind, StorageFull | QuotaExceeded) {
-        failure.help("make room on the disk; the same command goes on with what is there")
-    } else if matches!(kind, PermissionDenied | ReadOnlyFilesystem | NotADirectory) {
-        failure.help(
-            "name a folder that can be written with --data-dir DIR or the environment \
-             variable VANC_DATA",
-        )
-    } else {
-        failure
     }
 }

@@ -2,8 +2,8 @@
 
 use super::chart::palette::{BLACK, Look};
 use super::chart::{Axis, Chart, Line, Point, Span};
-use super::history::{Epoch, Fade, Trace};
 use super::spread::Spread;
+use crate::train::history::{Epoch, Fade, Trace};
 use std::collections::BTreeMap;
 
 /// A chart and the name of its files.

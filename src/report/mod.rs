@@ -1,12 +1,10 @@
 //! Figures and tables from the logs of runs.
 //!
 //! [`write()`] reads a sweep's folder or a run's, and writes one HTML page with
-//! everything in it and the figures as files beside it. [`chart`] draws; [`history`]
-//! reads a log epoch by epoch, for `vanc watch` too.
+//! everything in it and the figures as files beside it. [`chart`] draws.
 
 pub mod chart;
 mod figure;
-pub mod history;
 mod page;
 mod published;
 mod run_page;
@@ -149,7 +147,7 @@ impl PagePaths {
             let svg = figure.chart.svg();
             let file = |ending: &str| folder.join(format!("{}.{ending}", figure.name));
             write_atomic(&file("svg"), svg.as_bytes()).map_err(with_advice)?;
-            write_atomic(&file("png"), &chart::png(&svg, ZOOM)?).map_err(with_advice)
+            write_atomic(&file("png"), &figure.chart.png(ZOOM)?).map_err(with_advice)
         };
         figures.par_iter().try_for_each(each)?;
         write_atomic(&self.page, page.html().as_bytes()).map_err(with_advice)?;

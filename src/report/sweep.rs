@@ -1,11 +1,11 @@
 //! The files of a sweep: its settings, its results, the logs of its runs.
 
-use super::history::{self, Epoch};
 use crate::error::{Error, Result};
 use crate::sweep::results::Status;
 use crate::sweep::settings::Settings;
 use crate::sweep::{folder, results};
 use crate::train::config::Config;
+use crate::train::history::{self, Epoch};
 use crate::train::run_folder;
 use rayon::prelude::*;
 use serde::Deserialize;

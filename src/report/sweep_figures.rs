@@ -3,10 +3,10 @@
 use super::chart::palette::{BLACK, Look};
 use super::chart::{Axis, Chart, Line, Point, Span};
 use super::figure::{self, Figure, PERCENT, by_epoch, slug};
-use super::history::Epoch;
 use super::spread::Spread;
 use super::sweep::{Row, Run};
 use super::view::{self, Along, Cell, Facet, View};
+use crate::train::history::Epoch;
 
 /// Largest number of figures of single cells; a page of more would be unreadable.
 const CELLS: usize = 60;

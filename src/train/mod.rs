@@ -9,6 +9,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod confusion;
 pub mod evaluate;
+pub mod history;
 pub mod memory;
 pub mod metrics;
 pub mod options;

@@ -1,8 +1,8 @@
 //! The screen of `vanc watch`: head, progress bar, charts.
 
 use super::state::{State, Watched};
-use crate::report::history::{self, Epoch};
 use crate::text::{decimal, duration, percent, short};
+use crate::train::history::{self, Epoch};
 use crate::train::metrics::Split;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -269,7 +269,7 @@ fn tick(value: f64, range: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::history::Score;
+    use crate::train::history::Score;
     use crate::train::metrics;
 
     fn watched(state: State, epochs: u64) -> Watched {

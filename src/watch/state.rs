@@ -1,9 +1,9 @@
 //! State of a run, read from the files in its folder.
 
 use crate::error::{Error, Result};
-use crate::report::history::{self, Epoch};
 use crate::sweep::folder;
 use crate::train::config::Config;
+use crate::train::history::{self, Epoch};
 use crate::train::metrics::{self, Line};
 use crate::train::run_folder;
 use serde_json::Value;

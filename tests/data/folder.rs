@@ -1,7 +1,7 @@
 //! Tests of folders of image files.
 
 use crate::support::{bad, good, request, says};
-use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
+use png::{BitDepth, ColorType};
 use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
@@ -17,16 +17,50 @@ fn folder(dir: &Path, channels: usize, classes: usize) -> Request<'_> {
     request(DatasetKind::Folder, Some(dir), shape, classes)
 }
 
-/// Writes an image to `dir/path`, folders included.
-fn put(dir: &Path, path: &str, image: impl Into<DynamicImage>) {
-    let path = dir.join(path);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let format = ImageFormat::from_path(&path).unwrap();
-    image.into().save_with_format(path, format).unwrap();
+/// A JPEG file of that size, all of it RGB (90, 120, 150).
+const JPEG: &[u8] = include_bytes!("plain.jpg");
+
+/// An image to be written as PNG.
+struct Image {
+    color: ColorType,
+    depth: BitDepth,
+    /// Rows and columns.
+    shape: (usize, usize),
+    bytes: Vec<u8>,
 }
 
-fn rgb(colour: [u8; 3]) -> RgbImage {
-    RgbImage::from_pixel(SHAPE.1 as u32, SHAPE.0 as u32, Rgb(colour))
+/// Writes an image to `dir/path`, folders included.
+fn put(dir: &Path, path: &str, image: Image) {
+    let mut bytes = Vec::new();
+    let (height, width) = image.shape;
+    let mut encoder = png::Encoder::new(&mut bytes, width as u32, height as u32);
+    encoder.set_color(image.color);
+    encoder.set_depth(image.depth);
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(&image.bytes).unwrap();
+    writer.finish().unwrap();
+    put_file(dir, path, &bytes);
+}
+
+/// Writes a file to `dir/path`, folders included.
+fn put_file(dir: &Path, path: &str, bytes: &[u8]) {
+    let path = dir.join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+/// An image of one colour.
+fn plain(color: ColorType, pixel: &[u8]) -> Image {
+    Image {
+        color,
+        depth: BitDepth::Eight,
+        shape: SHAPE,
+        bytes: pixel.repeat(SHAPE.0 * SHAPE.1),
+    }
+}
+
+fn rgb(colour: [u8; 3]) -> Image {
+    plain(ColorType::Rgb, &colour)
 }
 
 /// Writes a folder of two classes, three training and two test images.
@@ -64,7 +98,11 @@ fn classes_and_files_come_by_name_and_other_files_are_passed_over() {
 #[test]
 fn rows_stay_rows() {
     let dir = small();
-    let image = RgbImage::from_fn(6, 4, |x, y| Rgb([(10 * y + x) as u8, 0, 0]));
+    let rows = (0..4).flat_map(|y| (0..6).flat_map(move |x| [10 * y + x, 0, 0]));
+    let image = Image {
+        bytes: rows.collect(),
+        ..rgb([0; 3])
+    };
     put(dir.path(), "train/ant/z.png", image);
     let read = good(folder(dir.path(), 3, 2));
     let red: Vec<u8> = (0..4)
@@ -76,16 +114,10 @@ fn rows_stay_rows() {
 #[test]
 fn grey_and_colour_become_what_the_model_takes() {
     let dir = small();
-    put(
-        dir.path(),
-        "train/ant/z.png",
-        GrayImage::from_pixel(6, 4, Luma([77])),
-    );
-    put(
-        dir.path(),
-        "test/ant/2.png",
-        RgbaImage::from_pixel(6, 4, Rgba([1, 2, 3, 0])),
-    );
+    let grey = plain(ColorType::Grayscale, &[77]);
+    put(dir.path(), "train/ant/z.png", grey);
+    let clear = plain(ColorType::Rgba, &[1, 2, 3, 0]);
+    put(dir.path(), "test/ant/2.png", clear);
     let read = good(folder(dir.path(), 3, 2));
     assert_eq!(read.train.pixels[..72], [77; 72]);
     assert_eq!(read.test.pixels[..72], [[1; 24], [2; 24], [3; 24]].concat());
@@ -99,16 +131,33 @@ fn grey_and_colour_become_what_the_model_takes() {
     );
 }
 
+/// The luminance of sRGB, and of 2¹⁶ numbers the nearest of 2⁸.
+#[test]
+fn colours_are_weighed_and_rounded() {
+    let dir = small();
+    let primaries = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]];
+    let image = Image {
+        bytes: primaries.concat().repeat(6),
+        ..rgb([0; 3])
+    };
+    put(dir.path(), "train/ant/z.png", image);
+    let wide = Image {
+        depth: BitDepth::Sixteen,
+        ..plain(ColorType::GrayscaleAlpha, &[0x80, 0x01, 0, 0])
+    };
+    put(dir.path(), "test/ant/2.png", wide);
+    let read = good(folder(dir.path(), 1, 2));
+    assert_eq!(read.train.pixels[..4], [54, 182, 18, 255]);
+    assert_eq!(read.test.pixels[..24], [128; 24]);
+    let read = good(folder(dir.path(), 3, 2));
+    assert_eq!(read.test.pixels[..72], [128; 72]);
+}
+
 #[test]
 fn jpeg_files_are_read_whatever_they_are_called() {
     let dir = small();
-    put(dir.path(), "train/cat/c.jpg", rgb([90, 120, 150]));
-    put(dir.path(), "train/cat/d.jpeg", rgb([90, 120, 150]));
-    fs::rename(
-        dir.path().join("train/cat/c.jpg"),
-        dir.path().join("train/cat/c.png"),
-    )
-    .unwrap();
+    put_file(dir.path(), "train/cat/c.png", JPEG);
+    put_file(dir.path(), "train/cat/d.jpeg", JPEG);
     let read = good(folder(dir.path(), 3, 2));
     assert_eq!(read.train.len(), 5);
     for image in read.train.pixels[3 * 72..].chunks(72) {
@@ -191,7 +240,11 @@ fn a_test_class_may_be_empty() {
 #[test]
 fn an_image_of_another_size_is_named() {
     let dir = small();
-    put(dir.path(), "test/cat/1.png", RgbImage::new(4, 6));
+    let turned = Image {
+        shape: (6, 4),
+        ..rgb([0; 3])
+    };
+    put(dir.path(), "test/cat/1.png", turned);
     let file = dir.path().join("test/cat/1.png").display().to_string();
     says(&bad(folder(dir.path(), 3, 2)), &[&file, "6×4", "4×6"]);
 }

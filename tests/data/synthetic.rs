@@ -12,36 +12,36 @@ use vanc::ir::{DatasetKind, Shape, Synthetic};
 fn contact_sheet() {
     let path = std::env::var("VANC_SHEET").expect("VANC_SHEET names the PNG to write");
     const COLUMNS: usize = 24;
-    const SCALE: u32 = 2;
-    let draw = |shape: Shape| {
+    const SCALE: usize = 2;
+    // The first images are the wider ones.
+    let sheet_width = COLUMNS * cifar_shape().extent().1 * SCALE;
+    let mut sheet = Vec::new();
+    for shape in [cifar_shape(), mnist_shape()] {
         let settings = Synthetic {
             train: 10 * COLUMNS,
             test: 1,
             ..Synthetic::default()
         };
         let data = synthetic(settings, shape);
-        let [channels, height, width] = shape.dims()[..] else {
-            unreachable!("an image")
+        let (channels, (height, width)) = (shape.channels(), shape.extent());
+        let sample = |x: usize, y: usize, channel: usize| {
+            let image = x / width * 10 + y / height;
+            let row = (image * channels + channel % channels) * height + y % height;
+            data.train.pixels[row * width + x % width]
         };
-        image::RgbImage::from_fn(
-            (COLUMNS * width) as u32 * SCALE,
-            (10 * height) as u32 * SCALE,
-            |x, y| {
-                let (x, y) = ((x / SCALE) as usize, (y / SCALE) as usize);
-                let image = x / width * 10 + y / height;
-                let pixel_value = |channel: usize| {
-                    let row = (image * channels + channel % channels) * height + y % height;
-                    data.train.pixels[row * width + x % width]
-                };
-                image::Rgb([pixel_value(0), pixel_value(1), pixel_value(2)])
-            },
-        )
-    };
-    let (colour, grey) = (draw(cifar_shape()), draw(mnist_shape()));
-    let mut sheet = image::RgbImage::new(colour.width(), colour.height() + grey.height());
-    image::imageops::replace(&mut sheet, &colour, 0, 0);
-    image::imageops::replace(&mut sheet, &grey, 0, i64::from(colour.height()));
-    sheet.save(path).unwrap();
+        for y in (0..10 * height * SCALE).map(|y| y / SCALE) {
+            for x in (0..sheet_width).map(|x| x / SCALE) {
+                let is_drawn = x < COLUMNS * width;
+                sheet.extend((0..3).map(|c| if is_drawn { sample(x, y, c) } else { 0 }));
+            }
+        }
+    }
+    let file = std::fs::File::create(path).unwrap();
+    let height = sheet.len() / 3 / sheet_width;
+    let mut encoder = png::Encoder::new(file, sheet_width as u32, height as u32);
+    encoder.set_color(png::ColorType::Rgb);
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(&sheet).unwrap();
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! `vanc data fetch NAME…`: a bar on a terminal, one line a dataset in a pipe.
 
-use super::{called, folder};
+use super::folder;
 use crate::data::{Inventory, inventory};
 use crate::error::{Error, Result};
-use crate::fetch::{self, Event, Options};
+use crate::fetch::{self, CATALOG, Dataset, Event, Options};
 use crate::ir::DatasetKind;
 use crate::text;
 use clap::ArgMatches;
@@ -62,6 +62,13 @@ pub(super) fn run(matches: &ArgMatches) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// The dataset called `name`, if it is in the catalog.
+fn called(name: &str) -> Option<(DatasetKind, Dataset<'static>)> {
+    CATALOG
+        .into_iter()
+        .find(|(_, dataset)| dataset.name == name)
 }
 
 fn options(matches: &ArgMatches) -> Result<Options> {

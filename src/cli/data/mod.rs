@@ -1,5 +1,6 @@
 //! `vanc data`: datasets fetched from the network, and what there is of them.
 
+#[cfg(feature = "fetch")]
 mod fetch;
 mod list;
 
@@ -7,10 +8,12 @@ use super::Failure;
 use super::options::path_of;
 use crate::data;
 use crate::error::{Error, Result};
-use crate::fetch::{CATALOG, Dataset};
-use crate::ir::DatasetKind;
+use crate::fetch::CATALOG;
 use clap::ArgMatches;
 use std::path::PathBuf;
+
+#[cfg(not(feature = "fetch"))]
+use super::unbuilt::fetch;
 
 /// Runs `vanc data fetch` or `vanc data list`.
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
@@ -26,13 +29,6 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
 /// The names of what can be fetched.
 pub(super) fn names() -> [&'static str; CATALOG.len()] {
     CATALOG.map(|(_, dataset)| dataset.name)
-}
-
-/// The dataset called `name`, if it is in the catalog.
-fn called(name: &str) -> Option<(DatasetKind, Dataset<'static>)> {
-    CATALOG
-        .into_iter()
-        .find(|(_, dataset)| dataset.name == name)
 }
 
 /// The folder that the datasets are in: `--data-dir`, or the one that is looked into

@@ -54,6 +54,15 @@ pub struct DfdxEngine<E: Dtype, D: Backend<E>> {
     last_images: usize,
 }
 
+/// Whether this build has the engine; one without the feature `dfdx` says no.
+///
+/// # Errors
+///
+/// None.
+pub fn check_built() -> Result<()> {
+    Ok(())
+}
+
 /// `model` in single precision on the CPU, starting from `tensors` (see
 /// [`Engine::load`]; [`super::init::initial`] makes them).
 pub fn cpu(model: &Model, tensors: &[Tensor]) -> Result<Box<dyn Engine>> {

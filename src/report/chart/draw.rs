@@ -1,9 +1,9 @@
 //! Where everything of a chart goes.
 
-use super::palette::{BLACK, Marker};
+use super::palette::{BLACK, Look, Marker};
 use super::scale::{self, Scale};
-use super::{Axis, Chart, Line, Point, Span, escape};
-use std::fmt::Write;
+use super::shape::{Anchor, Paint, Pen, Picture, Shape, Step};
+use super::{Axis, Chart, Line, Point, Span};
 
 /// Width of the picture. Narrow, so that letters stay readable on a phone.
 const WIDTH: f64 = 400.0;
@@ -23,6 +23,10 @@ const SAMPLE: f64 = 26.0;
 const MARKERS: usize = 9;
 /// Points of a line past which some are left out.
 const POINTS: usize = 800;
+/// Colour of the lines across.
+const GRID: &str = "#DDDDDD";
+/// Colour of axes.
+const AXIS: &str = "#444444";
 
 /// The axes with their places.
 struct Frame {
@@ -38,38 +42,37 @@ struct Placed {
     ticks: Vec<(f64, String)>,
 }
 
-pub(super) fn svg(chart: &Chart) -> String {
+/// Lays out `chart`.
+pub(super) fn picture(chart: &Chart) -> Picture {
     let title = wrap(&chart.title, WIDTH - MARGIN, TITLE);
     let top = title.len() as f64 * (TITLE + 4.0) + LETTER + 18.0;
     let frame = frame(chart, top);
     let bottom = top + PLOT;
     let rows = legend_rows(&chart.lines);
-    let height = bottom + 48.0 + rows.iter().map(|row| row_height(row)).sum::<f64>();
-    let mut out = String::new();
-    let _ = write!(
-        out,
-        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" font-family="Noto Sans, Helvetica, Arial, sans-serif" role="img"><title>{}</title><rect class="paper" width="{WIDTH}" height="{height}" fill="#FFFFFF"/>"##,
-        escape(&chart.title)
-    );
+    let mut shapes = Vec::new();
     for (i, line) in title.iter().enumerate() {
         let y = TITLE + 2.0 + i as f64 * (TITLE + 4.0);
-        text(&mut out, 4.0, y, "start", TITLE, line);
+        shapes.push(text([4.0, y], Anchor::Start, TITLE, line));
     }
-    draw_axes(&mut out, chart, &frame, bottom);
+    draw_axes(&mut shapes, chart, &frame, bottom);
     let vertical = |line: &Line| match (&frame.right, line.right) {
         (Some(right), true) => right.scale,
         (Some(_) | None, _) => frame.left.scale,
     };
     // No line is behind a band.
     for line in &chart.lines {
-        draw_band(&mut out, line, frame.x.scale, vertical(line));
+        shapes.extend(band(line, frame.x.scale, vertical(line)));
     }
     for line in &chart.lines {
-        draw_line(&mut out, line, frame.x.scale, vertical(line));
+        draw_line(&mut shapes, line, frame.x.scale, vertical(line));
     }
-    draw_legend(&mut out, &rows, bottom + 48.0);
-    out.push_str("</svg>\n");
-    out
+    draw_legend(&mut shapes, &rows, bottom + 48.0);
+    Picture {
+        title: chart.title.clone(),
+        width: WIDTH,
+        height: bottom + 48.0 + rows.iter().map(|row| row_height(row)).sum::<f64>(),
+        shapes,
+    }
 }
 
 /// Gives the axes their places, under `top`.
@@ -148,112 +151,121 @@ fn own_step(ticks: &[f64]) -> f64 {
     10f64.powi(-(most as i32))
 }
 
-fn draw_axes(out: &mut String, chart: &Chart, frame: &Frame, bottom: f64) {
+fn draw_axes(shapes: &mut Vec<Shape>, chart: &Chart, frame: &Frame, bottom: f64) {
     let [start, end] = frame.x.scale.range;
     let (start, end) = (start - 6.0, end + 6.0);
     let top = bottom - PLOT;
-    for (y, label) in &frame.left.ticks {
-        let _ = write!(
-            out,
-            r##"<line class="grid" x1="{start:.1}" x2="{end:.1}" y1="{y:.1}" y2="{y:.1}" stroke="#DDDDDD"/>"##
-        );
-        text(out, start - 6.0, y + 4.0, "end", LETTER, label);
+    for &(y, ref label) in &frame.left.ticks {
+        shapes.push(Shape::Rule {
+            class: "grid",
+            from: [start, y],
+            to: [end, y],
+            color: GRID,
+        });
+        shapes.push(text([start - 6.0, y + 4.0], Anchor::End, LETTER, label));
     }
-    for (y, label) in frame.right.iter().flat_map(|axis| &axis.ticks) {
-        let outer = end + 4.0;
-        let _ = write!(
-            out,
-            r##"<line class="axis" x1="{end:.1}" x2="{outer:.1}" y1="{y:.1}" y2="{y:.1}" stroke="#444444"/>"##
-        );
-        text(out, end + 6.0, y + 4.0, "start", LETTER, label);
+    for &(y, ref label) in frame.right.iter().flat_map(|axis| &axis.ticks) {
+        shapes.push(tick([end, y], [end + 4.0, y]));
+        shapes.push(text([end + 6.0, y + 4.0], Anchor::Start, LETTER, label));
     }
-    for (x, label) in &frame.x.ticks {
-        let outer = bottom + 4.0;
-        let _ = write!(
-            out,
-            r##"<line class="axis" x1="{x:.1}" x2="{x:.1}" y1="{bottom:.1}" y2="{outer:.1}" stroke="#444444"/>"##
-        );
-        text(out, *x, bottom + 17.0, "middle", LETTER, label);
+    for &(x, ref label) in &frame.x.ticks {
+        shapes.push(tick([x, bottom], [x, bottom + 4.0]));
+        shapes.push(text([x, bottom + 17.0], Anchor::Middle, LETTER, label));
     }
-    let right = match frame.right {
-        Some(_) => format!("V{top:.1}"),
-        None => String::new(),
-    };
-    let _ = write!(
-        out,
-        r##"<path class="axis" d="M{start:.1} {top:.1}V{bottom:.1}H{end:.1}{right}" fill="none" stroke="#444444"/>"##
-    );
-    text(out, 4.0, top - 10.0, "start", LETTER, &chart.left.label);
+    let mut steps = vec![
+        Step::Move([start, top]),
+        Step::Vertical(bottom),
+        Step::Horizontal(end),
+    ];
+    steps.extend(frame.right.as_ref().map(|_| Step::Vertical(top)));
+    shapes.push(Shape::Path {
+        class: "axis",
+        steps,
+        paint: Paint::Frame(AXIS),
+    });
+    let above = top - 10.0;
+    let left = &chart.left.label;
+    shapes.push(text([4.0, above], Anchor::Start, LETTER, left));
     if let Some(axis) = &chart.right {
-        text(out, WIDTH - 4.0, top - 10.0, "end", LETTER, &axis.label);
+        shapes.push(text([WIDTH - 4.0, above], Anchor::End, LETTER, &axis.label));
     }
-    let middle = (start + end) / 2.0;
-    text(out, middle, bottom + 34.0, "middle", LETTER, &chart.x.label);
+    let below = [(start + end) / 2.0, bottom + 34.0];
+    shapes.push(text(below, Anchor::Middle, LETTER, &chart.x.label));
 }
 
-fn draw_band(out: &mut String, line: &Line, x: Scale, y: Scale) {
+fn tick(from: [f64; 2], to: [f64; 2]) -> Shape {
+    Shape::Rule {
+        class: "axis",
+        from,
+        to,
+        color: AXIS,
+    }
+}
+
+/// The area between the ends of the bands of `line`, if they differ.
+fn band(line: &Line, x: Scale, y: Scale) -> Option<Shape> {
     let color = &line.look.color;
-    let class = class(color);
     let banded: Vec<(f64, [f64; 2])> = thinned(&line.points)
         .iter()
         .filter(|point| point.is_finite())
         .filter_map(|point| Some((point.x, point.band?)))
         .collect();
-    if banded.iter().any(|(_, [low, high])| low < high) {
-        let lower = banded.iter().map(|(at, [low, _])| (*at, *low));
-        let upper = banded.iter().rev().map(|(at, [_, high])| (*at, *high));
-        let corners: Vec<String> = lower
-            .chain(upper)
-            .map(|(across, height)| {
-                format!("{:.1} {:.1}", x.pixel(across), y.pixel(inside(height, y)))
-            })
-            .collect();
-        let _ = write!(
-            out,
-            r##"<path{class} d="M{}Z" fill="{color}" fill-opacity="0.16" stroke="none"/>"##,
-            corners.join("L")
-        );
+    if !banded.iter().any(|(_, [low, high])| low < high) {
+        return None;
     }
+    let lower = banded.iter().map(|(at, [low, _])| (*at, *low));
+    let upper = banded.iter().rev().map(|(at, [_, high])| (*at, *high));
+    let corners = lower
+        .chain(upper)
+        .map(|(across, height)| [x.pixel(across), y.pixel(inside(height, y))]);
+    Some(Shape::Path {
+        class: class(color),
+        steps: polygon(corners),
+        paint: Paint::Veil(color.clone()),
+    })
 }
 
-fn draw_line(out: &mut String, line: &Line, x: Scale, y: Scale) {
+fn draw_line(shapes: &mut Vec<Shape>, line: &Line, x: Scale, y: Scale) {
     let points = thinned(&line.points);
     let color = &line.look.color;
-    let class = class(color);
-    let mut path = String::new();
-    let mut pen = 'M';
+    let mut steps = Vec::new();
+    let mut is_broken = true;
     for point in &points {
-        if !point.is_finite() {
-            pen = 'M';
-            continue;
+        if point.is_finite() {
+            let place = [x.pixel(point.x), y.pixel(inside(point.y, y))];
+            steps.push(match is_broken {
+                true => Step::Move(place),
+                false => Step::Line(place),
+            });
         }
-        let _ = write!(
-            path,
-            "{pen}{:.1} {:.1}",
-            x.pixel(point.x),
-            y.pixel(inside(point.y, y))
-        );
-        pen = 'L';
+        is_broken = !point.is_finite();
     }
-    if !path.is_empty() {
-        let _ = write!(
-            out,
-            r##"<path{class} d="{path}" fill="none" stroke="{color}" stroke-width="{}"{} stroke-linejoin="round"/>"##,
-            line.look.width,
-            dashes(line.look.dash)
-        );
+    if !steps.is_empty() {
+        shapes.push(Shape::Path {
+            class: class(color),
+            steps,
+            paint: Paint::Curve(pen(&line.look)),
+        });
     }
     let seen: Vec<&Point> = points.iter().filter(|point| point.is_finite()).collect();
     // A single point is no line to see.
-    let marker = line
+    let shown = line
         .look
         .marker
         .or((seen.len() == 1).then_some(Marker::Circle));
-    if let Some(marker) = marker {
+    if let Some(shown) = shown {
         for i in spread(seen.len()) {
-            let (across, height) = (x.pixel(seen[i].x), y.pixel(inside(seen[i].y, y)));
-            draw_marker(out, marker, color, across, height);
+            let center = [x.pixel(seen[i].x), y.pixel(inside(seen[i].y, y))];
+            shapes.push(marker(shown, color, center));
         }
+    }
+}
+
+fn pen(look: &Look) -> Pen {
+    Pen {
+        color: look.color.clone(),
+        width: look.width,
+        dash: look.dash,
     }
 }
 
@@ -285,59 +297,63 @@ fn inside(value: f64, scale: Scale) -> f64 {
     value.clamp(low, high)
 }
 
-fn draw_marker(out: &mut String, marker: Marker, color: &str, x: f64, y: f64) {
+fn marker(marker: Marker, color: &str, [x, y]: [f64; 2]) -> Shape {
     let class = class(color);
-    let shape = |corners: &[(f64, f64)]| {
-        let at = |(dx, dy): &(f64, f64)| format!("{:.1} {:.1}", x + dx, y + dy);
-        corners.iter().map(at).collect::<Vec<_>>().join("L")
+    let filled = |corners: &[[f64; 2]]| Shape::Path {
+        class,
+        steps: polygon(corners.iter().map(|[dx, dy]| [x + dx, y + dy])),
+        paint: Paint::Fill(color.to_string()),
     };
-    let path = match marker {
-        Marker::Circle => {
-            let _ = write!(
-                out,
-                r##"<circle{class} cx="{x:.1}" cy="{y:.1}" r="3" fill="{color}"/>"##
-            );
-            return;
-        }
-        Marker::Square => shape(&[(-2.8, -2.8), (2.8, -2.8), (2.8, 2.8), (-2.8, 2.8)]),
-        Marker::Up => shape(&[(0.0, -3.9), (3.6, 2.7), (-3.6, 2.7)]),
-        Marker::Down => shape(&[(0.0, 3.9), (3.6, -2.7), (-3.6, -2.7)]),
-        Marker::Diamond => shape(&[(0.0, -4.2), (4.2, 0.0), (0.0, 4.2), (-4.2, 0.0)]),
-        Marker::Plus => {
-            let _ = write!(
-                out,
-                r##"<path{class} d="M{:.1} {y:.1}h8M{x:.1} {:.1}v8" stroke="{color}" stroke-width="2.2" fill="none"/>"##,
-                x - 4.0,
-                y - 4.0
-            );
-            return;
-        }
-    };
-    let _ = write!(out, r##"<path{class} d="M{path}Z" fill="{color}"/>"##);
+    match marker {
+        Marker::Circle => Shape::Dot {
+            class,
+            center: [x, y],
+            radius: 3.0,
+            color: color.to_string(),
+        },
+        Marker::Square => filled(&[[-2.8, -2.8], [2.8, -2.8], [2.8, 2.8], [-2.8, 2.8]]),
+        Marker::Up => filled(&[[0.0, -3.9], [3.6, 2.7], [-3.6, 2.7]]),
+        Marker::Down => filled(&[[0.0, 3.9], [3.6, -2.7], [-3.6, -2.7]]),
+        Marker::Diamond => filled(&[[0.0, -4.2], [4.2, 0.0], [0.0, 4.2], [-4.2, 0.0]]),
+        Marker::Plus => Shape::Path {
+            class,
+            steps: vec![
+                Step::Move([x - 4.0, y]),
+                Step::Right(8.0),
+                Step::Move([x, y - 4.0]),
+                Step::Down(8.0),
+            ],
+            paint: Paint::Stroke(Pen {
+                color: color.to_string(),
+                width: 2.2,
+                dash: "",
+            }),
+        },
+    }
+}
+
+/// The closed path through `corners`.
+fn polygon(corners: impl Iterator<Item = [f64; 2]>) -> Vec<Step> {
+    let mut steps: Vec<Step> = corners.map(Step::Line).collect();
+    if let Some(Step::Line(corner)) = steps.first().copied() {
+        steps[0] = Step::Move(corner);
+    }
+    steps.push(Step::Close);
+    steps
 }
 
 /// What a dark page may replace.
 fn class(color: &str) -> &'static str {
-    if color == BLACK {
-        r#" class="ink""#
-    } else {
-        ""
-    }
+    if color == BLACK { "ink" } else { "" }
 }
 
-fn dashes(dash: &str) -> String {
-    match dash {
-        "" => String::new(),
-        dash => format!(r#" stroke-dasharray="{dash}""#),
+fn text(origin: [f64; 2], anchor: Anchor, size: f64, text: &str) -> Shape {
+    Shape::Text {
+        origin,
+        anchor,
+        size,
+        text: text.to_string(),
     }
-}
-
-fn text(out: &mut String, x: f64, y: f64, anchor: &str, size: f64, text: &str) {
-    let _ = write!(
-        out,
-        r##"<text class="text" x="{x:.1}" y="{y:.1}" text-anchor="{anchor}" font-size="{size}" fill="#222222">{}</text>"##,
-        escape(text)
-    );
 }
 
 /// A line of the chart in the legend.
@@ -379,26 +395,23 @@ fn row_height(row: &[Entry]) -> f64 {
     ROW + lines.saturating_sub(1) as f64 * (LETTER + 3.0)
 }
 
-fn draw_legend(out: &mut String, rows: &[Vec<Entry>], top: f64) {
+fn draw_legend(shapes: &mut Vec<Shape>, rows: &[Vec<Entry>], top: f64) {
     let mut y = top + 4.0;
     for row in rows {
         let mut x = 8.0;
         for entry in row {
-            let line = entry.line;
-            let color = &line.look.color;
-            let _ = write!(
-                out,
-                r##"<path{} d="M{x:.1} {y:.1}h{SAMPLE}" stroke="{color}" stroke-width="{}"{} fill="none"/>"##,
-                class(color),
-                line.look.width,
-                dashes(line.look.dash)
-            );
-            if let Some(marker) = line.look.marker {
-                draw_marker(out, marker, color, x + SAMPLE / 2.0, y);
-            }
+            let look = &entry.line.look;
+            shapes.push(Shape::Path {
+                class: class(&look.color),
+                steps: vec![Step::Move([x, y]), Step::Right(SAMPLE)],
+                paint: Paint::Stroke(pen(look)),
+            });
+            let middle = [x + SAMPLE / 2.0, y];
+            shapes.extend(look.marker.map(|shown| marker(shown, &look.color, middle)));
             for (i, name) in entry.name.iter().enumerate() {
                 let below = y + 4.0 + i as f64 * (LETTER + 3.0);
-                text(out, x + SAMPLE + 6.0, below, "start", LETTER, name);
+                let origin = [x + SAMPLE + 6.0, below];
+                shapes.push(text(origin, Anchor::Start, LETTER, name));
             }
             x += entry.width();
         }

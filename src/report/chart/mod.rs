@@ -1,13 +1,18 @@
 //! Line charts as SVG and PNG.
 //!
-//! Every colour is an attribute, so that a file stands alone and [`png`] can draw it;
-//! the classes beside them let a page with a dark background replace the dark ones.
+//! A chart is laid out once, as shapes, and these are written as SVG or painted as PNG.
+//! Every colour is an attribute of SVG, so that a file stands alone; the classes beside
+//! them let a page with a dark background replace the dark ones.
 
 mod draw;
+mod font;
 pub mod palette;
 mod png;
 mod scale;
+mod shape;
+mod svg;
 
+use crate::error::Result;
 use palette::Look;
 
 /// A figure: lines over one horizontal and one or two vertical axes.
@@ -94,7 +99,16 @@ impl Chart {
 
     /// The figure as an SVG document.
     pub fn svg(&self) -> String {
-        draw::svg(self)
+        svg::svg(&draw::picture(self))
+    }
+
+    /// The figure as a PNG file, `zoom` pixels for each unit of the SVG.
+    ///
+    /// # Errors
+    ///
+    /// Where so many pixels are more than memory holds.
+    pub fn png(&self, zoom: f32) -> Result<Vec<u8>> {
+        png::png(&draw::picture(self), zoom)
     }
 }
 
@@ -103,8 +117,6 @@ impl Point {
         self.x.is_finite() && self.y.is_finite()
     }
 }
-
-pub use png::png;
 
 /// `text` so that it can stand in an element or an attribute of XML and HTML.
 pub fn escape(text: &str) -> String {
@@ -175,7 +187,7 @@ mod tests {
                     "{a} {b}: {svg}"
                 );
                 if !chart.is_empty() {
-                    png(&svg, 1.0).expect("a picture");
+                    chart.png(1.0).expect("a picture");
                 }
             }
         }
@@ -193,17 +205,24 @@ mod tests {
     /// The picture has text in it: the font that the program carries is found.
     #[test]
     fn pictures_show_text_without_fonts_of_the_system() {
-        let dark = |svg: &str| {
-            let bytes = png(svg, 1.0).expect("a picture");
-            let image = image::load_from_memory(&bytes).expect("PNG").to_luma8();
-            image.pixels().filter(|pixel| pixel.0[0] < 128).count()
+        let dark = |text: &str| {
+            let picture = shape::Picture {
+                title: String::new(),
+                width: 200.0,
+                height: 40.0,
+                shapes: vec![shape::Shape::Text {
+                    origin: [5.0, 30.0],
+                    anchor: shape::Anchor::Start,
+                    size: 24.0,
+                    text: text.into(),
+                }],
+            };
+            let bytes = png::png(&picture, 1.0).expect("a picture");
+            let pixmap = tiny_skia::Pixmap::decode_png(&bytes).expect("PNG");
+            let pixels = pixmap.pixels().iter();
+            pixels.filter(|pixel| pixel.green() < 128).count()
         };
-        let svg = |text: &str| {
-            format!(
-                r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 40"><rect width="200" height="40" fill="#fff"/><text x="5" y="30" font-size="24" font-family="Helvetica, sans-serif">{text}</text></svg>"##
-            )
-        };
-        assert_eq!(dark(&svg("")), 0);
-        assert!(dark(&svg("αλ ± –1")) > 100);
+        assert_eq!(dark(""), 0);
+        assert!(dark("αλ ± –1") > 100);
     }
 }

@@ -1,8 +1,8 @@
 //! The history of a run, epoch by epoch, from its `metrics.jsonl`.
 
+use super::metrics::{self, Line, SkipLine, Split};
+use super::run_folder;
 use crate::error::Result;
-use crate::train::metrics::{self, Line, SkipLine, Split};
-use crate::train::run_folder;
 use std::collections::BTreeMap;
 use std::path::Path;
 

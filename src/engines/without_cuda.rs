@@ -1,0 +1,142 @@
+//! What stands for the engine on GPUs in a build without the feature `cuda`: no GPU is
+//! found, and the names that the command line and the protocol of several processes take
+//! are known.
+
+#[path = "cuda/precision.rs"]
+mod precision;
+
+pub use precision::Precision;
+
+use super::Engine;
+use crate::error::{Error, Result};
+use crate::ir::Model;
+use crate::plan::Purpose;
+use crate::tensor::Tensor;
+use std::convert::Infallible;
+
+/// A GPU. There is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Card {
+    /// Its number among those that the driver shows.
+    pub ordinal: usize,
+    /// Bytes of its memory.
+    pub memory: usize,
+    never: Infallible,
+}
+
+/// Why there is no card to run on.
+#[derive(Debug)]
+pub enum Missing {
+    /// This build looks for none.
+    Hardware(Error),
+    /// There is one, but it cannot be used.
+    Unusable(Error),
+}
+
+/// NVIDIA's libraries.
+#[derive(Clone, Copy, Debug)]
+pub enum Library {
+    /// Sums over GPUs.
+    Nccl,
+}
+
+/// What rank 0 makes and every process of a group is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupId(pub [u8; 128]);
+
+/// The place of a process in a group that trains one network, a GPU each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The same in all of them.
+    pub id: GroupId,
+    /// The number of this one, from 0.
+    pub rank: usize,
+    /// How many they are.
+    pub size: usize,
+}
+
+impl From<Missing> for Error {
+    fn from(missing: Missing) -> Error {
+        match missing {
+            Missing::Hardware(error) | Missing::Unusable(error) => error,
+        }
+    }
+}
+
+impl Library {
+    /// Fails, as [`usable`] does.
+    ///
+    /// # Errors
+    ///
+    /// Always.
+    pub fn load(self) -> Result<()> {
+        Err(unbuilt())
+    }
+}
+
+impl GroupId {
+    /// Fails, as [`usable`] does.
+    ///
+    /// # Errors
+    ///
+    /// Always.
+    pub fn new() -> Result<GroupId> {
+        Err(unbuilt())
+    }
+}
+
+/// How many GPUs there are.
+///
+/// # Errors
+///
+/// Always: this build looks for none.
+pub fn count() -> Result<usize, Missing> {
+    Err(Missing::Hardware(unbuilt()))
+}
+
+/// The GPU number `ordinal`, or the first.
+///
+/// # Errors
+///
+/// Always: this build looks for none.
+pub fn usable(_ordinal: Option<usize>) -> Result<Card, Missing> {
+    Err(Missing::Hardware(unbuilt()))
+}
+
+/// `model` on `card`, which is not there.
+///
+/// # Errors
+///
+/// None.
+pub fn engine(
+    card: &Card,
+    _precision: Precision,
+    _model: &Model,
+    _tensors: &[Tensor],
+) -> Result<Box<dyn Engine>> {
+    match card.never {}
+}
+
+/// The same in one process of a group.
+///
+/// # Errors
+///
+/// None.
+pub fn engine_in(
+    _group: &Group,
+    card: &Card,
+    precision: Precision,
+    model: &Model,
+    tensors: &[Tensor],
+) -> Result<Box<dyn Engine>> {
+    engine(card, precision, model, tensors)
+}
+
+/// Bytes of a card that steps take: nothing runs on one.
+pub fn memory(_model: &Model, _images: usize, _purpose: Purpose, _precision: Precision) -> f64 {
+    0.0
+}
+
+fn unbuilt() -> Error {
+    Error::unbuilt("the engine on GPUs", "cuda")
+}
