@@ -1,26 +1,42 @@
 //! `vanc report DIR`: figures and tables of a sweep or a run.
 
+use super::arguments::path;
+use super::command::{Command, Operand, OperandKind, Run};
+use super::output::{Failure, print};
 use crate::check::{self, Override, OverrideTarget};
 use crate::describe::totals;
 use crate::diag::Sources;
-use crate::error::Result;
-use crate::report::sweep::Run;
-use crate::report::{self, Request, Written};
+use crate::flags;
+use crate::report::{self, Request, Written, sweep};
 use crate::train::run_folder;
+use clap::ArgMatches;
 use std::path::Path;
 
-/// Writes the page of the sweep or run in `dir`.
-pub fn run(dir: &Path, out: Option<&Path>, published: Option<&Path>) -> Result<Written> {
-    report::write(&Request {
-        dir,
-        out,
-        published,
+pub(super) const COMMAND: Command = Command {
+    name: "report",
+    about: "Draw the figures and tables of a sweep or a run, as one HTML page",
+    flags: &[(None, flags::REPORT)],
+    run: Run::Other(Some(FOLDER), run),
+};
+
+const FOLDER: Operand = Operand {
+    name: "DIR",
+    help: "The folder of a sweep or of a run",
+    kind: OperandKind::Path,
+};
+
+fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    let written = report::write(&Request {
+        dir: path(matches, "DIR").unwrap_or(Path::new(".")),
+        out: path(matches, "out"),
+        published: path(matches, "compare"),
         layers: &layers,
-    })
+    })?;
+    print(&summary(&written))
 }
 
 /// The weighted layers of a run's network.
-fn layers(run: &Run) -> Option<usize> {
+fn layers(run: &sweep::Run) -> Option<usize> {
     let path = run_folder::source(&run.dir);
     let text = std::fs::read_to_string(&path).ok()?;
     let params = run.config.as_ref()?.params().into_iter();
@@ -37,7 +53,7 @@ fn layers(run: &Run) -> Option<usize> {
 }
 
 /// What a person is told.
-pub fn told(written: &Written) -> String {
+fn summary(written: &Written) -> String {
     let page = written.page.display();
     match written.figures {
         0 => format!("wrote {page}; there is nothing to draw yet\n"),

@@ -1,39 +1,46 @@
 //! `vanc watch RUN`: a run's curves in the terminal.
 
-use crate::error::Result;
+use super::arguments::path;
+use super::command::{Command, Operand, OperandKind, Run};
+use super::output::{Failure, print, stopped};
 use crate::watch::terminal::{self, Left};
 use crate::watch::{State, Watched, screen};
+use clap::ArgMatches;
 use std::io::IsTerminal;
 use std::path::Path;
 
 /// Columns and rows of the picture for a pipe.
 const PLAIN: (u16, u16) = (100, 30);
 
-/// How watching ended.
-pub enum Outcome {
-    /// What is to be printed; nothing where the watcher left.
-    Print(String),
-    /// A signal came.
-    Signal(i32),
-}
+pub(super) const COMMAND: Command = Command {
+    name: "watch",
+    about: "Show the curves of a run in the terminal as they grow",
+    flags: &[],
+    run: Run::Other(Some(FOLDER), run),
+};
 
-/// Watches the run in `dir`: live on a terminal, else one picture.
-pub fn run(dir: &Path) -> Result<Outcome> {
+const FOLDER: Operand = Operand {
+    name: "RUN",
+    help: "The folder of a run, also of one that has just begun",
+    kind: OperandKind::Path,
+};
+
+/// Watches a run: live on a terminal, else one picture.
+fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    let dir = path(matches, "RUN").unwrap_or(Path::new("."));
     if !std::io::stdout().is_terminal() || console::is_dumb() {
         let watched = Watched::read(dir)?;
-        return Ok(Outcome::Print(picture(&watched, PLAIN)));
+        return print(&picture(&watched, PLAIN));
     }
-    Ok(match terminal::watch(dir)? {
+    match terminal::watch(dir)? {
         Left::Ended(watched) => {
             let (rows, columns) = console::Term::stdout().size();
-            Outcome::Print(picture(
-                &watched,
-                (columns.clamp(20, 120), rows.clamp(10, 30)),
-            ))
+            let size = (columns.clamp(20, 120), rows.clamp(10, 30));
+            print(&picture(&watched, size))
         }
-        Left::Key => Outcome::Print(String::new()),
-        Left::Signal(signal) => Outcome::Signal(signal),
-    })
+        Left::Key => Ok(()),
+        Left::Signal(signal) => Err(Failure::Said(stopped(signal))),
+    }
 }
 
 /// The curves as they are, and what can be done with the run.

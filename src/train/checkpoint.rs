@@ -5,11 +5,11 @@
 //! a check sum over it and the tensors, so that a flipped bit is found and not trained
 //! on. It holds the source too: `vanc eval CHECKPOINT.safetensors` needs no other file.
 
-use super::options::Overrides;
 use super::run_progress::RunProgress;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::files::write_atomic;
+use crate::flags::Overrides;
 use crate::tensor::Tensor;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};

@@ -1,9 +1,12 @@
 //! `vanc data fetch NAME…`: a bar on a terminal, one line a dataset in a pipe.
 
-use super::{called, folder};
+use super::folder::{self, folder};
+use crate::cli::arguments::path;
+use crate::cli::command::{Command, Operand, OperandKind, Run};
 use crate::data::{Inventory, inventory};
 use crate::error::{Error, Result};
-use crate::fetch::{self, Event, Options};
+use crate::fetch::{self, CATALOG, Event, Options};
+use crate::flags::{self, Flag, Value};
 use crate::ir::DatasetKind;
 use crate::text;
 use clap::ArgMatches;
@@ -14,24 +17,61 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+pub(super) const COMMAND: Command = Command {
+    name: "fetch",
+    about: "Download datasets, going on where an earlier fetch stopped",
+    flags: &[(None, &[folder::FLAG]), (None, FETCH), (None, flags::QUIET)],
+    run: Run::Other(Some(NAMES), |matches| Ok(run(matches)?)),
+};
+
+const NAMES: Operand = Operand {
+    name: "NAME",
+    help: "The datasets",
+    kind: OperandKind::Words(|| CATALOG.map(|(_, dataset)| dataset.name).to_vec()),
+};
+
+/// Flags of this command alone. No param of a file stands beside them.
+const FETCH: &[Flag<flags::Options>] = &[
+    Flag::new(
+        "from",
+        Value::Text("URL"),
+        "A folder with the files, in place of the public mirrors",
+    ),
+    Flag::new(
+        "timeout",
+        Value::Seconds,
+        "How long a mirror may send nothing [default: 30]",
+    ),
+    Flag::new(
+        "retries",
+        Value::Count("N"),
+        "Tries in vain after each mirror had one [default: 3]",
+    ),
+    Flag::new("force", Value::Switch, "Fetch again what is there"),
+];
+
 /// What `--timeout` takes.
 const SHORTEST_STALL: Duration = Duration::from_millis(1);
 const LONGEST_STALL: Duration = Duration::from_secs(24 * 3600);
 
 /// Fetches what is named and not there.
-pub(super) fn run(matches: &ArgMatches) -> Result<()> {
+fn run(matches: &ArgMatches) -> Result<()> {
     let names: Vec<&String> = matches.get_many("NAME").into_iter().flatten().collect();
     let options = options(matches)?;
     if options.from.is_some() && names.len() > 1 {
         return Err(Error::new("--from names the folder of one dataset's files")
             .help("fetch the datasets one by one"));
     }
-    let dir_flag = super::path_of(matches, "data-dir");
+    let dir_flag = path(matches, folder::FLAG.name);
     let (root, quiet) = (folder(matches)?, matches.get_flag("quiet"));
     let screen = Screen::new(quiet);
     screen.stop_on_signals()?;
-    for (kind, dataset) in names.iter().filter_map(|name| called(name)) {
-        let look = || look(kind, dir_flag.as_deref());
+    let called = |name: &&String| {
+        let mut datasets = CATALOG.into_iter();
+        datasets.find(|(_, dataset)| dataset.name == **name)
+    };
+    for (kind, dataset) in names.iter().filter_map(called) {
+        let look = || look(kind, dir_flag);
         let before = look();
         if let (Some(dir), true, false) = (&before.dir, before.is_complete(), options.force) {
             fetch::tidy(&dataset, dir)?;
