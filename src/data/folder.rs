@@ -1,6 +1,7 @@
 //! A folder of image files: `train/CLASS/*.png`, `test/CLASS/*.jpg`.
 
-use super::{Dataset, Progress, Report, Request, Split};
+use super::progress::{Progress, Report};
+use super::{Dataset, Request, Split};
 use crate::error::{Error, Result};
 use crate::ir::Shape;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageReader};

@@ -8,6 +8,7 @@ pub mod chart;
 mod figure;
 pub mod history;
 mod page;
+mod page_paths;
 mod published;
 mod run_page;
 mod spread;
@@ -17,19 +18,15 @@ mod sweep_page;
 mod table;
 mod view;
 
+pub use page_paths::Written;
+
 use crate::error::{Error, Result};
-use crate::files::write_atomic;
 use crate::sweep::folder;
 use crate::train::run_folder;
-use figure::Figure;
-use page::Page;
+use page_paths::PagePaths;
 use published::Published;
-use rayon::prelude::*;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use sweep::{Run, Sweep};
-
-/// Pixels of a PNG for each unit of its figure: 1200 across.
-const ZOOM: f32 = 3.0;
 
 /// What is to be reported, and where.
 pub struct Request<'a> {
@@ -41,17 +38,6 @@ pub struct Request<'a> {
     pub published: Option<&'a Path>,
     /// Counts the weighted layers of a run's network.
     pub layers: &'a dyn Fn(&Run) -> Option<usize>,
-}
-
-/// What was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
-    /// The page.
-    pub page: PathBuf,
-    /// The folder of the figures.
-    pub folder: PathBuf,
-    /// How many figures there are, each as SVG and as PNG.
-    pub figures: usize,
 }
 
 /// Reads the folder and writes the page and the figures.
@@ -98,64 +84,4 @@ fn kind(dir: &Path) -> Result<Kind> {
         false => Error::new(format!("{} is not there", dir.display())),
     }
     .help(help))
-}
-
-/// Where the page and its figures go.
-pub(crate) struct PagePaths {
-    page: PathBuf,
-    /// The folder that the page is in.
-    parent: PathBuf,
-    /// The folder of the figures, within `parent`.
-    figures: PathBuf,
-}
-
-impl PagePaths {
-    fn new(page: &Path) -> Result<PagePaths> {
-        let stem = page.file_stem().filter(|_| !page.is_dir());
-        let Some(stem) = stem else {
-            return Err(Error::new(format!("{} names no file", page.display()))
-                .help("name the page, such as -o report.html"));
-        };
-        let mut figures = stem.to_owned();
-        figures.push("-figures");
-        let parent = match page.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            Some(_) | None => Path::new("."),
-        };
-        // Links from the page need its folder.
-        std::fs::create_dir_all(parent).map_err(|e| told(Error::io("make", parent, e)))?;
-        Ok(PagePaths {
-            page: page.to_owned(),
-            parent: parent.to_owned(),
-            figures: figures.into(),
-        })
-    }
-
-    fn write(&self, page: &Page, figures: &[Figure]) -> Result<Written> {
-        let folder = self.parent.join(&self.figures);
-        let needed = if figures.is_empty() {
-            &self.parent
-        } else {
-            &folder
-        };
-        std::fs::create_dir_all(needed).map_err(|e| told(Error::io("make", needed, e)))?;
-        let each = |figure: &Figure| {
-            let svg = figure.chart.svg();
-            let file = |ending: &str| folder.join(format!("{}.{ending}", figure.name));
-            write_atomic(&file("svg"), svg.as_bytes()).map_err(told)?;
-            write_atomic(&file("png"), &chart::png(&svg, ZOOM)?).map_err(told)
-        };
-        figures.par_iter().try_for_each(each)?;
-        write_atomic(&self.page, page.html().as_bytes()).map_err(told)?;
-        Ok(Written {
-            page: self.page.clone(),
-            folder,
-            figures: figures.len(),
-        })
-    }
-}
-
-/// A failure to write, with what helps.
-fn told(error: Error) -> Error {
-    Error::new(error.message).help("name a page where it can be written with -o FILE")
 }

@@ -1,7 +1,8 @@
 //! Expressions: the grammar's flat chains to trees.
 
 use super::ast::*;
-use super::parse::{Builder, Rule, next, next_if};
+use super::grammar::Rule;
+use super::parse::{Builder, next, next_if};
 use super::scan::MAX_PARTS;
 use crate::diag::{Code, Diagnostic};
 use pest::iterators::{Pair, Pairs};

@@ -1,33 +1,9 @@
 //! Mistakes that are known by their looks.
 
-use super::parse::Rule;
+use super::grammar::Rule;
+use super::mistake::Mistake;
 use super::parse_failure::{ParseFailure, is_keyword};
 use super::punctuation::{number, point, quote, sign};
-use std::ops::Range;
-
-/// What a known mistake gets.
-pub(super) struct Mistake {
-    pub place: Range<usize>,
-    pub message: String,
-    pub label: String,
-    pub help: String,
-}
-
-impl Mistake {
-    pub fn new(
-        place: Range<usize>,
-        message: impl Into<String>,
-        label: impl Into<String>,
-        help: impl Into<String>,
-    ) -> Option<Self> {
-        Some(Mistake {
-            place,
-            message: message.into(),
-            label: label.into(),
-            help: help.into(),
-        })
-    }
-}
 
 /// Rules of which one is expected where a value is.
 pub(super) const VALUE: &[Rule] = &[Rule::expr, Rule::float, Rule::int, Rule::group, Rule::call];

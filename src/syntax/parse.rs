@@ -1,17 +1,13 @@
 //! Text to syntax tree.
 
 use super::ast::*;
+use super::grammar::{Grammar, Rule};
 use super::parse_error::parse_error;
 use super::scan::scan;
 use crate::diag::{Diagnostic, MAX_REPORTS};
 use crate::span::{Span, Spanned};
 use pest::Parser;
 use pest::iterators::{Pair, Pairs};
-
-/// The parser that pest makes of the grammar.
-#[derive(pest_derive::Parser)]
-#[grammar = "../grammar/van.pest"]
-pub(super) struct Grammar;
 
 /// Parses the text with index `source`. Every statement that is wrong by itself is
 /// reported.

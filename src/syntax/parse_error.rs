@@ -1,7 +1,7 @@
 //! Why a text is not in the grammar, in a reader's words.
 
+use super::grammar::Rule;
 use super::mistakes::{VALUE, known_mistake};
-use super::parse::Rule;
 use super::parse_failure::ParseFailure;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;

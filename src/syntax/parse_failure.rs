@@ -1,6 +1,6 @@
 //! Where a text leaves the grammar, and what stands around that place.
 
-use super::parse::{Grammar, Rule};
+use super::grammar::{Grammar, Rule};
 use pest::Parser;
 use pest::error::{ErrorVariant, InputLocation};
 use std::ops::Range;

@@ -1,6 +1,6 @@
 //! Known mistakes in a single sign, number or quoted name.
 
-use super::mistakes::Mistake;
+use super::mistake::Mistake;
 use super::parse_failure::ParseFailure;
 
 /// Signs that are typed otherwise.
