@@ -2,14 +2,12 @@
 
 use super::history::{self, Epoch};
 use crate::error::{Error, Result};
-use crate::sweep::results::Status;
+use crate::sweep::folder;
+use crate::sweep::results::{Record, Status};
 use crate::sweep::settings::Settings;
-use crate::sweep::{folder, results};
 use crate::train::config::Config;
 use crate::train::run_folder;
 use rayon::prelude::*;
-use serde::Deserialize;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A sweep.
@@ -29,7 +27,7 @@ pub struct Sweep {
 #[derive(Clone, Debug)]
 pub struct Run {
     /// Its line of `results.jsonl`.
-    pub row: Row,
+    pub row: Record,
     /// Its folder.
     pub dir: PathBuf,
     /// Its epochs, as far as it has come.
@@ -38,38 +36,11 @@ pub struct Run {
     pub config: Option<Config>,
 }
 
-/// A line of `results.jsonl`.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Row {
-    /// Its folder, within that of the sweep.
-    pub run: String,
-    /// The value of each axis.
-    pub axes: BTreeMap<String, String>,
-    /// Its seed.
-    pub seed: u64,
-    /// How it ended.
-    pub status: Status,
-    /// Epochs that it was trained for.
-    pub epochs: Option<f64>,
-    /// Over the training images in the last epoch.
-    pub train_accuracy: Option<f64>,
-    /// Over the test images at the end.
-    pub test_accuracy: Option<f64>,
-    /// The best over the epochs.
-    pub best_test_accuracy: Option<f64>,
-    /// Mean (1−α)² at the end.
-    pub alpha_residual: Option<f64>,
-    /// What a failed run said.
-    pub error: Option<String>,
-    /// Seconds trained.
-    pub seconds: Option<f64>,
-}
-
 impl Sweep {
     /// Reads the sweep in `dir`. A run whose log cannot be read has no epochs.
     pub fn read(dir: &Path) -> Result<Sweep> {
         let settings = Settings::read(&folder::settings(dir))?;
-        let rows = rows(&results::jsonl(dir))?;
+        let rows = rows(&folder::results_jsonl(dir))?;
         let runs: Vec<Run> = rows
             .into_par_iter()
             .map(|row| Run::read(dir, row))
@@ -97,7 +68,7 @@ impl Sweep {
 }
 
 impl Run {
-    fn read(dir: &Path, row: Row) -> Run {
+    fn read(dir: &Path, row: Record) -> Run {
         let dir = dir.join(&row.run);
         let mut history = history::read(&dir).unwrap_or_default();
         // Their means are in the traces; a large sweep has millions of them.
@@ -114,7 +85,7 @@ impl Run {
 }
 
 /// The lines of `results.jsonl`; a last one that is cut off is left out.
-fn rows(path: &Path) -> Result<Vec<Row>> {
+fn rows(path: &Path) -> Result<Vec<Record>> {
     let text = match std::fs::read(path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {

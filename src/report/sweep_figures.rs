@@ -5,8 +5,9 @@ use super::chart::{Axis, Chart, Line, Point, Span};
 use super::figure::{self, Figure, PERCENT, by_epoch, slug};
 use super::history::Epoch;
 use super::spread::Spread;
-use super::sweep::{Row, Run};
+use super::sweep::Run;
 use super::view::{self, Along, Cell, Facet, View};
+use crate::sweep::results::Record;
 
 /// Figures of single cells at most; a page of more is no page.
 const CELLS: usize = 60;
@@ -58,7 +59,7 @@ fn against_depth(view: &View) -> Group {
         let Some(along) = view.along.as_ref().filter(|along| along.at.len() > 1) else {
             break;
         };
-        let mut add = |what: &str, value: fn(&Row) -> Option<f64>| {
+        let mut add = |what: &str, value: fn(&Record) -> Option<f64>| {
             let chart = accuracy(view, along, facet, what, value);
             figures.push(titled(chart, facet, String::new()));
         };
@@ -81,7 +82,7 @@ fn accuracy(
     along: &Along,
     facet: &Facet,
     what: &str,
-    value: fn(&Row) -> Option<f64>,
+    value: fn(&Record) -> Option<f64>,
 ) -> Chart {
     let line = |index: usize| Line {
         name: view.name(index),
@@ -117,7 +118,7 @@ fn accuracy(
 }
 
 /// The percentages of a cell's runs.
-pub fn spread(cell: &Cell, value: fn(&Row) -> Option<f64>) -> Option<Spread> {
+pub fn spread(cell: &Cell, value: fn(&Record) -> Option<f64>) -> Option<Spread> {
     Spread::from_values(
         cell.runs
             .iter()

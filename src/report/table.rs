@@ -3,8 +3,8 @@
 use super::chart::escape;
 use super::published::Published;
 use super::spread::Spread;
-use super::sweep::Row;
 use super::view::{Facet, View};
+use crate::sweep::results::Record;
 use std::fmt::Write;
 
 /// What a table is of.
@@ -12,7 +12,7 @@ pub struct Quantity {
     /// Its title, with the unit.
     pub title: &'static str,
     /// The number of a run.
-    pub value: fn(&Row) -> Option<f64>,
+    pub value: fn(&Record) -> Option<f64>,
     /// What the number is multiplied by.
     pub scale: f64,
     /// Decimals.

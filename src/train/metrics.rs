@@ -89,6 +89,14 @@ fn range(values: &[f32]) -> Option<[f64; 2]> {
     values.iter().fold(None, fold).filter(|_| finite)
 }
 
+/// The most accurate of several evaluations, the first of equals.
+pub fn best<T>(tests: impl Iterator<Item = T>, accuracy: impl Fn(&T) -> f64) -> Option<T> {
+    tests.fold(None, |best, next| match best {
+        Some(best) if accuracy(&next) <= accuracy(&best) => Some(best),
+        Some(_) | None => Some(next),
+    })
+}
+
 /// Mean over skips of `value`; nothing where there is no variable skip.
 pub fn mean_over(skips: &[SkipLine], value: impl Fn(&SkipLine) -> f64) -> Option<f64> {
     (!skips.is_empty()).then(|| mean(skips.iter().map(value)))
