@@ -41,7 +41,7 @@ pub(super) const COMMAND: Command = Command {
         (None, flags::MACHINE),
         (None, flags::FORMAT),
     ],
-    run: Run::Other(Some(TARGET), evaluate_run),
+    run: Run::Other(Some(TARGET), run_command),
 };
 
 const TARGET: Operand = Operand {
@@ -50,7 +50,7 @@ const TARGET: Operand = Operand {
     kind: OperandKind::Path,
 };
 
-fn evaluate_run(matches: &ArgMatches) -> Result<(), Failure> {
+fn run_command(matches: &ArgMatches) -> Result<(), Failure> {
     let target = path(matches, "RUN").unwrap_or(Path::new("."));
     let training = arguments::options(target, &[], matches)?;
     use_threads(training.threads)?;

@@ -10,10 +10,9 @@ mod table;
 mod values;
 
 pub use flag::{Flag, InSweep, Repeat, Target, Value};
-pub use options::{
-    FOLDER, IMAGES, LENGTH, MACHINE, Options, Overrides, QUIET, SETTINGS, STOP, TRAIN, Wanted,
-};
+pub use options::{FOLDER, IMAGES, LENGTH, MACHINE, Options, QUIET, SETTINGS, STOP, TRAIN};
 pub use table::{BENCH, DESCRIBE, EVAL, FMT, FORMAT, GRID, PARTS, REPORT, is_flag};
 pub use values::{
-    Device, EngineKind, Format, NetworkFormat, OnOff, Order, Precision, ScriptTarget, Split, Which,
+    Device, EngineKind, Format, NetworkFormat, OnOff, Order, Overrides, Precision, ScriptTarget,
+    Split, Wanted, Which,
 };

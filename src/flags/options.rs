@@ -4,23 +4,14 @@
 //! [`Options::new`], and a row of the table.
 
 use super::flag::{Flag, InSweep, Repeat, Target, Value};
-use super::values::{Device, EngineKind, OnOff, Order, Precision};
+use super::values::{Device, EngineKind, OnOff, Order, Overrides, Precision, Wanted};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::text::quote;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// Flags that change the model: each a name without dashes and the value as written.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Overrides {
-    /// Those of the file's params.
-    pub params: Vec<(String, String)>,
-    /// Those of train settings.
-    pub settings: Vec<(String, String)>,
-}
 
 /// Everything of a run that is not in [`crate::ir::Model`]. Serialised, it is the part of
 /// `config.json` that flags make: the fields in their order, but for those that are skipped.
@@ -73,30 +64,6 @@ pub struct Options {
     /// `--quiet`.
     #[serde(skip)]
     pub quiet: bool,
-}
-
-/// What is to run the network, and where.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Wanted {
-    /// `--engine`.
-    pub engine: EngineKind,
-    /// `--device`.
-    pub device: Device,
-    /// Without `--no-winograd`.
-    pub winograd: bool,
-    /// `--precision`; by default TF32 on a GPU.
-    pub precision: Option<Precision>,
-}
-
-impl Default for Wanted {
-    fn default() -> Self {
-        Wanted {
-            engine: EngineKind::default(),
-            device: Device::default(),
-            winograd: true,
-            precision: None,
-        }
-    }
 }
 
 type Row = Flag<Options>;

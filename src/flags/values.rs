@@ -1,8 +1,8 @@
-//! Choices that flags offer.
+//! Values of flags.
 
 use crate::error::Result;
 use crate::words::{unknown, words};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 words! {
     /// The engine that runs the network.
@@ -157,6 +157,39 @@ impl Serialize for Device {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.name())
     }
+}
+
+/// What is to run the network, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Wanted {
+    /// `--engine`.
+    pub engine: EngineKind,
+    /// `--device`.
+    pub device: Device,
+    /// Without `--no-winograd`.
+    pub winograd: bool,
+    /// `--precision`; by default TF32 on a GPU.
+    pub precision: Option<Precision>,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Wanted {
+            engine: EngineKind::default(),
+            device: Device::default(),
+            winograd: true,
+            precision: None,
+        }
+    }
+}
+
+/// Flags that change the model: each a name without dashes and the value as written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overrides {
+    /// Those of the file's params.
+    pub params: Vec<(String, String)>,
+    /// Those of train settings.
+    pub settings: Vec<(String, String)>,
 }
 
 #[cfg(test)]
