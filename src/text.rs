@@ -94,6 +94,12 @@ pub fn quote(word: &str) -> String {
     }
 }
 
+/// The number, from 1, of the first line that differs.
+pub fn different_line(a: &str, b: &str) -> usize {
+    let equal = a.lines().zip(b.lines()).take_while(|(a, b)| a == b);
+    equal.count() + 1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

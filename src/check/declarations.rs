@@ -5,62 +5,14 @@ use super::eval::FUNCTIONS;
 use super::policy::POLICIES;
 use super::report::Reports;
 use crate::diag::{Code, Diagnostic};
+use crate::flags;
 use crate::span::Span;
 use crate::syntax::ast::{self, Body, File, Ident, Item, StatementKind};
 use std::collections::{HashMap, HashSet};
 
-/// Names of the commands' own flags, which no param may have.
-pub const RESERVED: &[&str] = &[
-    "all",
-    "augment",
-    "batch",
-    "check",
-    "checkpoint",
-    "compare",
-    "constraint",
-    "data",
-    "data-dir",
-    "device",
-    "emit",
-    "engine",
-    "epochs",
-    "force",
-    "format",
-    "help",
-    "init",
-    "jobs",
-    "log-every",
-    "loss",
-    "max-steps",
-    "memory",
-    "no-winograd",
-    "optimizer",
-    "order",
-    "out",
-    "plan",
-    "precision",
-    "profile",
-    "quiet",
-    "rate",
-    "resume",
-    "save-every",
-    "schedule",
-    "seed",
-    "seeds",
-    "shard",
-    "shards",
-    "split",
-    "stop-on-eof",
-    "tensorboard",
-    "threads",
-    "vary",
-    "version",
-    "weights",
-];
-
 /// Whether a param of that name would hide a command's own flag.
 pub(super) fn is_reserved(name: &str) -> bool {
-    RESERVED.contains(&flag(name).as_str())
+    flags::is_flag(&flag(name))
 }
 
 /// The flag that is written like `name`.

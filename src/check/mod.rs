@@ -29,7 +29,6 @@ mod types;
 mod typing;
 mod value;
 
-pub use declarations::RESERVED;
 pub use params::{ParamInfo, param_infos};
 
 use crate::diag::{Diagnostic, Sources};

@@ -23,7 +23,7 @@ pub struct ParamInfo {
     pub default: String,
     /// Its range, as written.
     pub range: Option<String>,
-    /// The `///` text before it.
+    /// Text of the `///` comment before the declaration.
     pub doc: Option<String>,
     /// Where its name is.
     pub span: Span,

@@ -1,14 +1,17 @@
 //! `vanc bench FILE`: how long a step takes, and what it is spent on.
 
-use super::device::{self, Runner, Wanted};
-use super::train;
+use super::arguments::{self, choice};
+use super::command::{Command, Given, Run};
+use super::output::{Failure, print};
 use crate::engines::cpu::{Cpu, CpuEngine};
 use crate::engines::{Engine, Images, Order, StepContext, init};
 use crate::error::{Error, Result};
+use crate::flags::{self, Format, Options};
 use crate::ir::{Model, Shape};
+use crate::memory;
 use crate::plan::{Plan, Purpose};
 use crate::tensor::Batch;
-use crate::train::memory;
+use crate::train::device::{self, Runner, use_threads};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
@@ -23,22 +26,36 @@ const TOGETHER: usize = 20;
 /// Time to fill with steps between the two.
 const ENOUGH: Duration = Duration::from_secs(5);
 
-/// What is to be measured.
-pub(super) struct Options {
-    /// What runs the network, and where.
-    pub on: Wanted,
-    /// `--threads`.
-    pub threads: Option<usize>,
-    /// `--memory`.
-    pub memory: Option<u64>,
-    /// `--max-steps`: so many, instead of as many as take five seconds.
-    pub steps: Option<u64>,
-    /// `--profile`.
-    pub profile: bool,
+pub(super) const COMMAND: Command = Command {
+    name: "bench",
+    about: "Measure how long a step of training takes",
+    flags: &[
+        (Some("Settings of `train { … }`"), flags::SETTINGS),
+        (Some("Run"), flags::BENCH),
+        (Some("Run"), flags::MACHINE),
+        (Some("Run"), flags::FORMAT),
+    ],
+    run: Run::File(run),
+};
+
+fn run(given: Given) -> Result<(), Failure> {
+    let Given {
+        source,
+        params,
+        matches,
+        ..
+    } = given;
+    let options = arguments::options(&source.path, params, matches)?;
+    let model = source.model(&arguments::overrides(params, matches), true)?;
+    let report = measure(&model, &options, matches.get_flag("profile"))?;
+    print(&match choice(matches, "format", Format::parse)? {
+        Format::Text => report.to_text(),
+        Format::Json => format!("{:#}\n", report.to_json()),
+    })
 }
 
 /// What was measured.
-pub(super) struct Report {
+struct Report {
     engine: String,
     batch: usize,
     /// Timed steps.
@@ -63,9 +80,10 @@ struct Share {
     flops: u64,
 }
 
-/// Trains `model` on one batch of random images that stays in memory.
-pub(super) fn run(model: &Model, options: &Options) -> Result<Report> {
-    train::use_threads(options.threads)?;
+/// Trains `model` on one batch of random images that stays in memory, for as many steps as
+/// are asked for or as take five seconds; with `profile`, times each step of the plan.
+fn measure(model: &Model, options: &Options, profile: bool) -> Result<Report> {
+    use_threads(options.threads)?;
     let device::Choice { runner, note } = device::choose(options.on)?;
     runner.check_memory(model, model.train.batch, Purpose::Training, options.memory)?;
     let tensors = init::initial(model, model.train.seed);
@@ -92,7 +110,7 @@ pub(super) fn run(model: &Model, options: &Options) -> Result<Report> {
     } else {
         None
     };
-    match (on_cpu, options.profile) {
+    match (on_cpu, profile) {
         (Some(cpu), true) => {
             let mut engine = CpuEngine::new(model, &tensors, cpu)?;
             drop(tensors);
@@ -167,7 +185,7 @@ fn time(
     let mut seconds = Vec::new();
     let start = Instant::now();
     let wanted = options
-        .steps
+        .max_steps
         .map(|steps| (steps.max(1) as usize).div_ceil(together));
     while match wanted {
         Some(wanted) => seconds.len() < wanted,
@@ -350,24 +368,17 @@ mod tests {
     use super::*;
     use crate::check::check;
     use crate::diag::Sources;
-    use crate::train::options::{Device, EngineKind};
+    use crate::flags::{Device, EngineKind};
 
     #[test]
     fn a_report_adds_up() {
         let text = "model m { input image(1, 8, 8) conv(4, kernel: 3) batch_norm relu linear(2) }";
         let model = check(&mut Sources::new("test.van", text), &[], false);
         let model = model.unwrap_or_else(|_| panic!("{text} has mistakes"));
-        let mut options = Options {
-            on: Wanted {
-                device: Device::Cpu,
-                ..Wanted::default()
-            },
-            threads: None,
-            memory: Some(1 << 30),
-            steps: Some(2),
-            profile: true,
-        };
-        let report = run(&model, &options).unwrap().to_json();
+        let mut options = Options::new("test.van");
+        options.on.device = Device::Cpu;
+        (options.memory, options.max_steps) = (Some(1 << 30), Some(2));
+        let report = measure(&model, &options, true).unwrap().to_json();
         assert_eq!(report["steps"], 2);
         let profile = report["profile"].as_array().unwrap();
         let flops: u64 = profile.iter().filter_map(|s| s["flops"].as_u64()).sum();
@@ -375,10 +386,10 @@ mod tests {
         let speed = report["gflops"].as_f64().unwrap();
         assert!((flops as f64 / seconds / 1e9 - speed).abs() < 1e-6 * speed);
         options.memory = Some(1000);
-        let refused = run(&model, &options).err().unwrap();
+        let refused = measure(&model, &options, true).err().unwrap();
         assert!(refused.message.contains("allowed"), "{refused}");
         (options.memory, options.on.engine) = (None, EngineKind::Dfdx);
-        let refused = run(&model, &options).err().unwrap();
+        let refused = measure(&model, &options, true).err().unwrap();
         assert!(refused.message.contains("--profile"), "{refused}");
     }
 }

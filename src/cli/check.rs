@@ -1,40 +1,47 @@
 //! `vanc check FILE`: every mistake, or what the file is.
 
-use super::arguments::param_overrides;
-use super::describe::print;
-use super::source::Source;
-use super::{FAILED, Failure, report};
-use crate::check::ParamInfo;
+use super::arguments::{choice, param_overrides};
+use super::command::{Command, Given, Run};
+use super::output::{FAILED, Failure, print, report};
 use crate::describe::{count, totals};
-use clap::ArgMatches;
+use crate::flags::{self, Format};
 use std::process::ExitCode;
 
-pub(super) fn run(
-    source: &mut Source,
-    params: &[ParamInfo],
-    matches: &ArgMatches,
-) -> Result<(), Failure> {
-    let json = matches
-        .get_one::<String>("format")
-        .is_some_and(|f| f == "json");
-    match source.model(&param_overrides(params, matches), false) {
-        Ok(model) => {
-            if !json {
-                let totals = totals(&model);
-                print(&format!(
-                    "{}: sound. Model {}, {} layers deep, {} parameters\n",
-                    source.path.display(),
-                    model.name,
-                    totals.depth,
-                    count(totals.parameters),
-                ))?;
-            }
-            Ok(())
+pub(super) const COMMAND: Command = Command {
+    name: "check",
+    about: "Report every mistake in a file",
+    flags: &[(None, flags::FORMAT)],
+    run: Run::File(run),
+};
+
+fn run(given: Given) -> Result<(), Failure> {
+    let Given {
+        source,
+        params,
+        matches,
+        ..
+    } = given;
+    let format = choice(matches, "format", Format::parse)?;
+    match (
+        source.model(&param_overrides(params, matches), false),
+        format,
+    ) {
+        (Ok(model), Format::Text) => {
+            let totals = totals(&model);
+            print(&format!(
+                "{}: sound. Model {}, {} layers deep, {} parameters\n",
+                source.path.display(),
+                model.name,
+                totals.depth,
+                count(totals.parameters),
+            ))
         }
-        Err(Failure::Mistakes(mistakes)) => {
-            report(&mistakes, source, json);
+        (Ok(_), Format::Json) => Ok(()),
+        (Err(Failure::Mistakes(mistakes)), _) => {
+            let json = format == Format::Json;
+            report(&mistakes, &source.path, &source.sources, json);
             Err(Failure::Said(ExitCode::from(FAILED)))
         }
-        Err(other) => Err(other),
+        (Err(other), _) => Err(other),
     }
 }

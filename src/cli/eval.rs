@@ -1,22 +1,27 @@
 //! `vanc eval RUN_OR_CHECKPOINT`: how well a network does, class by class.
 
-use super::device::{self, Wanted};
+use super::arguments::{self, choice, count, path, word};
+use super::command::{Command, Operand, OperandKind, Run};
+use super::output::{Failure, print};
 use crate::check::{self, Override, OverrideTarget};
 use crate::data::{self, Dataset, Request};
 use crate::diag::{Sources, Style};
 use crate::error::{Error, Result};
+use crate::flags::{self, Format, Split, Wanted, Which};
 use crate::ir::Model;
 use crate::paint::Paint;
 use crate::plan::Purpose;
 use crate::text::{decimal, percent};
 use crate::train::checkpoint::Checkpoint;
 use crate::train::confusion::Confusion;
+use crate::train::device::{self, use_threads};
 use crate::train::evaluate::evaluate;
-use crate::train::metrics::Split;
 use crate::train::progress::Progress;
 use crate::train::run_folder;
 use crate::train::run_progress::Sums;
+use clap::ArgMatches;
 use serde_json::{Value, json};
+use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use unicode_width::UnicodeWidthStr;
@@ -28,14 +33,42 @@ const MISTAKES: usize = 20;
 /// Columns that a class name may take.
 const NAME: usize = 16;
 
-/// Which checkpoint of a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Which {
-    /// The last.
-    #[default]
-    Last,
-    /// That with the best test accuracy.
-    Best,
+pub(super) const COMMAND: Command = Command {
+    name: "eval",
+    about: "Test a trained network: loss, accuracy, confusion matrix",
+    flags: &[
+        (None, flags::EVAL),
+        (None, flags::MACHINE),
+        (None, flags::FORMAT),
+    ],
+    run: Run::Other(Some(TARGET), run_command),
+};
+
+const TARGET: Operand = Operand {
+    name: "RUN",
+    help: "A run folder, or a checkpoint in one",
+    kind: OperandKind::Path,
+};
+
+fn run_command(matches: &ArgMatches) -> Result<(), Failure> {
+    let target = path(matches, "RUN").unwrap_or(Path::new("."));
+    let training = arguments::options(target, &[], matches)?;
+    use_threads(training.threads)?;
+    let report = run(&Options {
+        target: target.to_owned(),
+        which: choice(matches, "checkpoint", Which::parse)?,
+        data: word(matches, "data").map(str::to_owned),
+        data_dir: training.data_dir,
+        batch: count(matches, "batch"),
+        split: choice(matches, "split", Split::parse)?,
+        memory: training.memory,
+        on: training.on,
+    })?;
+    let color = std::io::stdout().is_terminal() && console::colors_enabled();
+    print(&match choice(matches, "format", Format::parse)? {
+        Format::Text => report.to_text(color),
+        Format::Json => format!("{:#}\n", report.to_json()),
+    })
 }
 
 /// What is to be evaluated, and how.

@@ -1,16 +1,30 @@
 //! `vanc fmt FILE…`: the canonical form.
 
-use super::describe::print as say;
+use super::command::{Command, Operand, OperandKind, Run};
+use super::output::{FAILED, Failure, print as say, report};
 use super::source::Source;
-use super::{FAILED, Failure, report};
 use crate::error::Error;
+use crate::flags;
 use crate::syntax::{parse, print};
 use clap::ArgMatches;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
+pub(super) const COMMAND: Command = Command {
+    name: "fmt",
+    about: "Write files in their canonical form",
+    flags: &[(None, flags::FMT)],
+    run: Run::Other(Some(FILES), run),
+};
+
+const FILES: Operand = Operand {
+    name: "FILE",
+    help: "The .van file",
+    kind: OperandKind::Paths,
+};
+
+fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let check = matches.get_flag("check");
     let mut failed = false;
     for path in matches.get_many::<PathBuf>("FILE").into_iter().flatten() {
@@ -18,7 +32,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         let file = match parse(source.text(), 0) {
             Ok(file) => file,
             Err(mistakes) => {
-                report(&mistakes, &source, false);
+                report(&mistakes, path, &source.sources, false);
                 failed = true;
                 continue;
             }

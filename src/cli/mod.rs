@@ -3,210 +3,138 @@
 mod arguments;
 mod bench;
 mod check;
+mod command;
 mod data;
 mod describe;
-mod device;
 pub mod eval;
 mod fmt;
-mod options;
-#[cfg(feature = "report")]
+mod output;
 mod report;
 mod source;
 mod sweep;
-pub mod train;
-mod unbuilt;
-#[cfg(feature = "watch")]
+mod train;
 mod watch;
-mod worker;
 
 use crate::check::ParamInfo;
-use crate::diag::{Code, Diagnostic, MAX_REPORTS, Style};
+use crate::diag::{Code, Diagnostic};
 use crate::error::Error;
-use crate::train::session::Ending;
 use clap::ArgMatches;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use command::{Command, Given, Run};
+use output::{FAILED, Failure, MISUSED, complain, fail, style};
 use source::Source;
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
-#[cfg(not(feature = "report"))]
-use unbuilt::report;
-#[cfg(not(feature = "watch"))]
-use unbuilt::watch;
 
-/// Why a command did not do what it was asked to.
-enum Failure {
-    /// Mistakes in the file, drawn with its source.
-    Mistakes(Vec<Diagnostic>),
-    /// Anything else.
-    Error(Error),
-    /// The command has said it itself.
-    Said(ExitCode),
-}
+/// The commands, in the order of the help.
+const COMMANDS: &[Command] = &[
+    check::COMMAND,
+    describe::COMMAND,
+    fmt::COMMAND,
+    train::COMMAND,
+    sweep::COMMAND,
+    eval::COMMAND,
+    report::COMMAND,
+    watch::COMMAND,
+    bench::COMMAND,
+    data::COMMAND,
+];
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Failure::Error(error)
-    }
-}
-
-/// Exit code for a wrong file or a failed run.
-const FAILED: u8 = 1;
-/// Exit code for a wrong command line.
-const MISUSED: u8 = 2;
+const EXAMPLE: &str = "Example: vanc train examples/quickstart.van";
 
 /// Runs the program with its arguments, the first its own name.
 pub fn main(args: Vec<OsString>) -> ExitCode {
-    let mut source = match Source::of_arguments(&args) {
+    let takes_file = COMMANDS.iter().filter(|command| command.takes_file());
+    let source = match args.get(1) {
+        Some(name) if takes_file.into_iter().any(|command| name == command.name) => {
+            Source::find(&args[2..])
+        }
+        Some(_) | None => Ok(None),
+    };
+    let mut source = match source {
         Ok(source) => source,
         Err(error) => return fail(&error, FAILED),
     };
-    let params = match &mut source {
-        Some(source) => match source.params() {
-            Ok(params) => params,
-            Err(mistakes) => {
-                let json = args
-                    .windows(2)
-                    .any(|w| w[0] == "--format" && w[1] == "json");
-                report(
-                    &mistakes,
-                    source,
-                    json || args.iter().any(|a| a == "--format=json"),
-                );
-                return ExitCode::from(FAILED);
-            }
-        },
-        None => Vec::new(),
+    let params = match source.as_ref().map(Source::params).transpose() {
+        Ok(params) => params.unwrap_or_default(),
+        Err(mistakes) => {
+            draw(&mistakes, source.as_ref(), asks_for_json(&args));
+            return ExitCode::from(FAILED);
+        }
     };
-    let command = arguments::command(&params);
-    let matches = match command.try_get_matches_from(&args) {
+    let matches = match program(&params).try_get_matches_from(&args) {
         Ok(matches) => matches,
         Err(error) => return refuse(error, &params, source.as_ref()),
     };
-    let Some((name, matches)) = matches.subcommand() else {
-        return ExitCode::from(MISUSED);
-    };
-    let result = match (name, &mut source) {
-        ("check", Some(source)) => check::run(source, &params, matches),
-        ("describe", Some(source)) => describe::run(source, &params, matches),
-        ("fmt", _) => fmt::run(matches),
-        ("train", Some(source)) => train_file(source, &params, matches),
-        ("sweep", Some(source)) => sweep::run(&args, source, &params, matches),
-        ("eval", _) => evaluate(matches),
-        ("data", _) => data::run(matches),
-        ("report", _) => report::run(matches),
-        ("watch", _) => watch::run(matches),
-        ("bench", Some(source)) => bench_file(source, &params, matches),
-        _ => Err(Failure::Error(arguments::missing_file(matches))),
-    };
-    match result {
+    match run(COMMANDS, &args, source.as_mut(), &params, &matches) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Said(code)) => code,
         Err(Failure::Error(error)) => fail(&error, FAILED),
         Err(Failure::Mistakes(mistakes)) => {
-            if let Some(source) = &source {
-                report(&mistakes, source, false);
-            }
+            draw(&mistakes, source.as_ref(), false);
             ExitCode::from(FAILED)
         }
     }
 }
 
-fn train_file(
-    source: &mut Source,
+/// The whole command line, for a file with these params.
+fn program(params: &[ParamInfo]) -> clap::Command {
+    clap::Command::new("vanc")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("A small language for neural networks, and the compiler that trains them")
+        .after_help(EXAMPLE)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands(COMMANDS.iter().map(|command| command.to_clap(params)))
+}
+
+/// Runs the one of the `commands` that `matches` names.
+fn run(
+    commands: &[Command],
+    args: &[OsString],
+    source: Option<&mut Source>,
     params: &[ParamInfo],
     matches: &ArgMatches,
 ) -> Result<(), Failure> {
-    let options = options::train(&source.path, params, matches)?;
-    let mut overrides = arguments::param_overrides(params, matches);
-    overrides.extend(arguments::setting_overrides(matches));
-    let model = source.model(&overrides, true)?;
-    match train::run(source.text(), &model, &options)? {
-        Ending::Finished => Ok(()),
-        Ending::Stopped(signal) => Err(Failure::Said(stopped(signal))),
-    }
-}
-
-/// The exit code of a program that a signal ended, as a shell reports it.
-fn stopped(signal: i32) -> ExitCode {
-    ExitCode::from(128u8.wrapping_add(signal as u8))
-}
-
-fn bench_file(
-    source: &mut Source,
-    params: &[ParamInfo],
-    matches: &ArgMatches,
-) -> Result<(), Failure> {
-    let options = options::bench(matches)?;
-    let mut overrides = arguments::param_overrides(params, matches);
-    overrides.extend(arguments::setting_overrides(matches));
-    let report = bench::run(&source.model(&overrides, true)?, &options)?;
-    describe::print(
-        &match matches.get_one::<String>("format").map(String::as_str) {
-            Some("json") => format!("{:#}\n", report.to_json()),
-            _ => report.to_text(),
-        },
-    )
-}
-
-fn evaluate(matches: &ArgMatches) -> Result<(), Failure> {
-    train::use_threads(options::threads(matches))?;
-    let report = eval::run(&options::eval(matches)?)?;
-    describe::print(
-        &match matches.get_one::<String>("format").map(String::as_str) {
-            Some("json") => format!("{:#}\n", report.to_json()),
-            _ => report.to_text(std::io::stdout().is_terminal() && console::colors_enabled()),
-        },
-    )
-}
-
-fn fail(error: &Error, code: u8) -> ExitCode {
-    let red = console::Style::new().red().bold().for_stderr();
-    let cyan = console::Style::new().cyan().for_stderr();
-    let mut text = format!("{} {}\n", red.apply_to("error:"), error.message);
-    if let Some(help) = &error.help {
-        text.push_str(&format!("  {} {help}\n", cyan.apply_to("help:")));
-    }
-    complain(&text);
-    ExitCode::from(code)
-}
-
-/// Writes mistakes to the terminal, or as JSON lines to standard output.
-fn report(mistakes: &[Diagnostic], source: &Source, json: bool) {
-    if json {
-        let lines = mistakes
-            .iter()
-            .map(|m| format!("{}\n", m.to_json(&source.sources)));
-        let _ = describe::print(&lines.collect::<String>());
-        return;
-    }
-    let screens = mistakes.iter().map(|m| m.render(&source.sources, style()));
-    let many = match mistakes.len() {
-        1 => "1 mistake".to_string(),
-        MAX_REPORTS => format!("{MAX_REPORTS} mistakes or more"),
-        n => format!("{n} mistakes"),
+    let named = |name: &str| commands.iter().find(|command| command.name == name);
+    let subcommand = matches.subcommand();
+    let Some((command, matches)) = subcommand.and_then(|(n, m)| Some((named(n)?, m))) else {
+        return Err(Failure::Said(ExitCode::from(MISUSED)));
     };
-    complain(&format!(
-        "{}\n{}: {many}\n",
-        screens.collect::<Vec<_>>().join("\n"),
-        source.path.display(),
-    ));
+    match (&command.run, source) {
+        (Run::File(run), Some(source)) => run(Given {
+            args,
+            source,
+            params,
+            matches,
+        }),
+        (Run::File(_), None) => Err(missing_file(matches).into()),
+        (Run::Other(_, run), _) => run(matches),
+        (Run::Group(commands), source) => self::run(commands, args, source, params, matches),
+    }
 }
 
-/// Writes to standard error. There is nobody to tell where that fails.
-fn complain(text: &str) {
-    let _ = std::io::stderr().write_all(text.as_bytes());
+/// Why a command that takes a `.van` file has none.
+fn missing_file(matches: &ArgMatches) -> Error {
+    match arguments::path(matches, "FILE") {
+        Some(path) => Error::new(format!(
+            "{} is not named like a `.van` file",
+            path.display()
+        ))
+        .help("give a file whose name ends in `.van`"),
+        None => Error::new("no file given").help(EXAMPLE),
+    }
 }
 
-/// How reports are drawn on standard error.
-fn style() -> Style {
-    let terminal = std::io::stderr().is_terminal();
-    Style {
-        color: terminal && console::colors_enabled_stderr(),
-        width: match terminal {
-            true => usize::from(console::Term::stderr().size().1).clamp(60, 120),
-            false => 100,
-        },
+/// Whether mistakes are to be told as JSON, by a command line that is not yet understood.
+fn asks_for_json(args: &[OsString]) -> bool {
+    let two_words = |pair: &[OsString]| pair[0] == "--format" && pair[1] == "json";
+    args.windows(2).any(two_words) || args.iter().any(|arg| arg == "--format=json")
+}
+
+fn draw(mistakes: &[Diagnostic], source: Option<&Source>, json: bool) {
+    if let Some(source) = source {
+        output::report(mistakes, &source.path, &source.sources, json);
     }
 }
 
@@ -238,5 +166,27 @@ fn refuse(error: clap::Error, params: &[ParamInfo], source: Option<&Source>) -> 
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
         _ => ExitCode::from(MISUSED),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flags::is_flag;
+
+    /// A param named like a flag would hide it.
+    #[test]
+    fn no_param_may_hide_a_flag() {
+        let program = program(&[]);
+        for flag in program.get_subcommands().flat_map(|c| c.get_arguments()) {
+            if let Some(name) = flag.get_long() {
+                assert!(is_flag(name), "a param may be called --{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        program(&[]).debug_assert();
     }
 }

@@ -1,53 +1,25 @@
 //! `vanc report DIR`: figures and tables of a sweep or a run.
 
-use super::Failure;
-use super::describe::print;
-use crate::check::{self, Override, OverrideTarget};
-use crate::describe::totals;
-use crate::diag::Sources;
-use crate::report::sweep::Run;
-use crate::report::{self, Request, Written};
-use crate::train::run_folder;
-use clap::ArgMatches;
-use std::path::{Path, PathBuf};
+#[cfg(feature = "report")]
+mod page;
 
-/// Writes the page, and says where it is.
-pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
-    let path = |name| matches.get_one::<PathBuf>(name).map(PathBuf::as_path);
-    let written = report::write(&Request {
-        dir: path("DIR").unwrap_or(Path::new(".")),
-        out: path("out"),
-        published: path("compare"),
-        layers: &layers,
-    })?;
-    print(&summary(&written))
-}
+use super::command::{Command, Operand, OperandKind, Run};
+use crate::flags;
 
-/// The weighted layers of a run's network.
-fn layers(run: &Run) -> Option<usize> {
-    let path = run_folder::source(&run.dir);
-    let text = std::fs::read_to_string(&path).ok()?;
-    let params = run.config.as_ref()?.params().into_iter();
-    let overrides: Vec<Override> = params
-        .map(|(name, value)| Override {
-            target: OverrideTarget::Param,
-            name,
-            value,
-        })
-        .collect();
-    let mut sources = Sources::new(path.display().to_string(), text);
-    let model = check::check(&mut sources, &overrides, false).ok()?;
-    Some(totals(&model).depth)
-}
+pub(super) const COMMAND: Command = Command {
+    name: "report",
+    about: "Draw the figures and tables of a sweep or a run, as one HTML page",
+    flags: &[(None, flags::REPORT)],
+    #[cfg(feature = "report")]
+    run: Run::Other(Some(FOLDER), page::run),
+    #[cfg(not(feature = "report"))]
+    run: Run::Other(Some(FOLDER), |_| {
+        super::command::unbuilt("vanc report", "report")
+    }),
+};
 
-/// What a person is told.
-fn summary(written: &Written) -> String {
-    let page = written.page.display();
-    match written.figures {
-        0 => format!("wrote {page}; there is nothing to draw yet\n"),
-        figures => format!(
-            "wrote {page}, and its {figures} figures as SVG and PNG in {}\n",
-            written.folder.display()
-        ),
-    }
-}
+const FOLDER: Operand = Operand {
+    name: "DIR",
+    help: "The folder of a sweep or of a run",
+    kind: OperandKind::Path,
+};

@@ -1,6 +1,6 @@
 //! The `.van` file that a command takes.
 
-use super::Failure;
+use super::output::Failure;
 use crate::check::{self, Override, ParamInfo};
 use crate::diag::{Diagnostic, Sources};
 use crate::error::{Error, Result};
@@ -34,18 +34,10 @@ impl Source {
         })
     }
 
-    /// The file among the arguments of a command that takes one. The file's params are
-    /// flags, so it has to be known before the flags are.
-    pub fn of_arguments(args: &[OsString]) -> Result<Option<Source>> {
-        let mut args = args.iter().skip(1);
-        let takes_file = ["check", "describe", "train", "sweep", "bench"];
-        if !args
-            .next()
-            .is_some_and(|name| takes_file.iter().any(|t| name == t))
-        {
-            return Ok(None);
-        }
-        let file = args.find(|arg| {
+    /// Reads the file among the arguments of a command that takes one. The file's params
+    /// are flags, so it has to be known before the flags are.
+    pub fn find(args: &[OsString]) -> Result<Option<Source>> {
+        let file = args.iter().find(|arg| {
             let is_flag = arg.to_string_lossy().starts_with('-');
             !is_flag && Path::new(arg).extension().is_some_and(|e| e == "van")
         });

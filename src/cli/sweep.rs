@@ -3,22 +3,23 @@
 mod check;
 mod request;
 
-use super::describe::print;
-use super::source::Source;
-use super::{FAILED, Failure, stopped, train};
-use crate::check::ParamInfo;
+use super::arguments::{path, word};
+use super::command::{Command, Given, Run};
+use super::output::{FAILED, Failure, print, stopped};
 use crate::error::{Error, Result};
-use crate::sweep::emit::{Script, ScriptTarget};
+use crate::flags::{self, ScriptTarget};
+use crate::memory;
+use crate::stop::Stop;
+use crate::sweep::emit::Script;
 use crate::sweep::folder::SweepFolder;
-use crate::sweep::grid::Run;
+use crate::sweep::grid;
 use crate::sweep::outcome::Outcome;
 use crate::sweep::progress::Progress;
 use crate::sweep::results::{self, Tally};
 use crate::sweep::runner::{self, Ended, Task, Work};
 use crate::sweep::shard::MAX_SHARDS;
 use crate::text::quote;
-use crate::train::memory;
-use crate::train::stop::Stop;
+use crate::train::device::use_threads;
 use check::{Checked, check, read_data};
 use clap::ArgMatches;
 use request::SweepRequest;
@@ -32,21 +33,36 @@ const SHARDS: usize = 100;
 /// Bytes of a process beside its network and its images.
 const PROCESS: f64 = 64e6;
 
-pub(super) fn run(
-    args: &[OsString],
-    source: &Source,
-    params: &[ParamInfo],
-    matches: &ArgMatches,
-) -> Result<(), Failure> {
+pub(super) const COMMAND: Command = Command {
+    name: "sweep",
+    about: "Train the network of a file for each combination of values and seeds",
+    flags: &[
+        (Some("Grid"), flags::GRID),
+        (Some("Settings of `train { … }`"), flags::SETTINGS),
+        (Some("Data"), flags::IMAGES),
+        (Some("Run"), flags::PARTS),
+        (Some("Run"), flags::LENGTH),
+        (Some("Run"), flags::MACHINE),
+        (Some("Run"), flags::QUIET),
+    ],
+    run: Run::File(run),
+};
+
+fn run(given: Given) -> Result<(), Failure> {
+    let Given {
+        args,
+        source,
+        params,
+        matches,
+    } = given;
     let request = SweepRequest::read(source, params, matches)?;
     if let Some(target) = target(matches)? {
         check(source, params, &request.settings)?;
         return print(&script(args, &request, matches)?.text(target));
     }
-    train::use_threads(super::options::threads(matches))?;
+    use_threads(matches.get_one("threads").copied())?;
     let checked = check(source, params, &request.settings)?;
-    let data_dir = matches.get_one::<std::path::PathBuf>("data-dir");
-    let images = read_data(&checked, data_dir.map(|dir| dir.as_path()))?;
+    let images = read_data(&checked, path(matches, "data-dir"))?;
     let shared = request.shard.is_some();
     let folder = SweepFolder::open(&request.out, &request.settings, source.text(), shared)?;
     let mut progress = Progress::new(request.quiet);
@@ -94,7 +110,7 @@ fn sweep(
         threads,
         flags: flags(request, jobs),
     };
-    let runs: Vec<&Run> = tasks.iter().map(|task| &task.run).collect();
+    let runs: Vec<&grid::Run> = tasks.iter().map(|task| &task.run).collect();
     let facts = facts(request, all, mine, tasks.len(), &work);
     progress.heading(
         &request.settings.file,
@@ -113,7 +129,7 @@ fn sweep(
 fn tasks(
     request: &SweepRequest,
     checked: &[Checked],
-    runs: Vec<Run>,
+    runs: Vec<grid::Run>,
     folder: &SweepFolder,
 ) -> (Vec<Task>, usize) {
     let SweepRequest {
@@ -124,9 +140,9 @@ fn tasks(
         .into_iter()
         .enumerate()
         .filter(|(place, _)| shard.is_none_or(|shard| shard.takes(*place)));
-    let mine: Vec<(usize, Run)> = mine.collect();
+    let mine: Vec<(usize, grid::Run)> = mine.collect();
     let count = mine.len();
-    let mut missing: Vec<(usize, Run)> = mine
+    let mut missing: Vec<(usize, grid::Run)> = mine
         .into_iter()
         .filter(|(_, run)| {
             let outcome = Outcome::read(&folder.run(&run.name));
@@ -170,14 +186,7 @@ fn flags(request: &SweepRequest, jobs: usize) -> Vec<OsString> {
     if let Some(bytes) = request.memory {
         flags.push(format!("--memory={}", (bytes / jobs as u64).max(1)).into());
     }
-    for (name, value) in &request.free {
-        let mut flag = OsString::from(format!("--{name}="));
-        flag.push(value);
-        flags.push(flag);
-    }
-    if request.tensorboard {
-        flags.push("--tensorboard".into());
-    }
+    flags.extend(request.handed_on.iter().cloned());
     flags
 }
 
@@ -246,11 +255,7 @@ fn summary(request: &SweepRequest, tally: &Tally) -> String {
 
 /// What `--emit` asks for.
 fn target(matches: &ArgMatches) -> Result<Option<ScriptTarget>> {
-    let target = match matches.get_one::<String>("emit").map(String::as_str) {
-        None => None,
-        Some("slurm") => Some(ScriptTarget::Slurm),
-        Some(_) => Some(ScriptTarget::Shell),
-    };
+    let target = word(matches, "emit").map(ScriptTarget::parse).transpose()?;
     let given = |name: &str| matches.contains_id(name);
     if target.is_some() && given("shard") {
         return Err(

@@ -1,42 +1,24 @@
 //! `vanc watch RUN`: a run's curves in the terminal.
 
-use super::describe::print;
-use super::{Failure, stopped};
-use crate::watch::terminal::{self, Left};
-use crate::watch::{State, Watched, screen};
-use clap::ArgMatches;
-use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+#[cfg(feature = "watch")]
+mod curves;
 
-/// Columns and rows of the picture for a pipe.
-const PLAIN: (u16, u16) = (100, 30);
+use super::command::{Command, Operand, OperandKind, Run};
 
-/// Watches a run: live on a terminal, else one picture.
-pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
-    let given = matches.get_one::<PathBuf>("RUN").map(PathBuf::as_path);
-    let dir = given.unwrap_or(Path::new("."));
-    if !std::io::stdout().is_terminal() || console::is_dumb() {
-        let watched = Watched::read(dir)?;
-        return print(&picture(&watched, PLAIN));
-    }
-    match terminal::watch(dir)? {
-        Left::Ended(watched) => {
-            let (rows, columns) = console::Term::stdout().size();
-            let size = (columns.clamp(20, 120), rows.clamp(10, 30));
-            print(&picture(&watched, size))
-        }
-        Left::Key => Ok(()),
-        Left::Signal(signal) => Err(Failure::Said(stopped(signal))),
-    }
-}
+pub(super) const COMMAND: Command = Command {
+    name: "watch",
+    about: "Show the curves of a run in the terminal as they grow",
+    flags: &[],
+    #[cfg(feature = "watch")]
+    run: Run::Other(Some(FOLDER), curves::run),
+    #[cfg(not(feature = "watch"))]
+    run: Run::Other(Some(FOLDER), |_| {
+        super::command::unbuilt("vanc watch", "watch")
+    }),
+};
 
-/// The curves as they are, and what can be done with the run.
-fn picture(watched: &Watched, (width, height): (u16, u16)) -> String {
-    let mut text = screen::plain(watched, width, height);
-    if watched.state == State::Stopped {
-        text.push_str(
-            "\nNo process trains here now; the run's own command with --resume goes on.\n",
-        );
-    }
-    text
-}
+const FOLDER: Operand = Operand {
+    name: "RUN",
+    help: "The folder of a run, also of one that has just begun",
+    kind: OperandKind::Path,
+};

@@ -4,7 +4,8 @@
 //! fine one), then 3×32×32 bytes, red, green, blue, each row by row.
 
 use super::locate::{Part, Source};
-use super::{Dataset, Progress, Report, Request, Split};
+use super::progress::{Progress, Report};
+use super::{Dataset, Request, Split};
 use crate::error::{Error, Result};
 use crate::ir::Shape;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,8 @@
 //! A folder of image files: `train/CLASS/*.png`, `test/CLASS/*.jpg`.
 
 use super::picture::Encoded;
-use super::{Dataset, Progress, Report, Request, Split};
+use super::progress::{Progress, Report};
+use super::{Dataset, Request, Split};
 use crate::error::{Error, Result};
 use crate::ir::Shape;
 use rayon::prelude::*;

@@ -4,7 +4,8 @@
 //! elements, the last dimension contiguous. Type 8 is bytes, the only one used here.
 
 use super::locate::{Part, Source};
-use super::{Dataset, Progress, Report, Request, Split};
+use super::progress::{Progress, Report};
+use super::{Dataset, Request, Split};
 use crate::error::{Error, Result};
 use crate::ir::Shape;
 use flate2::bufread::MultiGzDecoder;

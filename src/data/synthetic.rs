@@ -5,9 +5,10 @@
 //! basic operations only, so the images are the same on every machine and for any number
 //! of threads.
 
+use super::progress::{Progress, Report};
 use super::random::{Purpose, stream};
 use super::shapes::{SHAPES, Shape as Figure};
-use super::{Dataset, Progress, Report, Request, Split};
+use super::{Dataset, Request, Split};
 use crate::error::{Error, Result};
 use crate::ir::{Shape, Synthetic};
 use rand::{Rng, RngExt};

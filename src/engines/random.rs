@@ -5,7 +5,7 @@ use crate::random::{fnv1a, keyed};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-/// What a stream is for. Streams of different purposes never meet.
+/// Purpose of a stream. Streams of different purposes never meet.
 #[derive(Clone, Copy)]
 pub(crate) enum Purpose {
     /// Starting weights of a tensor.

@@ -2,10 +2,7 @@
 //! found, and the names that the command line and the protocol of several processes take
 //! are known.
 
-#[path = "cuda/precision.rs"]
-mod precision;
-
-pub use precision::Precision;
+pub use crate::flags::Precision;
 
 use super::Engine;
 use crate::error::{Error, Result};

@@ -32,7 +32,7 @@ pub struct ModelParam {
     pub kind: &'static str,
     /// The value, as it would be written in the file.
     pub value: String,
-    /// The `///` text before it.
+    /// Text of the `///` comment before the declaration.
     pub doc: Option<String>,
 }
 
@@ -42,7 +42,7 @@ pub struct Layer {
     /// Where the layer is in the network: `stage2.0.skip0.conv0`. Unique; the prefix
     /// of the names of its tensors. Segments that are numbers come from `repeat`.
     pub path: String,
-    /// Where it was written.
+    /// Span it was written at.
     pub span: Span,
     /// Shape of what it takes.
     pub input: Shape,

@@ -68,9 +68,9 @@ pub struct Conv {
     pub out: usize,
     /// Side of the square kernel.
     pub kernel: usize,
-    /// Step between windows.
+    /// Step s between windows.
     pub stride: usize,
-    /// Zeros added on each side.
+    /// Zeros p added on each side.
     pub padding: usize,
     /// Whether a bias per output channel is added.
     pub bias: bool,
@@ -96,7 +96,7 @@ pub struct Linear {
 pub struct Pool {
     /// Side of the square window.
     pub kernel: usize,
-    /// Step between windows.
+    /// Step s between windows.
     pub stride: usize,
 }
 
@@ -166,9 +166,9 @@ pub enum Gate {
 pub struct ConvGate {
     /// Side of the square kernel.
     pub kernel: usize,
-    /// Step between windows.
+    /// Step s between windows.
     pub stride: usize,
-    /// Zeros added on each side.
+    /// Zeros p added on each side.
     pub padding: usize,
 }
 

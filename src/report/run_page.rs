@@ -1,10 +1,10 @@
 //! The page of a single run.
 
-use super::PagePaths;
 use super::chart::palette::{BLACK, Look};
 use super::chart::{Axis, Chart, Line, Point, Span, escape};
 use super::figure::{self, ANY, Figure, by_epoch, slug};
 use super::page::{Page, code, link_between};
+use super::page_paths::PagePaths;
 use super::view;
 use crate::error::{Error, Result};
 use crate::text::{decimal, duration, percent};

@@ -1,15 +1,13 @@
 //! The files of a sweep: its settings, its results, the logs of its runs.
 
 use crate::error::{Error, Result};
-use crate::sweep::results::Status;
+use crate::sweep::folder;
+use crate::sweep::results::{Record, Status};
 use crate::sweep::settings::Settings;
-use crate::sweep::{folder, results};
 use crate::train::config::Config;
 use crate::train::history::{self, Epoch};
 use crate::train::run_folder;
 use rayon::prelude::*;
-use serde::Deserialize;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A sweep, read from its folder.
@@ -28,41 +26,14 @@ pub struct Sweep {
 /// A run of a sweep.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// Line of `results.jsonl` about the run.
-    pub row: Row,
+    /// Its line of `results.jsonl`.
+    pub row: Record,
     /// Folder of the run.
     pub dir: PathBuf,
     /// Epochs completed so far.
     pub history: Vec<Epoch>,
     /// Settings of the run.
     pub config: Option<Config>,
-}
-
-/// A line of `results.jsonl`.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Row {
-    /// Folder of the run, relative to that of the sweep.
-    pub run: String,
-    /// Value on each axis.
-    pub axes: BTreeMap<String, String>,
-    /// Seed of the run.
-    pub seed: u64,
-    /// Outcome of the run.
-    pub status: Status,
-    /// Number of epochs trained.
-    pub epochs: Option<f64>,
-    /// Accuracy over the training images in the last epoch.
-    pub train_accuracy: Option<f64>,
-    /// Accuracy over the test images at the end.
-    pub test_accuracy: Option<f64>,
-    /// Best test accuracy of all epochs.
-    pub best_test_accuracy: Option<f64>,
-    /// Mean (1−α)² at the end.
-    pub alpha_residual: Option<f64>,
-    /// Error message of a failed run.
-    pub error: Option<String>,
-    /// Seconds trained.
-    pub seconds: Option<f64>,
 }
 
 impl Sweep {
@@ -73,7 +44,7 @@ impl Sweep {
     /// When `sweep.json` or `results.jsonl` is missing or damaged.
     pub fn read(dir: &Path) -> Result<Sweep> {
         let settings = Settings::read(&folder::settings(dir))?;
-        let rows = rows(&results::jsonl(dir))?;
+        let rows = rows(&folder::results_jsonl(dir))?;
         let runs: Vec<Run> = rows
             .into_par_iter()
             .map(|row| Run::read(dir, row))
@@ -101,7 +72,7 @@ impl Sweep {
 }
 
 impl Run {
-    fn read(dir: &Path, row: Row) -> Run {
+    fn read(dir: &Path, row: Record) -> Run {
         let dir = dir.join(&row.run);
         let mut history = history::read(&dir).unwrap_or_default();
         // Their means are in the traces; a large sweep has millions of them.
@@ -117,8 +88,8 @@ impl Run {
     }
 }
 
-/// Parses the lines of `results.jsonl`; a last line that is cut off is skipped.
-fn rows(path: &Path) -> Result<Vec<Row>> {
+/// The lines of `results.jsonl`; a last one that is cut off is left out.
+fn rows(path: &Path) -> Result<Vec<Record>> {
     let text = match std::fs::read(path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {

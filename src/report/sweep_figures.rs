@@ -4,8 +4,9 @@ use super::chart::palette::{BLACK, Look};
 use super::chart::{Axis, Chart, Line, Point, Span};
 use super::figure::{self, Figure, PERCENT, by_epoch, slug};
 use super::spread::Spread;
-use super::sweep::{Row, Run};
+use super::sweep::Run;
 use super::view::{self, Along, Cell, Facet, View};
+use crate::sweep::results::Record;
 use crate::train::history::Epoch;
 
 /// Largest number of figures of single cells; a page of more would be unreadable.
@@ -62,7 +63,7 @@ fn against_depth(view: &View) -> Group {
         else {
             break;
         };
-        let mut add = |what: &str, value: fn(&Row) -> Option<f64>| {
+        let mut add = |what: &str, value: fn(&Record) -> Option<f64>| {
             let chart = accuracy(view, along, facet, what, value);
             figures.push(titled(chart, facet, String::new()));
         };
@@ -85,7 +86,7 @@ fn accuracy(
     along: &Along,
     facet: &Facet,
     what: &str,
-    value: fn(&Row) -> Option<f64>,
+    value: fn(&Record) -> Option<f64>,
 ) -> Chart {
     let line = |index: usize| Line {
         name: view.name(index),
@@ -121,7 +122,7 @@ fn accuracy(
 }
 
 /// Spread of a quantity over a cell's runs, in percent.
-pub fn spread(cell: &Cell, value: fn(&Row) -> Option<f64>) -> Option<Spread> {
+pub fn spread(cell: &Cell, value: fn(&Record) -> Option<f64>) -> Option<Spread> {
     Spread::from_values(
         cell.runs
             .iter()

@@ -3,10 +3,11 @@
 use super::chart::escape;
 use super::figure::{self, Figure};
 use super::page::{Page, code, link_between};
+use super::page_paths::PagePaths;
 use super::published::Published;
 use super::sweep::{Run, Sweep};
 use super::view::View;
-use super::{PagePaths, sweep_figures, table};
+use super::{sweep_figures, table};
 use crate::sweep::grid::Axis;
 use crate::sweep::results::Status;
 use crate::text::duration;

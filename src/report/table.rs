@@ -3,16 +3,16 @@
 use super::chart::escape;
 use super::published::Published;
 use super::spread::Spread;
-use super::sweep::Row;
 use super::view::{Facet, View};
+use crate::sweep::results::Record;
 use std::fmt::Write;
 
 /// A quantity to tabulate.
 pub struct Quantity {
     /// Title of the table, with the unit.
     pub title: &'static str,
-    /// Function that gives the number of a run.
-    pub value: fn(&Row) -> Option<f64>,
+    /// The number of a run.
+    pub value: fn(&Record) -> Option<f64>,
     /// Factor that the number is multiplied by.
     pub scale: f64,
     /// Number of decimals.

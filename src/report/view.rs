@@ -89,9 +89,9 @@ impl<'a> View<'a> {
 
     /// Puts a run into its cell. A run that is not of the grid is left out.
     fn place(&mut self, run: &'a Run, others: &[&Axis]) {
-        let value = |axis: &str| run.row.axes.get(axis);
+        let value = |axis: &str| run.row.axis(axis);
         let index = |axis: Option<&str>, values: &[String]| match axis {
-            Some(axis) => values.iter().position(|v| Some(v) == value(axis)),
+            Some(axis) => values.iter().position(|v| Some(v.as_str()) == value(axis)),
             None => Some(0),
         };
         let along = match &self.along {
@@ -105,7 +105,7 @@ impl<'a> View<'a> {
         let parts: Vec<String> = others
             .iter()
             .map(|axis| {
-                let value = value(&axis.name).map_or("?", String::as_str);
+                let value = value(&axis.name).unwrap_or("?");
                 format!("{} = {value}", axis.name)
             })
             .collect();
@@ -201,8 +201,7 @@ fn arrange(axis: &Axis, sweep: &Sweep, layers: &dyn Fn(&Run) -> Option<usize>) -
     let mut label = axis.name.clone();
     if axis.name == "n" {
         let count = |value: &String| {
-            let is_trained =
-                |run: &&Run| run.row.axes.get("n") == Some(value) && run.config.is_some();
+            let is_trained = |run: &&Run| run.row.axis("n") == Some(value) && run.config.is_some();
             sweep
                 .runs
                 .iter()

@@ -1,16 +1,8 @@
 //! Scripts that do a sweep in parts.
 
+use crate::flags::ScriptTarget;
 use crate::text::quote;
 use std::path::PathBuf;
-
-/// For whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ScriptTarget {
-    /// A job array of Slurm.
-    Slurm,
-    /// Any shell; an argument says which part.
-    Shell,
-}
 
 /// A sweep in parts.
 #[derive(Clone, Debug)]

@@ -25,6 +25,16 @@ pub fn run(dir: &Path, name: &str) -> PathBuf {
     dir.join(RUNS).join(name)
 }
 
+/// The table of results, as comma-separated values (RFC 4180).
+pub fn results_csv(dir: &Path) -> PathBuf {
+    dir.join("results.csv")
+}
+
+/// The same as JSON, an object a line.
+pub fn results_jsonl(dir: &Path) -> PathBuf {
+    dir.join("results.jsonl")
+}
+
 const RUNS: &str = "runs";
 
 /// What a sweep's process holds, and the mark of a folder that is ours.
@@ -118,7 +128,7 @@ fn refuse_foreign(dir: &Path, now: &Settings, source: &str) -> Result<()> {
     }
     let copy = dir.join(&now.file);
     let is_other = std::fs::read(&copy).is_ok_and(|text| text != source.as_bytes());
-    let results = [super::results::csv(dir), super::results::jsonl(dir)];
+    let results = [results_csv(dir), results_jsonl(dir)];
     let mut theirs = results
         .into_iter()
         .chain([dir.join(RUNS)])

@@ -36,7 +36,7 @@ pub struct Grid {
 pub struct Run {
     /// A value for each axis, in their order.
     pub values: Vec<String>,
-    /// Its seed.
+    /// Seed of the run.
     pub seed: u64,
     /// The name of its folder: `depth=5,policy=variable,seed=0`. It depends on the names,
     /// values and seed of this run alone, so a grid can grow.

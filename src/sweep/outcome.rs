@@ -52,15 +52,7 @@ impl Numbers {
     fn from_lines(lines: &[Line]) -> Option<Numbers> {
         let tests = || lines.iter().filter(|line| line.split == Split::Test);
         let last = tests().next_back()?;
-        // The earliest of equals.
-        let best = tests().fold(last, |best, line| {
-            let earlier = line.accuracy == best.accuracy && line.step < best.step;
-            if line.accuracy > best.accuracy || earlier {
-                line
-            } else {
-                best
-            }
-        });
+        let best = metrics::best(tests(), |line| line.accuracy)?;
         let train = lines.iter().rev().find(|line| line.epoch_loss.is_some());
         Some(Numbers {
             epochs: last.epoch,

@@ -1,46 +1,57 @@
 //! `results.csv` and `results.jsonl`: a row a run, in the grid's order.
 
-use super::folder::{self, alone};
+use super::folder::{self, alone, results_csv, results_jsonl};
 use super::grid::Run;
-use super::outcome::{Numbers, Outcome};
+use super::outcome::Outcome;
 use super::settings::Settings;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::write_atomic;
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-use std::path::{Path, PathBuf};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::path::Path;
 
-/// The columns of the table after those of the axes. Nothing here may differ when a
-/// sweep is repeated.
-const COLUMNS: [&str; 11] = [
-    "seed",
-    "status",
-    "epochs",
-    "train_loss",
-    "train_accuracy",
-    "test_loss",
-    "test_accuracy",
-    "best_test_accuracy",
-    "best_epoch",
-    "alpha_residual",
-    "error",
-];
+/// Keys of a record that are no columns of the table, or not in their place: the axes are
+/// columns of their own, and nothing in the table may differ when a sweep is repeated.
+const NO_COLUMNS: [&str; 3] = [RUN, "axes", "seconds"];
 
 /// The first column: the run's folder, below the sweep's.
 const RUN: &str = "run";
 
-/// The table, as comma-separated values (RFC 4180).
-pub fn csv(dir: &Path) -> PathBuf {
-    dir.join("results.csv")
-}
-
-/// The same as JSON, an object a line.
-pub fn jsonl(dir: &Path) -> PathBuf {
-    dir.join("results.jsonl")
+/// A line of `results.jsonl`: a run, and what came of it. What it does not have is null.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Folder, within that of the sweep.
+    pub run: String,
+    /// Value of each axis, in their order.
+    pub axes: Map<String, Value>,
+    /// Seed of the run.
+    pub seed: u64,
+    /// How it stands.
+    pub status: Status,
+    /// Epochs that it was trained for.
+    pub epochs: Option<u64>,
+    /// Over the training images of the last epoch, while they were trained on.
+    pub train_loss: Option<f64>,
+    /// Share of the same that were classified rightly.
+    pub train_accuracy: Option<f64>,
+    /// Over the test images, at the end.
+    pub test_loss: Option<f64>,
+    /// Share of them classified rightly.
+    pub test_accuracy: Option<f64>,
+    /// The highest share of them at the end of any epoch.
+    pub best_test_accuracy: Option<f64>,
+    /// The first epoch with that share.
+    pub best_epoch: Option<u64>,
+    /// Mean over variable skips of the mean of (1−α)², at the end.
+    pub alpha_residual: Option<f64>,
+    /// Words of a run that failed.
+    pub error: Option<String>,
+    /// Seconds trained.
+    pub seconds: Option<f64>,
 }
 
 /// How a run stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// It came to its end.
@@ -48,6 +59,7 @@ pub enum Status {
     /// It ended in an error.
     Failed,
     /// It has not come to its end yet.
+    #[default]
     Missing,
 }
 
@@ -78,12 +90,15 @@ pub struct Tally {
 pub fn write(dir: &Path) -> Result<Tally> {
     alone(dir, || {
         let settings = Settings::read(&folder::settings(dir))?;
-        let head = settings.grid.axes.iter().map(|axis| column(&axis.name));
-        let head = [RUN.to_string()]
-            .into_iter()
-            .chain(head)
-            .chain(COLUMNS.map(String::from));
-        let mut table = line(head);
+        let columns = columns()?;
+        let axes = settings.grid.axes.iter().map(|axis| &axis.name);
+        let axes = axes.map(|axis| match axis == RUN || columns.contains(axis) {
+            // One that is called like another column, such as `epochs`.
+            true => format!("axis_{axis}"),
+            false => axis.clone(),
+        });
+        let head = [RUN.to_string()].into_iter().chain(axes);
+        let mut table = line(head.chain(columns.iter().cloned()));
         let mut objects = String::new();
         let mut tally = Tally::default();
         for run in settings.grid.runs() {
@@ -93,67 +108,79 @@ pub fn write(dir: &Path) -> Result<Tally> {
                 Some(Outcome::Failed { .. }) => tally.failed += 1,
                 None => tally.missing += 1,
             }
-            let object = object(&settings, &run, outcome);
-            table.push_str(&row(&object, &run));
+            let object = object(&Record::new(&settings, &run, outcome))?;
+            table.push_str(&row(&object, &run, &columns));
             objects.push_str(&format!("{}\n", Value::Object(object)));
         }
-        write_atomic(&csv(dir), table.as_bytes())?;
-        write_atomic(&jsonl(dir), objects.as_bytes())?;
+        write_atomic(&results_csv(dir), table.as_bytes())?;
+        write_atomic(&results_jsonl(dir), objects.as_bytes())?;
         Ok(tally)
     })
 }
 
-/// The column of an axis. One that is called like another column, such as `epochs`,
-/// gets another name.
-fn column(axis: &str) -> String {
-    match axis == RUN || COLUMNS.contains(&axis) {
-        true => format!("axis_{axis}"),
-        false => axis.into(),
+/// Columns of the table after those of the axes.
+fn columns() -> Result<Vec<String>> {
+    let keys = object(&Record::default())?.into_iter().map(|(key, _)| key);
+    let columns = keys.filter(|key| !NO_COLUMNS.contains(&key.as_str()));
+    Ok(columns.collect())
+}
+
+impl Record {
+    fn new(settings: &Settings, run: &Run, outcome: Option<Outcome>) -> Record {
+        let axes = settings.grid.axes.iter().zip(&run.values);
+        let record = Record {
+            run: format!("runs/{}", run.name),
+            axes: axes
+                .map(|(axis, value)| (axis.name.clone(), value.clone().into()))
+                .collect(),
+            seed: run.seed,
+            ..Record::default()
+        };
+        match outcome {
+            Some(Outcome::Done(numbers)) => Record {
+                status: Status::Done,
+                epochs: Some(numbers.epochs),
+                train_loss: numbers.train_loss,
+                train_accuracy: numbers.train_accuracy,
+                test_loss: Some(numbers.test_loss),
+                test_accuracy: Some(numbers.test_accuracy),
+                best_test_accuracy: Some(numbers.best_test_accuracy),
+                best_epoch: Some(numbers.best_epoch),
+                alpha_residual: numbers.alpha_residual,
+                seconds: Some(numbers.seconds),
+                ..record
+            },
+            Some(Outcome::Failed { error }) => Record {
+                status: Status::Failed,
+                error: Some(error),
+                ..record
+            },
+            None => record,
+        }
+    }
+
+    /// The value of the axis called `name`.
+    pub fn axis(&self, name: &str) -> Option<&str> {
+        self.axes.get(name)?.as_str()
     }
 }
 
-/// A run's line of `results.jsonl`; what a run does not have is null.
-fn object(settings: &Settings, run: &Run, outcome: Option<Outcome>) -> Map<String, Value> {
-    let axes = settings.grid.axes.iter().zip(&run.values);
-    let axes: Map<_, _> = axes
-        .map(|(axis, value)| (axis.name.clone(), json!(value)))
-        .collect();
-    let (status, numbers, error) = match outcome {
-        Some(Outcome::Done(numbers)) => (Status::Done, Some(numbers), None),
-        Some(Outcome::Failed { error }) => (Status::Failed, None, Some(error)),
-        None => (Status::Missing, None, None),
-    };
-    let of = |value: fn(&Numbers) -> Value| numbers.as_ref().map_or(Value::Null, value);
-    let pairs = [
-        (RUN, json!(format!("runs/{}", run.name))),
-        ("axes", Value::Object(axes)),
-        ("seed", json!(run.seed)),
-        ("status", json!(status.name())),
-        ("epochs", of(|n| json!(n.epochs))),
-        ("train_loss", of(|n| json!(n.train_loss))),
-        ("train_accuracy", of(|n| json!(n.train_accuracy))),
-        ("test_loss", of(|n| json!(n.test_loss))),
-        ("test_accuracy", of(|n| json!(n.test_accuracy))),
-        ("best_test_accuracy", of(|n| json!(n.best_test_accuracy))),
-        ("best_epoch", of(|n| json!(n.best_epoch))),
-        ("alpha_residual", of(|n| json!(n.alpha_residual))),
-        ("error", json!(error)),
-        ("seconds", of(|n| json!(n.seconds))),
-    ];
-    pairs
-        .map(|(key, value)| (key.to_string(), value))
-        .into_iter()
-        .collect()
+/// A line of `results.jsonl`.
+fn object(record: &Record) -> Result<Map<String, Value>> {
+    match serde_json::to_value(record) {
+        Ok(Value::Object(object)) => Ok(object),
+        other => Err(Error::new(format!("a result is no object: {other:?}"))),
+    }
 }
 
 /// A run's line of `results.csv`, from its line of `results.jsonl`.
-fn row(object: &Map<String, Value>, run: &Run) -> String {
+fn row(object: &Map<String, Value>, run: &Run, columns: &[String]) -> String {
     let cell = |key: &str| match object.get(key) {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
         Some(value) => value.to_string(),
     };
-    let others = COLUMNS.iter().map(|key| cell(key));
+    let others = columns.iter().map(|key| cell(key));
     line(
         [cell(RUN)]
             .into_iter()
@@ -174,7 +201,9 @@ fn line(cells: impl Iterator<Item = String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::grid::{Axis, Grid};
+    use super::super::outcome::Numbers;
     use super::*;
+    use serde_json::json;
 
     /// A sweep with a run of every kind.
     fn sweep(dir: &Path) -> Vec<Run> {
@@ -211,7 +240,7 @@ mod tests {
         let runs = sweep(dir.path());
         let tally = write(dir.path()).unwrap();
         assert_eq!((tally.done, tally.failed, tally.missing), (1, 1, 2));
-        let table = std::fs::read_to_string(csv(dir.path())).unwrap();
+        let table = std::fs::read_to_string(results_csv(dir.path())).unwrap();
         let lines: Vec<&str> = table.lines().collect();
         assert_eq!(
             lines[0],
@@ -242,7 +271,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         sweep(dir.path());
         write(dir.path()).unwrap();
-        let text = std::fs::read_to_string(jsonl(dir.path())).unwrap();
+        let text = std::fs::read_to_string(results_jsonl(dir.path())).unwrap();
         let objects: Vec<Value> = text
             .lines()
             .map(|l| serde_json::from_str(l).unwrap())

@@ -10,7 +10,7 @@ use super::outcome::{Numbers, Outcome};
 use super::progress::{Progress, Tag};
 use super::run_lock::{RunLock, log};
 use crate::error::{Error, Result};
-use crate::train::stop::Stop;
+use crate::stop::Stop;
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

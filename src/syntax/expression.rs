@@ -4,7 +4,8 @@
 #![expect(clippy::wildcard_enum_match_arm)]
 
 use super::ast::*;
-use super::parse::{Builder, Rule, next, next_if};
+use super::grammar::Rule;
+use super::parse::{Builder, next, next_if};
 use super::scan::MAX_PARTS;
 use crate::diag::{Code, Diagnostic};
 use pest::iterators::{Pair, Pairs};

@@ -3,34 +3,10 @@
 // Of the grammar's hundred rules, a few can come to each place.
 #![expect(clippy::wildcard_enum_match_arm)]
 
-use super::parse::Rule;
+use super::grammar::Rule;
+use super::mistake::Mistake;
 use super::parse_failure::{ParseFailure, is_keyword};
 use super::punctuation::{number, point, quote, sign};
-use std::ops::Range;
-
-/// Report of a common mistake.
-pub(super) struct Mistake {
-    pub place: Range<usize>,
-    pub message: String,
-    pub label: String,
-    pub help: String,
-}
-
-impl Mistake {
-    pub fn new(
-        place: Range<usize>,
-        message: impl Into<String>,
-        label: impl Into<String>,
-        help: impl Into<String>,
-    ) -> Option<Self> {
-        Some(Mistake {
-            place,
-            message: message.into(),
-            label: label.into(),
-            help: help.into(),
-        })
-    }
-}
 
 /// Rules that the grammar expects at the start of a value; each list of expectations there
 /// has one.

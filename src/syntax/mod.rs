@@ -2,6 +2,8 @@
 
 pub mod ast;
 mod expression;
+mod grammar;
+mod mistake;
 mod mistakes;
 mod parse;
 mod parse_error;

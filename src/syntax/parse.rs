@@ -4,17 +4,13 @@
 #![expect(clippy::wildcard_enum_match_arm)]
 
 use super::ast::*;
+use super::grammar::{Grammar, Rule};
 use super::parse_error::parse_error;
 use super::scan::scan;
 use crate::diag::{Diagnostic, MAX_REPORTS};
 use crate::span::{Span, Spanned};
 use pest::Parser;
 use pest::iterators::{Pair, Pairs};
-
-/// Parser that pest generates from the grammar.
-#[derive(pest_derive::Parser)]
-#[grammar = "../grammar/van.pest"]
-pub(super) struct Grammar;
 
 /// Parses the text with index `source` to a syntax tree.
 ///

@@ -3,8 +3,8 @@
 // Of the grammar's hundred rules, a few can come to each place.
 #![expect(clippy::wildcard_enum_match_arm)]
 
+use super::grammar::Rule;
 use super::mistakes::{VALUE, known_mistake};
-use super::parse::Rule;
 use super::parse_failure::ParseFailure;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;

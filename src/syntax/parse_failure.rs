@@ -1,6 +1,6 @@
 //! Parse failures: the place where a text leaves the grammar, and the text around it.
 
-use super::parse::{Grammar, Rule};
+use super::grammar::{Grammar, Rule};
 use pest::Parser;
 use pest::error::{ErrorVariant, InputLocation};
 use std::ops::Range;

@@ -1,6 +1,6 @@
 //! Common mistakes in a single sign, number or quoted name.
 
-use super::mistakes::Mistake;
+use super::mistake::Mistake;
 use super::parse_failure::ParseFailure;
 
 /// Pairs of a sign from elsewhere and its spelling in the language.

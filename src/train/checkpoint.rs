@@ -5,11 +5,11 @@
 //! a check sum over it and the tensors, so that a flipped bit is found and not trained
 //! on. It holds the source too: `vanc eval CHECKPOINT.safetensors` needs no other file.
 
-use super::options::Overrides;
 use super::run_progress::RunProgress;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::files::write_atomic;
+use crate::flags::Overrides;
 use crate::tensor::Tensor;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
@@ -215,7 +215,7 @@ fn bytes(tensor: &Tensor) -> Vec<u8> {
     tensor.data.iter().flat_map(|x| x.to_le_bytes()).collect()
 }
 
-/// The floats that little-endian bytes stand for.
+/// Decodes little-endian `f32`s.
 fn floats(bytes: &[u8]) -> Vec<f32> {
     let (words, _) = bytes.as_chunks::<4>();
     words.iter().map(|word| f32::from_le_bytes(*word)).collect()

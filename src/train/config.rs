@@ -1,8 +1,7 @@
 //! `config.json`: everything a run was started with, enough to repeat it.
 
-use super::options::Options;
-use crate::engines::cuda::Precision;
 use crate::error::{Error, Result};
+use crate::flags::{Flag, Options};
 use crate::ir::Model;
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -10,13 +9,8 @@ use std::path::Path;
 /// Version of the file's layout.
 const FORMAT: u32 = 1;
 
-/// What may not change when a run is resumed: with any of these changed, the numbers
-/// would be those of no run. The rest (epochs, steps, threads, logging, where the data
-/// is) may, and so may the device: a checkpoint moves from one to another, and the
-/// numbers are the same but for rounding.
-const FIXED: [&str; 7] = [
-    "model", "params", "train", "engine", "winograd", "order", "augment",
-];
+/// Keys of what the file and its `train` section say.
+const NETWORK: [&str; 3] = ["model", "params", "train"];
 
 /// The settings of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,31 +27,19 @@ impl Config {
                 .unwrap_or_else(|| json!(param.value));
             (param.name.clone(), value)
         });
-        let config = json!({
-            "format": FORMAT,
-            "version": env!("CARGO_PKG_VERSION"),
-            "command": options.command(None),
-            "model": model.name,
-            "params": params.collect::<Map<_, _>>(),
-            "train": model.train,
-            "data_dir": options.data_dir,
-            "engine": options.engine.name(),
-            "device": options.device.name(),
-            "winograd": options.winograd,
-            "precision": options.precision.map(Precision::name),
-            "order": options.order.name(),
-            "augment": options.augment,
-            "weights": options.weights,
-            "threads": options.threads,
-            "max_steps": options.max_steps,
-            "log_every": options.log_every,
-            "save_every": options.save_every.as_secs_f64(),
-            "tensorboard": options.tensorboard,
-        });
-        match config {
-            Value::Object(config) => Ok(Config(config)),
-            other => Err(Error::new(format!("the settings are no object: {other}"))),
+        let mut config = Map::from_iter([
+            ("format".to_string(), json!(FORMAT)),
+            ("version".into(), json!(env!("CARGO_PKG_VERSION"))),
+            ("command".into(), json!(options.command(None))),
+            ("model".into(), json!(model.name)),
+            ("params".into(), json!(params.collect::<Map<_, _>>())),
+            ("train".into(), json!(model.train)),
+        ]);
+        match serde_json::to_value(options) {
+            Ok(Value::Object(flags)) => config.extend(flags),
+            other => return Err(Error::new(format!("the settings are no object: {other:?}"))),
         }
+        Ok(Config(config))
     }
 
     /// The text of the file.
@@ -124,12 +106,17 @@ impl Config {
             .collect()
     }
 
-    /// What differs between the run `started` and these settings, of all that may not.
+    /// What differs between the run `started` and these settings, of all that may not: with
+    /// any of that changed, the numbers would be those of no run. The rest (epochs, steps,
+    /// threads, logging, where the data is) may, and so may the device: a checkpoint moves
+    /// from one to another, and the numbers are the same but for rounding.
     pub fn differences(&self, started: &Config) -> Vec<String> {
         let mut out = Vec::new();
-        for key in FIXED {
+        let flags = Options::flags().filter(|flag| flag.fixed).map(Flag::key);
+        let fixed: Vec<String> = NETWORK.map(String::from).into_iter().chain(flags).collect();
+        for key in self.0.keys().filter(|key| fixed.contains(key)) {
             // Older runs do not say it, and had no choice.
-            let unsaid = match key {
+            let unsaid = match key.as_str() {
                 "winograd" => json!(true),
                 _ => Value::Null,
             };

@@ -154,10 +154,7 @@ pub fn best(epochs: &[Epoch]) -> Option<(u64, Score)> {
     let tested = epochs
         .iter()
         .filter_map(|epoch| Some((epoch.epoch, epoch.test?)));
-    tested.fold(None, |best: Option<(u64, Score)>, next| match best {
-        Some((_, score)) if next.1.accuracy <= score.accuracy => best,
-        Some(_) | None => Some(next),
-    })
+    metrics::best(tested, |(_, score)| score.accuracy)
 }
 
 impl Score {

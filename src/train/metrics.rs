@@ -1,5 +1,7 @@
 //! `metrics.jsonl`: the numbers of a run, one JSON object a line.
 
+pub use crate::flags::Split;
+
 use crate::engines::SkipState;
 use crate::error::{Error, Result};
 use crate::files::write_error;
@@ -8,21 +10,12 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Which images a line is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Split {
-    /// Training steps, in training mode, augmented.
-    Train,
-    /// The whole test split, in evaluation mode.
-    Test,
-}
-
 /// One line. There is a `train` line every `--log-every` steps and at the end of each
 /// epoch, and a `test` line after it at the end of each epoch and of the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Line {
-    /// Which images.
+    /// Images it is about: those of training steps, in training mode and augmented, or the
+    /// whole test split, in evaluation mode.
     pub split: Split,
     /// Steps done, over all epochs.
     pub step: u64,
@@ -94,6 +87,14 @@ fn range(values: &[f32]) -> Option<[f64; 2]> {
     };
     let finite = values.iter().all(|value| value.is_finite());
     values.iter().fold(None, fold).filter(|_| finite)
+}
+
+/// The most accurate of several evaluations, the first of equals.
+pub fn best<T>(tests: impl Iterator<Item = T>, accuracy: impl Fn(&T) -> f64) -> Option<T> {
+    tests.fold(None, |best, next| match best {
+        Some(best) if accuracy(&next) <= accuracy(&best) => Some(best),
+        Some(_) | None => Some(next),
+    })
 }
 
 /// Mean over skips of `value`; nothing where there is no variable skip.

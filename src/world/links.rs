@@ -8,7 +8,7 @@
 use super::environment::World;
 use super::wire::{Frame, Message, Patient, SILENCE, is_late};
 use crate::error::{Error, Result};
-use crate::train::stop::Stop;
+use crate::stop::Stop;
 use std::io::{self, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};

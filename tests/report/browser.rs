@@ -120,7 +120,7 @@ fn with_a_measure(html: &str) -> String {
         .replace("</body>", script)
 }
 
-/// The test above can fail: a script that the page does not allow is an error.
+/// A script that the page does not allow is an error, so the test above can fail.
 fn errors_on_the_console_are_seen() {
     let chromium = chromium().expect("Chromium");
     let folder = tempfile::tempdir().expect("a folder");

@@ -4,15 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::tempdir;
 use vanc::check::{self, Override, OverrideTarget};
-use vanc::cli::{eval, train};
+use vanc::cli::eval;
 use vanc::diag::Sources;
 use vanc::error::Error;
+use vanc::flags::{Options, Order, Split, Which};
 use vanc::ir::Model;
 use vanc::train::checkpoint::Checkpoint;
-use vanc::train::metrics::{self, Split};
-use vanc::train::options::{Options, Order};
+use vanc::train::device::use_threads;
+use vanc::train::metrics;
 use vanc::train::run_folder;
 use vanc::train::session::Ending;
+use vanc::train::setup::Setup;
 
 const SOURCE: &str = "
 param width: int = 8 in 1..=64
@@ -62,7 +64,7 @@ fn options(out: &Path) -> Options {
 }
 
 fn run(options: &Options) -> Result<Ending, Error> {
-    train::run(SOURCE, &model(SOURCE, options), options)
+    Setup::new(SOURCE, &model(SOURCE, options), options)?.run()
 }
 
 fn settings(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -73,7 +75,7 @@ fn settings(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 fn evaluation(target: PathBuf) -> eval::Options {
     eval::Options {
         target,
-        which: eval::Which::Last,
+        which: Which::Last,
         data: None,
         data_dir: None,
         batch: None,
@@ -154,7 +156,7 @@ fn eval_agrees_with_the_log_from_the_checkpoint_alone() {
     let error = eval::run(&small).unwrap_err();
     assert!(error.message.contains("with a batch of"), "{error}");
     let mut best = evaluation(out);
-    best.which = eval::Which::Best;
+    best.which = Which::Best;
     assert!(eval::run(&best).unwrap().path.ends_with("best.safetensors"));
 }
 
@@ -211,7 +213,9 @@ fn what_may_not_change_is_named() {
         assert!(help.contains("vanc train small.van --epochs 1"), "{help}");
     }
     let other = format!("{SOURCE}// another line\n");
-    let error = train::run(&other, &model(&other, &begun), &begun).unwrap_err();
+    let model = model(&other, &begun);
+    let error = Setup::new(&other, &model, &begun).and_then(|setup| setup.run());
+    let error = error.unwrap_err();
     assert!(
         error.message.contains("the file has changed in line 18"),
         "{error}"
@@ -285,7 +289,7 @@ fn nothing_is_left_where_nothing_could_begin() {
 #[test]
 fn absurd_threads_are_refused() {
     for threads in [0, 1_000_000] {
-        let error = train::use_threads(Some(threads)).unwrap_err();
+        let error = use_threads(Some(threads)).unwrap_err();
         assert!(error.message.contains(&threads.to_string()), "{error}");
     }
 }

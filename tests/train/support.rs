@@ -8,13 +8,13 @@ use vanc::engines::{
 };
 use vanc::error::{Error, Result};
 use vanc::ir::{Augment, Shape};
+use vanc::stop::Stop;
 use vanc::tensor::{Batch, Tensor};
 use vanc::train::checkpoint::{Checkpoint, DataMeta, FORMAT, Meta};
 use vanc::train::progress::Progress;
 use vanc::train::run_folder::{self, RunFolder, RunStart};
 use vanc::train::run_progress::RunProgress;
 use vanc::train::session::{Ending, Session, Task};
-use vanc::train::stop::Stop;
 
 pub const CLASSES: usize = 3;
 const SIDE: usize = 4;

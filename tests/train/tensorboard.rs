@@ -83,8 +83,8 @@ fn expected(lines: &[Line]) -> Scalars {
     .into()
 }
 
-/// The run in one go, in two, in two of which one forgets the flag, and with the flag
-/// only at the end: TensorBoard sees every point of the log once.
+/// TensorBoard sees every point of the log once, for the run in one go, in two, in two of
+/// which one lacks the flag, and with the flag only at the end.
 fn tensorboard_reads_what_the_log_says() {
     let python = python().expect("a Python with TensorBoard");
     let runs: [&[&[&str]]; 4] = [

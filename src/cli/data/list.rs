@@ -1,13 +1,23 @@
 //! `vanc data list`: what there is of each dataset, and where.
 
-use super::super::{Failure, describe};
-use super::folder;
+use super::folder::{self, folder};
+use crate::cli::arguments::{choice, path};
+use crate::cli::command::{Command, Run};
+use crate::cli::output::{Failure, print};
 use crate::data::{Inventory, inventory};
 use crate::fetch::{CATALOG, Dataset};
+use crate::flags::{self, Format};
 use crate::text;
 use clap::ArgMatches;
 use serde_json::{Value, json};
 use std::path::Path;
+
+pub(super) const COMMAND: Command = Command {
+    name: "list",
+    about: "Show which datasets are there",
+    flags: &[(None, &[folder::FLAG]), (None, flags::FORMAT)],
+    run: Run::Other(None, run),
+};
 
 /// A dataset of the catalog, and what there is of it.
 struct Row {
@@ -18,25 +28,22 @@ struct Row {
 }
 
 /// Prints every dataset that can be fetched.
-pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
+fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let root = folder(matches)?;
-    let dir = super::path_of(matches, "data-dir");
+    let dir = path(matches, folder::FLAG.name);
     let rows: Vec<Row> = CATALOG
         .into_iter()
         .filter_map(|(kind, dataset)| {
             Some(Row {
                 dataset,
-                inventory: inventory(kind, dir.as_deref())?,
+                inventory: inventory(kind, dir)?,
                 begun: begun(&dataset, &root.join(dataset.folder)),
             })
         })
         .collect();
-    let json = matches
-        .get_one::<String>("format")
-        .is_some_and(|f| f == "json");
-    describe::print(&match json {
-        true => format!("{:#}\n", to_json(&rows, &root)),
-        false => to_text(&rows, &root),
+    print(&match choice(matches, "format", Format::parse)? {
+        Format::Text => to_text(&rows, &root),
+        Format::Json => format!("{:#}\n", to_json(&rows, &root)),
     })
 }
 

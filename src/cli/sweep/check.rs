@@ -1,16 +1,17 @@
 //! Every combination of a sweep as `vanc train` would read it, before any is run.
 
 use crate::check::ParamInfo;
-use crate::cli::device::{self, Runner, Wanted};
+use crate::cli::output::{FAILED, Failure, complain, style};
 use crate::cli::source::Source;
-use crate::cli::{Failure, arguments, complain, options, style};
+use crate::cli::{arguments, train};
 use crate::data::{self, Request};
 use crate::diag::Sources;
 use crate::error::Result;
+use crate::flags::Options;
 use crate::ir::{DatasetKind, Model, Shape};
 use crate::plan::Purpose;
 use crate::sweep::settings::Settings;
-use crate::train::options::Options;
+use crate::train::device::{self, Runner};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -55,7 +56,7 @@ pub(super) fn check(
         return Ok(sound);
     }
     show(&mistakes);
-    Err(Failure::Said(ExitCode::from(crate::cli::FAILED)))
+    Err(Failure::Said(ExitCode::from(FAILED)))
 }
 
 fn show(mistakes: &[(String, Vec<String>)]) {
@@ -81,20 +82,16 @@ fn show(mistakes: &[(String, Vec<String>)]) {
 
 /// Checks a run with these flags of `vanc train`; on a mistake, what there is to show.
 fn check_one(source: &Source, params: &[ParamInfo], flags: &[String]) -> Result<Checked, String> {
-    let words = ["vanc", "train", "FILE"].map(String::from);
-    let words = words.iter().chain(flags);
-    let matches = arguments::command(params)
-        .try_get_matches_from(words)
+    let words = ["train", "FILE"].map(String::from);
+    let matches = train::COMMAND
+        .to_clap(params)
+        .try_get_matches_from(words.iter().chain(flags))
         .map_err(|e| first_part(&e.to_string()))?;
-    let Some((_, matches)) = matches.subcommand() else {
-        return Err("there is no command".into());
-    };
-    let read = options::train(&source.path, params, matches);
+    let read = arguments::options(&source.path, params, &matches);
     let options = read
         .and_then(|options| options.check().map(|()| options))
         .map_err(|e| e.to_string())?;
-    let mut overrides = arguments::param_overrides(params, matches);
-    overrides.extend(arguments::setting_overrides(matches));
+    let overrides = arguments::overrides(params, &matches);
     let name = source.path.display().to_string();
     let mut sources = Sources::new(name, source.text());
     let model = crate::check::check(&mut sources, &overrides, true).map_err(|mistakes| {
@@ -122,7 +119,7 @@ fn checked(model: &Model, options: &Options) -> Result<Checked> {
         | DatasetKind::Folder => (0, model.train.batch),
     };
     let images = images as f64 * model.input.elements() as f64;
-    let runner = device::choose(Wanted::from_options(options))?.runner;
+    let runner = device::choose(options.on)?.runner;
     let needed = match runner.card() {
         Some(_) => 0.0,
         None => runner.needed_memory(model, batch, Purpose::Training),

@@ -1,16 +1,18 @@
 //! What the command line asks of a sweep.
 
 use crate::check::{self, ParamInfo};
-use crate::cli::arguments::{self, decisive};
+use crate::cli::arguments::{count, given, path, word};
+use crate::cli::command::param_id;
 use crate::cli::source::Source;
 use crate::diag::Sources;
 use crate::error::{Error, Result};
+use crate::flags::{Flag, InSweep, Options, TRAIN, Value};
 use crate::ir::Train;
+use crate::memory;
 use crate::suggest::nearest;
 use crate::sweep::grid::{Axis, Grid, parse_seed, parse_seeds};
 use crate::sweep::settings::Settings;
 use crate::sweep::shard::Shard;
-use crate::train::memory;
 use clap::ArgMatches;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -35,10 +37,8 @@ pub(super) struct SweepRequest {
     pub memory: Option<u64>,
     pub shard: Option<Shard>,
     pub quiet: bool,
-    /// Whether each run writes its log for TensorBoard too.
-    pub tensorboard: bool,
     /// Flags of every run that change none of its numbers.
-    pub free: Vec<(String, OsString)>,
+    pub handed_on: Vec<OsString>,
 }
 
 impl SweepRequest {
@@ -47,14 +47,12 @@ impl SweepRequest {
         params: &[ParamInfo],
         matches: &ArgMatches,
     ) -> Result<SweepRequest> {
-        let word = |name: &str| matches.get_one::<String>(name).map(String::as_str);
-        let number = |name: &str| matches.get_one::<u64>(name).copied();
         let name = source
             .path
             .file_name()
             .unwrap_or_default()
             .to_string_lossy();
-        let jobs = match number("jobs") {
+        let jobs = match matches.get_one("jobs").copied() {
             Some(jobs) if !(1..=MOST_JOBS).contains(&jobs) => {
                 return Err(Error::new(format!(
                     "--jobs {jobs}: there must be between 1 and {MOST_JOBS}"
@@ -64,21 +62,50 @@ impl SweepRequest {
             jobs => jobs.map(|jobs| jobs as usize),
         };
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = number("threads").map(|n| usize::try_from(n).unwrap_or(usize::MAX));
-        let out = matches.get_one::<PathBuf>("out").cloned();
         let stem = Path::new(name.as_ref()).with_extension("");
         Ok(SweepRequest {
             settings: settings(source, params, matches, name.to_string())?,
-            out: out.unwrap_or_else(|| Path::new(SWEEPS).join(stem)),
-            threads: threads.unwrap_or_else(cores),
+            out: match path(matches, "out") {
+                Some(out) => out.to_owned(),
+                None => Path::new(SWEEPS).join(stem),
+            },
+            threads: count(matches, "threads").unwrap_or_else(cores),
             jobs,
-            memory: word("memory").map(memory::parse).transpose()?,
-            shard: word("shard").map(Shard::parse).transpose()?,
+            memory: word(matches, "memory").map(memory::parse).transpose()?,
+            shard: word(matches, "shard").map(Shard::parse).transpose()?,
             quiet: matches.get_flag("quiet"),
-            tensorboard: matches.get_flag("tensorboard"),
-            free: arguments::free(matches),
+            handed_on: handed_on(matches),
         })
     }
+}
+
+/// Flags of `vanc train` that a sweep treats so.
+fn treated(sweep: InSweep) -> impl Iterator<Item = &'static Flag<Options>> {
+    let flags = TRAIN.iter().copied().flatten();
+    flags.filter(move |flag| flag.sweep == sweep)
+}
+
+/// What can be varied, each as its name and its id for clap.
+fn axes(params: &[ParamInfo]) -> Vec<(String, String)> {
+    let params = params
+        .iter()
+        .map(|param| (param.name.clone(), param_id(param)));
+    let flags = treated(InSweep::Axis).map(|flag| (flag.name.into(), flag.name.into()));
+    params.chain(flags).collect()
+}
+
+/// The flags that were given of those that every run is given as they are.
+fn handed_on(matches: &ArgMatches) -> Vec<OsString> {
+    let flag = |flag: &'static Flag<Options>| {
+        let value = given(matches, flag)?;
+        let mut word = OsString::from(format!("--{}", flag.name));
+        if flag.value != Value::Switch {
+            word.push("=");
+            word.push(value);
+        }
+        Some(word)
+    };
+    treated(InSweep::HandedOn).filter_map(flag).collect()
 }
 
 fn settings(
@@ -88,11 +115,11 @@ fn settings(
     file: String,
 ) -> Result<Settings> {
     let vary = matches.get_many::<String>("vary").into_iter().flatten();
-    let axes = vary
+    let varied = vary
         .map(|text| Axis::parse(text))
         .collect::<Result<Vec<_>>>()?;
     let mut options = BTreeMap::new();
-    for (name, id) in decisive(params) {
+    for (name, id) in axes(params) {
         let Some(value) = matches.get_raw(&id).and_then(|mut values| values.next()) else {
             continue;
         };
@@ -102,8 +129,8 @@ fn settings(
         options.insert(name, value.to_string());
     }
     let seed = options.remove("seed");
-    refuse_names(&axes, params, &options)?;
-    let seeds = match (matches.get_one::<String>("seeds"), seed) {
+    refuse_names(&varied, params, &options)?;
+    let seeds = match (word(matches, "seeds"), seed) {
         (Some(_), Some(_)) => {
             return Err(Error::new("--seeds and --seed both say which seeds")
                 .help("give the seeds as a list: --seeds 3,5,8"));
@@ -116,7 +143,10 @@ fn settings(
         })?],
         (None, None) => vec![seed_of_file(source)],
     };
-    let grid = Grid { axes, seeds };
+    let grid = Grid {
+        axes: varied,
+        seeds,
+    };
     grid.check()?;
     Ok(Settings::new(file, grid, options))
 }
@@ -130,18 +160,18 @@ fn seed_of_file(source: &Source) -> u64 {
 
 /// Refuses axes that are no flag of `vanc train`, or one that is given a value besides.
 fn refuse_names(
-    axes: &[Axis],
+    varied: &[Axis],
     params: &[ParamInfo],
     options: &BTreeMap<String, String>,
 ) -> Result<()> {
-    let known: Vec<String> = decisive(params).into_iter().map(|(name, _)| name).collect();
+    let known: Vec<String> = axes(params).into_iter().map(|(name, _)| name).collect();
     let known = || {
         known
             .iter()
             .map(String::as_str)
             .filter(|name| *name != "seed")
     };
-    for Axis { name, .. } in axes {
+    for Axis { name, .. } in varied {
         if name == "seed" || name == "seeds" {
             return Err(
                 Error::new(format!("--vary {name}: seeds have a flag of their own"))

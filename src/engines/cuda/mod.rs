@@ -19,18 +19,17 @@ mod memory;
 mod narrow_mlp;
 mod nccl;
 mod pass;
-mod precision;
 mod prepare;
 mod products;
 mod run;
 mod step;
 mod update;
 
+pub use crate::flags::Precision;
 pub use card::{Card, Missing, count, find};
 pub use exchange::Part;
 pub use libraries::{FOLDERS, Library};
 pub use nccl::{Group, GroupId};
-pub use precision::Precision;
 
 use self::blas::Blas;
 use self::dnn::Dnn;

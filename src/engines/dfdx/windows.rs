@@ -15,7 +15,7 @@ pub(super) struct Geometry {
     pub output: (usize, usize),
     /// Side of a window.
     pub kernel: usize,
-    /// Step between windows.
+    /// Step s between windows.
     pub stride: usize,
     /// Zeros added on each side of the image.
     pub padding: usize,

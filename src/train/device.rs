@@ -1,19 +1,22 @@
 //! Which device a network runs on, and the engine there.
 
 use crate::engines::cpu::Cpu;
-use crate::engines::cuda::{self, Precision};
+use crate::engines::cuda;
 use crate::engines::{self, Engine};
 use crate::error::{Error, Result};
+use crate::flags::{Device, EngineKind, Precision, Wanted};
 use crate::ir::Model;
+use crate::memory;
 use crate::plan::Purpose;
 use crate::tensor::Tensor;
-use crate::train::memory;
-use crate::train::options::{Device, EngineKind, Options};
 use crate::world::World;
+
+/// More threads than this are taken for a slip of the hand.
+const MOST_THREADS: u64 = 1024;
 
 /// An engine on a device.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Runner {
+pub enum Runner {
     /// The compiled engine on the CPU.
     Cpu(Cpu),
     /// The compiled engine on a GPU.
@@ -25,10 +28,10 @@ pub(super) enum Runner {
     DfdxCuda(cuda::Card),
 }
 
-/// What was chosen, and what the user may want to know of it.
+/// Device and engine that were chosen, and what the user may want to know of them.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Choice {
-    /// What runs.
+pub struct Choice {
+    /// Engine and device.
     pub runner: Runner,
     /// Why it is not the GPU that is there.
     pub note: Option<String>,
@@ -40,31 +43,28 @@ impl From<Runner> for Choice {
     }
 }
 
-/// What the command line says of it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Wanted {
-    /// `--engine`.
-    pub engine: EngineKind,
-    /// `--device`.
-    pub device: Device,
-    /// `--precision`; by default TF32 on a GPU.
-    pub precision: Option<Precision>,
-    /// Without `--no-winograd`.
-    pub winograd: bool,
-}
-
-impl Default for Wanted {
-    fn default() -> Self {
-        Wanted {
-            engine: EngineKind::default(),
-            device: Device::default(),
-            precision: None,
-            winograd: true,
-        }
+/// Sets the size of the pool that every engine and the data preparation share, to be
+/// done once, before anything uses it; `None` leaves a thread a core.
+///
+/// # Errors
+/// Where there cannot be so many threads.
+pub fn use_threads(threads: Option<u64>) -> Result<()> {
+    let Some(threads) = threads else {
+        return Ok(());
+    };
+    if !(1..=MOST_THREADS).contains(&threads) {
+        return Err(Error::new(format!(
+            "--threads {threads}: there must be between 1 and {MOST_THREADS}"
+        ))
+        .help("leave --threads out to use every core"));
     }
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads as usize)
+        .build_global()
+        .map_err(|e| Error::new(format!("--threads {threads}: {e}")))
 }
 
-/// What is `wanted` for one of the processes of a `world`: the GPU of its number on the host.
+/// Finds what is `wanted` for one of the processes of a `world`: the GPU of its number on the host.
 pub(super) fn choose_in(world: &World, wanted: Wanted) -> Result<(cuda::Card, Precision)> {
     let refused = |what: &str| {
         Error::new(format!(
@@ -108,7 +108,10 @@ pub(super) fn choose_in(world: &World, wanted: Wanted) -> Result<(cuda::Card, Pr
 
 /// Finds what is `wanted`. `auto` takes a GPU where there is one that can be used, and
 /// does not fail where there is none.
-pub(super) fn choose(wanted: Wanted) -> Result<Choice> {
+///
+/// # Errors
+/// Where the device is not there, or cannot do what is wanted of it.
+pub fn choose(wanted: Wanted) -> Result<Choice> {
     let choice = find(wanted)?;
     let has_choice = matches!(choice.runner, Runner::Cuda(..));
     match wanted.precision {
@@ -175,18 +178,6 @@ fn find(wanted: Wanted) -> Result<Choice> {
     }
 }
 
-impl Wanted {
-    /// What a training is to run on.
-    pub fn from_options(options: &Options) -> Wanted {
-        Wanted {
-            engine: options.engine,
-            device: options.device,
-            precision: options.precision,
-            winograd: options.winograd,
-        }
-    }
-}
-
 impl Runner {
     /// The card that the network is on, if it is on one.
     pub fn card(&self) -> Option<&cuda::Card> {
@@ -198,7 +189,10 @@ impl Runner {
         }
     }
 
-    /// The engine in the state `tensors`.
+    /// Makes the engine in the state `tensors`.
+    ///
+    /// # Errors
+    /// Where the device has no room, or its libraries fail.
     pub fn build(&self, model: &Model, tensors: &[Tensor]) -> Result<Box<dyn Engine>> {
         match self {
             Runner::Cpu(cpu) => engines::cpu::cpu(model, tensors, *cpu),
@@ -222,6 +216,9 @@ impl Runner {
 
     /// Refuses a batch that the memory there cannot hold, or that takes more than
     /// `limit` bytes.
+    ///
+    /// # Errors
+    /// With the largest batch that fits.
     pub fn check_memory(
         &self,
         model: &Model,

@@ -1,19 +1,20 @@
-//! `vanc train FILE` in a process that is not the first of its world: it trains with rank
-//! 0, prints nothing and writes nothing.
+//! Training in a process that is not the first of its world: it trains with rank 0, prints
+//! nothing and writes nothing.
 
-use super::device::{Wanted, choose_in};
+use super::config::Config;
+use super::device::choose_in;
+use super::session::Ending;
 use crate::engines::cuda;
 use crate::error::{Error, Result};
+use crate::flags::Options;
 use crate::ir::Model;
-use crate::train::config::Config;
-use crate::train::options::Options;
-use crate::train::session::Ending;
-use crate::train::stop::Stop;
+use crate::stop::Stop;
+use crate::text::different_line;
 use crate::world::{self, Links, Settings, World, worker};
 
 /// Trains along until rank 0 has ended.
 pub(super) fn run(source: &str, model: &Model, options: &Options, world: &World) -> Result<Ending> {
-    let (card, precision) = choose_in(world, Wanted::from_options(options))?;
+    let (card, precision) = choose_in(world, options.on)?;
     let ours = Config::new(model, options)?;
     let stream = world::join(world, world::LIMIT, |theirs| compare(&ours, source, theirs))?;
     let stop = Stop::default();
@@ -41,7 +42,7 @@ fn compare(ours: &Config, source: &str, theirs: &Settings) -> Result<()> {
     };
     let mut differences = ours.differences(&config);
     if theirs.source != source {
-        let line = super::train::different_line(&theirs.source, source);
+        let line = different_line(&theirs.source, source);
         differences.insert(0, format!("the file differs in line {line}"));
     }
     if ours.get("precision") != config.get("precision") {

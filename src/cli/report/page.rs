@@ -1,0 +1,51 @@
+//! The page of `vanc report`, and the words about it.
+
+use crate::check::{self, Override, OverrideTarget};
+use crate::cli::arguments::path;
+use crate::cli::output::{Failure, print};
+use crate::describe::totals;
+use crate::diag::Sources;
+use crate::report::{self, Request, Written, sweep};
+use crate::train::run_folder;
+use clap::ArgMatches;
+use std::path::Path;
+
+/// Writes the page, and says where it is.
+pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    let written = report::write(&Request {
+        dir: path(matches, "DIR").unwrap_or(Path::new(".")),
+        out: path(matches, "out"),
+        published: path(matches, "compare"),
+        layers: &layers,
+    })?;
+    print(&summary(&written))
+}
+
+/// The weighted layers of a run's network.
+fn layers(run: &sweep::Run) -> Option<usize> {
+    let path = run_folder::source(&run.dir);
+    let text = std::fs::read_to_string(&path).ok()?;
+    let params = run.config.as_ref()?.params().into_iter();
+    let overrides: Vec<Override> = params
+        .map(|(name, value)| Override {
+            target: OverrideTarget::Param,
+            name,
+            value,
+        })
+        .collect();
+    let mut sources = Sources::new(path.display().to_string(), text);
+    let model = check::check(&mut sources, &overrides, false).ok()?;
+    Some(totals(&model).depth)
+}
+
+/// What a person is told.
+fn summary(written: &Written) -> String {
+    let page = written.page.display();
+    match written.figures {
+        0 => format!("wrote {page}; there is nothing to draw yet\n"),
+        figures => format!(
+            "wrote {page}, and its {figures} figures as SVG and PNG in {}\n",
+            written.folder.display()
+        ),
+    }
+}

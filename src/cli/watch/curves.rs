@@ -1,0 +1,41 @@
+//! The curves of `vanc watch`: live on a terminal, else one picture.
+
+use crate::cli::arguments::path;
+use crate::cli::output::{Failure, print, stopped};
+use crate::watch::terminal::{self, Left};
+use crate::watch::{State, Watched, screen};
+use clap::ArgMatches;
+use std::io::IsTerminal;
+use std::path::Path;
+
+/// Columns and rows of the picture for a pipe.
+const PLAIN: (u16, u16) = (100, 30);
+
+/// Watches a run: live on a terminal, else one picture.
+pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    let dir = path(matches, "RUN").unwrap_or(Path::new("."));
+    if !std::io::stdout().is_terminal() || console::is_dumb() {
+        let watched = Watched::read(dir)?;
+        return print(&picture(&watched, PLAIN));
+    }
+    match terminal::watch(dir)? {
+        Left::Ended(watched) => {
+            let (rows, columns) = console::Term::stdout().size();
+            let size = (columns.clamp(20, 120), rows.clamp(10, 30));
+            print(&picture(&watched, size))
+        }
+        Left::Key => Ok(()),
+        Left::Signal(signal) => Err(Failure::Said(stopped(signal))),
+    }
+}
+
+/// The curves as they are, and what can be done with the run.
+fn picture(watched: &Watched, (width, height): (u16, u16)) -> String {
+    let mut text = screen::plain(watched, width, height);
+    if watched.state == State::Stopped {
+        text.push_str(
+            "\nNo process trains here now; the run's own command with --resume goes on.\n",
+        );
+    }
+    text
+}
