@@ -1,6 +1,13 @@
-//! Tests of the compiled engine on a GPU against the same on the CPU, on every network;
-//! skipped where there is no GPU.
+//! Tests of the compiled engine on a GPU, or on the stand-in of `tests/emulator`, against
+//! the same on the CPU, on every network.
 
+#[path = "../needs/mod.rs"]
+mod needs;
+mod networks;
+#[allow(dead_code, reason = "shared with the suite of all engines")]
+mod support;
+
+use crate::needs::{Need, case};
 use crate::networks::NETWORKS;
 use crate::support::{AT, batch, card, cpu, cuda, model, state};
 use vanc::engines::cuda::{Precision, engine};
@@ -37,11 +44,7 @@ fn same(found: &[Tensor], expected: &[Tensor], tolerance: f32, what: &str) {
     }
 }
 
-#[test]
 fn logits_and_gradients_are_those_of_the_cpu() {
-    if card().is_none() {
-        return;
-    }
     for network in NETWORKS {
         let model = network.model();
         let tensors = state(&model, 11);
@@ -62,11 +65,7 @@ fn logits_and_gradients_are_those_of_the_cpu() {
     }
 }
 
-#[test]
 fn twenty_steps_lose_what_the_cpu_loses() {
-    if card().is_none() {
-        return;
-    }
     for network in NETWORKS {
         let model = network.model();
         let tensors = init::initial(&model, 4);
@@ -100,11 +99,7 @@ const EVERYTHING: &str = "
     dropout(0.3)
     linear(4)";
 
-#[test]
 fn a_checkpoint_moves_between_devices() {
-    if card().is_none() {
-        return;
-    }
     let constraint = "lagrange(alpha: 0.3, lambda: -0.5, lambda_rate: 2, every: epoch)";
     let model = model("3, 7, 5", EVERYTHING, &[("constraint", constraint)]);
     let mut ours = cuda(&model, &state(&model, 2));
@@ -128,11 +123,7 @@ fn a_checkpoint_moves_between_devices() {
     );
 }
 
-#[test]
 fn batches_made_on_the_card_are_those_of_the_host() {
-    if card().is_none() {
-        return;
-    }
     for layers in [EVERYTHING, "linear(8) relu linear(4)"] {
         let model = model("3, 7, 5", layers, &[]);
         let (count, elements) = (7, 105);
@@ -193,11 +184,7 @@ const NARROW: &str = "
     skip plain { batch_norm linear(10) }
     linear(4)";
 
-#[test]
 fn narrow_mlps_are_those_of_the_cpu() {
-    if card().is_none() {
-        return;
-    }
     for constraint in ["lagrange()", "lagrange(alpha_granularity: layer)"] {
         let model = model("1, 4, 4", NARROW, &[("constraint", constraint)]);
         let tensors = state(&model, 11);
@@ -260,11 +247,7 @@ fn on_host(images: &Images, order: &Order, index: usize) -> Batch {
     batch
 }
 
-#[test]
 fn a_loss_that_is_not_finite_halts_what_is_queued() {
-    if card().is_none() {
-        return;
-    }
     let model = model("1, 1, 2", "linear(2, bias: false)", &[]);
     let pixels = [0, 255, 255, 0];
     let images = Images {
@@ -299,9 +282,8 @@ fn a_loss_that_is_not_finite_halts_what_is_queued() {
     assert_ne!(engine.save().unwrap(), before);
 }
 
-#[test]
 fn sixteen_bits_lose_about_the_same() {
-    let Some(card) = card() else { return };
+    let card = card().expect("a GPU");
     for network in NETWORKS {
         let model = network.model();
         let tensors = init::initial(&model, 4);
@@ -318,4 +300,45 @@ fn sixteen_bits_lose_about_the_same() {
             );
         }
     }
+}
+
+fn main() -> std::process::ExitCode {
+    let gpu: Need = card().map(|_| ()).ok_or("an NVIDIA GPU".into());
+    needs::run(vec![
+        case(
+            "logits_and_gradients_are_those_of_the_cpu",
+            &gpu,
+            logits_and_gradients_are_those_of_the_cpu,
+        ),
+        case(
+            "twenty_steps_lose_what_the_cpu_loses",
+            &gpu,
+            twenty_steps_lose_what_the_cpu_loses,
+        ),
+        case(
+            "a_checkpoint_moves_between_devices",
+            &gpu,
+            a_checkpoint_moves_between_devices,
+        ),
+        case(
+            "batches_made_on_the_card_are_those_of_the_host",
+            &gpu,
+            batches_made_on_the_card_are_those_of_the_host,
+        ),
+        case(
+            "narrow_mlps_are_those_of_the_cpu",
+            &gpu,
+            narrow_mlps_are_those_of_the_cpu,
+        ),
+        case(
+            "a_loss_that_is_not_finite_halts_what_is_queued",
+            &gpu,
+            a_loss_that_is_not_finite_halts_what_is_queued,
+        ),
+        case(
+            "sixteen_bits_lose_about_the_same",
+            &gpu,
+            sixteen_bits_lose_about_the_same,
+        ),
+    ])
 }

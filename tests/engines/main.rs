@@ -1,7 +1,6 @@
 //! Tests of the engines against central differences, against naive loops, and against each
 //! other.
 
-mod cuda;
 mod forward;
 mod gradients;
 mod naive;

@@ -1,5 +1,11 @@
-//! Tests of the page in a real browser, if Chromium is installed.
+//! Tests of the page in a real browser.
 
+#[path = "../needs/mod.rs"]
+mod needs;
+#[allow(dead_code, reason = "shared with the suite of reports")]
+mod support;
+
+use crate::needs::{Need, case};
 use crate::support::{run, succeed, sweep};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,11 +17,7 @@ fn chromium() -> Option<PathBuf> {
     let found = names
         .iter()
         .flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-    let found = found.into_iter().find(|path| path.is_file());
-    if found.is_none() {
-        eprintln!("skipped: Chromium is not installed");
-    }
-    found
+    found.into_iter().find(|path| path.is_file())
 }
 
 /// Opens `page` in a window of this width; returns the browser's document, and its messages.
@@ -50,11 +52,8 @@ fn console(log: &str) -> Vec<&str> {
         .collect()
 }
 
-#[test]
 fn pages_open_without_errors_and_fit_a_phone() {
-    let Some(chromium) = chromium() else {
-        return;
-    };
+    let chromium = chromium().expect("Chromium");
     let folder = tempfile::tempdir().expect("a folder");
     for (name, dir) in [
         ("sweep", sweep().to_owned()),
@@ -122,14 +121,27 @@ fn with_a_measure(html: &str) -> String {
 }
 
 /// A script that the page does not allow is an error, so the test above can fail.
-#[test]
 fn errors_on_the_console_are_seen() {
-    let Some(chromium) = chromium() else {
-        return;
-    };
+    let chromium = chromium().expect("Chromium");
     let folder = tempfile::tempdir().expect("a folder");
     let page = folder.path().join("wrong.html");
     std::fs::write(&page, "<script>nonsense()</script>").expect("written");
     let (_, log) = open(&chromium, &page, 390);
     assert_eq!(console(&log).len(), 1, "{log}");
+}
+
+fn main() -> std::process::ExitCode {
+    let browser: Need = chromium().map(|_| ()).ok_or("Chromium".into());
+    needs::run(vec![
+        case(
+            "pages_open_without_errors_and_fit_a_phone",
+            &browser,
+            pages_open_without_errors_and_fit_a_phone,
+        ),
+        case(
+            "errors_on_the_console_are_seen",
+            &browser,
+            errors_on_the_console_are_seen,
+        ),
+    ])
 }

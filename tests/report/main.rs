@@ -1,6 +1,5 @@
 //! Tests of `vanc report` and `vanc watch`: pages and curves of real runs.
 
-mod browser;
 mod page;
 mod support;
 mod watch;

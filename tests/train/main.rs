@@ -9,5 +9,4 @@ mod program;
 mod resume;
 mod run_folder;
 mod support;
-mod tensorboard;
 mod weights;

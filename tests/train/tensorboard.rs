@@ -1,5 +1,9 @@
 //! Tests of event files, read back by TensorBoard.
 
+#[path = "../needs/mod.rs"]
+mod needs;
+
+use crate::needs::{Need, case};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -81,12 +85,8 @@ fn expected(lines: &[Line]) -> Scalars {
 
 /// TensorBoard sees every point of the log once, for the run in one go, in two, in two of
 /// which one lacks the flag, and with the flag only at the end.
-#[test]
 fn tensorboard_reads_what_the_log_says() {
-    let Some(python) = python() else {
-        println!("skipped: no Python with TensorBoard (VANC_PYTHON names one)");
-        return;
-    };
+    let python = python().expect("a Python with TensorBoard");
     let runs: [&[&[&str]]; 4] = [
         &[&["--tensorboard"]],
         &[
@@ -108,7 +108,6 @@ fn tensorboard_reads_what_the_log_says() {
     }
 }
 
-#[test]
 fn a_new_run_drops_the_events_of_the_old_one() {
     let dir = tempdir().unwrap();
     let events = path(&dir.path().join("run"));
@@ -120,4 +119,22 @@ fn a_new_run_drops_the_events_of_the_old_one() {
     assert_eq!(events.metadata().unwrap().len(), length);
     train(dir.path(), &["--force"]);
     assert!(!events.exists());
+}
+
+fn main() -> std::process::ExitCode {
+    let reader: Need = python()
+        .map(|_| ())
+        .ok_or("a Python with TensorBoard, named by VANC_PYTHON".into());
+    needs::run(vec![
+        case(
+            "tensorboard_reads_what_the_log_says",
+            &reader,
+            tensorboard_reads_what_the_log_says,
+        ),
+        case(
+            "a_new_run_drops_the_events_of_the_old_one",
+            &Ok(()),
+            a_new_run_drops_the_events_of_the_old_one,
+        ),
+    ])
 }

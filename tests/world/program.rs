@@ -1,12 +1,11 @@
 //! Tests of the program, started several times as a launcher would.
 
-use crate::can_run;
 use std::net::TcpListener;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tempfile::{TempDir, tempdir};
-use vanc::engines::cuda::{self, Library};
+use vanc::engines::cuda;
 use vanc::tensor::Tensor;
 use vanc::train::checkpoint::Checkpoint;
 use vanc::train::metrics::{self, Line};
@@ -132,11 +131,7 @@ fn same_tensors(found: &[Tensor], expected: &[Tensor]) {
     }
 }
 
-#[test]
-fn several_processes_train_what_one_does() {
-    if !can_run() {
-        return;
-    }
+pub fn several_processes_train_what_one_does() {
     let place = Scratch::new();
     place.train_alone("alone");
     let expected = place.log("alone");
@@ -162,11 +157,7 @@ fn several_processes_train_what_one_does() {
 }
 
 #[cfg(unix)]
-#[test]
-fn a_signal_to_one_stops_all_with_a_checkpoint_that_goes_on() {
-    if !can_run() {
-        return;
-    }
+pub fn a_signal_to_one_stops_all_with_a_checkpoint_that_goes_on() {
     let place = Scratch::new();
     let flags = ["--epochs", "100000", "--save-every", "0.2"];
     let children = place.start(2, "run", &flags);
@@ -196,11 +187,7 @@ fn signal(process: u32, name: &str) {
     assert!(status.unwrap().success());
 }
 
-#[test]
-fn one_that_is_killed_ends_the_others() {
-    if !can_run() {
-        return;
-    }
+pub fn one_that_is_killed_ends_the_others() {
     for victim in [0, 1] {
         let place = Scratch::new();
         let mut children = place.start(2, "run", &["--epochs", "100000"]);
@@ -221,11 +208,7 @@ fn one_that_is_killed_ends_the_others() {
     }
 }
 
-#[test]
-fn other_settings_are_refused_by_name() {
-    if !can_run() {
-        return;
-    }
+pub fn other_settings_are_refused_by_name() {
     let place = Scratch::new();
     let port = free_port();
     let second = place.rank((1, 2, port), "run", &["--batch", "9"]);
@@ -239,11 +222,7 @@ fn other_settings_are_refused_by_name() {
     assert!(!place.path("run").exists());
 }
 
-#[test]
-fn without_the_library_it_is_named() {
-    if vanc::engines::cuda::usable(None).is_err() || Library::Nccl.load().is_ok() {
-        return;
-    }
+pub fn without_the_library_it_is_named() {
     let place = Scratch::new();
     let child = place.rank((0, 2, free_port()), "run", &[]);
     let output = child.wait_with_output().unwrap();
@@ -255,8 +234,7 @@ fn without_the_library_it_is_named() {
     );
 }
 
-#[test]
-fn processors_train_in_one_process() {
+pub fn processors_train_in_one_process() {
     let place = Scratch::new();
     let world = [
         ("RANK", "1"),
@@ -283,8 +261,7 @@ fn processors_train_in_one_process() {
     assert!(!place.path("run").exists());
 }
 
-#[test]
-fn a_world_of_one_is_no_world() {
+pub fn a_world_of_one_is_no_world() {
     let place = Scratch::new();
     let flags = ["--device", "cpu", "--max-steps", "5"];
     let one = [("RANK", "0"), ("WORLD_SIZE", "1")];

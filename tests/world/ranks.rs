@@ -1,7 +1,6 @@
 //! Tests of the engines of a group, each in a process of its own: this test's program,
 //! started again.
 
-use crate::can_run;
 use std::process::{Child, Command};
 use vanc::check::{Override, OverrideTarget, check};
 use vanc::diag::Sources;
@@ -100,12 +99,14 @@ fn shared(text: &str) -> Vec<&str> {
     lines.filter(|line| !line.contains("running_")).collect()
 }
 
-/// Runs a rank, if this program was started as one.
-#[test]
-fn rank() {
-    let Ok(text) = std::env::var(RANK) else {
-        return;
-    };
+/// Whether this program was started as a rank.
+pub fn is_rank() -> bool {
+    std::env::var_os(RANK).is_some()
+}
+
+/// Trains as the rank that this program was started as.
+pub fn rank() {
+    let text = std::env::var(RANK).expect("a rank");
     let words: Vec<&str> = text.splitn(5, ' ').collect();
     let number = |at: usize| words[at].parse::<usize>().unwrap();
     let (rank, size) = (number(0), number(1));
@@ -131,7 +132,6 @@ fn together(size: usize, network: usize) -> Vec<String> {
         let path = file(rank);
         let said = format!("{rank} {size} {network} {id} {}", path.display());
         Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "ranks::rank"])
             .env(RANK, said)
             .spawn()
             .unwrap()
@@ -154,11 +154,7 @@ fn alone(network: usize) -> (Vec<Outcome>, String) {
     (found, text)
 }
 
-#[test]
-fn all_ranks_end_with_the_same_weights() {
-    if !can_run() {
-        return;
-    }
+pub fn all_ranks_end_with_the_same_weights() {
     let cards = cuda::count().unwrap();
     for network in 0..NETWORKS.len() {
         for size in [2, 3] {
@@ -173,11 +169,7 @@ fn all_ranks_end_with_the_same_weights() {
     }
 }
 
-#[test]
-fn parts_lose_together_what_the_whole_does() {
-    if !can_run() {
-        return;
-    }
+pub fn parts_lose_together_what_the_whole_does() {
     let (found, _) = alone(2);
     let ranks = together(2, 2);
     for (line, expected) in ranks[1].lines().zip(&found) {
@@ -188,11 +180,7 @@ fn parts_lose_together_what_the_whole_does() {
     }
 }
 
-#[test]
-fn a_group_of_one_is_exact() {
-    if !can_run() {
-        return;
-    }
+pub fn a_group_of_one_is_exact() {
     for network in 0..NETWORKS.len() {
         assert_eq!(together(1, network)[0], alone(network).1);
     }
