@@ -112,7 +112,7 @@ fn train(
         let train = &model.train;
         schedule::rate(
             &train.schedule,
-            train.optimizer.rate,
+            train.optimizer.rate(),
             train.epochs,
             steps,
             step,
@@ -373,12 +373,12 @@ fn show_heading(
         (
             "training",
             format!(
-                "{} epochs of {} steps, batch {}, rate {} ({schedule}), momentum {}",
+                "{} epochs of {} steps, batch {}, rate {} ({schedule}), {}",
                 train.epochs,
                 images.div_ceil(train.batch.max(1)),
                 train.batch,
-                train.optimizer.rate,
-                train.optimizer.momentum
+                train.optimizer.rate(),
+                train.optimizer.summary()
             ),
         ),
         (

@@ -53,7 +53,7 @@ pub fn plan_json(plan: &Plan) -> Value {
         })
     });
     let buffers = plan.buffers.iter().map(|buffer| {
-        let (place, offset) = where_it_is(buffer.storage);
+        let (place, offset) = where_it_is(plan, buffer.storage);
         json!({
             "name": buffer.name,
             "elements": buffer.elements,
@@ -97,7 +97,7 @@ fn row(plan: &Plan, step: &Step) -> Vec<String> {
 
 fn buffer_row(plan: &Plan, id: Id) -> Vec<String> {
     let buffer = plan.buffer(id);
-    let place = match where_it_is(buffer.storage) {
+    let place = match where_it_is(plan, buffer.storage) {
         (place, Some(offset)) => format!("{place} + {offset}"),
         (place, None) => place.to_string(),
     };
@@ -111,11 +111,11 @@ fn buffer_row(plan: &Plan, id: Id) -> Vec<String> {
 }
 
 /// The region, and in the arena the bytes before it.
-fn where_it_is(storage: Storage) -> (&'static str, Option<usize>) {
+fn where_it_is(plan: &Plan, storage: Storage) -> (&'static str, Option<usize>) {
     match storage {
         Storage::Tensor(_) => ("network", None),
         Storage::Gradient(_) => ("gradients", None),
-        Storage::Velocity(_) => ("velocities", None),
+        Storage::Slot { slot, .. } => (plan.slots[slot].nouns[1], None),
         Storage::Arena { offset } => ("arena", Some(offset.saturating_mul(size_of::<f32>()))),
     }
 }

@@ -45,10 +45,6 @@ pub struct SkipState {
     pub lambda: Vec<f32>,
 }
 
-/// Prefix of an optimizer's velocity among the tensors of [`Engine::save`]:
-/// `momentum/conv1.weight`. Network paths hold no `/`.
-pub const MOMENTUM_PREFIX: &str = "momentum/";
-
 /// Prefix of the sum of ∂C/∂α since the last update of the constraint, among the
 /// tensors of [`Engine::save`]: `gradient_sum/stage1.0.skip0.alpha`.
 pub const GRADIENT_SUM_PREFIX: &str = "gradient_sum/";
@@ -64,8 +60,8 @@ pub trait Engine {
     /// What runs, for the log: `dfdx (CPU)`.
     fn name(&self) -> String;
 
-    /// One step of training: forward in training mode, backward, SGD on weights,
-    /// running statistics, and with `every: step` the constraint.
+    /// One step of training: forward in training mode, backward, the optimizer on
+    /// weights, running statistics, and with `every: step` the constraint.
     /// The same state and batch give the same bits.
     fn step(&mut self, batch: &Batch, at: StepContext) -> Result<Outcome>;
 
@@ -88,12 +84,12 @@ pub trait Engine {
     fn skips(&self) -> Result<Vec<SkipState>>;
 
     /// The whole state: every tensor of [`crate::ir::Model::tensors`] in its order,
-    /// then velocities under [`MOMENTUM_PREFIX`], then the constraint's sums. Loading
+    /// then the optimizer's [`crate::ir::Slot`]s, then the constraint's sums. Loading
     /// it into a new engine goes on bit for bit.
     fn save(&self) -> Result<Vec<Tensor>>;
 
     /// Replaces the state. Every tensor of the network must be there in its shape;
-    /// velocities and sums that are missing become 0.
+    /// slots and sums that are missing become 0.
     fn load(&mut self, tensors: &[Tensor]) -> Result<()>;
 
     /// Takes the training images to where steps run, to make batches of them there;

@@ -36,7 +36,7 @@ pub(super) fn differentiate(plan: &mut Plan, model: &Model) {
 fn needed(plan: &Plan, specs: &[TensorSpec]) -> Vec<bool> {
     let is_parameter = |storage| match storage {
         Storage::Tensor(index) => specs[index].role.is_parameter(),
-        Storage::Gradient(_) | Storage::Velocity(_) | Storage::Arena { .. } => false,
+        Storage::Gradient(_) | Storage::Slot { .. } | Storage::Arena { .. } => false,
     };
     let mut needed: Vec<bool> = plan
         .buffers
@@ -117,7 +117,7 @@ impl Tape<'_> {
             Action::DiracGradient { .. }
             | Action::PointwiseGradient(_)
             | Action::Loss { .. }
-            | Action::Sgd { .. }
+            | Action::Update { .. }
             | Action::MoveStatistics { .. } => {}
         }
     }
@@ -223,9 +223,9 @@ impl Tape<'_> {
         self.plan.backward.extend(steps.into_iter().flatten());
     }
 
-    /// SGD on every tensor that it moves.
+    /// The optimizer on every tensor that it moves.
     fn add_updates(&mut self, model: &Model, specs: &[TensorSpec]) {
-        let has_momentum = model.train.optimizer.momentum != 0.0;
+        let optimizer = model.train.optimizer;
         let mut updates = Vec::new();
         for (index, spec) in specs.iter().enumerate() {
             if !spec.role.is_optimized() {
@@ -237,17 +237,24 @@ impl Tape<'_> {
                 Some(&gradient) => gradient,
                 None => self.new_gradient(weight),
             };
-            let velocity = has_momentum.then(|| {
-                let name = format!("{} (velocity)", spec.name);
-                let storage = Storage::Velocity(index);
-                self.plan.push(Buffer::kept(&name, &spec.shape, storage))
-            });
-            let action = Action::Sgd {
+            let slots: Vec<Id> = (0..)
+                .zip(optimizer.slots())
+                .map(|(slot, kept)| {
+                    let name = format!("{} ({})", spec.name, kept.nouns[0]);
+                    let storage = Storage::Slot {
+                        tensor: index,
+                        slot,
+                    };
+                    self.plan.push(Buffer::kept(&name, &spec.shape, storage))
+                })
+                .collect();
+            let writes = [weight].into_iter().chain(slots.iter().copied()).collect();
+            let action = Action::Update {
+                optimizer,
                 weight,
                 gradient,
-                velocity,
+                slots,
             };
-            let writes = [weight].into_iter().chain(velocity).collect();
             updates.push(Step::new(&spec.name, action, vec![gradient], writes));
         }
         self.plan.update.extend(updates);

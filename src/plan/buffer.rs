@@ -39,8 +39,13 @@ pub enum Storage {
     Tensor(usize),
     /// Its gradient.
     Gradient(usize),
-    /// Its velocity.
-    Velocity(usize),
+    /// What the optimizer keeps for it.
+    Slot {
+        /// Index of the tensor.
+        tensor: usize,
+        /// Index among the plan's [`super::Plan::slots`].
+        slot: usize,
+    },
     /// In the arena, for as long as it is used.
     Arena {
         /// Floats before it.

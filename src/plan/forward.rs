@@ -30,6 +30,7 @@ pub(super) fn lay_out(
         forward: Vec::new(),
         backward: Vec::new(),
         update: Vec::new(),
+        slots: model.train.optimizer.slots(),
         input: images,
         logits: images,
         scratch: None,

@@ -36,7 +36,7 @@ pub use step::{
 };
 
 use crate::error::Result;
-use crate::ir::{Model, Shape};
+use crate::ir::{Model, Shape, Slot};
 
 /// What a plan is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -84,8 +84,11 @@ pub struct Plan {
     pub forward: Vec<Step>,
     /// From the loss to the gradient of every parameter.
     pub backward: Vec<Step>,
-    /// What moves tensors once all gradients are known: SGD and running statistics.
+    /// What moves tensors once all gradients are known: the optimizer and running
+    /// statistics.
     pub update: Vec<Step>,
+    /// What the optimizer keeps for each tensor that it moves.
+    pub slots: &'static [Slot],
     /// Where the images go.
     pub input: Id,
     /// Where the logits come out.
@@ -178,10 +181,10 @@ impl Plan {
     }
 
     /// Bytes of everything: the arena, and with them what is kept between steps: the
-    /// network's tensors, their gradients and velocities.
+    /// network's tensors, their gradients and the optimizer's slots.
     pub fn peak_bytes(&self) -> usize {
         let kept = |buffer: &Buffer| match buffer.storage {
-            Storage::Tensor(_) | Storage::Gradient(_) | Storage::Velocity(_) => buffer.elements,
+            Storage::Tensor(_) | Storage::Gradient(_) | Storage::Slot { .. } => buffer.elements,
             Storage::Arena { .. } => 0,
         };
         let kept: usize = self.buffers.iter().map(kept).sum();

@@ -3,7 +3,7 @@
 use super::buffer::Id;
 use super::convolution::Convolution;
 use super::map::MapStep;
-use crate::ir::Form;
+use crate::ir::{Form, Optimizer};
 
 /// One step: an action of a layer, with the buffers that it uses.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,14 +96,16 @@ pub enum Action {
         /// ∂C/∂logits.
         gradient: Id,
     },
-    /// `v ← momentum·v + g`, `w ← w − rate·v`: see [`crate::ir::Sgd`].
-    Sgd {
+    /// A tensor moves by its gradient.
+    Update {
+        /// By which rule.
+        optimizer: Optimizer,
         /// w.
         weight: Id,
         /// ∂C/∂w.
         gradient: Id,
-        /// v, where there is momentum.
-        velocity: Option<Id>,
+        /// What is kept for it: [`Optimizer::slots`].
+        slots: Vec<Id>,
     },
     /// `running ← (1 − momentum)·running + momentum·found`, with the unbiased variance.
     MoveStatistics {
@@ -132,7 +134,7 @@ impl Action {
             Action::PointwiseGradient(_) => "pointwise: gradient",
             Action::Map(map) => map.kind.name(),
             Action::Loss { .. } => "loss",
-            Action::Sgd { .. } => "sgd",
+            Action::Update { optimizer, .. } => optimizer.keyword(),
             Action::MoveStatistics { .. } => "running statistics",
         }
     }

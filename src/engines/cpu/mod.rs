@@ -2,7 +2,7 @@
 //!
 //! A plan is made for each batch size that comes up (the training batch, the last one
 //! of an epoch, those of evaluation) and kept. Between steps the network's tensors,
-//! their gradients and velocities stay in PyTorch's layouts; everything else lives in
+//! their gradients and the optimizer's slots stay in PyTorch's layouts; everything else lives in
 //! the arena for as long as the plan says.
 
 mod clock;
@@ -19,6 +19,7 @@ mod pass;
 mod pooling;
 mod reshape;
 mod run;
+mod update;
 
 use self::kernels::Pool;
 use self::memory::Memory;
@@ -26,9 +27,9 @@ use self::narrow_mlp::NarrowMlp;
 use self::run::{Found, Inputs};
 use super::skips::Skips;
 use super::state::State;
-use super::{Engine, MOMENTUM_PREFIX, Outcome, SkipState, StepContext, batch};
+use super::{Engine, Outcome, SkipState, StepContext, batch};
 use crate::error::Result;
-use crate::ir::{Model, Role, TensorSpec};
+use crate::ir::{Model, Role, Slot, TensorSpec};
 use crate::plan::{Kind, Method, Plan, Purpose, Step, Target, Window};
 use crate::tensor::{Batch, Tensor};
 
@@ -120,12 +121,11 @@ impl CpuEngine {
     pub fn new(model: &Model, tensors: &[Tensor], target: Cpu) -> Result<Self> {
         let specs = model.tensors();
         let state = State::read(&specs, tensors)?;
-        let has_momentum = model.train.optimizer.momentum != 0.0;
         let skips = Skips::read(model, &specs, &state);
         let mut engine = CpuEngine {
             pool: Pool::new(target.threads)?,
             target,
-            memory: Memory::new(&specs, has_momentum)?,
+            memory: Memory::new(&specs, model.train.optimizer.slots().len())?,
             alpha_gradients: alpha_gradients(&skips),
             model: model.clone(),
             specs,
@@ -147,16 +147,19 @@ impl CpuEngine {
         self.times.as_deref().unwrap_or_default()
     }
 
-    /// Copies `state` into the memory; velocities that are missing become 0.
+    /// Copies `state` into the memory; slots that are missing become 0.
     fn fill(&mut self, state: &State) {
         let memory = &mut self.memory;
         for (tensor, from) in memory.tensors.iter_mut().zip(&state.network) {
             tensor.copy_from_slice(&from.data);
         }
-        for (spec, velocity) in self.specs.iter().zip(&mut memory.velocities) {
-            match state.velocity(&spec.name) {
-                Some(from) if !velocity.is_empty() => velocity.copy_from_slice(&from.data),
-                _ => velocity.fill(0.0),
+        let slots = self.model.train.optimizer.slots();
+        for (&slot, tensors) in slots.iter().zip(&mut memory.slots) {
+            for (spec, tensor) in self.specs.iter().zip(tensors) {
+                match state.slot(slot, &spec.name) {
+                    Some(from) => tensor.copy_from_slice(&from.data),
+                    None => tensor.fill(0.0),
+                }
             }
         }
     }
@@ -218,12 +221,19 @@ impl CpuEngine {
         }
     }
 
-    fn named(&self, tensors: &[Vec<f32>], prefix: &str, wanted: fn(Role) -> bool) -> Vec<Tensor> {
+    /// Those of `tensors` that are of a wanted role, called by what they are of, or by what
+    /// a slot makes of it.
+    fn named(
+        &self,
+        tensors: &[Vec<f32>],
+        slot: Option<Slot>,
+        wanted: fn(Role) -> bool,
+    ) -> Vec<Tensor> {
         let pairs = self.specs.iter().zip(tensors);
         let wanted = pairs.filter(|(spec, _)| wanted(spec.role));
         wanted
             .map(|(spec, data)| Tensor {
-                name: format!("{prefix}{}", spec.name),
+                name: slot.map_or_else(|| spec.name.clone(), |slot| slot.tensor(&spec.name)),
                 shape: spec.shape.clone(),
                 data: data.clone(),
             })
@@ -286,7 +296,7 @@ impl Engine for CpuEngine {
         if !outcome.loss.is_finite() {
             self.memory.gradients.iter_mut().for_each(|g| g.fill(0.0));
         }
-        let tensors = self.named(&self.memory.gradients, "", Role::is_parameter);
+        let tensors = self.named(&self.memory.gradients, None, Role::is_parameter);
         Ok((outcome, tensors))
     }
 
@@ -316,10 +326,10 @@ impl Engine for CpuEngine {
     }
 
     fn save(&self) -> Result<Vec<Tensor>> {
-        let mut tensors = self.named(&self.memory.tensors, "", |_| true);
-        if self.model.train.optimizer.momentum != 0.0 {
-            let velocities = &self.memory.velocities;
-            tensors.extend(self.named(velocities, MOMENTUM_PREFIX, Role::is_optimized));
+        let mut tensors = self.named(&self.memory.tensors, None, |_| true);
+        let slots = self.model.train.optimizer.slots();
+        for (&slot, kept) in slots.iter().zip(&self.memory.slots) {
+            tensors.extend(self.named(kept, Some(slot), Role::is_optimized));
         }
         self.skips.save_sums(&self.specs, &mut tensors);
         Ok(tensors)

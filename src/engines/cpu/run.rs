@@ -2,13 +2,13 @@
 
 use super::clock::Clock;
 use super::convolution::Kernel;
+use super::kernels::Pool;
 use super::kernels::normalise::{self, Norm};
-use super::kernels::{Pool, pointwise};
 use super::map::Map;
 use super::memory::BufferViews;
-use super::{convolution, dirac, loss, map_step, pass, reshape};
+use super::{convolution, dirac, loss, map_step, pass, reshape, update};
 use crate::engines::{StepContext, batch};
-use crate::ir::{Model, Sgd};
+use crate::ir::Model;
 use crate::plan::{
     Action, ConvPass, Convolution, Id, Plan, Pointwise, PointwiseGradients, Statistics, Step,
 };
@@ -17,8 +17,7 @@ use crate::tensor::Batch;
 /// What a step is given.
 pub(super) struct Inputs<'a> {
     batch: &'a Batch,
-    at: StepContext,
-    sgd: Sgd,
+    pub at: StepContext,
     classes: usize,
 }
 
@@ -27,17 +26,7 @@ impl<'a> Inputs<'a> {
         Inputs {
             batch,
             at,
-            sgd: model.train.optimizer,
             classes: model.output.elements(),
-        }
-    }
-
-    pub fn sgd(&self) -> pointwise::Sgd {
-        pointwise::Sgd {
-            rate: self.at.rate as f32,
-            momentum: self.sgd.momentum as f32,
-            nesterov: self.sgd.nesterov,
-            weight_decay: self.sgd.weight_decay as f32,
         }
     }
 }
@@ -69,7 +58,7 @@ pub(super) fn workspace(plan: &Plan, step: &Step, threads: usize) -> usize {
         | Action::Dirac { .. }
         | Action::DiracGradient { .. }
         | Action::Loss { .. }
-        | Action::Sgd { .. }
+        | Action::Update { .. }
         | Action::MoveStatistics { .. } => 0,
     }
 }
@@ -193,14 +182,15 @@ pub(super) fn step_in(
                 };
                 found.correct = rows.filter(is_correct).count();
             }
-            Action::Sgd {
+            Action::Update {
+                optimizer,
                 weight,
                 gradient,
-                velocity,
+                slots,
             } => {
-                let g = views.read(*gradient);
-                let v = velocity.map(|velocity| views.write(velocity));
-                pointwise::sgd(pool, inputs.sgd(), views.write(*weight), g, v);
+                let (w, g) = (views.write(*weight), views.read(*gradient));
+                let slots = slots.iter().map(|slot| views.write(*slot));
+                update::update(pool, optimizer, inputs.at, (w, g), slots);
             }
             Action::MoveStatistics {
                 found,

@@ -1,6 +1,6 @@
 //! The compiled engine on an NVIDIA GPU: runs a [`Plan`] as one captured graph a step.
 //!
-//! Weights, momentum, α, λ and statistics live on the card, and the training images do
+//! Weights, the optimizer's slots, α, λ and statistics live on the card, and the training images do
 //! where they fit; a step on those copies nothing from or to the host. Convolutions are
 //! cuDNN's and dense layers cuBLAS's where the libraries are found, all else (and those,
 //! where they are not) is in `kernels/*.cu`, compiled by NVRTC for the card and kept on
@@ -43,9 +43,9 @@ use self::prepare::{Graph, Here, Prepared};
 use self::products::Libraries;
 use super::skips::Skips;
 use super::state::State;
-use super::{Engine, Images, MOMENTUM_PREFIX, Order, Outcome, SkipState, StepContext, batch};
+use super::{Engine, Images, Order, Outcome, SkipState, StepContext, batch};
 use crate::error::{Error, Result};
-use crate::ir::{Model, Role, TensorSpec};
+use crate::ir::{Model, Role, Slot, TensorSpec};
 use crate::plan::{Kind, Plan, Purpose};
 use crate::tensor::{Batch, Tensor};
 
@@ -149,7 +149,7 @@ impl CudaEngine {
         };
         let mut engine = CudaEngine {
             name: name(card, precision, &with),
-            memory: Memory::new(&gpu, &specs)?,
+            memory: Memory::new(&gpu, &specs, model.train.optimizer.slots().len())?,
             skips: Skips::read(model, &specs, &state),
             model: model.clone(),
             precision,
@@ -166,19 +166,22 @@ impl CudaEngine {
         Ok(engine)
     }
 
-    /// Copies `state` to the card; velocities and sums that are missing become 0.
+    /// Copies `state` to the card; slots and sums that are missing become 0.
     fn fill(&mut self, state: &State) -> Result<()> {
         let rows = &self.memory.rows;
         let mut tensors = vec![0.0; rows.total];
-        let mut velocities = vec![0.0; rows.optimized];
+        let slots = self.model.train.optimizer.slots();
+        let mut kept = vec![vec![0.0; rows.optimized]; slots.len()];
         let mut sums = vec![0.0; rows.alphas.len()];
         let mut enforced = vec![0_u8; rows.alphas.len()];
         let mut skips = self.skips.iter();
         for ((spec, offset), from) in self.specs.iter().zip(&rows.offsets).zip(&state.network) {
             let (len, offset) = (from.data.len(), *offset);
             to_card(spec, &from.data, &mut tensors[offset..][..len]);
-            if let Some(from) = state.velocity(&spec.name) {
-                to_card(spec, &from.data, &mut velocities[offset..][..len]);
+            for (&slot, row) in slots.iter().zip(&mut kept) {
+                if let Some(from) = state.slot(slot, &spec.name) {
+                    to_card(spec, &from.data, &mut row[offset..][..len]);
+                }
             }
             if spec.role == Role::Alpha
                 && let Some((_, skip)) = skips.next()
@@ -191,7 +194,9 @@ impl CudaEngine {
         self.summed = self.skips.multipliers.steps;
         let memory = &self.memory;
         self.gpu.upload(&tensors, memory.tensors.at)?;
-        self.gpu.upload(&velocities, memory.velocities.at)?;
+        for (row, buffer) in kept.iter().zip(&memory.slots) {
+            self.gpu.upload(row, buffer.at)?;
+        }
         self.gpu.upload(&sums, memory.sums.at)?;
         self.gpu.upload(&enforced, memory.enforced.at)
     }
@@ -275,12 +280,14 @@ impl CudaEngine {
         }
     }
 
-    /// The tensors of a row whose role is `wanted`.
-    fn named(&self, row: &[f32], prefix: &str, wanted: fn(Role) -> bool) -> Vec<Tensor> {
+    /// The tensors of a row whose role is `wanted`, called by what they are of, or by what
+    /// a slot makes of it.
+    fn named(&self, row: &[f32], slot: Option<Slot>, wanted: fn(Role) -> bool) -> Vec<Tensor> {
         let places = self.specs.iter().zip(&self.memory.rows.offsets);
         let places = places.filter(|(spec, _)| wanted(spec.role));
         let tensor = |(spec, offset): (&TensorSpec, &usize)| {
-            let mut tensor = Tensor::full(format!("{prefix}{}", spec.name), &spec.shape, 0.0);
+            let name = slot.map_or_else(|| spec.name.clone(), |slot| slot.tensor(&spec.name));
+            let mut tensor = Tensor::full(name, &spec.shape, 0.0);
             let len = tensor.data.len();
             from_card(spec, &row[*offset..][..len], &mut tensor.data);
             tensor
@@ -341,7 +348,7 @@ impl Engine for CudaEngine {
         if !outcome.loss.is_finite() {
             row.fill(0.0);
         }
-        Ok((outcome, self.named(&row, "", Role::is_parameter)))
+        Ok((outcome, self.named(&row, None, Role::is_parameter)))
     }
 
     fn first_non_finite(&mut self, batch: &Batch, at: StepContext) -> Result<Option<String>> {
@@ -396,10 +403,11 @@ impl Engine for CudaEngine {
     fn save(&self) -> Result<Vec<Tensor>> {
         let rows = &self.memory.rows;
         let row = self.row(&self.memory.tensors, rows.total)?;
-        let mut tensors = self.named(&row, "", |_| true);
-        if self.model.train.optimizer.momentum != 0.0 {
-            let row = self.row(&self.memory.velocities, rows.optimized)?;
-            tensors.extend(self.named(&row, MOMENTUM_PREFIX, Role::is_optimized));
+        let mut tensors = self.named(&row, None, |_| true);
+        let slots = self.model.train.optimizer.slots();
+        for (&slot, kept) in slots.iter().zip(&self.memory.slots) {
+            let row = self.row(kept, rows.optimized)?;
+            tensors.extend(self.named(&row, Some(slot), Role::is_optimized));
         }
         let row = self.row(&self.memory.sums, rows.alphas.len())?;
         let places = self.specs.iter().zip(&rows.offsets);

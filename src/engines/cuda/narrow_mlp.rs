@@ -207,7 +207,7 @@ fn place(memory: &Memory, plan: &Plan, id: Id) -> (usize, usize) {
     let buffer = plan.buffer(id);
     match buffer.storage {
         Storage::Tensor(index) => (memory.rows.offsets[index], buffer.elements),
-        Storage::Gradient(_) | Storage::Velocity(_) | Storage::Arena { .. } => (0, 0),
+        Storage::Gradient(_) | Storage::Slot { .. } | Storage::Arena { .. } => (0, 0),
     }
 }
 

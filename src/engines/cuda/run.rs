@@ -55,7 +55,7 @@ impl plan::Target for CudaTarget {
             | Action::Dirac { .. }
             | Action::DiracGradient { .. }
             | Action::Loss { .. }
-            | Action::Sgd { .. }
+            | Action::Update { .. }
             | Action::MoveStatistics { .. } => 0,
         }
     }
@@ -152,7 +152,7 @@ impl Run<'_> {
             Action::Pointwise(p) => pass::forward(self, p),
             Action::PointwiseGradient(g) => pass::backward(self, g, self.scratch(step)),
             Action::Loss { logits, gradient } => self.loss(*logits, *gradient),
-            Action::Sgd { .. } | Action::MoveStatistics { .. } => Ok(()),
+            Action::Update { .. } | Action::MoveStatistics { .. } => Ok(()),
         }
     }
 

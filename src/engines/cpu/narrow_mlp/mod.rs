@@ -13,10 +13,10 @@ use self::schedule::{LINE, Phase, Schedule, Task, Work, middle, sums_len};
 use self::thread_tuner::ThreadTuner;
 use super::clock::Clock;
 use super::kernels::dense::{self, DenseGeometry};
-use super::kernels::{Barrier, Moments, Pool, Shared, WeightSums, moments, pointwise};
+use super::kernels::{Barrier, Moments, Pool, Shared, WeightSums, moments};
 use super::memory::BufferViews;
-use super::pass;
 use super::run::{self, Found, Inputs};
+use super::{pass, update};
 use crate::error::Result;
 use crate::plan::{Action, ConvPass, Convolution, Id, Kind, Plan, Step};
 use std::ops::Range;
@@ -343,15 +343,17 @@ impl<'a> Worker<'a> {
         // SAFETY: this thread's lines, and what nobody writes now.
         unsafe {
             match &step.action {
-                Action::Sgd {
+                Action::Update {
+                    optimizer,
                     weight,
                     gradient,
-                    velocity,
+                    slots,
                 } => {
                     let part = share(*weight);
-                    let [w, g] = [weight, gradient].map(|id| self.views.part(*id, part.clone()));
-                    let v = velocity.map(|id| self.views.part(id, part));
-                    pointwise::sgd(self.pool, self.inputs.sgd(), w, g, v);
+                    let own = |id: &Id| self.views.part(*id, part.clone());
+                    let (w, g) = (own(weight), &*own(gradient));
+                    let slots = slots.iter().map(own);
+                    update::update(self.pool, optimizer, self.inputs.at, (w, g), slots);
                 }
                 Action::Convolve(Convolution {
                     pass: ConvPass::Weight { bias: dbias },

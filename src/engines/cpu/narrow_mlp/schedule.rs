@@ -151,7 +151,7 @@ fn sharing(action: &Action) -> Option<Sharing> {
             | MapKind::Mask { .. } => None,
         },
         Action::Statistics { .. } => Some(Sharing::Sums),
-        Action::Sgd { .. } => Some(Sharing::Lines),
+        Action::Update { .. } => Some(Sharing::Lines),
         Action::Dirac { .. } | Action::DiracGradient { .. } | Action::MoveStatistics { .. } => {
             Some(Sharing::Whole)
         }
@@ -205,7 +205,7 @@ pub fn sums_len(plan: &Plan, step: &Step) -> usize {
         | Action::Dirac { .. }
         | Action::DiracGradient { .. }
         | Action::Loss { .. }
-        | Action::Sgd { .. }
+        | Action::Update { .. }
         | Action::MoveStatistics { .. } => 0,
     }
 }
@@ -456,7 +456,7 @@ impl Maker<'_> {
         let buffer = self.plan.buffer(id);
         let (space, start) = match buffer.storage {
             Storage::Arena { offset } => (Space::Arena, offset),
-            kept @ (Storage::Tensor(_) | Storage::Gradient(_) | Storage::Velocity(_)) => {
+            kept @ (Storage::Tensor(_) | Storage::Gradient(_) | Storage::Slot { .. }) => {
                 (Space::Kept(kept), 0)
             }
         };
