@@ -38,12 +38,12 @@ use self::dnn::Dnn;
 use self::exchange::Exchange;
 use self::gpu::Gpu;
 use self::images::ResidentImages;
-use self::memory::{Memory, OUTCOME, from_card, to_card};
+use self::memory::{Memory, from_card, to_card};
 use self::prepare::{Graph, Here, Prepared};
 use self::products::Libraries;
 use super::skips::Skips;
 use super::state::State;
-use super::{Engine, Images, Order, Outcome, SkipState, StepContext, batch};
+use super::{Engine, Images, Order, Outcome, Resident, SkipState, StepContext, batch};
 use crate::error::{Error, Result};
 use crate::ir::{Model, Role, Slot, TensorSpec};
 use crate::plan::{Kind, Plan, Purpose};
@@ -102,7 +102,7 @@ pub fn engine(
 }
 
 /// The same in one process of a `group`, of which each is given `tensors` and from then on
-/// the same calls of [`Engine::step`], [`Engine::queue`] and [`Engine::end_epoch`], with
+/// the same calls of [`Engine::step`], [`Resident::queue`] and [`Engine::end_epoch`], with
 /// whole batches; each computes its [`Part`] of them. Returns once all have met.
 pub fn engine_in(
     group: &Group,
@@ -339,7 +339,7 @@ impl Engine for CudaEngine {
     }
 
     fn gradients(&mut self, batch: &Batch, at: StepContext) -> Result<(Outcome, Vec<Tensor>)> {
-        self.outcomes()?;
+        self.read_outcomes()?;
         let index = self.place_all(batch, Purpose::Training, Work::Passes)?;
         self.begin(at)?;
         self.plans[index].launch(Graph::Passes)?;
@@ -352,7 +352,7 @@ impl Engine for CudaEngine {
     }
 
     fn first_non_finite(&mut self, batch: &Batch, at: StepContext) -> Result<Option<String>> {
-        self.outcomes()?;
+        self.read_outcomes()?;
         let index = self.place_all(batch, Purpose::Inspection, Work::Alone)?;
         self.begin(at)?;
         self.queued = 0;
@@ -424,11 +424,17 @@ impl Engine for CudaEngine {
     fn load(&mut self, tensors: &[Tensor]) -> Result<()> {
         let specs = self.specs.clone();
         let state = State::read(&specs, tensors)?;
-        self.outcomes()?;
+        self.read_outcomes()?;
         self.skips = Skips::read(&self.model, &specs, &state);
         self.fill(&state)
     }
 
+    fn resident(&mut self) -> Option<Box<dyn Resident + '_>> {
+        Some(Box::new(self))
+    }
+}
+
+impl Resident for &mut CudaEngine {
     fn make_resident(&mut self, images: &Images) -> Result<bool> {
         // A tenth stays free for libraries and for what else uses the card.
         let part = self.part(images.batch).images;
@@ -453,14 +459,6 @@ impl Engine for CudaEngine {
     }
 
     fn outcomes(&mut self) -> Result<Vec<Outcome>> {
-        let words: Vec<u64> = self
-            .gpu
-            .download(self.memory.outcomes.at, self.queued * OUTCOME / 8)?;
-        self.queued = 0;
-        let outcome = |words: &[u64]| Outcome {
-            loss: f64::from_bits(words[0]),
-            correct: words[1] as usize,
-        };
-        Ok(words.chunks_exact(2).map(outcome).collect())
+        self.read_outcomes()
     }
 }
