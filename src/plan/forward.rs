@@ -31,12 +31,13 @@ pub(super) fn lay_out(
         backward: Vec::new(),
         update: Vec::new(),
         slots: model.train.optimizer.slots(),
+        image: model.input,
         input: images,
         logits: images,
         scratch: None,
         arena: 0,
     };
-    // Images come in C, H, W order, which is that of a vector already.
+    // A network of vectors has its images taken apart where they are put in their place.
     let first = model.layers.first().map(|layer| &layer.op);
     let input = match matches!(first, Some(Op::Linear(_) | Op::Flatten)) {
         true => Shape::Flat(model.input.elements()),

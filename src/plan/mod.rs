@@ -89,6 +89,8 @@ pub struct Plan {
     pub update: Vec<Step>,
     /// What the optimizer keeps for each tensor that it moves.
     pub slots: &'static [Slot],
+    /// Shape of an image, which comes as height × width × channels.
+    pub image: Shape,
     /// Where the images go.
     pub input: Id,
     /// Where the logits come out.

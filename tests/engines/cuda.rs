@@ -239,12 +239,12 @@ fn on_host(images: &Images, order: &Order, index: usize) -> Batch {
     };
     for &image in chosen {
         let [(down, right), (_, flip)] = [0, 1].map(|k| order.changes[image as usize * 2 + k]);
-        for c in 0..3 {
-            for y in 0..7_i32 {
-                for x in 0..5_i32 {
-                    let x = if flip == 1 { 4 - x } else { x };
-                    let (y, x) = (y + down, x + right);
-                    let inside = (0..7).contains(&y) && (0..5).contains(&x);
+        for y in 0..7_i32 {
+            for x in 0..5_i32 {
+                let x = if flip == 1 { 4 - x } else { x };
+                let (y, x) = (y + down, x + right);
+                let inside = (0..7).contains(&y) && (0..5).contains(&x);
+                for c in 0..3 {
                     let at =
                         image as usize * 105 + c * 35 + (y * 5 + x) as usize * usize::from(inside);
                     let pixel = if inside {

@@ -74,7 +74,7 @@ impl Memory {
                 Storage::Arena { offset } => arena.wrapping_add(offset),
             });
         }
-        if Map::of_buffer(plan, plan.input).is_given() {
+        if Map::of_buffer(plan, plan.input).is_given(Map::of_images(plan)) {
             // No step writes its input.
             assert!(images.len() >= plan.buffer(plan.input).elements);
             self.starts[plan.input.0] = images.as_ptr().cast_mut();

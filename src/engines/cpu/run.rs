@@ -66,14 +66,15 @@ pub(super) fn workspace(plan: &Plan, step: &Step, threads: usize) -> usize {
 /// Puts the batch's images where the plan wants them.
 pub(super) fn images(pool: &Pool, views: &BufferViews, inputs: &Inputs) {
     let (input, images) = (views.plan.input, views.images());
-    let map = views.map(input);
-    if map.is_given() {
+    let (map, given) = (views.map(input), Map::of_images(views.plan));
+    if map.is_given(given) {
         return;
     }
-    let elements = map.positions * map.channels;
-    let images = &inputs.batch.images[images.start * elements..images.end * elements];
+    let each = given.image();
+    let images = &inputs.batch.images[images.start * each..images.end * each];
     // SAFETY: the only buffer in use.
-    reshape::images_to_rows(pool, images, map, unsafe { views.write(input) });
+    let rows = unsafe { views.write(input) };
+    reshape::images_to_rows(pool, (images, given), (rows, map));
 }
 
 /// Runs the steps of a plan: forward, and where the loss is finite backward, and if

@@ -16,7 +16,7 @@ mod windows;
 
 pub use self::memory::memory;
 use self::parameters::{Parameters, to_f32};
-use self::pass::{ForwardPass, Mode, Statistics, Watch, rows_of_images};
+use self::pass::{ForwardPass, Mode, Statistics, Watch};
 use self::windows::Windows;
 use super::skips::Skips;
 use super::state::State;
@@ -121,12 +121,10 @@ impl<E: Dtype, D: Backend<E>> DfdxEngine<E, D> {
             watch,
         };
         let rows = pass.images * self.model.input.positions();
+        let pixels = images.iter().map(|&x| number(f64::from(x))).collect();
         let x = self
             .device
-            .try_tensor_from_vec(
-                rows_of_images(self.model.input, images),
-                (rows, self.model.input.channels()),
-            )
+            .try_tensor_from_vec(pixels, (rows, self.model.input.channels()))
             .map_err(device_failed)?;
         let y = pass.layers(&self.model.layers, x.put_tape(T::default()))?;
         let logits = pass.flatten(self.model.output, y)?;
