@@ -92,7 +92,7 @@ pub trait Engine {
     /// slots and sums that are missing become 0.
     fn load(&mut self, tensors: &[Tensor]) -> Result<()>;
 
-    /// What keeps the training images where steps run, where the engine has that.
+    /// Keeper of the training images where steps run, if the engine has one.
     fn resident(&mut self) -> Option<Box<dyn Resident + '_>> {
         None
     }

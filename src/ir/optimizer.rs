@@ -7,7 +7,7 @@
 
 use serde::Serialize;
 
-/// How weights move by their gradients.
+/// Rule that moves weights by their gradients.
 // Without a tag: a run's config.json has an optimizer's settings alone.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
@@ -26,14 +26,14 @@ pub struct Slot {
     pub nouns: [&'static str; 2],
 }
 
-/// v of [`Sgd`].
+/// Velocity v of [`Sgd`].
 const MOMENTUM: Slot = Slot {
     name: "momentum",
     nouns: ["velocity", "velocities"],
 };
 
 impl Slot {
-    /// Those of all optimizers, which checkpoints may have whatever moves the weights now.
+    /// Slots of all optimizers, which checkpoints may have whatever moves the weights now.
     pub const KNOWN: &'static [Slot] = &[MOMENTUM];
 
     /// The slot that a tensor of a checkpoint is of, and the tensor that it belongs to.
@@ -102,7 +102,7 @@ pub struct Sgd {
     pub rate: f64,
     /// Share of the last step kept.
     pub momentum: f64,
-    /// Whether momentum is Nesterov's.
+    /// True for Nesterov's momentum.
     pub nesterov: bool,
     /// L2 penalty's factor.
     pub weight_decay: f64,

@@ -6,10 +6,10 @@
 //! the first replaces what is in its gradient's buffer, the others add to it.
 
 use super::Plan;
-use super::buffer::{Buffer, Id, Kind, Storage};
+use super::buffer::{Buffer, GradientTarget, Id, Kind, Storage};
 use super::convolution::{ConvPass, Convolution};
 use super::map::{MapKind, MapStep};
-use super::step::{Action, GradientTarget, Join, Pointwise, PointwiseGradients, Step};
+use super::step::{Action, Join, Pointwise, PointwiseGradients, Step};
 use crate::ir::{Model, TensorSpec};
 use std::collections::HashMap;
 
@@ -90,7 +90,7 @@ impl Tape<'_> {
         id
     }
 
-    /// Where a contribution to the gradient of `of` goes; None where nobody asks.
+    /// Destination of a contribution to the gradient of `of`; None where nobody asks.
     fn gradient_target(&mut self, of: Id) -> Option<GradientTarget> {
         if !self.is_needed[of.0] {
             return None;

@@ -11,15 +11,15 @@ pub struct Id(pub usize);
 pub struct Buffer {
     /// Name for tables: a tensor's, or the path of the layer that makes it.
     pub name: String,
-    /// What it holds.
+    /// Contents: activations, a tensor, rows or scratch memory.
     pub kind: Kind,
-    /// How many floats.
+    /// Number of floats.
     pub elements: usize,
-    /// Where they are.
+    /// Memory that they are in.
     pub storage: Storage,
 }
 
-/// What a buffer holds.
+/// Contents of a buffer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
     /// Activations: images × positions × padded channels.
@@ -28,18 +28,18 @@ pub enum Kind {
     Tensor(Vec<usize>),
     /// So many rows of this many channels, padded.
     Rows(usize, usize),
-    /// Whatever a kernel wants.
+    /// Scratch memory of a kernel.
     Scratch,
 }
 
-/// Where a buffer is.
+/// Memory that a buffer is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Storage {
     /// The tensor of the network with this index.
     Tensor(usize),
-    /// Its gradient.
+    /// Gradient of the tensor with this index.
     Gradient(usize),
-    /// What the optimizer keeps for it.
+    /// Slot of the optimizer for a tensor.
     Slot {
         /// Index of the tensor.
         tensor: usize,
@@ -51,6 +51,16 @@ pub enum Storage {
         /// Floats before it.
         offset: usize,
     },
+}
+
+/// Destination of a gradient: a buffer that may already hold what other uses of the same
+/// value have contributed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GradientTarget {
+    /// The gradient's buffer.
+    pub to: Id,
+    /// True to add to what is there, false to replace it.
+    pub add: bool,
 }
 
 impl Buffer {

@@ -1,13 +1,12 @@
 //! Convolutions and linear layers: the three products of one, and their windows.
 
 use super::buffer::Id;
-use super::step::{Action, Step};
 
 /// One of the three products of a convolution, or of a linear layer, whose windows are
 /// the one position of a vector.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Convolution {
-    /// Which product.
+    /// Product that it is.
     pub pass: ConvPass,
     /// x; of the input's product, its gradient.
     pub x: Id,
@@ -18,11 +17,11 @@ pub struct Convolution {
     pub y: Id,
     /// The windows of the forward step.
     pub window: Window,
-    /// How the product is computed.
+    /// Method that computes it.
     pub method: Method,
 }
 
-/// Which of the three products of a convolution, and what goes with it.
+/// One of the three products of a convolution, with what it alone has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConvPass {
     /// `y = x ⋆ W (+ b)`.
@@ -35,7 +34,7 @@ pub enum ConvPass {
     },
     /// `∂C/∂x`: the transposed convolution of ∂C/∂y with W.
     Input {
-        /// Whether to add to what is there, instead of replacing it.
+        /// True to add to what is there, false to replace it.
         add: bool,
     },
     /// `∂C/∂W[o,c,u] = Σ dy[n,p,o]·x[n,s·p+u,c]`, `∂C/∂b[o] = Σ dy[n,p,o]`.
@@ -45,7 +44,7 @@ pub enum ConvPass {
     },
 }
 
-/// How a convolution is computed.
+/// Method that computes the three products of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// One matrix product of images × inputs: windows that are the one position of a
@@ -74,21 +73,6 @@ pub struct Window {
 }
 
 impl Convolution {
-    /// The step of this product.
-    pub(super) fn step(self, path: &str) -> Step {
-        let Convolution { x, weight, y, .. } = self;
-        let (reads, writes) = match self.pass {
-            ConvPass::Forward { bias, statistics } => {
-                ([x, weight].into_iter().chain(bias).collect(), {
-                    [y].into_iter().chain(statistics).collect()
-                })
-            }
-            ConvPass::Input { .. } => (vec![y, weight], vec![x]),
-            ConvPass::Weight { bias } => (vec![x, y], [weight].into_iter().chain(bias).collect()),
-        };
-        Step::new(path, Action::Convolve(self), reads, writes)
-    }
-
     /// b, or its gradient.
     pub fn bias(&self) -> Option<Id> {
         match self.pass {

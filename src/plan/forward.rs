@@ -315,7 +315,7 @@ impl Layout<'_> {
         }
     }
 
-    /// What the gate T(x) is the sigmoid of.
+    /// Values that the gate T(x) is the sigmoid of.
     fn gate(&mut self, layer: &Layer, gate: &Gate, x: Id) -> Result<Id> {
         let path = format!("{}.gate", layer.path);
         let window = match gate {

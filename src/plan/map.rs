@@ -3,22 +3,21 @@
 //! A new one is a kind here, with its name and its rule for the gradient, and an arm in
 //! each engine.
 
-use super::buffer::Id;
+use super::buffer::{GradientTarget, Id};
 use super::convolution::Window;
-use super::step::{Action, GradientTarget, Step};
 
 /// A step that makes activations of others.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MapStep {
-    /// What is computed.
+    /// Operation.
     pub kind: MapKind,
-    /// What is read, in the order that the kind says.
+    /// Buffers that are read, in the order that the kind says.
     pub inputs: Vec<Id>,
-    /// What is made.
+    /// Buffer that is made.
     pub y: GradientTarget,
 }
 
-/// What a map computes, of its inputs.
+/// Operation of a map on its inputs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum MapKind {
     /// `[max(x, 0), max(−x, 0)]` along channels, of x.
@@ -74,7 +73,7 @@ pub(super) struct MapGradient {
     pub of: Id,
     /// The map.
     pub kind: MapKind,
-    /// What it reads.
+    /// Inputs of the map.
     pub inputs: Vec<Id>,
 }
 
@@ -86,12 +85,6 @@ impl MapStep {
             inputs: inputs.to_vec(),
             y: GradientTarget { to: y, add: false },
         }
-    }
-
-    /// The step of this map.
-    pub(super) fn step(self, path: &str) -> Step {
-        let (reads, writes) = (self.inputs.clone(), vec![self.y.to]);
-        Step::new(path, Action::Map(self), reads, writes)
     }
 
     /// The gradients of the inputs for `dy = ∂C/∂y`.

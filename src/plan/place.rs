@@ -48,7 +48,7 @@ pub(super) fn place(plan: &mut Plan, target: &dyn Target) {
     add_scratch(plan, target);
 }
 
-/// What is wanted all the time comes after everything else.
+/// Places the scratch memory of all steps, after everything else.
 fn add_scratch(plan: &mut Plan, target: &dyn Target) {
     let elements = target.scratch(plan);
     if elements > 0 {

@@ -1,7 +1,7 @@
 //! What one step of a plan computes. Shapes are those of the buffers it names.
 
-use super::buffer::Id;
-use super::convolution::Convolution;
+use super::buffer::{GradientTarget, Id};
+use super::convolution::{ConvPass, Convolution};
 use super::map::MapStep;
 use crate::ir::{Form, Optimizer};
 
@@ -10,7 +10,7 @@ use crate::ir::{Form, Optimizer};
 pub struct Step {
     /// Path of the layer; of a fused step, that of the last.
     pub path: String,
-    /// What is computed.
+    /// Operation and operands.
     pub action: Action,
     /// Buffers that are read. Those that are added to are among the writes.
     pub reads: Vec<Id>,
@@ -33,17 +33,7 @@ impl Step {
     }
 }
 
-/// Where a gradient goes: a buffer that may already hold what other uses of the same
-/// value have contributed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GradientTarget {
-    /// The gradient's buffer.
-    pub to: Id,
-    /// Whether to add to what is there, instead of replacing it.
-    pub add: bool,
-}
-
-/// What a step computes.
+/// Operation of a step.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// A product of a convolution or a linear layer.
@@ -77,7 +67,7 @@ pub enum Action {
     },
     /// Mean and biased variance of each channel over images and positions.
     Statistics {
-        /// What is measured.
+        /// Activations that are measured.
         x: Id,
         /// Two rows of padded channels: mean, variance.
         y: Id,
@@ -98,13 +88,13 @@ pub enum Action {
     },
     /// A tensor moves by its gradient.
     Update {
-        /// By which rule.
+        /// Rule that moves it.
         optimizer: Optimizer,
         /// w.
         weight: Id,
         /// ∂C/∂w.
         gradient: Id,
-        /// What is kept for it: [`Optimizer::slots`].
+        /// Buffers of [`Optimizer::slots`].
         slots: Vec<Id>,
     },
     /// `running ← (1 − momentum)·running + momentum·found`, with the unbiased variance.
@@ -272,6 +262,31 @@ impl Join {
             Join::Gated { gate, .. } => Some(gate),
             Join::Fading { alpha, .. } => Some(alpha),
         }
+    }
+}
+
+impl Convolution {
+    /// The step of this product.
+    pub(super) fn step(self, path: &str) -> Step {
+        let Convolution { x, weight, y, .. } = self;
+        let (reads, writes) = match self.pass {
+            ConvPass::Forward { bias, statistics } => {
+                ([x, weight].into_iter().chain(bias).collect(), {
+                    [y].into_iter().chain(statistics).collect()
+                })
+            }
+            ConvPass::Input { .. } => (vec![y, weight], vec![x]),
+            ConvPass::Weight { bias } => (vec![x, y], [weight].into_iter().chain(bias).collect()),
+        };
+        Step::new(path, Action::Convolve(self), reads, writes)
+    }
+}
+
+impl MapStep {
+    /// The step of this map.
+    pub(super) fn step(self, path: &str) -> Step {
+        let (reads, writes) = (self.inputs.clone(), vec![self.y.to]);
+        Step::new(path, Action::Map(self), reads, writes)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Convolutions and linear layers: which kernel computes one.
 
 use super::kernels::dense::{self, DenseGeometry};
-use super::kernels::{ConvGeometry, Moments, Pool, conv, pointwise, winograd};
+use super::kernels::{ConvGeometry, Moments, Pool, conv, pointwise, suits_winograd, winograd};
 use super::map::Map;
 use crate::plan::{ConvPass, Convolution, Method, Plan, Window};
 
@@ -12,18 +12,18 @@ pub enum Kernel {
     Dense(DenseGeometry),
     /// Winograd's, for 3×3 windows of strides 1 and 2.
     Winograd(ConvGeometry),
-    /// Of patches.
+    /// Products of patches.
     Patches(ConvGeometry),
 }
 
-/// How a convolution of so many input channels is computed.
+/// Method for a convolution of so many input channels.
 pub fn method(channels: usize, window: Window, winograd: bool) -> Method {
     if window == Window::POINT {
         return Method::Dense;
     }
     // Images of few channels are less work when packed without padding.
     let few = channels <= 3;
-    let suits = winograd::suits(window.kernel, window.stride, window.padding);
+    let suits = suits_winograd(window.kernel, window.stride, window.padding);
     match winograd && !few && suits {
         true => Method::Winograd,
         false => Method::Direct,

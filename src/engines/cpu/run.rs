@@ -126,7 +126,7 @@ pub(super) fn step(
 ///
 /// The plan's promise makes the borrows below sound: a step writes no buffer twice and
 /// none that it reads, and buffers that are in use in the same step do not overlap
-/// (`plan::buffers` tests both).
+/// (`plan::place` tests both).
 pub(super) fn step_in(
     pool: &Pool,
     step: &Step,

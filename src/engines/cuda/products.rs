@@ -123,7 +123,7 @@ pub fn int(size: usize) -> i32 {
 }
 
 impl Product {
-    /// What is to compute `step`, if it is a convolution.
+    /// Chooses what computes `step`, if it is a convolution.
     pub fn of_step(plan: &Plan, step: &Step, with: &Libraries) -> Option<Product> {
         let Action::Convolve(c) = &step.action else {
             return None;
