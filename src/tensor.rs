@@ -26,7 +26,8 @@ impl Tensor {
 /// Images and labels of one step, standardised and augmented.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
-    /// `labels.len()` images, each channels × height × width, row-major.
+    /// `labels.len()` images, each height × width × channels, row-major: channels last, as
+    /// engines have activations.
     pub images: Vec<f32>,
     /// Class index of each image.
     pub labels: Vec<u32>,

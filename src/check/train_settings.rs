@@ -13,8 +13,8 @@ use super::value::Type;
 use super::{Flag, OverrideTarget};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{
-    Augment, Constraint, Data, DatasetKind, Every, Granularity, Init, Loss, Schedule, Sgd,
-    Synthetic, Train,
+    Augment, Constraint, Data, DatasetKind, Every, Granularity, Init, Loss, Optimizer, Schedule,
+    Sgd, Synthetic, Train,
 };
 use crate::span::Span;
 use crate::suggest::nearest;
@@ -251,9 +251,10 @@ impl SettingsReader<'_, '_> {
     }
 
     fn rate(&mut self, value: &Expr) {
-        let rate = self.resolved.train.optimizer.rate;
+        let rate = self.resolved.train.optimizer.rate();
         let rate = self.number(Some(value), rate, "`--rate`", Bounds::NotNegative);
-        self.resolved.train.optimizer.rate = rate;
+        let optimizer = self.resolved.train.optimizer.with_rate(rate);
+        self.resolved.train.optimizer = optimizer;
     }
 
     fn optimizer(&mut self, value: &Expr) {
@@ -284,7 +285,7 @@ impl SettingsReader<'_, '_> {
             self.reports
                 .add(report.help("write `momentum: 0.9`, or remove `nesterov`"));
         }
-        self.resolved.train.optimizer = sgd;
+        self.resolved.train.optimizer = Optimizer::Sgd(sgd);
     }
 
     fn schedule(&mut self, value: &Expr) {

@@ -30,7 +30,7 @@ fn run(given: Given) -> Result<(), Failure> {
         let batch = count(matches, "batch").map(|batch| batch.max(1));
         let batch = batch.unwrap_or(model.train.batch);
         let cpu = Cpu::here().with_winograd(!matches.get_flag("no-winograd"));
-        let plan = Plan::new(&model, batch, Purpose::Training, &cpu);
+        let plan = Plan::new(&model, batch, Purpose::Training, &cpu)?;
         return print(&match format {
             NetworkFormat::Text => plan_table(&plan, all),
             NetworkFormat::Json => format!("{:#}\n", plan_json(&plan)),

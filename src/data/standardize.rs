@@ -15,7 +15,7 @@ impl Dataset {
     }
 
     /// Images of `split` at `indices`, each changed by `vary(index, pixels)`, then
-    /// standardised.
+    /// standardised, channels last.
     pub(super) fn batch<'a>(
         &self,
         split: &'a Split,
@@ -30,12 +30,10 @@ impl Dataset {
             .zip(indices)
             .for_each(|(image, &index)| {
                 let pixels = vary(index, &split.pixels[index * elements..][..elements]);
-                for ((to, from), table) in image
-                    .chunks_exact_mut(positions)
-                    .zip(pixels.chunks_exact(positions))
-                    .zip(&tables)
-                {
-                    for (value, &pixel) in to.iter_mut().zip(from) {
+                let planes = pixels.chunks_exact(positions).zip(&tables);
+                for (channel, (plane, table)) in planes.enumerate() {
+                    let values = image.iter_mut().skip(channel).step_by(tables.len());
+                    for (value, &pixel) in values.zip(plane) {
                         *value = table[usize::from(pixel)];
                     }
                 }

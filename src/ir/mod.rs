@@ -6,6 +6,7 @@
 pub mod expr;
 mod model;
 mod op;
+mod optimizer;
 mod shape;
 mod tensors;
 mod train;
@@ -13,9 +14,10 @@ mod train;
 pub use expr::Expr;
 pub use model::{Layer, Model, ModelParam};
 pub use op::{Conv, ConvGate, Form, Gate, Linear, Op, Policy, Pool, Shortcut, Skip};
+pub use optimizer::{Optimizer, Sgd, Slot};
 pub use shape::Shape;
 pub use tensors::{Role, TensorSpec};
 pub use train::{
-    Augment, Constraint, Data, DatasetKind, Every, Granularity, Init, Loss, Schedule, Sgd,
-    Synthetic, Train,
+    Augment, Constraint, Data, DatasetKind, Every, Granularity, Init, Loss, Schedule, Synthetic,
+    Train,
 };

@@ -1,5 +1,6 @@
 //! How a network is trained: the `train { … }` section, resolved.
 
+use super::Optimizer;
 use serde::{Deserialize, Serialize};
 
 /// All training settings. Every one has a default and a command-line flag.
@@ -12,7 +13,7 @@ pub struct Train {
     /// Where weights start.
     pub init: Init,
     /// How weights move.
-    pub optimizer: Sgd,
+    pub optimizer: Optimizer,
     /// How the learning rate moves.
     pub schedule: Schedule,
     /// How α and λ of variable skips move.
@@ -34,7 +35,7 @@ impl Default for Train {
             },
             loss: Loss::CrossEntropy,
             init: Init::HeNormal,
-            optimizer: Sgd::default(),
+            optimizer: Optimizer::default(),
             schedule: Schedule::Constant,
             constraint: Constraint::default(),
             epochs: 10,
@@ -142,31 +143,6 @@ pub enum Init {
     GlorotUniform,
     /// Rows (or columns) of a random orthogonal matrix. Saxe et al. 2013.
     Orthogonal,
-}
-
-/// Stochastic gradient descent: `v ← momentum·v + g`, `w ← w − rate·v`, with
-/// `g = ∂C/∂w + weight_decay·w`; Nesterov's form moves by `g + momentum·v`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Sgd {
-    /// Learning rate before the schedule.
-    pub rate: f64,
-    /// Share of the last step kept.
-    pub momentum: f64,
-    /// Whether momentum is Nesterov's.
-    pub nesterov: bool,
-    /// L2 penalty's factor.
-    pub weight_decay: f64,
-}
-
-impl Default for Sgd {
-    fn default() -> Self {
-        Sgd {
-            rate: 0.1,
-            momentum: 0.9,
-            nesterov: false,
-            weight_decay: 0.0,
-        }
-    }
 }
 
 /// How the learning rate η moves over the epochs.

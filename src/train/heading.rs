@@ -48,12 +48,12 @@ pub(super) fn facts(
         (
             "training",
             format!(
-                "{} epochs of {} steps, batch {}, rate {} ({schedule}), momentum {}",
+                "{} epochs of {} steps, batch {}, rate {} ({schedule}), {}",
                 train.epochs,
                 images.div_ceil(train.batch.max(1)),
                 train.batch,
-                train.optimizer.rate,
-                train.optimizer.momentum
+                train.optimizer.rate(),
+                train.optimizer.summary()
             ),
         ),
         (

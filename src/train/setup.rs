@@ -292,7 +292,7 @@ impl<'a> Setup<'a> {
     /// Learning rate of a step, counted from 0, where an epoch has so many `steps`.
     fn rate(&self, steps: usize, step: u64) -> f64 {
         let train = &self.model.train;
-        let base = train.optimizer.rate;
+        let base = train.optimizer.rate();
         schedule::rate(&train.schedule, base, train.epochs, steps, step)
     }
 }

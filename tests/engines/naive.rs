@@ -82,10 +82,19 @@ pub fn run<'a>(
     };
     let x = Maps {
         shape: model.input,
-        data: batch.images.iter().map(|&x| f64::from(x)).collect(),
+        data: channels_first(model, batch),
     };
     let logits = naive.layers(&model.layers, x);
     (logits.data, naive)
+}
+
+/// The images of `batch`, which are channels last.
+fn channels_first(model: &Model, batch: &Batch) -> Vec<f64> {
+    let (channels, elements) = (model.input.channels(), model.input.elements());
+    let images = batch.images.chunks(elements);
+    let planes = images
+        .flat_map(|image| (0..channels).flat_map(move |c| image.iter().skip(c).step_by(channels)));
+    planes.map(|&x| f64::from(x)).collect()
 }
 
 /// Mean over the batch of −log softmax(logits)[label].

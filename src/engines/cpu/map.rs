@@ -28,9 +28,22 @@ impl Map {
         }
     }
 
-    /// Whether images are given as rows of this map already: vectors without padding.
-    pub fn is_given(self) -> bool {
-        self.positions == 1 && self.channels == self.stride
+    /// The images of a batch of `plan` as they are given.
+    pub fn of_images(plan: &Plan) -> Map {
+        Map {
+            images: plan.batch,
+            positions: plan.image.positions(),
+            width: plan.image.extent().1,
+            channels: plan.image.channels(),
+            stride: plan.image.channels(),
+        }
+    }
+
+    /// Whether images are given as these vectors already: without padding, and in C, H, W
+    /// order, which is theirs where there is one channel or one position.
+    pub fn is_given(self, images: Map) -> bool {
+        let is_ordered = images.channels == 1 || images.positions == 1;
+        self.positions == 1 && self.channels == self.stride && is_ordered
     }
 
     /// Rows of channels.

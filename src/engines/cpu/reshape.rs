@@ -4,17 +4,24 @@ use super::kernels::Pool;
 use super::map::Map;
 use super::parallel::pieces;
 
-/// Channels × positions, as images are given, to rows of channels.
-pub fn images_to_rows(pool: &Pool, images: &[f32], map: Map, rows: &mut [f32]) {
-    let elements = map.positions * map.channels;
-    pieces(pool, rows, map.image(), |index, row| {
-        let image = &images[index * elements..][..elements];
-        if map.positions == 1 {
-            let (values, padding) = row.split_at_mut(elements);
-            values.copy_from_slice(image);
-            padding.fill(0.0);
+/// Images as they are given to padded rows of channels, or to padded vectors in C, H, W
+/// order.
+pub fn images_to_rows(pool: &Pool, (images, given): (&[f32], Map), (rows, map): (&mut [f32], Map)) {
+    pieces(pool, rows, map.image(), |index, rows| {
+        let image = &images[index * given.image()..][..given.image()];
+        if map.positions == given.positions {
+            let pixels = image.chunks_exact(given.channels);
+            rows.fill(0.0);
+            for (row, pixel) in rows.chunks_exact_mut(map.stride).zip(pixels) {
+                row.iter_mut().zip(pixel).for_each(|(to, x)| *to = *x);
+            }
         } else {
-            scatter(image.iter().copied(), map, row);
+            let (vector, padding) = rows.split_at_mut(map.channels);
+            for (c, plane) in vector.chunks_exact_mut(given.positions).enumerate() {
+                let values = image.iter().skip(c).step_by(given.channels);
+                plane.iter_mut().zip(values).for_each(|(to, x)| *to = *x);
+            }
+            padding.fill(0.0);
         }
     });
 }

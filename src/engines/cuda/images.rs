@@ -27,7 +27,7 @@ pub struct ResidentImages {
     is_ordered: bool,
 }
 
-/// How the elements of a batch lie.
+/// Whether the elements of an image are a vector in C, H, W order, not channels last.
 fn is_vector(plan: &Plan) -> i32 {
     match plan.shape(plan.input) {
         Shape::Image { .. } => 0,
@@ -41,13 +41,12 @@ pub fn place(gpu: &Gpu, memory: &mut Memory, plan: &Plan, batch: &Batch) -> Resu
     let staging = memory.staging(gpu, size_of_val(batch.images.as_slice()))?;
     gpu.upload(&batch.images, staging)?;
     gpu.upload(&batch.labels, memory.labels())?;
-    let shape = plan.shape(plan.input);
     let args = Args::default()
         .with(staging)
         .with(memory.address(plan, plan.input));
     let args = args
-        .with(int(shape.channels()))
-        .with(int(shape.positions()));
+        .with(int(plan.image.channels()))
+        .with(int(plan.image.positions()));
     let args = args.with(is_vector(plan)).with(count as u32);
     gpu.launch("place_images", Grid::for_count(count), args)
 }

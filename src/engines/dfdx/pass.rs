@@ -288,7 +288,7 @@ impl<E: Dtype, D: Backend<E>> ForwardPass<'_, E, D> {
         };
         let elements = layer.input.elements();
         let mask = dropout::mask(p, seed, step, &layer.path, self.images * elements);
-        let mask = rows_of_images(layer.input, &mask);
+        let mask = rows_of_planes(layer.input, &mask);
         let mask = self.device.try_tensor_from_vec(mask, *x.shape());
         x.try_mul(mask.map_err(device_failed)?)
             .map_err(device_failed)
@@ -385,8 +385,8 @@ fn pool_windows(layer: &Layer, pool: &Pool) -> Geometry {
     Geometry::new(layer.input, layer.output, pool.kernel, pool.stride, 0)
 }
 
-/// Images of `shape`, each channels × height × width, as rows of activations.
-pub(super) fn rows_of_images<E: Dtype>(shape: Shape, images: &[f32]) -> Vec<E> {
+/// Values of `shape` in N, C, H, W order, as masks are drawn, as rows of activations.
+fn rows_of_planes<E: Dtype>(shape: Shape, images: &[f32]) -> Vec<E> {
     let (channels, positions) = (shape.channels(), shape.positions());
     let mut rows = Vec::with_capacity(images.len());
     for image in images.chunks_exact(channels * positions) {

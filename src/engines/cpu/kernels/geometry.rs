@@ -61,11 +61,16 @@ impl ConvGeometry {
 
     /// Whether [`super::winograd`] can compute it.
     pub fn is_winograd(&self) -> bool {
-        self.kernel == (3, 3)
-            && match self.stride {
-                1 => self.padding <= 2,
-                2 => self.padding == 1,
-                _ => false,
-            }
+        suits_winograd(self.kernel, self.stride, self.padding)
     }
+}
+
+/// Whether [`super::winograd`] computes windows of this kernel, stride and padding.
+pub fn suits_winograd(kernel: (usize, usize), stride: usize, padding: usize) -> bool {
+    kernel == (3, 3)
+        && match stride {
+            1 => padding <= 2,
+            2 => padding == 1,
+            _ => false,
+        }
 }

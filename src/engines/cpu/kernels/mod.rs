@@ -34,7 +34,7 @@ pub mod winograd;
 
 pub use activation::Activation;
 pub use gemm::peak_gflops;
-pub use geometry::ConvGeometry;
+pub use geometry::{ConvGeometry, suits_winograd};
 pub use moments::Moments;
 pub use pool::{Barrier, Pool};
 pub(super) use shared::Shared;

@@ -28,7 +28,6 @@ pub struct Pool {
     team: Arc<Team>,
     helpers: Vec<JoinHandle<()>>,
     isa: Isa,
-    winograd: bool,
     /// Marker that keeps the pool on one thread: runs do not nest, so one thread owns the
     /// pool and jobs cannot capture it.
     not_sync: PhantomData<Cell<()>>,
@@ -97,7 +96,6 @@ impl Pool {
             team,
             helpers: Vec::with_capacity(threads - 1),
             isa: isa.min(Isa::best()),
-            winograd: true,
             not_sync: PhantomData,
         };
         for index in 1..threads {
@@ -117,18 +115,6 @@ impl Pool {
     /// Number of threads.
     pub fn threads(&self) -> usize {
         self.team.members.len()
-    }
-
-    /// Allows or forbids Winograd's method for convolutions on this pool; it is allowed at
-    /// first.
-    pub fn with_winograd(mut self, winograd: bool) -> Pool {
-        self.winograd = winograd;
-        self
-    }
-
-    /// Whether convolutions may use Winograd's method.
-    pub fn winograd(&self) -> bool {
-        self.winograd
     }
 
     /// Instruction set that kernels on this pool use.

@@ -10,17 +10,17 @@ extern "C" __global__ void begin(
     if (restart) control->halted = 0;
 }
 
-// Images in N, C, H, W order to rows of channels, or as they are (`is_vector`). A thread
-// an element.
+// Images in N, H, W, C order as they are, or to vectors in C, H, W order (`is_vector`). A
+// thread an element.
 extern "C" __global__ void place_images(
     const float* images, act* x, int channels, int positions, int is_vector, u32 count) {
     u32 at = index();
     if (at >= count) return;
     u32 from = at;
-    if (!is_vector) {
+    if (is_vector) {
         u32 n = at / (channels * positions);
-        int c = at % channels, position = at / channels % positions;
-        from = (n * channels + c) * positions + position;
+        int c = at / positions % channels, position = at % positions;
+        from = (n * positions + position) * channels + c;
     }
     put(x + at, images[from]);
 }
