@@ -40,24 +40,24 @@ pub(super) const RELU: Row<Op> = Row {
 pub(super) const ELU: Row<Op> = Row {
     name: "elu",
     doc: "x where positive, else alpha·(eˣ − 1)",
-    slots: &[Slot::optional(
+    slots: &[Slot::new(
         "alpha",
         Kind::Float(Bounds::NotNegative),
-        Literal::Float(ELU_DEFAULT.alpha),
         "the limit for x → −∞, negated",
-    )],
+    )
+    .or(Literal::Float(ELU_DEFAULT.alpha))],
     build: build_elu,
 };
 
 pub(super) const LEAKY_RELU: Row<Op> = Row {
     name: "leaky_relu",
     doc: "x where positive, else slope·x",
-    slots: &[Slot::optional(
+    slots: &[Slot::new(
         "slope",
         Kind::Float(Bounds::Any),
-        Literal::Float(LEAKY_RELU_DEFAULT.slope),
         "slope of the negative half",
-    )],
+    )
+    .or(Literal::Float(LEAKY_RELU_DEFAULT.slope))],
     build: build_leaky_relu,
 };
 
@@ -83,12 +83,12 @@ pub(super) const SIGMOID: Row<Op> = Row {
 };
 
 fn build_elu(arguments: &Arguments) -> Result<Op, Refusal> {
-    let alpha = arguments.float("alpha")?;
+    let alpha = arguments.get("alpha")?;
     Ok(Op::Elu(Elu { alpha }))
 }
 
 fn build_leaky_relu(arguments: &Arguments) -> Result<Op, Refusal> {
-    let slope = arguments.float("slope")?;
+    let slope = arguments.get("slope")?;
     Ok(Op::LeakyRelu(LeakyRelu { slope }))
 }
 

@@ -25,26 +25,26 @@ pub(super) const ROW: Row<Op> = Row {
     name: "batch_norm",
     doc: "normalises each channel over batch and positions, then scales and shifts it",
     slots: &[
-        Slot::optional(
+        Slot::new(
             "momentum",
             Kind::Float(Bounds::Share),
-            Literal::Float(DEFAULT.momentum),
             "share of the new statistics in the running ones",
-        ),
-        Slot::optional(
+        )
+        .or(Literal::Float(DEFAULT.momentum)),
+        Slot::new(
             "eps",
             Kind::Float(Bounds::Positive),
-            Literal::Float(DEFAULT.eps),
             "added to the variance",
-        ),
+        )
+        .or(Literal::Float(DEFAULT.eps)),
     ],
     build,
 };
 
 fn build(arguments: &Arguments) -> Result<Op, Refusal> {
     Ok(Op::BatchNorm(BatchNorm {
-        momentum: arguments.float("momentum")?,
-        eps: arguments.float("eps")?,
+        momentum: arguments.get("momentum")?,
+        eps: arguments.get("eps")?,
     }))
 }
 

@@ -3,9 +3,7 @@
 use super::pools::windowed;
 use super::{Op, Operation, OwnTensor, ShapeError};
 use crate::ir::Shape;
-use crate::ir::call::{
-    Argument, Arguments, Conflict, ConflictKind, Integers, Kind, Literal, Refusal, Row, Slot,
-};
+use crate::ir::call::{Arguments, Conflict, ConflictKind, Kind, Literal, Refusal, Row, Slot};
 
 /// Settings of a convolution.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,58 +28,39 @@ pub(super) const ROW: Row<Op> = Row {
     name: "conv",
     doc: "a 2-D convolution",
     slots: &[
-        Slot::first(
-            "out",
-            Kind::Int(Integers::Size(1)),
-            Literal::Int(64),
-            "output channels",
-        ),
-        Slot::needed(
-            "kernel",
-            Kind::Int(Integers::Size(1)),
-            Literal::Int(3),
-            "side of the square kernel",
-        ),
-        Slot::optional(
-            "stride",
-            Kind::Int(Integers::Size(1)),
-            Literal::Int(1),
-            "step between windows",
-        ),
-        Slot::optional(
+        Slot::new("out", Kind::SIZE, "output channels").first(Literal::Int(64)),
+        Slot::new("kernel", Kind::SIZE, "side of the square kernel").needed(Literal::Int(3)),
+        Slot::new("stride", Kind::SIZE, "step between windows").or(Literal::Int(1)),
+        Slot::new(
             "padding",
             Kind::Padding,
-            Literal::Word("same"),
-            "zeros on each side; `same` is (kernel − 1)/2",
-        ),
-        Slot::optional(
-            "bias",
-            Kind::Bool,
-            Literal::Bool(false),
-            "whether a number a channel is added",
-        ),
+            "zeros a side; `same` is (kernel − 1)/2",
+        )
+        .or(Literal::Word("same")),
+        Slot::new("bias", Kind::Bool, "whether each channel has a bias").or(Literal::Bool(false)),
     ],
     build,
 };
 
 fn build(arguments: &Arguments) -> Result<Op, Refusal> {
-    let kernel = arguments.size("kernel")?;
+    let kernel: usize = arguments.get("kernel")?;
     Ok(Op::Conv(Conv {
         padding: padding(arguments, kernel)?,
-        out: arguments.size("out")?,
+        out: arguments.get("out")?,
         kernel,
-        stride: arguments.size("stride")?,
-        bias: arguments.bool("bias")?,
+        stride: arguments.get("stride")?,
+        bias: arguments.get("bias")?,
         dirac: arguments.in_dirac,
     }))
 }
 
 /// Pixels a side, where `same` needs a kernel with a centre.
 fn padding(arguments: &Arguments, kernel: usize) -> Result<usize, Refusal> {
-    let given = arguments.value("padding")?;
-    if !matches!(given, Some(Argument::Word("same"))) {
-        return arguments.size("padding");
+    if let Ok(pixels) = arguments.get("padding") {
+        return Ok(pixels);
     }
+    // What is no number is the word `same`, or a mistake.
+    arguments.get::<&str>("padding")?;
     if kernel % 2 == 1 {
         return Ok((kernel - 1) / 2);
     }

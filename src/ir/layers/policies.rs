@@ -68,14 +68,12 @@ const PLAIN: Row<PolicyValue> = Row {
 const RESNET: Row<PolicyValue> = Row {
     name: "resnet",
     doc: "scale·F(x) + scale·s(x)",
-    slots: &[Slot::optional(
-        "scale",
-        Kind::Float(Bounds::Any),
-        Literal::Float(SCALE),
-        "factor of both terms",
-    )],
+    slots: &[
+        Slot::new("scale", Kind::Float(Bounds::Any), "factor of both terms")
+            .or(Literal::Float(SCALE)),
+    ],
     build: |arguments| {
-        let scale = arguments.float("scale")?;
+        let scale = arguments.get("scale")?;
         Ok(PolicyValue::Resnet { scale })
     },
 };
@@ -83,14 +81,14 @@ const RESNET: Row<PolicyValue> = Row {
 const HIGHWAY: Row<PolicyValue> = Row {
     name: "highway",
     doc: "F(x)·T(x) + s(x)·(1 − T(x)), with T(x) the sigmoid of a layer of x",
-    slots: &[Slot::optional(
+    slots: &[Slot::new(
         "bias",
         Kind::Float(Bounds::Any),
-        Literal::Float(GATE_BIAS),
         "where the bias of that layer starts",
-    )],
+    )
+    .or(Literal::Float(GATE_BIAS))],
     build: |arguments| {
-        let bias = arguments.float("bias")?;
+        let bias = arguments.get("bias")?;
         Ok(PolicyValue::Highway { bias })
     },
 };
@@ -106,17 +104,17 @@ const VARIABLE: Row<PolicyValue> = Row {
     name: "variable",
     doc: "F(x) + (1 − α)·s(x), α trained under the constraint α = 1",
     slots: &[
-        Slot::derived(
+        Slot::new(
             "lambda",
             Kind::Float(Bounds::Any),
             "0 holds λ at 0, so that α is trained freely",
         ),
-        Slot::optional(
+        Slot::new(
             "form",
             Kind::Word(&Form::NAMES),
-            Literal::Word(Form::NAMES[0]),
             "`convex` is α·F(x) + (1 − α)·s(x)",
-        ),
+        )
+        .or(Literal::Word(Form::NAMES[0])),
     ],
     build: variable,
 };
@@ -124,7 +122,7 @@ const VARIABLE: Row<PolicyValue> = Row {
 fn variable(arguments: &Arguments) -> Result<PolicyValue, Refusal> {
     let enforced = !arguments.is_given("lambda");
     if !enforced {
-        let lambda = arguments.float("lambda")?;
+        let lambda: f64 = arguments.get("lambda")?;
         if lambda != 0.0 {
             return Err(Conflict {
                 kind: ConflictKind::Value,

@@ -89,12 +89,12 @@ impl DatasetKind {
     }
 }
 
-const AUGMENT: Slot<'static> = Slot::optional(
+const AUGMENT: Slot<'static> = Slot::new(
     "augment",
     Kind::Augments,
-    Literal::NoAugments,
     "random changes of each training image, in this order",
-);
+)
+.or(Literal::NoAugments);
 
 /// A dataset whose only setting is `augment`.
 const fn files(
@@ -112,7 +112,7 @@ const fn files(
 
 /// The dataset with the augmentations of `arguments`.
 fn data(kind: DatasetKind, arguments: &Arguments) -> Result<Data, Refusal> {
-    let augment = arguments.augments("augment")?;
+    let augment = arguments.get("augment")?;
     Ok(Data { kind, augment })
 }
 
@@ -176,39 +176,27 @@ impl Default for Synthetic {
 }
 
 const SYNTHETIC: &[Slot<'static>] = &[
-    Slot::optional(
-        "train",
-        Kind::Int(Integers::COUNT),
-        Literal::Int(Synthetic::DEFAULT.train as i64),
-        "images in the training split",
-    ),
-    Slot::optional(
-        "test",
-        Kind::Int(Integers::COUNT),
-        Literal::Int(Synthetic::DEFAULT.test as i64),
-        "images in the test split",
-    ),
-    Slot::optional(
+    Slot::new("train", Kind::COUNT, "images in the training split")
+        .or(Literal::Int(Synthetic::DEFAULT.train as i64)),
+    Slot::new("test", Kind::COUNT, "images in the test split")
+        .or(Literal::Int(Synthetic::DEFAULT.test as i64)),
+    Slot::new(
         "noise",
         Kind::Float(Bounds::Unit),
-        Literal::Float(Synthetic::DEFAULT.noise),
         "standard deviation of the noise of a pixel",
-    ),
-    Slot::optional(
-        "seed",
-        Kind::Int(Integers::SEED),
-        Literal::Int(Synthetic::DEFAULT.seed as i64),
-        "seed of the drawing",
-    ),
+    )
+    .or(Literal::Float(Synthetic::DEFAULT.noise)),
+    Slot::new("seed", Kind::SEED, "seed of the drawing")
+        .or(Literal::Int(Synthetic::DEFAULT.seed as i64)),
     AUGMENT,
 ];
 
 fn synthetic(arguments: &Arguments) -> Result<Synthetic, Refusal> {
     Ok(Synthetic {
-        train: arguments.size("train")?,
-        test: arguments.size("test")?,
-        noise: arguments.float("noise")?,
-        seed: arguments.seed("seed")?,
+        train: arguments.get("train")?,
+        test: arguments.get("test")?,
+        noise: arguments.get("noise")?,
+        seed: arguments.get("seed")?,
     })
 }
 
@@ -227,13 +215,13 @@ pub const AUGMENTS: &[Row<Augment>] = &[
     Row {
         name: "pad_crop",
         doc: "black pixels on each side, then a crop of the original size at random",
-        slots: &[Slot::first(
+        slots: &[Slot::new(
             "pixels",
             Kind::Int(Integers::Range(1, 1 << 16)),
-            Literal::Int(4),
             "pixels on each side",
-        )],
-        build: |arguments| Ok(Augment::PadCrop(arguments.size("pixels")?)),
+        )
+        .first(Literal::Int(4))],
+        build: |arguments| Ok(Augment::PadCrop(arguments.get("pixels")?)),
     },
     Row {
         name: "flip_horizontal",
