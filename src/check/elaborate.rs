@@ -1,11 +1,11 @@
 //! Expansion: params have values, blocks and repeats become layers, layers get shapes.
 
-use super::arguments::Builder;
 use super::call::bind;
 use super::declarations::Declarations;
-use super::eval::{Binding, Params, Scope, eval};
+use super::eval::{Builder, eval};
 use super::layer_scope::LayerScope;
 use super::report::Reports;
+use super::scope::{Binding, Params, Scope};
 use super::types::block_slots;
 use super::value::{Type, Value};
 use super::{MAX_DEPTH, MAX_ELEMENTS, MAX_LAYERS, MAX_PATH, MAX_STEPS};

@@ -13,7 +13,7 @@
 //!    every layer (`van::value`, `van::shape`, `van::limit`);
 //! 6. `dataset_check`: whether network and dataset fit each other (`van::train`).
 
-mod arguments;
+mod arithmetic;
 mod call;
 mod dataset_check;
 mod declarations;
@@ -22,6 +22,7 @@ mod eval;
 mod layer_scope;
 mod params;
 mod report;
+mod scope;
 mod train_settings;
 mod types;
 mod typing;

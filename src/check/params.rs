@@ -1,8 +1,9 @@
 //! The values of params.
 
 use super::declarations::{Declarations, is_reserved};
-use super::eval::{Binding, Params, Scope, eval};
+use super::eval::eval;
 use super::report::Reports;
+use super::scope::{Binding, Params, Scope};
 use super::typing::{expect, type_of};
 use super::value::{Type, Value};
 use super::{Flag, MAX_DEPTH, OverrideTarget};

@@ -1,9 +1,9 @@
 //! The training settings: `train { … }` and the flags that replace parts of it.
 
-use super::arguments::Builder;
 use super::declarations::Declarations;
-use super::eval::{Params, Scope};
+use super::eval::Builder;
 use super::report::{Reports, suggest};
+use super::scope::{Params, Scope};
 use super::typing::check_kind;
 use super::{Flag, OverrideTarget};
 use crate::diag::{Code, Diagnostic};

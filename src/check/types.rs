@@ -1,8 +1,8 @@
 //! Names and types of statements, before any value is known.
 
 use super::declarations::Declarations;
-use super::eval::{Binding, Params, Scope};
 use super::report::{Reports, unknown};
+use super::scope::{Binding, Params, Scope};
 use super::typing::{check_args, expect};
 use super::value::Type;
 use crate::diag::{Code, Diagnostic};
