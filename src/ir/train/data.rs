@@ -31,11 +31,13 @@ pub enum DatasetKind {
     Folder,
 }
 
-/// The images of a dataset, as far as its name tells.
+/// What the name of a dataset tells of it.
 #[derive(Debug)]
 pub struct DatasetFacts {
     /// Name in a `.van` file.
     pub name: &'static str,
+    /// One line about it.
+    pub doc: &'static str,
     /// Shapes that its images may have; any, if there is none.
     pub shapes: &'static [Shape],
     /// How many classes it has.
@@ -47,27 +49,108 @@ const GREY: Shape = Shape::Image {
     height: 28,
     width: 28,
 };
+
 const COLOUR: Shape = Shape::Image {
     channels: 3,
     height: 32,
     width: 32,
 };
 
+const SYNTHETIC: DatasetFacts = DatasetFacts {
+    name: "synthetic",
+    doc: "ten shapes, drawn in the program",
+    shapes: &[COLOUR, GREY],
+    classes: Some(10),
+};
+
+const MNIST: DatasetFacts = DatasetFacts {
+    name: "mnist",
+    doc: "handwritten digits",
+    shapes: &[GREY],
+    classes: Some(10),
+};
+
+const FASHION_MNIST: DatasetFacts = DatasetFacts {
+    name: "fashion_mnist",
+    doc: "articles of clothing",
+    shapes: &[GREY],
+    classes: Some(10),
+};
+
+const CIFAR10: DatasetFacts = DatasetFacts {
+    name: "cifar10",
+    doc: "photographs of ten classes",
+    shapes: &[COLOUR],
+    classes: Some(10),
+};
+
+const CIFAR100: DatasetFacts = DatasetFacts {
+    name: "cifar100",
+    doc: "photographs of a hundred classes",
+    shapes: &[COLOUR],
+    classes: Some(100),
+};
+
+const FOLDER: DatasetFacts = DatasetFacts {
+    name: "folder",
+    doc: "image files in train/CLASS and test/CLASS",
+    shapes: &[],
+    classes: None,
+};
+
+/// The datasets.
+pub const DATASETS: &[Row<Data>] = &[
+    row(&SYNTHETIC, SYNTHETIC_SLOTS, |arguments| {
+        data(DatasetKind::Synthetic(synthetic(arguments)?), arguments)
+    }),
+    row(&MNIST, &[AUGMENT], |a| data(DatasetKind::Mnist, a)),
+    row(&FASHION_MNIST, &[AUGMENT], |a| {
+        data(DatasetKind::FashionMnist, a)
+    }),
+    row(&CIFAR10, &[AUGMENT], |a| data(DatasetKind::Cifar10, a)),
+    row(&CIFAR100, &[AUGMENT], |a| data(DatasetKind::Cifar100, a)),
+    row(&FOLDER, &[AUGMENT], |a| data(DatasetKind::Folder, a)),
+];
+
+/// The datasets as the help of `--data` names them.
+pub const DATASET_LIST: &str = "synthetic, mnist, fashion_mnist, cifar10, cifar100 or folder";
+
+const AUGMENT: Slot<'static> = Slot::new(
+    "augment",
+    Kind::Augments,
+    "random changes of each training image, in this order",
+)
+.or(Literal::NoAugments);
+
+const fn row(
+    facts: &DatasetFacts,
+    slots: &'static [Slot<'static>],
+    build: fn(&Arguments) -> Result<Data, Refusal>,
+) -> Row<Data> {
+    Row {
+        name: facts.name,
+        doc: facts.doc,
+        slots,
+        build,
+    }
+}
+
+/// The dataset with the augmentations of `arguments`.
+fn data(kind: DatasetKind, arguments: &Arguments) -> Result<Data, Refusal> {
+    let augment = arguments.get("augment")?;
+    Ok(Data { kind, augment })
+}
+
 impl DatasetKind {
     /// What its name tells of it.
-    pub fn facts(&self) -> DatasetFacts {
-        let facts = |name, shapes, classes| DatasetFacts {
-            name,
-            shapes,
-            classes,
-        };
+    pub fn facts(&self) -> &'static DatasetFacts {
         match self {
-            DatasetKind::Synthetic(_) => facts("synthetic", &[COLOUR, GREY], Some(10)),
-            DatasetKind::Mnist => facts("mnist", &[GREY], Some(10)),
-            DatasetKind::FashionMnist => facts("fashion_mnist", &[GREY], Some(10)),
-            DatasetKind::Cifar10 => facts("cifar10", &[COLOUR], Some(10)),
-            DatasetKind::Cifar100 => facts("cifar100", &[COLOUR], Some(100)),
-            DatasetKind::Folder => facts("folder", &[], None),
+            DatasetKind::Synthetic(_) => &SYNTHETIC,
+            DatasetKind::Mnist => &MNIST,
+            DatasetKind::FashionMnist => &FASHION_MNIST,
+            DatasetKind::Cifar10 => &CIFAR10,
+            DatasetKind::Cifar100 => &CIFAR100,
+            DatasetKind::Folder => &FOLDER,
         }
     }
 
@@ -88,62 +171,6 @@ impl DatasetKind {
         }
     }
 }
-
-const AUGMENT: Slot<'static> = Slot::new(
-    "augment",
-    Kind::Augments,
-    "random changes of each training image, in this order",
-)
-.or(Literal::NoAugments);
-
-/// A dataset whose only setting is `augment`.
-const fn files(
-    name: &'static str,
-    doc: &'static str,
-    build: fn(&Arguments) -> Result<Data, Refusal>,
-) -> Row<Data> {
-    Row {
-        name,
-        doc,
-        slots: &[AUGMENT],
-        build,
-    }
-}
-
-/// The dataset with the augmentations of `arguments`.
-fn data(kind: DatasetKind, arguments: &Arguments) -> Result<Data, Refusal> {
-    let augment = arguments.get("augment")?;
-    Ok(Data { kind, augment })
-}
-
-/// The datasets.
-pub const DATASETS: &[Row<Data>] = &[
-    Row {
-        name: "synthetic",
-        doc: "ten shapes, drawn in the program",
-        slots: SYNTHETIC,
-        build: |arguments| data(DatasetKind::Synthetic(synthetic(arguments)?), arguments),
-    },
-    files("mnist", "handwritten digits, 1×28×28", |arguments| {
-        data(DatasetKind::Mnist, arguments)
-    }),
-    files(
-        "fashion_mnist",
-        "articles of clothing, 1×28×28",
-        |arguments| data(DatasetKind::FashionMnist, arguments),
-    ),
-    files("cifar10", "photographs of ten classes, 3×32×32", |a| {
-        data(DatasetKind::Cifar10, a)
-    }),
-    files(
-        "cifar100",
-        "photographs of a hundred classes, 3×32×32",
-        |a| data(DatasetKind::Cifar100, a),
-    ),
-    files("folder", "image files in train/CLASS and test/CLASS", |a| {
-        data(DatasetKind::Folder, a)
-    }),
-];
 
 /// Sizes and difficulty of the synthetic dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -175,7 +202,7 @@ impl Default for Synthetic {
     }
 }
 
-const SYNTHETIC: &[Slot<'static>] = &[
+const SYNTHETIC_SLOTS: &[Slot<'static>] = &[
     Slot::new("train", Kind::COUNT, "images in the training split")
         .or(Literal::Int(Synthetic::DEFAULT.train as i64)),
     Slot::new("test", Kind::COUNT, "images in the test split")

@@ -68,6 +68,10 @@ pub const SCHEDULES: &[Row<Schedule>] = &[
     },
 ];
 
+/// The schedules as the help of `--schedule` names them.
+pub const SCHEDULE_LIST: &str =
+    "constant, 'step(at: [82, 125], factor: 0.1)' or 'cosine(warmup: 5)'";
+
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
