@@ -8,11 +8,13 @@
 use super::buffers::{Id, Kind, Storage};
 use super::step::{Action, Convolve, GradientTarget, Join, Pointwise, PointwiseGradients, Step};
 use super::{Cost, Plan};
-use crate::ir::{Model, TensorSpec};
+use crate::ir::{Loss, Model, TensorSpec};
 use std::collections::HashMap;
 
 /// Adds the loss, the backward and the update steps to `plan`.
 pub(super) fn differentiate(plan: &mut Plan, model: &Model) {
+    // The one loss there is; another needs its own step.
+    let Loss::CrossEntropy = model.train.loss;
     let specs = model.tensors();
     let is_needed = needed(plan, &specs);
     let forward = plan.forward.clone();

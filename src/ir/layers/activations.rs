@@ -100,6 +100,10 @@ impl Operation for Relu {
     fn output(&self, input: Shape) -> Result<Shape, ShapeError> {
         Ok(input)
     }
+
+    fn kept(&self, _input: Shape, output: Shape) -> f64 {
+        2.0 * output.elements() as f64
+    }
 }
 
 impl Operation for Elu {
@@ -109,6 +113,10 @@ impl Operation for Elu {
 
     fn output(&self, input: Shape) -> Result<Shape, ShapeError> {
         Ok(input)
+    }
+
+    fn kept(&self, _input: Shape, output: Shape) -> f64 {
+        2.0 * output.elements() as f64
     }
 
     fn words(&self, _input: Shape, _output: Shape) -> Vec<String> {
@@ -128,6 +136,10 @@ impl Operation for LeakyRelu {
         Ok(input)
     }
 
+    fn kept(&self, _input: Shape, output: Shape) -> f64 {
+        2.0 * output.elements() as f64
+    }
+
     fn words(&self, _input: Shape, _output: Shape) -> Vec<String> {
         let slope = self.slope;
         let mut words = vec![LEAKY_RELU.name.to_string()];
@@ -143,6 +155,10 @@ impl Operation for Crelu {
 
     fn output(&self, input: Shape) -> Result<Shape, ShapeError> {
         Ok(input.with_channels(2 * input.channels()))
+    }
+
+    fn kept(&self, _input: Shape, output: Shape) -> f64 {
+        2.0 * output.elements() as f64
     }
 }
 

@@ -68,6 +68,10 @@ impl Operation for BatchNorm {
         own.into()
     }
 
+    fn kept(&self, _input: Shape, output: Shape) -> f64 {
+        4.0 * output.elements() as f64
+    }
+
     fn words(&self, _input: Shape, _output: Shape) -> Vec<String> {
         let BatchNorm { momentum, eps } = self;
         let mut words = vec![ROW.name.to_string()];

@@ -109,6 +109,10 @@ impl Operation for Conv {
         out * input.channels() as u128 * (self.kernel as u128).pow(2)
     }
 
+    fn kept(&self, input: Shape, output: Shape) -> f64 {
+        output.elements() as f64 + patches(self.kernel, input, output)
+    }
+
     fn words(&self, input: Shape, output: Shape) -> Vec<String> {
         let (cin, cout) = (input.channels(), output.channels());
         let mut words = vec![format!("conv {0}×{0}, {cin}→{cout}", self.kernel)];
@@ -126,6 +130,14 @@ impl Operation for Conv {
 
     fn is_weighted(&self) -> bool {
         true
+    }
+}
+
+/// Numbers of the windows that a convolution makes of one sample, each written out.
+pub(super) fn patches(kernel: usize, input: Shape, output: Shape) -> f64 {
+    match kernel {
+        1 => 0.0,
+        k => output.positions() as f64 * (k * k * input.channels()) as f64,
     }
 }
 

@@ -113,6 +113,12 @@ pub trait Operation {
         0
     }
 
+    /// Numbers that a tape keeps of it for the gradient of one sample, without its body:
+    /// an estimate.
+    fn kept(&self, _input: Shape, output: Shape) -> f64 {
+        output.elements() as f64
+    }
+
     /// What it does, in a few words; what is not said has its default.
     fn words(&self, _input: Shape, _output: Shape) -> Vec<String> {
         vec![self.name().to_string()]

@@ -1,6 +1,6 @@
 //! Bodies under a skip policy, and the shortcut that fits them.
 
-use super::conv::stride_words;
+use super::conv::{patches, stride_words};
 use super::pools::{windowed, windows};
 use super::{Form, Op, Operation, OwnTensor, PolicyValue, ShapeError};
 use crate::ir::call::words;
@@ -356,6 +356,15 @@ impl Operation for Skip {
             Policy::Plain | Policy::Resnet { .. } | Policy::Dirac | Policy::Variable { .. } => 0,
         };
         project + gate
+    }
+
+    fn kept(&self, input: Shape, output: Shape) -> f64 {
+        let out = output.elements() as f64;
+        match &self.policy {
+            Policy::Plain | Policy::Dirac => 0.0,
+            Policy::Resnet { .. } | Policy::Variable { .. } => 2.0 * out,
+            Policy::Highway { gate, .. } => 6.0 * out + patches(gate.kernel(), input, output),
+        }
     }
 
     fn words(&self, input: Shape, _output: Shape) -> Vec<String> {
