@@ -1,7 +1,7 @@
 //! Values of a call's arguments, as a row builds from them.
 
 use super::{Literal, Refusal, Slot, SlotDefault};
-use crate::ir::Augment;
+use crate::ir::augment::Augment;
 
 /// The value of an argument.
 #[derive(Clone, Debug, PartialEq)]

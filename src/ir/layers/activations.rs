@@ -1,8 +1,8 @@
 //! Activations: functions of each element.
 
 use super::{Op, Operation, ShapeError};
-use crate::ir::Shape;
 use crate::ir::call::{Arguments, Bounds, Kind, Literal, Refusal, Row, Slot};
+use crate::ir::shape::Shape;
 
 /// Settings of an `elu`.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,7 +2,8 @@
 
 use super::{Op, Operation, OwnTensor, ShapeError};
 use crate::ir::call::{Arguments, Bounds, Kind, Literal, Refusal, Row, Slot};
-use crate::ir::{Role, Shape};
+use crate::ir::role::Role;
+use crate::ir::shape::Shape;
 
 /// Settings of a batch norm:
 /// `y = (x − μ)/√(σ² + eps) · weight + bias`. Training uses the batch's biased

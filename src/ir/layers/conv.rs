@@ -2,8 +2,8 @@
 
 use super::pools::windowed;
 use super::{Op, Operation, OwnTensor, ShapeError};
-use crate::ir::Shape;
 use crate::ir::call::{Arguments, Conflict, ConflictKind, Kind, Literal, Refusal, Row, Slot};
+use crate::ir::shape::Shape;
 
 /// Settings of a convolution.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,8 +1,8 @@
 //! Dropout.
 
 use super::{Op, Operation, ShapeError};
-use crate::ir::Shape;
 use crate::ir::call::{Arguments, Bounds, Kind, Literal, Refusal, Row, Slot};
+use crate::ir::shape::Shape;
 
 /// Settings of a dropout.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,8 +1,8 @@
 //! Linear layers.
 
 use super::{Op, Operation, OwnTensor, ShapeError};
-use crate::ir::Shape;
 use crate::ir::call::{Arguments, Kind, Literal, Refusal, Row, Slot};
+use crate::ir::shape::Shape;
 
 /// Settings of a linear layer.
 #[derive(Clone, Debug, PartialEq)]

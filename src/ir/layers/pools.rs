@@ -1,8 +1,8 @@
 //! Pools, and the shape that windows make of an image.
 
 use super::{Op, Operation, ShapeError};
-use crate::ir::Shape;
 use crate::ir::call::{Arguments, Kind, Literal, Refusal, Row, Slot};
+use crate::ir::shape::Shape;
 
 /// Settings of a pooling layer.
 #[derive(Clone, Debug, PartialEq)]

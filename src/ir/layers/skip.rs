@@ -2,9 +2,11 @@
 
 use super::conv::{patches, stride_words};
 use super::pools::{windowed, windows};
-use super::{Form, Op, Operation, OwnTensor, PolicyValue, ShapeError};
+use super::{Form, Layer, Op, Operation, OwnTensor, PolicyValue, ShapeError};
 use crate::ir::call::words;
-use crate::ir::{Granularity, Layer, Role, Shape};
+use crate::ir::role::Role;
+use crate::ir::shape::Shape;
+use crate::ir::train::Granularity;
 
 /// A body F under a skip policy, with s(x) its shortcut.
 #[derive(Clone, Debug, PartialEq)]

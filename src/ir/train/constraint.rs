@@ -1,7 +1,7 @@
 //! The constraint that variable skips vanish under.
 
-use crate::ir::Shape;
 use crate::ir::call::{Arguments, Bounds, Kind, Literal, Refusal, Row, Slot, words};
+use crate::ir::shape::Shape;
 use serde::Serialize;
 
 /// The Lagrangian rule of variable skips, eq. (4)–(9): after every step or epoch

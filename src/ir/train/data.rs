@@ -1,7 +1,8 @@
 //! The datasets, and the random changes of their images.
 
-use crate::ir::Shape;
+use crate::ir::augment::Augment;
 use crate::ir::call::{Arguments, Bounds, Integers, Kind, Literal, Refusal, Row, Slot};
+use crate::ir::shape::Shape;
 use serde::{Deserialize, Serialize};
 
 /// A dataset and how its training images are varied.
@@ -225,16 +226,6 @@ fn synthetic(arguments: &Arguments) -> Result<Synthetic, Refusal> {
         noise: arguments.get("noise")?,
         seed: arguments.get("seed")?,
     })
-}
-
-/// A random change of a training image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Augment {
-    /// Black pixels on each side, then a crop of the original size at random.
-    PadCrop(usize),
-    /// A mirror image half of the time.
-    FlipHorizontal,
 }
 
 /// The augmentations.

@@ -9,9 +9,7 @@ mod settings;
 mod sgd;
 
 pub use constraint::{CONSTRAINTS, Constraint, Every, Granularity};
-pub use data::{
-    AUGMENTS, Augment, DATASET_LIST, DATASETS, Data, DatasetFacts, DatasetKind, Synthetic,
-};
+pub use data::{AUGMENTS, DATASET_LIST, DATASETS, Data, DatasetFacts, DatasetKind, Synthetic};
 pub use init::{INIT_LIST, INITS, Init};
 pub use loss::{LOSS_LIST, LOSSES, Loss};
 pub use schedule::{SCHEDULE_LIST, SCHEDULES, Schedule};
