@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 use vanc::check::{Override, OverrideTarget, check};
 use vanc::diag::{Code, Diagnostic, Sources};
 use vanc::ir::{
-    Augment, DatasetKind, Every, Form, Granularity, Layer, Model, Op, Policy, Role, Schedule,
-    Shape, Shortcut,
+    Augment, DatasetKind, Every, Form, Granularity, Layer, Model, Op, Optimizer, Policy, Role,
+    Schedule, Shape, Shortcut,
 };
 
 fn run(text: &str, flags: &[(&str, &str)]) -> Result<Model, Vec<Diagnostic>> {
@@ -595,7 +595,8 @@ fn settings_have_defaults_and_flags_over_them() {
         ],
     );
     assert_eq!((train.epochs, train.batch, train.seed), (2, 64, 7));
-    assert_eq!((train.optimizer.rate, train.optimizer.momentum), (0.3, 0.9));
+    let Optimizer::Sgd(sgd) = train.optimizer;
+    assert_eq!((train.optimizer.rate(), sgd.momentum), (0.3, 0.9));
     assert!(
         matches!(train.data.kind, DatasetKind::Synthetic(s) if s.train == 100 && s.test == 1000)
     );
@@ -617,7 +618,7 @@ fn settings_have_defaults_and_flags_over_them() {
     );
     // `--rate` holds whatever the order, and is no setting of the file.
     let flags = [("rate", "0.4"), ("optimizer", "sgd(rate: 1, momentum: 0)")];
-    assert_eq!(trained("", &flags).optimizer.rate, 0.4);
+    assert_eq!(trained("", &flags).optimizer.rate(), 0.4);
     assert_eq!(
         wrong(&format!("{}train {{ rate: 0.1 }}", model("linear(10)"))),
         [Code::Name]

@@ -190,7 +190,7 @@ impl SettingsReader<'_, '_> {
 
     /// Sets the rate of the optimizer alone.
     fn rate(&mut self, value: &Expr) {
-        let rate = &mut self.resolved.train.optimizer.rate;
+        let optimizer = &mut self.resolved.train.optimizer;
         if check_kind(
             value,
             Kind::Float(RATE),
@@ -199,8 +199,9 @@ impl SettingsReader<'_, '_> {
             self.reports,
         ) {
             let mut builder = Builder::recovering(self.scope, self.reports);
-            let given = builder.float(value, RATE, "`--rate`", *rate);
-            replace(rate, given);
+            let given = builder.float(value, RATE, "`--rate`", optimizer.rate());
+            let given = given.map(|rate| optimizer.with_rate(rate));
+            replace(optimizer, given);
         }
     }
 }

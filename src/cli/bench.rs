@@ -6,7 +6,7 @@ use crate::engines::cpu::{Cpu, CpuEngine};
 use crate::engines::{Engine, Images, Order, StepContext, init};
 use crate::error::{Error, Result};
 use crate::ir::{Model, Shape};
-use crate::plan::{Plan, Purpose};
+use crate::plan::{Cost, Plan, Purpose};
 use crate::tensor::Batch;
 use crate::train::memory;
 use rand::{Rng, SeedableRng};
@@ -75,14 +75,15 @@ pub(super) fn run(model: &Model, options: &Options) -> Result<Report> {
         model.train.batch,
         Purpose::Training,
         &Cpu::here().with_winograd(options.on.winograd),
-    );
+    )?;
+    let flops = |step| Cost::of_step(&plan, step).flops;
     let mut report = Report {
         engine: String::new(),
         batch: model.train.batch,
         steps: 0,
         seconds_per_step: 0.0,
-        flops: plan.steps().map(|step| step.cost.flops).sum(),
-        planned_bytes: runner.needed_memory(model, model.train.batch, Purpose::Training) as u64,
+        flops: plan.steps().map(flops).sum(),
+        planned_bytes: runner.needed_memory(model, model.train.batch, Purpose::Training)? as u64,
         note,
         peak_bytes: None,
         profile: Vec::new(),
@@ -105,7 +106,7 @@ pub(super) fn run(model: &Model, options: &Options) -> Result<Report> {
                     path: step.path.clone(),
                     name: step.action.name(),
                     seconds: seconds / runs,
-                    flops: step.cost.flops,
+                    flops: flops(step),
                 })
                 .collect();
         }
@@ -145,19 +146,21 @@ fn time(
         .iter()
         .map(|x| (x * 127.0 + 128.0) as u8)
         .collect();
-    let resident = make_resident(engine, &pixels, batch, shape)?;
-    let (mut step, together) = (0, if resident { TOGETHER } else { 1 });
+    let is_resident = make_resident(engine, &pixels, batch, shape)?;
+    let (mut step, together) = (0, if is_resident { TOGETHER } else { 1 });
     let mut some = || -> Result<f64> {
         let start = Instant::now();
-        for _ in 0..together {
-            match resident {
-                true => engine.queue(0, at(step))?,
-                false => drop(engine.step(batch, at(step))?),
+        let steps = step..step + together as u64;
+        step = steps.end;
+        if is_resident && let Some(mut resident) = engine.resident() {
+            for step in steps {
+                resident.queue(0, at(step))?;
             }
-            step += 1;
-        }
-        if resident {
-            engine.outcomes()?;
+            resident.outcomes()?;
+        } else {
+            for step in steps {
+                engine.step(batch, at(step))?;
+            }
         }
         Ok(start.elapsed().as_secs_f64() / together as f64)
     };
@@ -199,14 +202,17 @@ fn make_resident(
         batch: batch.len(),
         augment: &[],
     };
-    let resident = engine.make_resident(&images)?;
-    if resident {
-        engine.begin_epoch(&Order {
+    let Some(mut resident) = engine.resident() else {
+        return Ok(false);
+    };
+    let is_resident = resident.make_resident(&images)?;
+    if is_resident {
+        resident.begin_epoch(&Order {
             images: (0..batch.len() as u32).collect(),
             changes: Vec::new(),
         })?;
     }
-    Ok(resident)
+    Ok(is_resident)
 }
 
 fn random_batch(model: &Model) -> Batch {

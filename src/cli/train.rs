@@ -112,7 +112,7 @@ fn train(
         let train = &model.train;
         schedule::rate(
             &train.schedule,
-            train.optimizer.rate,
+            train.optimizer.rate(),
             train.epochs,
             steps,
             step,
@@ -367,13 +367,13 @@ fn show_heading(
         (
             "training",
             format!(
-                "{} epochs of {} steps, batch {}, rate {} ({}), momentum {}",
+                "{} epochs of {} steps, batch {}, rate {} ({}), {}",
                 train.epochs,
                 images.div_ceil(train.batch.max(1)),
                 train.batch,
-                train.optimizer.rate,
+                train.optimizer.rate(),
                 train.schedule,
-                train.optimizer.momentum
+                train.optimizer.summary()
             ),
         ),
         (

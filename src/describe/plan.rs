@@ -40,19 +40,20 @@ pub fn plan_table(plan: &Plan, all: bool) -> String {
 /// The same for programs.
 pub fn plan_json(plan: &Plan) -> Value {
     let steps = plan.steps().map(|step| {
-        let names = |ids: Vec<Id>| -> Vec<usize> { ids.into_iter().map(|id| id.0).collect() };
+        let names = |ids: &[Id]| -> Vec<usize> { ids.iter().map(|id| id.0).collect() };
+        let cost = Cost::of_step(plan, step);
         json!({
             "path": step.path,
             "step": step.action.name(),
-            "reads": names(step.action.reads()),
-            "writes": names(step.action.writes()),
+            "reads": names(&step.reads),
+            "writes": names(&step.writes),
             "workspace": step.workspace.map(|id| id.0),
-            "flops": step.cost.flops,
-            "bytes": step.cost.bytes,
+            "flops": cost.flops,
+            "bytes": cost.bytes,
         })
     });
     let buffers = plan.buffers.iter().map(|buffer| {
-        let (place, offset) = where_it_is(buffer.storage);
+        let (place, offset) = where_it_is(plan, buffer.storage);
         json!({
             "name": buffer.name,
             "elements": buffer.elements,
@@ -74,12 +75,14 @@ pub fn plan_json(plan: &Plan) -> Value {
 
 fn total(plan: &Plan) -> Cost {
     plan.steps()
-        .fold(Cost::default(), |sum, step| sum.plus(step.cost))
+        .map(|step| Cost::of_step(plan, step))
+        .fold(Cost::default(), Cost::plus)
 }
 
 fn row(plan: &Plan, step: &Step) -> Vec<String> {
-    let makes = step.action.writes().first().map(|&id| holds(plan, id));
-    let flops = match step.cost.flops {
+    let makes = step.writes.first().map(|&id| holds(plan, id));
+    let cost = Cost::of_step(plan, step);
+    let flops = match cost.flops {
         0 => String::new(),
         flops => count(flops.into()),
     };
@@ -88,13 +91,13 @@ fn row(plan: &Plan, step: &Step) -> Vec<String> {
         step.action.name().to_string(),
         makes.unwrap_or_default(),
         flops,
-        count(step.cost.bytes.into()),
+        count(cost.bytes.into()),
     ]
 }
 
 fn buffer_row(plan: &Plan, id: Id) -> Vec<String> {
     let buffer = plan.buffer(id);
-    let place = match where_it_is(buffer.storage) {
+    let place = match where_it_is(plan, buffer.storage) {
         (place, Some(offset)) => format!("{place} + {offset}"),
         (place, None) => place.to_string(),
     };
@@ -108,11 +111,11 @@ fn buffer_row(plan: &Plan, id: Id) -> Vec<String> {
 }
 
 /// The region, and in the arena the bytes before it.
-fn where_it_is(storage: Storage) -> (&'static str, Option<usize>) {
+fn where_it_is(plan: &Plan, storage: Storage) -> (&'static str, Option<usize>) {
     match storage {
         Storage::Tensor(_) => ("network", None),
         Storage::Gradient(_) => ("gradients", None),
-        Storage::Velocity(_) => ("velocities", None),
+        Storage::Slot { slot, .. } => (plan.slots[slot].nouns[1], None),
         Storage::Arena { offset } => ("arena", Some(offset.saturating_mul(size_of::<f32>()))),
     }
 }
@@ -181,7 +184,8 @@ mod tests {
                 threads: 2,
                 winograd: true,
             },
-        );
+        )
+        .unwrap();
         let table = plan_table(&plan, true);
         for words in [
             "skip0.conv0",

@@ -10,7 +10,7 @@ mod random;
 mod skips;
 mod state;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ir::{Augment, Shape};
 use crate::tensor::{Batch, Tensor};
 
@@ -45,10 +45,6 @@ pub struct SkipState {
     pub lambda: Vec<f32>,
 }
 
-/// Prefix of an optimizer's velocity among the tensors of [`Engine::save`]:
-/// `momentum/conv1.weight`. Network paths hold no `/`.
-pub const MOMENTUM_PREFIX: &str = "momentum/";
-
 /// Prefix of the sum of ∂C/∂α since the last update of the constraint, among the
 /// tensors of [`Engine::save`]: `gradient_sum/stage1.0.skip0.alpha`.
 pub const GRADIENT_SUM_PREFIX: &str = "gradient_sum/";
@@ -64,8 +60,8 @@ pub trait Engine {
     /// What runs, for the log: `dfdx (CPU)`.
     fn name(&self) -> String;
 
-    /// One step of training: forward in training mode, backward, SGD on weights,
-    /// running statistics, and with `every: step` the constraint.
+    /// One step of training: forward in training mode, backward, the optimizer on
+    /// weights, running statistics, and with `every: step` the constraint.
     /// The same state and batch give the same bits.
     fn step(&mut self, batch: &Batch, at: StepContext) -> Result<Outcome>;
 
@@ -88,47 +84,55 @@ pub trait Engine {
     fn skips(&self) -> Result<Vec<SkipState>>;
 
     /// The whole state: every tensor of [`crate::ir::Model::tensors`] in its order,
-    /// then velocities under [`MOMENTUM_PREFIX`], then the constraint's sums. Loading
+    /// then the optimizer's [`crate::ir::Slot`]s, then the constraint's sums. Loading
     /// it into a new engine goes on bit for bit.
     fn save(&self) -> Result<Vec<Tensor>>;
 
     /// Replaces the state. Every tensor of the network must be there in its shape;
-    /// velocities and sums that are missing become 0.
+    /// slots and sums that are missing become 0.
     fn load(&mut self, tensors: &[Tensor]) -> Result<()>;
 
-    /// Takes the training images to where steps run, to make batches of them there;
-    /// false where the engine does not, or has no room for them.
-    fn make_resident(&mut self, _images: &Images) -> Result<bool> {
-        Ok(false)
+    /// What keeps the training images where steps run, where the engine has that.
+    fn resident(&mut self) -> Option<Box<dyn Resident + '_>> {
+        None
     }
+}
 
-    /// The order of the resident images in the epoch that begins.
-    fn begin_epoch(&mut self, _order: &Order) -> Result<()> {
-        Err(no_images())
-    }
+/// An engine that keeps the training images where its steps run, makes batches of them
+/// there, and is given several steps at once.
+pub trait Resident {
+    /// Takes the training images; false where there is no room for them.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    fn make_resident(&mut self, images: &Images) -> Result<bool>;
+
+    /// Takes the order of the images in the epoch that begins.
+    ///
+    /// # Errors
+    /// Where the order is not of the images that are there, or the device fails.
+    fn begin_epoch(&mut self, order: &Order) -> Result<()>;
 
     /// Begins a step on the batch `index` of the epoch, and does not wait for it. What it
     /// finds comes with [`Self::outcomes`]; once a loss was not finite, nothing moves
     /// until those are read.
-    fn queue(&mut self, _index: usize, _at: StepContext) -> Result<()> {
-        Err(no_images())
-    }
+    ///
+    /// # Errors
+    /// Where the epoch has no such batch, too many steps wait, or the device fails.
+    fn queue(&mut self, index: usize, at: StepContext) -> Result<()>;
 
     /// Waits for the steps that were queued since the last call, [`MOST_QUEUED`] at most,
     /// and gives their outcomes in order.
-    fn outcomes(&mut self) -> Result<Vec<Outcome>> {
-        Ok(Vec::new())
-    }
+    ///
+    /// # Errors
+    /// Where the device fails.
+    fn outcomes(&mut self) -> Result<Vec<Outcome>>;
 }
 
-fn no_images() -> Error {
-    Error::new("the engine holds no images")
-}
-
-/// Steps that may wait for [`Engine::outcomes`].
+/// Steps that may wait for [`Resident::outcomes`].
 pub const MOST_QUEUED: usize = 256;
 
-/// The training images, as [`Engine::make_resident`] takes them.
+/// The training images, as [`Resident::make_resident`] takes them.
 #[derive(Clone, Copy, Debug)]
 pub struct Images<'a> {
     /// Of each.

@@ -1,9 +1,9 @@
 //! Sorting the tensors of a checkpoint by what they are, with every name and shape
 //! checked: the part of [`super::Engine::load`] that is the same for all engines.
 
-use super::{GRADIENT_STEPS, GRADIENT_SUM_PREFIX, MOMENTUM_PREFIX};
+use super::{GRADIENT_STEPS, GRADIENT_SUM_PREFIX};
 use crate::error::{Error, Result};
-use crate::ir::{Role, TensorSpec};
+use crate::ir::{Role, Slot, TensorSpec};
 use crate::tensor::Tensor;
 use std::collections::HashMap;
 
@@ -11,8 +11,8 @@ use std::collections::HashMap;
 pub(crate) struct State<'a> {
     /// Those of the network, in the order of [`crate::ir::Model::tensors`].
     pub network: Vec<&'a Tensor>,
-    /// Velocities, by the name of what they move; some may be missing.
-    velocities: HashMap<&'a str, &'a Tensor>,
+    /// What optimizers keep, by slot and by the name of what they move; some may be missing.
+    slots: HashMap<(&'static str, &'a str), &'a Tensor>,
     /// Sums of ∂C/∂α, by the name of α; some may be missing.
     gradient_sums: HashMap<&'a str, &'a Tensor>,
     /// Steps that the sums cover.
@@ -27,7 +27,7 @@ impl<'a> State<'a> {
             .map(|spec| (spec.name.as_str(), spec))
             .collect();
         let mut found = HashMap::new();
-        let mut velocities = HashMap::new();
+        let mut slots = HashMap::new();
         let mut gradient_sums = HashMap::new();
         let mut gradient_steps = 0;
         for tensor in tensors {
@@ -36,18 +36,22 @@ impl<'a> State<'a> {
                 gradient_steps = read_steps(tensor)?;
                 continue;
             }
-            let (of, kind, wanted): (_, _, fn(Role) -> bool) =
-                if let Some(of) = name.strip_prefix(MOMENTUM_PREFIX) {
-                    (of, &mut velocities, Role::is_optimized)
-                } else if let Some(of) = name.strip_prefix(GRADIENT_SUM_PREFIX) {
-                    (of, &mut gradient_sums, |role| role == Role::Alpha)
-                } else {
-                    (name, &mut found, |_| true)
-                };
+            let slot = Slot::split(name);
+            let sum = name.strip_prefix(GRADIENT_SUM_PREFIX);
+            let (of, wanted): (_, fn(Role) -> bool) = match (slot, sum) {
+                (Some((_, of)), _) => (of, Role::is_optimized),
+                (None, Some(of)) => (of, |role| role == Role::Alpha),
+                (None, None) => (name, |_| true),
+            };
             let spec = known.get(of).filter(|spec| wanted(spec.role));
             let spec = spec.ok_or_else(|| unknown(name))?;
             check_shape(spec, tensor)?;
-            if kind.insert(of, tensor).is_some() {
+            let before = match (slot, sum) {
+                (Some((slot, _)), _) => slots.insert((slot.name, of), tensor),
+                (None, Some(_)) => gradient_sums.insert(of, tensor),
+                (None, None) => found.insert(of, tensor),
+            };
+            if before.is_some() {
                 return Err(Error::new(format!("the tensor `{name}` is there twice")));
             }
         }
@@ -58,15 +62,15 @@ impl<'a> State<'a> {
             .map_err(missing)?;
         Ok(State {
             network,
-            velocities,
+            slots,
             gradient_sums,
             gradient_steps,
         })
     }
 
-    /// The velocity of the tensor called `name`.
-    pub fn velocity(&self, name: &str) -> Option<&'a Tensor> {
-        self.velocities.get(name).copied()
+    /// What a slot keeps for the tensor called `name`.
+    pub fn slot(&self, slot: Slot, name: &str) -> Option<&'a Tensor> {
+        self.slots.get(&(slot.name, name)).copied()
     }
 
     /// The sum of ∂C/∂α of the α called `name`.
@@ -150,17 +154,17 @@ mod tests {
         let tensors = whole();
         let state = State::read(&specs(), &tensors).unwrap();
         assert_eq!(state.network, [&tensors[2], &tensors[0]]);
-        assert_eq!(state.velocity("fc.weight"), Some(&tensors[1]));
+        assert_eq!(state.slot(Slot::KNOWN[0], "fc.weight"), Some(&tensors[1]));
         assert_eq!(state.gradient_sum("skip0.alpha"), Some(&tensors[3]));
         assert_eq!(state.gradient_steps, 3);
     }
 
     #[test]
-    fn velocities_and_sums_may_be_missing() {
+    fn slots_and_sums_may_be_missing() {
         let mut tensors = whole();
         tensors.retain(|tensor| !tensor.name.contains('/'));
         let state = State::read(&specs(), &tensors).unwrap();
-        assert_eq!(state.velocity("fc.weight"), None);
+        assert_eq!(state.slot(Slot::KNOWN[0], "fc.weight"), None);
         assert_eq!(state.gradient_steps, 0);
     }
 

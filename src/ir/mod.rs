@@ -25,5 +25,6 @@ pub use role::{OwnTensor, Role};
 pub use shape::{INPUTS, Shape};
 pub use tensors::TensorSpec;
 pub use train::{
-    Constraint, Data, DatasetKind, Every, Granularity, Init, Loss, Schedule, Sgd, Synthetic, Train,
+    Constraint, Data, DatasetKind, Every, Granularity, Init, Loss, Optimizer, Schedule, Sgd, Slot,
+    Synthetic, Train,
 };

@@ -25,7 +25,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// Whether SGD moves the tensor by its gradient.
+    /// Whether the optimizer moves the tensor by its gradient.
     pub fn is_optimized(self) -> bool {
         match self {
             Role::Weight | Role::Bias | Role::DiracA | Role::DiracB => true,

@@ -10,7 +10,7 @@ use super::run_progress::{RunProgress, Sums, Tested};
 use super::stop::Stop;
 use super::tensorboard::{self, Events};
 use crate::data::{Dataset, Epoch, Sampler};
-use crate::engines::{Engine, Images, MOST_QUEUED, Order, Outcome, StepContext};
+use crate::engines::{Engine, Images, MOST_QUEUED, Order, Outcome, Resident, StepContext};
 use crate::error::{Error, Result};
 use crate::files::write_atomic;
 use crate::tensor::Batch;
@@ -55,8 +55,8 @@ pub enum Ending {
 pub struct Session<'a> {
     task: Task<'a>,
     engine: &'a mut dyn Engine,
-    /// Whether it makes the batches.
-    resident: bool,
+    /// Whether it keeps the training images, and makes the batches.
+    is_resident: bool,
     dir: &'a Path,
     metrics: Metrics,
     events: Option<Events>,
@@ -109,9 +109,8 @@ impl<'a> Session<'a> {
             false => Events::remove(dir).map(|()| None)?,
         };
         let now = Instant::now();
-        let mut session = Session {
-            task,
-            resident: engine.make_resident(&Images {
+        let is_resident = match engine.resident() {
+            Some(mut resident) => resident.make_resident(&Images {
                 shape: task.dataset.shape,
                 pixels: &task.dataset.train.pixels,
                 labels: &task.dataset.train.labels,
@@ -120,6 +119,11 @@ impl<'a> Session<'a> {
                 batch: task.sampler.batch,
                 augment: &task.sampler.augment,
             })?,
+            None => false,
+        };
+        let mut session = Session {
+            task,
+            is_resident,
             engine,
             dir,
             metrics,
@@ -198,8 +202,9 @@ impl<'a> Session<'a> {
         let end = (start + self.epoch_steps).min(self.target());
         let indices = (step - start) as usize..(end - start) as usize;
         let epoch = sampler.epoch(dataset.train.len(), epoch);
-        if self.resident {
-            return self.train_resident(&epoch, indices);
+        let indices = self.train_resident(&epoch, indices)?;
+        if indices.is_empty() || self.stop.requested().is_some() {
+            return Ok(());
         }
         let make = |index| epoch.batch(dataset, index);
         prefetch(indices, make, |batches| {
@@ -215,14 +220,26 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// The same where the engine makes the batches: it is given as many steps as take a
-    /// moment, then asked for what they found.
-    fn train_resident(&mut self, epoch: &Epoch, mut indices: Range<usize>) -> Result<()> {
+    /// The engine, if it keeps the training images.
+    fn resident(&mut self) -> Option<Box<dyn Resident + '_>> {
+        match self.is_resident {
+            true => self.engine.resident(),
+            false => None,
+        }
+    }
+
+    /// The steps whose batches the engine makes: it is given as many as take a moment,
+    /// then asked for what they found. Returns the indices of those that are left.
+    fn train_resident(&mut self, epoch: &Epoch, mut indices: Range<usize>) -> Result<Range<usize>> {
         let dataset = self.task.dataset;
-        self.engine.begin_epoch(&Order {
+        let Some(mut resident) = self.resident() else {
+            return Ok(indices);
+        };
+        resident.begin_epoch(&Order {
             images: epoch.order().iter().map(|&image| image as u32).collect(),
             changes: epoch.changes(),
         })?;
+        drop(resident);
         let mut wanted = 1;
         while !indices.is_empty() && self.stop.requested().is_none() {
             let begun = Instant::now();
@@ -235,10 +252,14 @@ impl<'a> Session<'a> {
             let contexts: Vec<StepContext> = (first..first + count as u64)
                 .map(|step| self.context(step))
                 .collect();
+            let Some(mut resident) = self.resident() else {
+                break;
+            };
             for (index, at) in indices.clone().zip(&contexts) {
-                self.engine.queue(index, *at)?;
+                resident.queue(index, *at)?;
             }
-            let outcomes = self.engine.outcomes()?;
+            let outcomes = resident.outcomes()?;
+            drop(resident);
             let mut last = 0.0;
             for (&at, outcome) in contexts.iter().zip(outcomes) {
                 let index = indices.start;
@@ -257,7 +278,7 @@ impl<'a> Session<'a> {
             wanted = (MOMENT / each.max(1e-9)).clamp(1.0, MOST_QUEUED as f64) as usize;
             self.after_steps(last)?;
         }
-        Ok(())
+        Ok(indices)
     }
 
     fn context(&self, step: u64) -> StepContext {

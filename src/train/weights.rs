@@ -1,8 +1,8 @@
 //! Starting weights from a safetensors file: another run's, or PyTorch's.
 
-use crate::engines::{GRADIENT_SUM_PREFIX, MOMENTUM_PREFIX};
+use crate::engines::GRADIENT_SUM_PREFIX;
 use crate::error::{Error, Result};
-use crate::ir::{Model, Role, TensorSpec};
+use crate::ir::{Model, Role, Slot, TensorSpec};
 use crate::tensor::Tensor;
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -82,7 +82,7 @@ fn unknown(specs: &[TensorSpec], views: &SafeTensors) -> Vec<String> {
     let known: std::collections::HashSet<&str> =
         specs.iter().map(|spec| spec.name.as_str()).collect();
     let passed_over = |name: &str| {
-        name.starts_with(MOMENTUM_PREFIX)
+        Slot::split(name).is_some()
             || name.starts_with(GRADIENT_SUM_PREFIX)
             || name.ends_with(".num_batches_tracked")
     };

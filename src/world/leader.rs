@@ -3,7 +3,7 @@
 use super::links::Links;
 use super::wire::{At, Frame, ImagesOutline, Message, pack};
 use crate::engines::cuda::GroupId;
-use crate::engines::{Engine, Images, Order, Outcome, SkipState, StepContext};
+use crate::engines::{Engine, Images, Order, Outcome, Resident, SkipState, StepContext};
 use crate::error::Result;
 use crate::tensor::{Batch, Tensor};
 use std::mem::ManuallyDrop;
@@ -31,10 +31,6 @@ impl Leader {
     pub fn new(engine: Box<dyn Engine>, links: Rc<Links>) -> Leader {
         let engine = ManuallyDrop::new(engine);
         Leader { engine, links }
-    }
-
-    fn tell(&self, message: Message) -> Result<()> {
-        self.links.send(&message.into())
     }
 }
 
@@ -74,7 +70,7 @@ impl Engine for Leader {
     }
 
     fn end_epoch(&mut self, rate: f64) -> Result<()> {
-        self.tell(Message::EndEpoch { rate })?;
+        self.links.send(&Message::EndEpoch { rate }.into())?;
         self.engine.end_epoch(rate)
     }
 
@@ -116,9 +112,23 @@ impl Engine for Leader {
         self.engine.load(tensors)
     }
 
+    fn resident(&mut self) -> Option<Box<dyn Resident + '_>> {
+        let links = &*self.links;
+        let own = self.engine.resident()?;
+        Some(Box::new(ResidentLeader { own, links }))
+    }
+}
+
+/// The images of all processes, each keeping its own copy.
+struct ResidentLeader<'a> {
+    own: Box<dyn Resident + 'a>,
+    links: &'a Links,
+}
+
+impl Resident for ResidentLeader<'_> {
     /// True where all have room.
     fn make_resident(&mut self, images: &Images) -> Result<bool> {
-        if !self.engine.make_resident(images)? {
+        if !self.own.make_resident(images)? {
             return Ok(false);
         }
         let labels = images.labels.iter().flat_map(|x| x.to_le_bytes());
@@ -148,19 +158,20 @@ impl Engine for Leader {
             },
             data: images.chain(changes).flat_map(u32::to_le_bytes).collect(),
         })?;
-        self.engine.begin_epoch(order)
+        self.own.begin_epoch(order)
     }
 
     fn queue(&mut self, index: usize, at: StepContext) -> Result<()> {
-        self.tell(Message::Queue {
+        let message = Message::Queue {
             index,
             at: at.into(),
-        })?;
-        self.engine.queue(index, at)
+        };
+        self.links.send(&message.into())?;
+        self.own.queue(index, at)
     }
 
     fn outcomes(&mut self) -> Result<Vec<Outcome>> {
-        self.tell(Message::Outcomes)?;
-        self.engine.outcomes()
+        self.links.send(&Message::Outcomes.into())?;
+        self.own.outcomes()
     }
 }

@@ -4,7 +4,7 @@ use super::leader::{self, Leader};
 use super::worker::{begin, serve};
 use super::{Links, World};
 use crate::engines::cuda::GroupId;
-use crate::engines::{Engine, Images, Order, Outcome, SkipState, StepContext};
+use crate::engines::{Engine, Images, Order, Outcome, Resident, SkipState, StepContext};
 use crate::error::Result;
 use crate::ir::{Augment, Shape};
 use crate::tensor::{Batch, Tensor};
@@ -76,6 +76,12 @@ impl Engine for Recorder {
         Ok(())
     }
 
+    fn resident(&mut self) -> Option<Box<dyn Resident + '_>> {
+        Some(Box::new(self))
+    }
+}
+
+impl Resident for &mut Recorder {
     fn make_resident(&mut self, images: &Images) -> Result<bool> {
         self.note(format!("make_resident {images:?}"));
         Ok(self.has_room)
@@ -137,14 +143,16 @@ fn lead(links: &Rc<Links>, calls: Calls, tensors: &[Tensor], room: bool) {
         batch: 2,
         augment: &[Augment::PadCrop(2), Augment::FlipHorizontal],
     };
-    assert_eq!(leader.make_resident(&images).unwrap(), room);
+    let mut resident = leader.resident().unwrap();
+    assert_eq!(resident.make_resident(&images).unwrap(), room);
     let order = Order {
         images: vec![1, 0],
         changes: vec![(-2, 1), (0, 1), (2, -1), (0, 0)],
     };
-    leader.begin_epoch(&order).unwrap();
-    leader.queue(0, at).unwrap();
-    leader.outcomes().unwrap();
+    resident.begin_epoch(&order).unwrap();
+    resident.queue(0, at).unwrap();
+    resident.outcomes().unwrap();
+    drop(resident);
     let batch = Batch {
         images: vec![0.5, -0.0, 3.0],
         labels: vec![2, 0, 1],

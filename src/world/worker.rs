@@ -3,7 +3,7 @@
 use super::links::Links;
 use super::wire::{At, Frame, ImagesOutline, Message, Outline, floats, integers, unpack};
 use crate::engines::cuda::{Group, GroupId};
-use crate::engines::{Engine, Images, Order, StepContext};
+use crate::engines::{Engine, Images, Order, Resident, StepContext};
 use crate::error::{Error, Result};
 use crate::ir::Shape;
 use crate::tensor::{Batch, Tensor};
@@ -38,13 +38,13 @@ pub fn serve(engine: &mut dyn Engine, shape: Shape, links: &Links) -> Result<Opt
         match message {
             Message::Load { tensors } => load(engine, &tensors, &data)?,
             Message::MakeResident(outline) => {
-                let resident = make_resident(engine, shape, &outline, &data)?;
-                links.send(&Message::Resident(resident).into())?;
+                let has_room = make_resident(engine, shape, &outline, &data)?;
+                links.send(&Message::Resident(has_room).into())?;
             }
-            Message::Epoch { images } => engine.begin_epoch(&order(images, &data)?)?,
-            Message::Queue { index, at } => engine.queue(index, at.into())?,
+            Message::Epoch { images } => resident(engine)?.begin_epoch(&order(images, &data)?)?,
+            Message::Queue { index, at } => resident(engine)?.queue(index, at.into())?,
             Message::Outcomes => {
-                engine.outcomes()?;
+                resident(engine)?.outcomes()?;
             }
             Message::Step { images, at } => {
                 engine.step(&batch(images, &data)?, at.into())?;
@@ -66,6 +66,11 @@ fn load(engine: &mut dyn Engine, tensors: &[Outline], data: &[u8]) -> Result<()>
     engine.load(&unpack(tensors, data).ok_or_else(confused)?)
 }
 
+/// What keeps images; rank 0 asks for it only where each engine has said that it does.
+fn resident(engine: &mut dyn Engine) -> Result<Box<dyn Resident + '_>> {
+    engine.resident().ok_or_else(confused)
+}
+
 fn make_resident(
     engine: &mut dyn Engine,
     shape: Shape,
@@ -82,7 +87,10 @@ fn make_resident(
     if Some(pixels.len()) != outline.count.checked_mul(shape.elements()) {
         return Err(confused());
     }
-    engine.make_resident(&Images {
+    let Some(mut resident) = engine.resident() else {
+        return Ok(false);
+    };
+    resident.make_resident(&Images {
         shape,
         pixels,
         labels: &integers(labels),

@@ -158,12 +158,13 @@ fn batches_made_on_the_card_are_those_of_the_host() {
         };
         let tensors = init::initial(&model, 4);
         let (mut ours, mut theirs) = (cuda(&model, &tensors), cpu(&model, &tensors));
-        assert!(ours.make_resident(&images).unwrap());
-        ours.begin_epoch(&order).unwrap();
+        let mut resident = ours.resident().unwrap();
+        assert!(resident.make_resident(&images).unwrap());
+        resident.begin_epoch(&order).unwrap();
         for index in [0, 1] {
-            ours.queue(index, context(index as u64)).unwrap();
+            resident.queue(index, context(index as u64)).unwrap();
         }
-        let found = ours.outcomes().unwrap();
+        let found = resident.outcomes().unwrap();
         let expected: Vec<_> = [0, 1]
             .iter()
             .map(|&index| {
@@ -179,7 +180,7 @@ fn batches_made_on_the_card_are_those_of_the_host() {
             );
             assert_eq!(found.correct, expected.correct);
         }
-        assert!(ours.queue(2, context(2)).is_err());
+        assert!(resident.queue(2, context(2)).is_err());
     }
 }
 
@@ -279,23 +280,29 @@ fn a_loss_that_is_not_finite_halts_what_is_queued() {
     let mut tensors = init::initial(&model, 0);
     tensors[0].data = vec![f32::INFINITY, 0.5, 0.25, 0.125];
     let mut engine = cuda(&model, &tensors);
-    engine.make_resident(&images).unwrap();
+    let mut resident = engine.resident().unwrap();
+    resident.make_resident(&images).unwrap();
     let order = Order {
         images: vec![1, 0],
         changes: Vec::new(),
     };
-    engine.begin_epoch(&order).unwrap();
+    resident.begin_epoch(&order).unwrap();
+    drop(resident);
     let before = engine.save().unwrap();
+    let mut resident = engine.resident().unwrap();
     for step in 0..2 {
-        engine.queue(step, context(step as u64)).unwrap();
+        resident.queue(step, context(step as u64)).unwrap();
     }
-    let found = engine.outcomes().unwrap();
+    let found = resident.outcomes().unwrap();
+    drop(resident);
     assert!(!found[0].loss.is_finite());
     assert_eq!(engine.save().unwrap(), before);
     tensors[0].data[0] = 1.0;
     engine.load(&tensors).unwrap();
-    engine.queue(0, context(0)).unwrap();
-    assert!(engine.outcomes().unwrap()[0].loss.is_finite());
+    let mut resident = engine.resident().unwrap();
+    resident.queue(0, context(0)).unwrap();
+    assert!(resident.outcomes().unwrap()[0].loss.is_finite());
+    drop(resident);
     assert_ne!(engine.save().unwrap(), before);
 }
 

@@ -3,9 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 use vanc::data::{Dataset, Sampler, Split};
-use vanc::engines::{
-    Engine, GRADIENT_STEPS, GRADIENT_SUM_PREFIX, MOMENTUM_PREFIX, Outcome, SkipState, StepContext,
-};
+use vanc::engines::{Engine, GRADIENT_STEPS, GRADIENT_SUM_PREFIX, Outcome, SkipState, StepContext};
 use vanc::error::{Error, Result};
 use vanc::ir::{Augment, Shape};
 use vanc::tensor::{Batch, Tensor};
@@ -60,11 +58,7 @@ impl Softmax {
             *w = ((i * 37 % 101) as f32 / 101.0 - 0.5) * 0.1;
         }
         Softmax {
-            velocity: Tensor::full(
-                format!("{MOMENTUM_PREFIX}fc.weight"),
-                &[CLASSES, FEATURES],
-                0.0,
-            ),
+            velocity: Tensor::full("momentum/fc.weight", &[CLASSES, FEATURES], 0.0),
             bias: Tensor::full("fc.bias", &[CLASSES], 0.0),
             alpha: Tensor::full("skip0.alpha", &[1], 0.0),
             lambda: Tensor::full("skip0.lambda", &[1], -1.0),

@@ -52,7 +52,8 @@ fn context(step: u64) -> StepContext {
 fn train(engine: &mut dyn Engine) -> Vec<Outcome> {
     let pixels: Vec<u8> = (0..IMAGES * 90).map(|k| (k * 37 % 251) as u8).collect();
     let labels: Vec<u32> = (0..IMAGES as u32).map(|k| k % 4).collect();
-    let resident = engine.make_resident(&Images {
+    let mut resident = engine.resident().unwrap();
+    let has_room = resident.make_resident(&Images {
         shape: Shape::image(3, 6, 5),
         pixels: &pixels,
         labels: &labels,
@@ -61,16 +62,17 @@ fn train(engine: &mut dyn Engine) -> Vec<Outcome> {
         batch: 6,
         augment: &[],
     });
-    assert!(resident.unwrap());
+    assert!(has_room.unwrap());
     let order = Order {
         images: (0..IMAGES as u32).rev().collect(),
         changes: Vec::new(),
     };
-    engine.begin_epoch(&order).unwrap();
+    resident.begin_epoch(&order).unwrap();
     for index in 0..3 {
-        engine.queue(index, context(index as u64)).unwrap();
+        resident.queue(index, context(index as u64)).unwrap();
     }
-    let mut found = engine.outcomes().unwrap();
+    let mut found = resident.outcomes().unwrap();
+    drop(resident);
     engine.end_epoch(0.02).unwrap();
     let batch = Batch {
         images: (0..5 * 90).map(|k| (k % 17) as f32 / 17.0).collect(),

@@ -11,22 +11,22 @@ use std::ops::Range;
 #[derive(Clone, Copy)]
 struct Line([f32; 16]);
 
-/// Tensors of the network, their gradients and velocities, and the arena.
+/// Tensors of the network, their gradients, the optimizer's slots, and the arena.
 pub(super) struct Memory {
     /// In the order of [`crate::ir::Model::tensors`], PyTorch's layouts.
     pub tensors: Vec<Vec<f32>>,
     /// ∂C/∂w of each; empty where there is none.
     pub gradients: Vec<Vec<f32>>,
-    /// v of each; empty where there is none.
-    pub velocities: Vec<Vec<f32>>,
+    /// Of each slot of the optimizer, what it keeps for each; empty where that is nothing.
+    pub slots: Vec<Vec<Vec<f32>>>,
     arena: Vec<Line>,
     /// Of the buffers that are lent, kept for its room.
     starts: Vec<*mut f32>,
 }
 
 impl Memory {
-    /// Memory for these tensors, all zeros, with velocities if there is momentum.
-    pub fn new(specs: &[TensorSpec], has_momentum: bool) -> Result<Self> {
+    /// Memory for these tensors and so many slots, all zeros.
+    pub fn new(specs: &[TensorSpec], slots: usize) -> Result<Self> {
         let of = |wanted: &dyn Fn(&TensorSpec) -> bool| -> Result<Vec<Vec<f32>>> {
             let tensor = |spec: &TensorSpec| match wanted(spec) {
                 true => zeros(spec.shape.iter().product(), 0.0),
@@ -37,7 +37,9 @@ impl Memory {
         Ok(Memory {
             tensors: of(&|_| true)?,
             gradients: of(&|spec| spec.role.is_parameter())?,
-            velocities: of(&|spec| has_momentum && spec.role.is_optimized())?,
+            slots: (0..slots)
+                .map(|_| of(&|spec| spec.role.is_optimized()))
+                .collect::<Result<_>>()?,
             arena: Vec::new(),
             starts: Vec::new(),
         })
@@ -67,7 +69,7 @@ impl Memory {
             self.starts.push(match buffer.storage {
                 Storage::Tensor(index) => self.tensors[index].as_mut_ptr(),
                 Storage::Gradient(index) => self.gradients[index].as_mut_ptr(),
-                Storage::Velocity(index) => self.velocities[index].as_mut_ptr(),
+                Storage::Slot { tensor, slot } => self.slots[slot][tensor].as_mut_ptr(),
                 // Inside the arena by the assertion.
                 Storage::Arena { offset } => arena.wrapping_add(offset),
             });

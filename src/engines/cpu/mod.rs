@@ -2,7 +2,7 @@
 //!
 //! A plan is made for each batch size that comes up (the training batch, the last one
 //! of an epoch, those of evaluation) and kept. Between steps the network's tensors,
-//! their gradients and velocities stay in PyTorch's layouts; everything else lives in
+//! their gradients and the optimizer's slots stay in PyTorch's layouts; everything else lives in
 //! the arena for as long as the plan says.
 
 mod clock;
@@ -11,6 +11,7 @@ mod dirac;
 pub mod kernels;
 mod loss;
 mod map;
+mod map_step;
 mod memory;
 mod narrow_mlp;
 mod parallel;
@@ -18,6 +19,7 @@ mod pass;
 mod pooling;
 mod reshape;
 mod run;
+mod update;
 
 use self::kernels::Pool;
 use self::memory::Memory;
@@ -25,10 +27,10 @@ use self::narrow_mlp::NarrowMlp;
 use self::run::{Found, Inputs};
 use super::skips::Skips;
 use super::state::State;
-use super::{Engine, MOMENTUM_PREFIX, Outcome, SkipState, StepContext, batch};
+use super::{Engine, Outcome, SkipState, StepContext, batch};
 use crate::error::Result;
-use crate::ir::{Model, Role, TensorSpec};
-use crate::plan::{Action, Kind, Plan, Purpose, Target};
+use crate::ir::{Model, Role, Slot, TensorSpec};
+use crate::plan::{Kind, Method, Plan, Purpose, Step, Target, Window};
 use crate::tensor::{Batch, Tensor};
 
 /// Plans that are kept; more batch sizes than these are not expected in one run.
@@ -64,12 +66,16 @@ impl Target for Cpu {
         kernels::LANES
     }
 
-    fn workspace(&self, plan: &Plan, action: &Action) -> usize {
-        run::workspace(plan, action, *self)
+    fn method(&self, channels: usize, window: Window) -> Method {
+        convolution::method(channels, window, self.winograd)
+    }
+
+    fn workspace(&self, plan: &Plan, step: &Step) -> usize {
+        run::workspace(plan, step, self.threads)
     }
 
     fn scratch(&self, plan: &Plan) -> usize {
-        narrow_mlp::scratch(plan, *self)
+        narrow_mlp::scratch(plan, self.threads)
     }
 }
 
@@ -82,6 +88,7 @@ struct Ready {
 
 /// A network on the CPU.
 pub struct CpuEngine {
+    target: Cpu,
     pool: Pool,
     model: Model,
     specs: Vec<TensorSpec>,
@@ -101,8 +108,12 @@ pub fn cpu(model: &Model, tensors: &[Tensor], target: Cpu) -> Result<Box<dyn Eng
 }
 
 /// Bytes that steps of `model` with batches of `images` take at their peak.
-pub fn memory(model: &Model, images: usize, purpose: Purpose, target: Cpu) -> f64 {
-    Plan::new(model, images, purpose, &target).peak_bytes() as f64
+///
+/// # Errors
+/// As of [`Plan::new`].
+pub fn memory(model: &Model, images: usize, purpose: Purpose, target: Cpu) -> Result<f64> {
+    let plan = Plan::new(model, images, purpose, &target)?;
+    Ok(plan.peak_bytes() as f64)
 }
 
 impl CpuEngine {
@@ -110,11 +121,11 @@ impl CpuEngine {
     pub fn new(model: &Model, tensors: &[Tensor], target: Cpu) -> Result<Self> {
         let specs = model.tensors();
         let state = State::read(&specs, tensors)?;
-        let has_momentum = model.train.optimizer.momentum != 0.0;
         let skips = Skips::read(model, &specs, &state);
         let mut engine = CpuEngine {
-            pool: Pool::new(target.threads)?.with_winograd(target.winograd),
-            memory: Memory::new(&specs, has_momentum)?,
+            pool: Pool::new(target.threads)?,
+            target,
+            memory: Memory::new(&specs, model.train.optimizer.slots().len())?,
             alpha_gradients: alpha_gradients(&skips),
             model: model.clone(),
             specs,
@@ -136,24 +147,20 @@ impl CpuEngine {
         self.times.as_deref().unwrap_or_default()
     }
 
-    /// Copies `state` into the memory; velocities that are missing become 0.
+    /// Copies `state` into the memory; slots that are missing become 0.
     fn fill(&mut self, state: &State) {
         let memory = &mut self.memory;
         for (tensor, from) in memory.tensors.iter_mut().zip(&state.network) {
             tensor.copy_from_slice(&from.data);
         }
-        for (spec, velocity) in self.specs.iter().zip(&mut memory.velocities) {
-            match state.velocity(&spec.name) {
-                Some(from) if !velocity.is_empty() => velocity.copy_from_slice(&from.data),
-                _ => velocity.fill(0.0),
+        let slots = self.model.train.optimizer.slots();
+        for (&slot, tensors) in slots.iter().zip(&mut memory.slots) {
+            for (spec, tensor) in self.specs.iter().zip(tensors) {
+                match state.slot(slot, &spec.name) {
+                    Some(from) => tensor.copy_from_slice(&from.data),
+                    None => tensor.fill(0.0),
+                }
             }
-        }
-    }
-
-    fn target(&self) -> Cpu {
-        Cpu {
-            threads: self.pool.threads(),
-            winograd: self.pool.winograd(),
         }
     }
 
@@ -163,7 +170,7 @@ impl CpuEngine {
         if let Some(index) = self.plans.iter().position(fits) {
             return Ok(index);
         }
-        let plan = Plan::new(&self.model, images, purpose, &self.target());
+        let plan = Plan::new(&self.model, images, purpose, &self.target)?;
         self.memory.reserve(&plan)?;
         if self.plans.len() == PLANS {
             self.plans.remove(0);
@@ -214,12 +221,19 @@ impl CpuEngine {
         }
     }
 
-    fn named(&self, tensors: &[Vec<f32>], prefix: &str, wanted: fn(Role) -> bool) -> Vec<Tensor> {
+    /// Those of `tensors` that are of a wanted role, called by what they are of, or by what
+    /// a slot makes of it.
+    fn named(
+        &self,
+        tensors: &[Vec<f32>],
+        slot: Option<Slot>,
+        wanted: fn(Role) -> bool,
+    ) -> Vec<Tensor> {
         let pairs = self.specs.iter().zip(tensors);
         let wanted = pairs.filter(|(spec, _)| wanted(spec.role));
         wanted
             .map(|(spec, data)| Tensor {
-                name: format!("{prefix}{}", spec.name),
+                name: slot.map_or_else(|| spec.name.clone(), |slot| slot.tensor(&spec.name)),
                 shape: spec.shape.clone(),
                 data: data.clone(),
             })
@@ -282,25 +296,20 @@ impl Engine for CpuEngine {
         if !outcome.loss.is_finite() {
             self.memory.gradients.iter_mut().for_each(|g| g.fill(0.0));
         }
-        let tensors = self.named(&self.memory.gradients, "", Role::is_parameter);
+        let tensors = self.named(&self.memory.gradients, None, Role::is_parameter);
         Ok((outcome, tensors))
     }
 
     fn first_non_finite(&mut self, batch: &Batch, at: StepContext) -> Result<Option<String>> {
         batch::validate(&self.model, batch)?;
-        let plan = Plan::new(
-            &self.model,
-            batch.len(),
-            Purpose::Inspection,
-            &self.target(),
-        );
+        let plan = Plan::new(&self.model, batch.len(), Purpose::Inspection, &self.target)?;
         self.memory.reserve(&plan)?;
         let inputs = Inputs::new(&self.model, batch, at);
         let views = self.memory.views(&plan, &batch.images);
         run::images(&self.pool, &views, &inputs);
         for step in &plan.forward {
             run::step(&self.pool, step, &views, &inputs, &mut Found::default());
-            for id in step.action.writes() {
+            for &id in &step.writes {
                 let is_map = matches!(plan.buffer(id).kind, Kind::Map(_));
                 // SAFETY: no step runs at the moment.
                 let values = unsafe { views.read(id) };
@@ -317,10 +326,10 @@ impl Engine for CpuEngine {
     }
 
     fn save(&self) -> Result<Vec<Tensor>> {
-        let mut tensors = self.named(&self.memory.tensors, "", |_| true);
-        if self.model.train.optimizer.momentum != 0.0 {
-            let velocities = &self.memory.velocities;
-            tensors.extend(self.named(velocities, MOMENTUM_PREFIX, Role::is_optimized));
+        let mut tensors = self.named(&self.memory.tensors, None, |_| true);
+        let slots = self.model.train.optimizer.slots();
+        for (&slot, kept) in slots.iter().zip(&self.memory.slots) {
+            tensors.extend(self.named(kept, Some(slot), Role::is_optimized));
         }
         self.skips.save_sums(&self.specs, &mut tensors);
         Ok(tensors)

@@ -1,5 +1,5 @@
-//! What lives on the card: the network's tensors, gradients and velocities in rows of
-//! floats that one kernel can pass over, and one arena for the rest.
+//! What lives on the card: the network's tensors, gradients and the optimizer's slots in
+//! rows of floats that one kernel can pass over, and one arena for the rest.
 
 use super::gpu::{Buffer, Gpu};
 use crate::error::Result;
@@ -19,12 +19,13 @@ pub const OUTCOME: usize = 16;
 /// Bytes of `Control` in kernels/prelude.cuh.
 const CONTROL: usize = 32;
 
-/// Where each tensor is in the row of all: those that SGD moves, then α, λ and the
+/// Where each tensor is in the row of all: those that the optimizer moves, then α, λ
+/// and the
 /// running statistics. α and λ are in the same order, so one offset is of both.
 pub struct Rows {
     /// Floats before each tensor, in the order of [`crate::ir::Model::tensors`].
     pub offsets: Vec<usize>,
-    /// Floats that SGD moves.
+    /// Floats that the optimizer moves.
     pub optimized: usize,
     /// The floats of all α.
     pub alphas: Range<usize>,
@@ -72,14 +73,14 @@ impl Rows {
 
 /// All memory that the engine has on the card.
 pub struct Memory {
-    /// Places in the three rows.
+    /// Places in the rows.
     pub rows: Rows,
     /// Values.
     pub tensors: Buffer,
-    /// Gradients of what SGD moves and of α.
+    /// Gradients of what the optimizer moves and of α.
     pub gradients: Buffer,
-    /// Velocities of what SGD moves.
-    pub velocities: Buffer,
+    /// What the optimizer keeps for what it moves, a row a slot.
+    pub slots: Vec<Buffer>,
     /// Sums of ∂C/∂α for the end of an epoch.
     pub sums: Buffer,
     /// A byte an α: whether its λ moves.
@@ -99,14 +100,16 @@ pub struct Memory {
 const FLOAT: usize = size_of::<f32>();
 
 impl Memory {
-    /// Memory for these tensors, all zeros.
-    pub fn new(gpu: &Gpu, specs: &[TensorSpec]) -> Result<Memory> {
+    /// Memory for these tensors and so many slots, all zeros.
+    pub fn new(gpu: &Gpu, specs: &[TensorSpec], slots: usize) -> Result<Memory> {
         let rows = Rows::new(specs);
         let nothing = || gpu.zeros(0);
         Ok(Memory {
             tensors: gpu.zeros(rows.total * FLOAT)?,
             gradients: gpu.zeros(rows.alphas.end * FLOAT)?,
-            velocities: gpu.zeros(rows.optimized * FLOAT)?,
+            slots: (0..slots)
+                .map(|_| gpu.zeros(rows.optimized * FLOAT))
+                .collect::<Result<_>>()?,
             sums: gpu.zeros(rows.alphas.len() * FLOAT)?,
             enforced: gpu.zeros(rows.alphas.len())?,
             control: gpu.zeros(CONTROL)?,
@@ -160,7 +163,7 @@ impl Memory {
         match plan.buffer(id).storage {
             Storage::Tensor(index) => float(&self.tensors, self.rows.offsets[index]),
             Storage::Gradient(index) => float(&self.gradients, self.rows.offsets[index]),
-            Storage::Velocity(index) => float(&self.velocities, self.rows.offsets[index]),
+            Storage::Slot { tensor, slot } => float(&self.slots[slot], self.rows.offsets[tensor]),
             Storage::Arena { offset } => float(&self.arena, offset),
         }
     }

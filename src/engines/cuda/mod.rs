@@ -1,6 +1,6 @@
 //! The compiled engine on an NVIDIA GPU: runs a [`Plan`] as one captured graph a step.
 //!
-//! Weights, momentum, α, λ and statistics live on the card, and the training images do
+//! Weights, the optimizer's slots, α, λ and statistics live on the card, and the training images do
 //! where they fit; a step on those copies nothing from or to the host. Convolutions are
 //! cuDNN's and dense layers cuBLAS's where the libraries are found, all else (and those,
 //! where they are not) is in `kernels/*.cu`, compiled by NVRTC for the card and kept on
@@ -15,6 +15,7 @@ mod exchange;
 mod gpu;
 mod images;
 mod libraries;
+mod map;
 mod memory;
 mod narrow_mlp;
 mod nccl;
@@ -37,14 +38,14 @@ use self::dnn::Dnn;
 use self::exchange::Exchange;
 use self::gpu::Gpu;
 use self::images::ResidentImages;
-use self::memory::{Memory, OUTCOME, from_card, to_card};
+use self::memory::{Memory, from_card, to_card};
 use self::prepare::{Graph, Here, Prepared};
 use self::products::Libraries;
 use super::skips::Skips;
 use super::state::State;
-use super::{Engine, Images, MOMENTUM_PREFIX, Order, Outcome, SkipState, StepContext, batch};
+use super::{Engine, Images, Order, Outcome, Resident, SkipState, StepContext, batch};
 use crate::error::{Error, Result};
-use crate::ir::{Model, Role, TensorSpec};
+use crate::ir::{Model, Role, Slot, TensorSpec};
 use crate::plan::{Kind, Plan, Purpose};
 use crate::tensor::{Batch, Tensor};
 
@@ -101,7 +102,7 @@ pub fn engine(
 }
 
 /// The same in one process of a `group`, of which each is given `tensors` and from then on
-/// the same calls of [`Engine::step`], [`Engine::queue`] and [`Engine::end_epoch`], with
+/// the same calls of [`Engine::step`], [`Resident::queue`] and [`Engine::end_epoch`], with
 /// whole batches; each computes its [`Part`] of them. Returns once all have met.
 pub fn engine_in(
     group: &Group,
@@ -118,9 +119,13 @@ pub fn engine_in(
 
 /// Bytes of the card that steps of `model` with batches of `images` take, without
 /// libraries' scratch memory.
-pub fn memory(model: &Model, images: usize, purpose: Purpose, precision: Precision) -> f64 {
+///
+/// # Errors
+/// As of [`Plan::new`].
+pub fn memory(model: &Model, images: usize, purpose: Purpose, precision: Precision) -> Result<f64> {
     let target = run::CudaTarget { precision };
-    Plan::new(model, images, purpose, &target).peak_bytes() as f64
+    let plan = Plan::new(model, images, purpose, &target)?;
+    Ok(plan.peak_bytes() as f64)
 }
 
 impl CudaEngine {
@@ -144,7 +149,7 @@ impl CudaEngine {
         };
         let mut engine = CudaEngine {
             name: name(card, precision, &with),
-            memory: Memory::new(&gpu, &specs)?,
+            memory: Memory::new(&gpu, &specs, model.train.optimizer.slots().len())?,
             skips: Skips::read(model, &specs, &state),
             model: model.clone(),
             precision,
@@ -161,19 +166,22 @@ impl CudaEngine {
         Ok(engine)
     }
 
-    /// Copies `state` to the card; velocities and sums that are missing become 0.
+    /// Copies `state` to the card; slots and sums that are missing become 0.
     fn fill(&mut self, state: &State) -> Result<()> {
         let rows = &self.memory.rows;
         let mut tensors = vec![0.0; rows.total];
-        let mut velocities = vec![0.0; rows.optimized];
+        let slots = self.model.train.optimizer.slots();
+        let mut kept = vec![vec![0.0; rows.optimized]; slots.len()];
         let mut sums = vec![0.0; rows.alphas.len()];
         let mut enforced = vec![0_u8; rows.alphas.len()];
         let mut skips = self.skips.iter();
         for ((spec, offset), from) in self.specs.iter().zip(&rows.offsets).zip(&state.network) {
             let (len, offset) = (from.data.len(), *offset);
             to_card(spec, &from.data, &mut tensors[offset..][..len]);
-            if let Some(from) = state.velocity(&spec.name) {
-                to_card(spec, &from.data, &mut velocities[offset..][..len]);
+            for (&slot, row) in slots.iter().zip(&mut kept) {
+                if let Some(from) = state.slot(slot, &spec.name) {
+                    to_card(spec, &from.data, &mut row[offset..][..len]);
+                }
             }
             if spec.role == Role::Alpha
                 && let Some((_, skip)) = skips.next()
@@ -186,7 +194,9 @@ impl CudaEngine {
         self.summed = self.skips.multipliers.steps;
         let memory = &self.memory;
         self.gpu.upload(&tensors, memory.tensors.at)?;
-        self.gpu.upload(&velocities, memory.velocities.at)?;
+        for (row, buffer) in kept.iter().zip(&memory.slots) {
+            self.gpu.upload(row, buffer.at)?;
+        }
         self.gpu.upload(&sums, memory.sums.at)?;
         self.gpu.upload(&enforced, memory.enforced.at)
     }
@@ -270,12 +280,14 @@ impl CudaEngine {
         }
     }
 
-    /// The tensors of a row whose role is `wanted`.
-    fn named(&self, row: &[f32], prefix: &str, wanted: fn(Role) -> bool) -> Vec<Tensor> {
+    /// The tensors of a row whose role is `wanted`, called by what they are of, or by what
+    /// a slot makes of it.
+    fn named(&self, row: &[f32], slot: Option<Slot>, wanted: fn(Role) -> bool) -> Vec<Tensor> {
         let places = self.specs.iter().zip(&self.memory.rows.offsets);
         let places = places.filter(|(spec, _)| wanted(spec.role));
         let tensor = |(spec, offset): (&TensorSpec, &usize)| {
-            let mut tensor = Tensor::full(format!("{prefix}{}", spec.name), &spec.shape, 0.0);
+            let name = slot.map_or_else(|| spec.name.clone(), |slot| slot.tensor(&spec.name));
+            let mut tensor = Tensor::full(name, &spec.shape, 0.0);
             let len = tensor.data.len();
             from_card(spec, &row[*offset..][..len], &mut tensor.data);
             tensor
@@ -327,7 +339,7 @@ impl Engine for CudaEngine {
     }
 
     fn gradients(&mut self, batch: &Batch, at: StepContext) -> Result<(Outcome, Vec<Tensor>)> {
-        self.outcomes()?;
+        self.read_outcomes()?;
         let index = self.place_all(batch, Purpose::Training, Work::Passes)?;
         self.begin(at)?;
         self.plans[index].launch(Graph::Passes)?;
@@ -336,11 +348,11 @@ impl Engine for CudaEngine {
         if !outcome.loss.is_finite() {
             row.fill(0.0);
         }
-        Ok((outcome, self.named(&row, "", Role::is_parameter)))
+        Ok((outcome, self.named(&row, None, Role::is_parameter)))
     }
 
     fn first_non_finite(&mut self, batch: &Batch, at: StepContext) -> Result<Option<String>> {
-        self.outcomes()?;
+        self.read_outcomes()?;
         let index = self.place_all(batch, Purpose::Inspection, Work::Alone)?;
         self.begin(at)?;
         self.queued = 0;
@@ -348,7 +360,7 @@ impl Engine for CudaEngine {
         let mut found = None;
         self.plans[index].forward(&self.here(), &self.memory, |at| {
             let step = &plan.forward[at];
-            for id in step.action.writes() {
+            for &id in &step.writes {
                 let buffer = plan.buffer(id);
                 let Kind::Map(shape) = buffer.kind else {
                     continue;
@@ -391,10 +403,11 @@ impl Engine for CudaEngine {
     fn save(&self) -> Result<Vec<Tensor>> {
         let rows = &self.memory.rows;
         let row = self.row(&self.memory.tensors, rows.total)?;
-        let mut tensors = self.named(&row, "", |_| true);
-        if self.model.train.optimizer.momentum != 0.0 {
-            let row = self.row(&self.memory.velocities, rows.optimized)?;
-            tensors.extend(self.named(&row, MOMENTUM_PREFIX, Role::is_optimized));
+        let mut tensors = self.named(&row, None, |_| true);
+        let slots = self.model.train.optimizer.slots();
+        for (&slot, kept) in slots.iter().zip(&self.memory.slots) {
+            let row = self.row(kept, rows.optimized)?;
+            tensors.extend(self.named(&row, Some(slot), Role::is_optimized));
         }
         let row = self.row(&self.memory.sums, rows.alphas.len())?;
         let places = self.specs.iter().zip(&rows.offsets);
@@ -411,15 +424,21 @@ impl Engine for CudaEngine {
     fn load(&mut self, tensors: &[Tensor]) -> Result<()> {
         let specs = self.specs.clone();
         let state = State::read(&specs, tensors)?;
-        self.outcomes()?;
+        self.read_outcomes()?;
         self.skips = Skips::read(&self.model, &specs, &state);
         self.fill(&state)
     }
 
+    fn resident(&mut self) -> Option<Box<dyn Resident + '_>> {
+        Some(Box::new(self))
+    }
+}
+
+impl Resident for &mut CudaEngine {
     fn make_resident(&mut self, images: &Images) -> Result<bool> {
         // A tenth stays free for libraries and for what else uses the card.
         let part = self.part(images.batch).images;
-        let training = memory(&self.model, part, Purpose::Training, self.precision);
+        let training = memory(&self.model, part, Purpose::Training, self.precision)?;
         let needed = training + images::room(images) as f64;
         if needed > 0.9 * self.gpu.free_memory()? as f64 {
             return Ok(false);
@@ -440,14 +459,6 @@ impl Engine for CudaEngine {
     }
 
     fn outcomes(&mut self) -> Result<Vec<Outcome>> {
-        let words: Vec<u64> = self
-            .gpu
-            .download(self.memory.outcomes.at, self.queued * OUTCOME / 8)?;
-        self.queued = 0;
-        let outcome = |words: &[u64]| Outcome {
-            loss: f64::from_bits(words[0]),
-            correct: words[1] as usize,
-        };
-        Ok(words.chunks_exact(2).map(outcome).collect())
+        self.read_outcomes()
     }
 }

@@ -5,16 +5,16 @@ use super::gpu::{Args, Grid};
 use super::memory::{OUTCOME, OUTCOMES};
 use super::prepare::Graph;
 use super::{CudaEngine, Exchange, Part, Work};
-use crate::engines::{Engine, Outcome, StepContext, batch};
+use crate::engines::{Outcome, StepContext, batch};
 use crate::error::{Error, Result};
 use crate::ir::Every;
 use crate::plan::Purpose;
 use crate::tensor::Batch;
 
 impl CudaEngine {
-    /// As [`Engine::step`].
+    /// As [`crate::engines::Engine::step`].
     pub(super) fn train_on(&mut self, batch: &Batch, at: StepContext) -> Result<Outcome> {
-        self.outcomes()?;
+        self.read_outcomes()?;
         batch::validate(&self.model, batch)?;
         let part = self.part(batch.len());
         if part.images == 0 {
@@ -35,7 +35,7 @@ impl CudaEngine {
         Ok(outcome)
     }
 
-    /// As [`Engine::queue`].
+    /// As [`crate::engines::Resident::queue`].
     pub(super) fn queue_step(&mut self, index: usize, at: StepContext) -> Result<()> {
         if self.queued == OUTCOMES {
             return Err(Error::new("too many steps wait on the GPU"));
@@ -104,9 +104,22 @@ impl CudaEngine {
         self.exchange.as_ref().map_or(Ok(()), Exchange::launch)
     }
 
+    /// As [`crate::engines::Resident::outcomes`].
+    pub(super) fn read_outcomes(&mut self) -> Result<Vec<Outcome>> {
+        let words: Vec<u64> = self
+            .gpu
+            .download(self.memory.outcomes.at, self.queued * OUTCOME / 8)?;
+        self.queued = 0;
+        let outcome = |words: &[u64]| Outcome {
+            loss: f64::from_bits(words[0]),
+            correct: words[1] as usize,
+        };
+        Ok(words.chunks_exact(2).map(outcome).collect())
+    }
+
     /// The one outcome of a step that was run alone.
     pub(super) fn outcome(&mut self) -> Result<Outcome> {
-        let mut found = self.outcomes()?;
+        let mut found = self.read_outcomes()?;
         found
             .pop()
             .ok_or_else(|| Error::new("the GPU gave no outcome of the step"))

@@ -1,10 +1,10 @@
-//! The end of a step: SGD, running statistics, and the constraint, one launch each.
+//! The end of a step: the optimizer, running statistics, and the constraint, one launch each.
 
 use super::gpu::{Args, Buffer, Gpu, Grid};
 use super::memory::Memory;
 use super::products::int;
 use crate::error::Result;
-use crate::ir::{Every, Train};
+use crate::ir::{Every, Optimizer, Sgd, Train};
 use crate::plan::{Action, Plan};
 
 /// `Running` in kernels/update.cu.
@@ -79,20 +79,9 @@ impl Statistics {
 
 /// Queues what moves weights, α and λ, with the learning rate of the step's control.
 pub fn update(gpu: &Gpu, memory: &Memory, train: &Train) -> Result<()> {
-    let sgd = train.optimizer;
-    let velocities = match sgd.momentum == 0.0 {
-        true => 0,
-        false => memory.velocities.at,
-    };
-    let args = Args::default()
-        .with(memory.control.at)
-        .with(memory.tensors.at);
-    let args = args.with(memory.gradients.at).with(velocities);
-    let args = args.with(sgd.momentum as f32).with(i32::from(sgd.nesterov));
-    let count = memory.rows.optimized;
-    let args = args.with(sgd.weight_decay as f32).with(count as u32);
-    gpu.launch("sgd", Grid::for_count(count), args)?;
-
+    match &train.optimizer {
+        Optimizer::Sgd(rule) => sgd(gpu, memory, rule)?,
+    }
     let constraint = train.constraint;
     let wait = match constraint.every {
         Every::Step => 0,
@@ -109,6 +98,18 @@ pub fn update(gpu: &Gpu, memory: &Memory, train: &Train) -> Result<()> {
     let count = memory.rows.alphas.len();
     let args = args.with(wait).with(count as u32);
     gpu.launch("constrain_step", Grid::for_count(count), args)
+}
+
+fn sgd(gpu: &Gpu, memory: &Memory, sgd: &Sgd) -> Result<()> {
+    let velocities = memory.slots.first().map_or(0, |row| row.at);
+    let args = Args::default()
+        .with(memory.control.at)
+        .with(memory.tensors.at);
+    let args = args.with(memory.gradients.at).with(velocities);
+    let args = args.with(sgd.momentum as f32).with(i32::from(sgd.nesterov));
+    let count = memory.rows.optimized;
+    let args = args.with(sgd.weight_decay as f32).with(count as u32);
+    gpu.launch("sgd", Grid::for_count(count), args)
 }
 
 /// Queues the constraint at the end of an epoch of `steps` steps.

@@ -20,14 +20,14 @@ use self::pass::{ForwardPass, Mode, Statistics, Watch, rows_of_images};
 use self::windows::Windows;
 use super::skips::Skips;
 use super::state::State;
-use super::{Engine, MOMENTUM_PREFIX, Outcome, SkipState, StepContext, batch};
+use super::{Engine, Outcome, SkipState, StepContext, batch};
 use crate::error::{Error, Result};
-use crate::ir::{Loss, Model, Role, Sgd, TensorSpec};
+use crate::ir::{Loss, Model, Role, TensorSpec};
 use crate::tensor::{Batch, Tensor};
 use dfdx::dtypes::Dtype;
 use dfdx::shapes::Axis;
 use dfdx::tensor::{Cache, Cpu, Gradients, NoneTape, OwnedTape, PutTape, Tape};
-use dfdx::tensor_ops::{Backward, Device, MeanTo, Momentum, SelectTo, SgdConfig, WeightDecay};
+use dfdx::tensor_ops::{Backward, Device, MeanTo, SelectTo};
 use std::fmt::Display;
 
 /// A dfdx device that can run a network in the number type E.
@@ -239,8 +239,8 @@ impl<E: Dtype, D: Backend<E>> Engine for DfdxEngine<E, D> {
         } = self.differentiate(batch, at)?;
         if let Some(mut gradients) = gradients {
             let alphas = self.collect(&mut gradients, |role| role == Role::Alpha)?;
-            let sgd = sgd_config(self.model.train.optimizer, at.rate);
-            self.parameters.update(&sgd, &mut gradients)?;
+            let optimizer = &self.model.train.optimizer;
+            self.parameters.update(optimizer, at.rate, &mut gradients)?;
             self.move_statistics(statistics)?;
             let alphas: Vec<_> = alphas.into_iter().map(|tensor| tensor.data).collect();
             self.skips.multipliers.step(at.rate, &alphas);
@@ -301,11 +301,11 @@ impl<E: Dtype, D: Backend<E>> Engine for DfdxEngine<E, D> {
             };
             tensors.extend(data.map(|data| named(spec, data)));
         }
-        if self.model.train.optimizer.momentum != 0.0 {
+        for (index, slot) in self.model.train.optimizer.slots().iter().enumerate() {
             for parameter in self.parameters.iter() {
-                let velocity = self.parameters.velocity(parameter);
-                tensors.extend(velocity.map(|data| Tensor {
-                    name: format!("{MOMENTUM_PREFIX}{}", parameter.spec.name),
+                let kept = self.parameters.kept(index, parameter);
+                tensors.extend(kept.map(|data| Tensor {
+                    name: slot.tensor(&parameter.spec.name),
                     ..named(&parameter.spec, data)
                 }));
             }
@@ -352,20 +352,6 @@ fn correct<E: Dtype>(logits: &[E], classes: usize, labels: &[u32]) -> usize {
     let rows = logits.chunks_exact(classes.max(1)).zip(labels);
     rows.filter(|&(row, &label)| batch::is_correct(row, label))
         .count()
-}
-
-/// dfdx's SGD with the model's settings at the learning rate `rate`.
-fn sgd_config(sgd: Sgd, rate: f64) -> SgdConfig {
-    let momentum = match (sgd.momentum != 0.0, sgd.nesterov) {
-        (false, _) => None,
-        (true, false) => Some(Momentum::Classic(sgd.momentum)),
-        (true, true) => Some(Momentum::Nesterov(sgd.momentum)),
-    };
-    SgdConfig {
-        lr: rate,
-        momentum,
-        weight_decay: (sgd.weight_decay != 0.0).then_some(WeightDecay::L2(sgd.weight_decay)),
-    }
 }
 
 fn named(spec: &TensorSpec, data: Vec<f32>) -> Tensor {

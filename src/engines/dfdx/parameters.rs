@@ -3,19 +3,20 @@
 use super::{Backend, Matrix, device_failed, number};
 use crate::engines::state::State;
 use crate::error::{Error, Result};
-use crate::ir::{Model, Op, Role, TensorSpec};
+use crate::ir::{Model, Op, Optimizer, Role, Sgd, Slot, TensorSpec};
 use dfdx::dtypes::Dtype;
 use dfdx::tensor::{Gradients, Trace};
-use dfdx::tensor_ops::{Backward, SgdConfig, SumTo, TryMul};
+use dfdx::tensor_ops::{Backward, Momentum, SgdConfig, SumTo, TryMul, WeightDecay};
 use std::collections::HashMap;
 
 /// Every tensor of a network except λ, which no forward pass reads, with the
-/// velocities of those that SGD moves.
+/// slots of those that the optimizer moves.
 pub(super) struct Parameters<E: Dtype, D: Backend<E>> {
     device: D,
     all: Vec<Parameter<E, D>>,
     by_name: HashMap<String, usize>,
-    velocities: Gradients<E, D>,
+    /// What is kept by each slot. dfdx's SGD wants one even where there is no momentum.
+    slots: Vec<Gradients<E, D>>,
 }
 
 /// One tensor.
@@ -101,14 +102,14 @@ impl Layout {
 }
 
 impl<E: Dtype, D: Backend<E>> Parameters<E, D> {
-    /// The tensors of `model`, with the values and velocities of `state`.
+    /// The tensors of `model`, with the values and slots of `state`.
     pub fn new(device: &D, model: &Model, specs: &[TensorSpec], state: &State) -> Result<Self> {
         let linear_positions = linear_positions(model);
         let mut parameters = Parameters {
             device: device.clone(),
             all: Vec::new(),
             by_name: HashMap::new(),
-            velocities: Gradients::leaky(),
+            slots: Vec::new(),
         };
         for (spec, tensor) in specs.iter().zip(&state.network) {
             if spec.role == Role::Multiplier {
@@ -125,29 +126,34 @@ impl<E: Dtype, D: Backend<E>> Parameters<E, D> {
                 layout,
             });
         }
-        parameters.load_velocities(state)?;
+        let slots = model.train.optimizer.slots();
+        for index in 0..slots.len().max(1) {
+            let kept = parameters.slot(state, slots.get(index).copied())?;
+            parameters.slots.push(kept);
+        }
         Ok(parameters)
     }
 
-    /// Puts the velocities of `state` in place, 0 where there is none.
+    /// What `state` has of a slot, 0 where that is nothing.
     ///
-    /// dfdx lets a raw buffer, which its SGD wants for the velocity, be filled only by
-    /// a backward pass; so v becomes the gradient of Σ w∘v with respect to w.
-    fn load_velocities(&mut self, state: &State) -> Result<()> {
+    /// dfdx lets a raw buffer, which its optimizers want, be filled only by a backward
+    /// pass; so what is kept, v, becomes the gradient of Σ w∘v with respect to w.
+    fn slot(&self, state: &State, slot: Option<Slot>) -> Result<Gradients<E, D>> {
+        let mut kept = Gradients::leaky();
         for parameter in self.all.iter().filter(|p| p.spec.role.is_optimized()) {
             let weight = &parameter.value;
-            let velocity = self.velocities.get_or_alloc_mut(weight);
-            let velocity = velocity.map_err(device_failed)?;
-            if let Some(tensor) = state.velocity(&parameter.spec.name) {
+            let buffer = kept.get_or_alloc_mut(weight).map_err(device_failed)?;
+            let saved = slot.and_then(|slot| state.slot(slot, &parameter.spec.name));
+            if let Some(tensor) = saved {
                 let host = on_device(&self.device, parameter.layout, &tensor.data)?;
                 let product = weight.leaky_trace().try_mul(host).map_err(device_failed)?;
                 let sum = product.try_sum::<(), _>().map_err(device_failed)?;
                 let mut gradients = sum.try_backward().map_err(device_failed)?;
                 let loaded = gradients.get_or_alloc_mut(weight).map_err(device_failed)?;
-                std::mem::swap(velocity, loaded);
+                std::mem::swap(buffer, loaded);
             }
         }
-        Ok(())
+        Ok(kept)
     }
 
     /// All of them in the order of [`Model::tensors`].
@@ -180,24 +186,50 @@ impl<E: Dtype, D: Backend<E>> Parameters<E, D> {
         }
     }
 
-    /// Moves every optimised tensor by SGD with its gradient in `gradients`.
-    pub fn update(&mut self, sgd: &SgdConfig, gradients: &mut Gradients<E, D>) -> Result<()> {
+    /// Moves every optimised tensor by `optimizer` at the learning rate `rate`, with its
+    /// gradient in `gradients`.
+    pub fn update(
+        &mut self,
+        optimizer: &Optimizer,
+        rate: f64,
+        gradients: &mut Gradients<E, D>,
+    ) -> Result<()> {
         for parameter in self.all.iter_mut().filter(|p| p.spec.role.is_optimized()) {
             // The copy shares the elements' key among gradients, not the elements.
             let key = parameter.value.ghost();
             let gradient = gradients.get_or_alloc_mut(&key).map_err(device_failed)?;
-            let velocity = self.velocities.get_or_alloc_mut(&key);
-            let velocity = velocity.map_err(device_failed)?;
-            sgd.try_update(&mut parameter.value, velocity, gradient)
-                .map_err(device_failed)?;
+            match optimizer {
+                Optimizer::Sgd(sgd) => {
+                    let velocity = self.slots[0].get_or_alloc_mut(&key);
+                    let velocity = velocity.map_err(device_failed)?;
+                    sgd_config(sgd, rate)
+                        .try_update(&mut parameter.value, velocity, gradient)
+                        .map_err(device_failed)?;
+                }
+            }
         }
         Ok(())
     }
 
-    /// The velocity of `parameter` in the host's order; None where SGD does not move it.
-    pub fn velocity(&self, parameter: &Parameter<E, D>) -> Option<Vec<f32>> {
+    /// What the slot of number `slot` keeps for `parameter`, in the host's order; None
+    /// where the optimizer does not move it.
+    pub fn kept(&self, slot: usize, parameter: &Parameter<E, D>) -> Option<Vec<f32>> {
         let is_optimized = parameter.spec.role.is_optimized();
-        is_optimized.then(|| parameter.gradient(&self.velocities))
+        is_optimized.then(|| parameter.gradient(&self.slots[slot]))
+    }
+}
+
+/// dfdx's SGD with these settings at the learning rate `rate`.
+fn sgd_config(sgd: &Sgd, rate: f64) -> SgdConfig {
+    let momentum = match (sgd.momentum != 0.0, sgd.nesterov) {
+        (false, _) => None,
+        (true, false) => Some(Momentum::Classic(sgd.momentum)),
+        (true, true) => Some(Momentum::Nesterov(sgd.momentum)),
+    };
+    SgdConfig {
+        lr: rate,
+        momentum,
+        weight_decay: (sgd.weight_decay != 0.0).then_some(WeightDecay::L2(sgd.weight_decay)),
     }
 }
 

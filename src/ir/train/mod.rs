@@ -4,17 +4,17 @@ mod constraint;
 mod data;
 mod init;
 mod loss;
+mod optimizer;
 mod schedule;
 mod settings;
-mod sgd;
 
 pub use constraint::{CONSTRAINTS, Constraint, Every, Granularity};
 pub use data::{AUGMENTS, DATASET_LIST, DATASETS, Data, DatasetFacts, DatasetKind, Synthetic};
 pub use init::{INIT_LIST, INITS, Init};
 pub use loss::{LOSS_LIST, LOSSES, Loss};
+pub use optimizer::{OPTIMIZERS, Optimizer, RATE, Sgd, Slot};
 pub use schedule::{SCHEDULE_LIST, SCHEDULES, Schedule};
 pub use settings::{SETTINGS, Setting};
-pub use sgd::{OPTIMIZERS, RATE, Sgd};
 
 use serde::Serialize;
 
@@ -28,7 +28,7 @@ pub struct Train {
     /// Where weights start.
     pub init: Init,
     /// How weights move.
-    pub optimizer: Sgd,
+    pub optimizer: Optimizer,
     /// How the learning rate moves.
     pub schedule: Schedule,
     /// How α and λ of variable skips move.
@@ -50,7 +50,7 @@ impl Default for Train {
             },
             loss: Loss::CrossEntropy,
             init: Init::HeNormal,
-            optimizer: Sgd::default(),
+            optimizer: Optimizer::default(),
             schedule: Schedule::Constant,
             constraint: Constraint::default(),
             epochs: 10,

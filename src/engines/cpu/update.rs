@@ -1,0 +1,27 @@
+//! How tensors move by their gradients: each optimizer with the kernel that computes it.
+
+use super::kernels::{Pool, pointwise};
+use crate::engines::StepContext;
+use crate::ir::Optimizer;
+
+/// Moves w by g, its gradient. `slots` are what the optimizer keeps for w, in the order of
+/// [`Optimizer::slots`].
+pub fn update<'a>(
+    pool: &Pool,
+    optimizer: &Optimizer,
+    at: StepContext,
+    (w, g): (&mut [f32], &[f32]),
+    mut slots: impl Iterator<Item = &'a mut [f32]>,
+) {
+    match optimizer {
+        Optimizer::Sgd(sgd) => {
+            let settings = pointwise::Sgd {
+                rate: at.rate as f32,
+                momentum: sgd.momentum as f32,
+                nesterov: sgd.nesterov,
+                weight_decay: sgd.weight_decay as f32,
+            };
+            pointwise::sgd(pool, settings, w, g, slots.next());
+        }
+    }
+}
