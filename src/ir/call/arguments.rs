@@ -1,6 +1,7 @@
 //! Values of a call's arguments, as a row builds from them.
 
-use super::{Literal, Refusal, Slot, SlotDefault};
+use super::refusal::Refusal;
+use super::slot::{Literal, Slot, SlotDefault};
 use crate::ir::augment::Augment;
 
 /// The value of an argument.

@@ -202,3 +202,14 @@ impl<'a> Slot<'a> {
         }
     }
 }
+
+/// The words of `pairs`, each of which stands for the value beside it.
+pub const fn words<T, const N: usize>(pairs: &[(&'static str, T); N]) -> [&'static str; N] {
+    let mut words = [""; N];
+    let mut index = 0;
+    while index < N {
+        words[index] = pairs[index].0;
+        index += 1;
+    }
+    words
+}
