@@ -1,8 +1,6 @@
 //! Inventory of a dataset's files, from their names and lengths alone.
 
-use super::locate::{Source, find, folder};
-use super::{cifar, idx};
-use crate::ir::DatasetKind;
+use super::locate::{Source, find};
 use crate::text;
 use std::path::{Path, PathBuf};
 
@@ -27,23 +25,9 @@ impl Inventory {
     }
 }
 
-/// Looks for the dataset `kind` in the places where [`super::load`] does: below `dir`, the
-/// value of `--data-dir`, else below [`folder`]. None for a kind whose files have no fixed
-/// names.
-pub fn inventory(kind: DatasetKind, dir: Option<&Path>) -> Option<Inventory> {
-    let source = match kind {
-        DatasetKind::Mnist => &idx::MNIST.source,
-        DatasetKind::FashionMnist => &idx::FASHION_MNIST.source,
-        DatasetKind::Cifar10 => &cifar::CIFAR10.source,
-        DatasetKind::Cifar100 => &cifar::CIFAR100.source,
-        DatasetKind::Synthetic(_) | DatasetKind::Folder => return None,
-    };
-    Some(take(source, &source.places(dir, folder().as_deref())))
-}
-
 /// Takes stock of the first of `places` that has the dataset's marker file, or else of the
 /// first that has any of its files.
-fn take(source: &Source, places: &[PathBuf]) -> Inventory {
+pub(super) fn take(source: &Source, places: &[PathBuf]) -> Inventory {
     let has_any = |place: &&PathBuf| source.parts.iter().any(|p| find(place, p.names).is_some());
     let dir = places
         .iter()

@@ -6,6 +6,7 @@
 use super::flag::{Flag, InSweep, Repeat, Target, Value};
 use super::values::{Device, EngineKind, OnOff, Order, Overrides, Precision, Wanted};
 use crate::error::{Error, Result};
+use crate::ir::train::{DATASET_LIST, INIT_LIST, LOSS_LIST, SCHEDULE_LIST};
 use crate::memory;
 use crate::text::quote;
 use serde::{Serialize, Serializer};
@@ -73,27 +74,19 @@ const SAVE_EVERY: Duration = Duration::from_secs(60);
 
 /// Flags of the settings of `train { … }`, and one of the optimizer's rate.
 pub const SETTINGS: &[Row] = &[
-    Row::setting(
-        "data",
-        "KIND",
-        "synthetic, mnist, fashion_mnist, cifar10, cifar100 or folder",
-    ),
+    Row::setting("data", "KIND", DATASET_LIST),
     Row::setting("epochs", "N", "Passes over the training images"),
     Row::setting("batch", "N", "Images in a step"),
     Row::setting("rate", "RATE", "Learning rate of the optimizer"),
     Row::setting("seed", "N", "Seed of every random stream"),
-    Row::setting("loss", "LOSS", "cross_entropy"),
-    Row::setting("init", "INIT", "he_normal, glorot_uniform or orthogonal"),
+    Row::setting("loss", "LOSS", LOSS_LIST),
+    Row::setting("init", "INIT", INIT_LIST),
     Row::setting(
         "optimizer",
         "CALL",
         "Such as 'sgd(rate: 0.1, momentum: 0.9)'",
     ),
-    Row::setting(
-        "schedule",
-        "CALL",
-        "constant, 'step(at: [82, 125], factor: 0.1)' or 'cosine(warmup: 5)'",
-    ),
+    Row::setting("schedule", "CALL", SCHEDULE_LIST),
     Row::setting(
         "constraint",
         "CALL",

@@ -3,21 +3,28 @@
 //! Plain data, no IO. Once a [`Model`] exists, every shape in it is right and later
 //! stages may fail for lack of memory or of data, but never because the model is wrong.
 
+mod augment;
+pub mod call;
 pub mod expr;
+mod layers;
 mod model;
-mod op;
-mod optimizer;
+mod role;
 mod shape;
 mod tensors;
-mod train;
+pub mod train;
 
+pub use augment::Augment;
 pub use expr::Expr;
-pub use model::{Layer, Model, ModelParam};
-pub use op::{Conv, ConvGate, Form, Gate, Linear, Op, Policy, Pool, Shortcut, Skip};
-pub use optimizer::{Optimizer, Sgd, Slot};
-pub use shape::Shape;
-pub use tensors::{Role, TensorSpec};
+pub use layers::{
+    BatchNorm, Concat, Conv, ConvGate, Dropout, Elu, Form, Gate, Layer, LeakyRelu, Linear, Op,
+    Operation, Policy, PolicyValue, Pool, PoolKind, Project, ShapeError, Shortcut, Skip, layers,
+    policies,
+};
+pub use model::{Model, ModelParam};
+pub use role::{OwnTensor, Role};
+pub use shape::{INPUTS, Shape};
+pub use tensors::TensorSpec;
 pub use train::{
-    Augment, Constraint, Data, DatasetKind, Every, Granularity, Init, Loss, Schedule, Synthetic,
-    Train,
+    Constraint, Data, DatasetKind, Every, Granularity, Init, Loss, Optimizer, Schedule, Sgd, Slot,
+    Synthetic, Train,
 };

@@ -1,5 +1,6 @@
 //! Shapes of one sample.
 
+use super::call::{Arguments, Kind, Literal, Refusal, Row, Slot};
 use serde::{Serialize, Serializer};
 use std::fmt;
 
@@ -70,6 +71,14 @@ impl Shape {
         }
     }
 
+    /// The shape in a sentence.
+    pub fn described(self) -> String {
+        match self {
+            Shape::Image { .. } => format!("an image of {self}"),
+            Shape::Flat(_) => format!("a vector of {self}"),
+        }
+    }
+
     /// `[channels, height, width]` or `[features]`.
     pub fn dims(self) -> Vec<usize> {
         match self {
@@ -81,6 +90,26 @@ impl Shape {
             Shape::Flat(n) => vec![n],
         }
     }
+}
+
+/// The shapes that `input` names.
+pub const INPUTS: &[Row<Shape>] = &[Row {
+    name: "image",
+    doc: "channels × height × width; a vector of n is `image(n, 1, 1)`",
+    slots: &[
+        Slot::new("channels", Kind::SIZE, "number of channels").first(Literal::Int(3)),
+        Slot::new("height", Kind::SIZE, "rows").first(Literal::Int(32)),
+        Slot::new("width", Kind::SIZE, "columns").first(Literal::Int(32)),
+    ],
+    build: image,
+}];
+
+fn image(arguments: &Arguments) -> Result<Shape, Refusal> {
+    Ok(Shape::Image {
+        channels: arguments.get("channels")?,
+        height: arguments.get("height")?,
+        width: arguments.get("width")?,
+    })
 }
 
 impl fmt::Display for Shape {

@@ -6,7 +6,7 @@ use super::map::{MapKind, MapStep};
 use super::step::{Action, Activation, Join, Norm, Pointwise, Statistics, Step};
 use super::{Plan, Purpose, Target};
 use crate::error::{Error, Result};
-use crate::ir::{Gate, Layer, Model, Op, Policy, Pool, Shape, Shortcut, Skip, TensorSpec};
+use crate::ir::{Gate, Layer, Model, Op, Policy, PoolKind, Shape, Shortcut, Skip, TensorSpec};
 use std::collections::HashMap;
 
 /// The forward steps of `model`, nothing fused or placed yet.
@@ -88,20 +88,22 @@ impl Layout<'_> {
                 let bias = self.optional(&layer.path, "bias");
                 Ok(self.convolve(&layer.path, layer.output, (x, weight, bias), Window::POINT))
             }
-            Op::BatchNorm { momentum, eps } => self.batch_norm(layer, x, *momentum, *eps),
+            Op::BatchNorm(norm) => self.batch_norm(layer, x, norm.momentum, norm.eps),
             Op::Relu => Ok(self.activation(layer, x, Activation::Relu)),
-            Op::Elu { alpha } => Ok(self.activation(layer, x, Activation::Elu(*alpha as f32))),
-            Op::LeakyRelu { slope } => {
-                Ok(self.activation(layer, x, Activation::LeakyRelu(*slope as f32)))
+            Op::Elu(elu) => Ok(self.activation(layer, x, Activation::Elu(elu.alpha as f32))),
+            Op::LeakyRelu(leaky) => {
+                Ok(self.activation(layer, x, Activation::LeakyRelu(leaky.slope as f32)))
             }
             Op::Tanh => Ok(self.activation(layer, x, Activation::Tanh)),
             Op::Sigmoid => Ok(self.activation(layer, x, Activation::Sigmoid)),
             Op::Crelu => Ok(self.map(layer, MapKind::Crelu, &[x])),
-            Op::MaxPool(pool) => {
-                Ok(self.map(layer, MapKind::MaxPool(pool_window(layer, pool)), &[x]))
-            }
-            Op::AvgPool(pool) => {
-                Ok(self.map(layer, MapKind::AvgPool(pool_window(layer, pool)), &[x]))
+            Op::Pool(pool) => {
+                let window = window(layer.input, layer.output, pool.kernel, pool.stride, 0);
+                let kind = match pool.kind {
+                    PoolKind::Max => MapKind::MaxPool(window),
+                    PoolKind::Mean => MapKind::AvgPool(window),
+                };
+                Ok(self.map(layer, kind, &[x]))
             }
             Op::GlobalAvgPool => {
                 let input = layer.input.extent();
@@ -113,9 +115,9 @@ impl Layout<'_> {
                 Ok(self.map(layer, MapKind::AvgPool(window), &[x]))
             }
             Op::Flatten => Ok(self.flat(&layer.path, x)),
-            Op::Dropout { p } => Ok(self.dropout(layer, x, *p)),
-            Op::Concat { body } => {
-                let y = self.layers(body, x)?;
+            Op::Dropout(dropout) => Ok(self.dropout(layer, x, dropout.p)),
+            Op::Concat(concat) => {
+                let y = self.layers(&concat.body, x)?;
                 let first = layer.input.channels();
                 Ok(self.map(layer, MapKind::Concat { first }, &[x, y]))
             }
@@ -338,8 +340,4 @@ fn window(input: Shape, output: Shape, kernel: usize, stride: usize, padding: us
         stride,
         padding,
     }
-}
-
-fn pool_window(layer: &Layer, pool: &Pool) -> Window {
-    window(layer.input, layer.output, pool.kernel, pool.stride, 0)
 }

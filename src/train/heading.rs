@@ -4,7 +4,7 @@ use super::run_progress::RunProgress;
 use crate::data::Dataset;
 use crate::describe::{count, totals};
 use crate::engines::Engine;
-use crate::ir::{Model, Schedule};
+use crate::ir::Model;
 use std::path::Path;
 
 /// Named facts of a run of `model` in `dir` that has reached `progress`.
@@ -17,12 +17,6 @@ pub(super) fn facts(
 ) -> Vec<(&'static str, String)> {
     let train = &model.train;
     let totals = totals(model);
-    let schedule = match &train.schedule {
-        Schedule::Constant => "constant".to_string(),
-        Schedule::Step { at, factor } => format!("×{factor} at epochs {at:?}"),
-        Schedule::Cosine { warmup: 0.0 } => "cosine".to_string(),
-        Schedule::Cosine { warmup } => format!("cosine after a warm-up of {warmup} epochs"),
-    };
     let images = dataset.train.len();
     let threads = rayon::current_num_threads();
     let plural = if threads == 1 { "" } else { "s" };
@@ -48,11 +42,12 @@ pub(super) fn facts(
         (
             "training",
             format!(
-                "{} epochs of {} steps, batch {}, rate {} ({schedule}), {}",
+                "{} epochs of {} steps, batch {}, rate {} ({}), {}",
                 train.epochs,
                 images.div_ceil(train.batch.max(1)),
                 train.batch,
                 train.optimizer.rate(),
+                train.schedule,
                 train.optimizer.summary()
             ),
         ),

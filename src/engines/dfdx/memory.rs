@@ -1,6 +1,6 @@
 //! How much memory a step takes.
 
-use crate::ir::{Gate, Layer, Model, Op, Policy, Skip};
+use crate::ir::Model;
 
 /// Bytes of an f32.
 const NUMBER: f64 = 4.0;
@@ -18,44 +18,10 @@ const WITH_GRADIENTS: f64 = 1.5;
 pub fn memory(model: &Model, images: usize) -> f64 {
     let weights = model.tensors().into_iter().map(|spec| product(&spec.shape));
     let mut kept = 0.0;
-    model.walk(&mut |layer| kept += values(layer));
+    model.walk(&mut |layer| kept += layer.op.operation().kept(layer.input, layer.output));
     NUMBER * (COPIES_OF_A_WEIGHT * weights.sum::<f64>() + WITH_GRADIENTS * kept * images as f64)
 }
 
 fn product(extents: &[usize]) -> f64 {
     extents.iter().map(|&n| n as f64).product()
-}
-
-/// The numbers that one sample's forward pass keeps of a layer, without its body.
-fn values(layer: &Layer) -> f64 {
-    let out = product(&layer.output.dims());
-    let patches = |kernel: usize| match kernel {
-        1 => 0.0,
-        k => layer.output.positions() as f64 * (k * k * layer.input.channels()) as f64,
-    };
-    match &layer.op {
-        Op::Conv(conv) => out + patches(conv.kernel),
-        Op::BatchNorm { .. } => 4.0 * out,
-        Op::Relu | Op::Elu { .. } | Op::LeakyRelu { .. } | Op::Crelu => 2.0 * out,
-        Op::Skip(Skip { policy, .. }) => match policy {
-            Policy::Plain | Policy::Dirac => 0.0,
-            Policy::Resnet { .. } | Policy::Variable { .. } => 2.0 * out,
-            Policy::Highway { gate, .. } => {
-                let gate = match gate {
-                    Gate::Conv(gate) => patches(gate.kernel),
-                    Gate::Linear => 0.0,
-                };
-                6.0 * out + gate
-            }
-        },
-        Op::MaxPool(_)
-        | Op::AvgPool(_)
-        | Op::Linear(_)
-        | Op::Tanh
-        | Op::Sigmoid
-        | Op::GlobalAvgPool
-        | Op::Flatten
-        | Op::Dropout { .. }
-        | Op::Concat { .. } => out,
-    }
 }

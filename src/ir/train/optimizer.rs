@@ -1,10 +1,12 @@
 //! How weights move by their gradients.
 //!
-//! A new optimizer is a variant here, with the slots that it keeps for each tensor; a row
-//! of `check::call::OPTIMIZERS` and the values of its arguments in `check::train_settings`;
-//! and its rule in each engine's `update.rs`. Plans, memory and checkpoints follow from the
+//! A new optimizer is a variant and a row here, with the slots that it keeps for each
+//! tensor; and its rule in each engine's `update.rs`. Plans, memory and checkpoints follow from the
 //! slots.
 
+use crate::ir::call::{
+    self, Arguments, Bounds, Conflict, ConflictKind, Kind, Literal, Refusal, Row,
+};
 use serde::Serialize;
 
 /// Rule that moves weights by their gradients.
@@ -108,13 +110,71 @@ pub struct Sgd {
     pub weight_decay: f64,
 }
 
+impl Sgd {
+    /// The defaults.
+    const DEFAULT: Sgd = Sgd {
+        rate: 0.1,
+        momentum: 0.9,
+        nesterov: false,
+        weight_decay: 0.0,
+    };
+}
+
 impl Default for Sgd {
     fn default() -> Self {
-        Sgd {
-            rate: 0.1,
-            momentum: 0.9,
-            nesterov: false,
-            weight_decay: 0.0,
-        }
+        Self::DEFAULT
     }
+}
+
+/// Range of a learning rate.
+pub const RATE: Bounds = Bounds::NotNegative;
+
+/// The optimizers.
+pub const OPTIMIZERS: &[Row<Optimizer>] = &[Row {
+    name: "sgd",
+    doc: "stochastic gradient descent with momentum",
+    slots: &[
+        call::Slot::new(
+            "rate",
+            Kind::Float(RATE),
+            "learning rate before the schedule",
+        )
+        .or(Literal::Float(Sgd::DEFAULT.rate)),
+        call::Slot::new(
+            "momentum",
+            Kind::Float(Bounds::BelowOne),
+            "share of the last step that is kept",
+        )
+        .or(Literal::Float(Sgd::DEFAULT.momentum)),
+        call::Slot::new("nesterov", Kind::Bool, "whether the momentum is Nesterov's")
+            .or(Literal::Bool(Sgd::DEFAULT.nesterov)),
+        call::Slot::new(
+            "weight_decay",
+            Kind::Float(Bounds::NotNegative),
+            "factor of the L2 penalty",
+        )
+        .or(Literal::Float(Sgd::DEFAULT.weight_decay)),
+    ],
+    build: sgd,
+}];
+
+fn sgd(arguments: &Arguments) -> Result<Optimizer, Refusal> {
+    let sgd = Sgd {
+        rate: arguments.get("rate")?,
+        momentum: arguments.get("momentum")?,
+        nesterov: arguments.get("nesterov")?,
+        weight_decay: arguments.get("weight_decay")?,
+    };
+    if sgd.nesterov && sgd.momentum == 0.0 {
+        return Err(Conflict {
+            kind: ConflictKind::Train,
+            message: "Nesterov's step needs momentum".to_string(),
+            slot: "nesterov",
+            label: "asked for here".to_string(),
+            other: Some(("momentum", "no momentum")),
+            help: "write `momentum: 0.9`, or remove `nesterov`".to_string(),
+        }
+        .into());
+    }
+    Ok(Optimizer::Sgd(sgd))
 }
