@@ -1,13 +1,12 @@
 //! Values of expressions. Types are checked before: an expression whose type is wrong
 //! has no value here and is not reported again.
 
-use super::call::{POLICY_CALLS, bind};
-use super::policy::PolicyValue;
+use super::arguments::Builder;
 use super::report::Reports;
-use super::typing::word;
 use super::value::{Type, Value};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::Form;
+use crate::ir::call::find;
+use crate::ir::policies;
 use crate::span::Span;
 use crate::syntax::ast::{BinaryOp, Call, Expr, ExprKind, UnaryOp};
 use crate::syntax::{print_expr, print_operand};
@@ -292,7 +291,10 @@ fn eval_call(call: &Call, scope: &Scope, reports: &mut Reports) -> Option<Value>
     if FUNCTIONS.contains(&name) {
         return function(call, scope, reports);
     }
-    policy(call, scope, reports).map(Value::Skip)
+    let row = find(policies(), name)?;
+    Builder::new(scope, reports)
+        .build(call, row)
+        .map(Value::Skip)
 }
 
 fn function(call: &Call, scope: &Scope, reports: &mut Reports) -> Option<Value> {
@@ -328,48 +330,4 @@ fn function(call: &Call, scope: &Scope, reports: &mut Reports) -> Option<Value> 
             floats.into_iter().reduce(pick).map(Value::Float)
         }
     }
-}
-
-/// The policy that a call names, with its settings.
-fn policy(call: &Call, scope: &Scope, reports: &mut Reports) -> Option<PolicyValue> {
-    let callee = POLICY_CALLS
-        .iter()
-        .find(|policy| policy.name == call.name.node)?;
-    let args = bind(call, callee.slots, None, reports);
-    let mut number = |name: &str, default: f64| match args.get(name) {
-        Some(value) => eval(value, scope, reports)?.float(),
-        None => Some(default),
-    };
-    Some(match callee.name {
-        "plain" => PolicyValue::Plain,
-        "dirac" => PolicyValue::Dirac,
-        "resnet" => PolicyValue::Resnet {
-            scale: number("scale", 1.0)?,
-        },
-        "highway" => PolicyValue::Highway {
-            bias: number("bias", -2.0)?,
-        },
-        _ => {
-            let held = args.get("lambda");
-            let lambda = number("lambda", 0.0)?;
-            if let (Some(value), true) = (held, lambda != 0.0) {
-                let message = format!("a policy can hold λ at 0, not at {lambda}");
-                let label = format!("this is {lambda}");
-                let report = Diagnostic::new(Code::Value, message, value.span, label);
-                reports.add(report.help(
-                    "write `variable(lambda: 0)`; where λ starts is a setting of the training: \
-                     `constraint: lagrange(lambda: -1)`",
-                ));
-                return None;
-            }
-            let form = match args.get("form").and_then(word) {
-                Some("convex") => Form::Convex,
-                _ => Form::Additive,
-            };
-            PolicyValue::Variable {
-                form,
-                enforced: held.is_none(),
-            }
-        }
-    })
 }

@@ -9,20 +9,18 @@
 //!    are never called (`van::name`, `van::type`);
 //! 3. `params`: values of params, from defaults and flags, in their ranges (`van::value`);
 //! 4. `train_settings`: the training settings (`van::value`, `van::train`);
-//! 5. `elaborate` and `infer`: the expansion of blocks and repeats, and the shape of
+//! 5. `elaborate`: the expansion of blocks and repeats, and the shape of
 //!    every layer (`van::value`, `van::shape`, `van::limit`);
 //! 6. `dataset_check`: whether network and dataset fit each other (`van::train`).
 
+mod arguments;
 mod call;
 mod dataset_check;
 mod declarations;
 mod elaborate;
 mod eval;
-mod infer;
 mod layer_scope;
-mod layers;
 mod params;
-mod policy;
 mod report;
 mod train_settings;
 mod types;

@@ -1,6 +1,6 @@
 //! Types and values of expressions.
 
-use super::policy::PolicyValue;
+use crate::ir::PolicyValue;
 use std::fmt;
 
 /// The type of an expression.

@@ -5,7 +5,7 @@ use super::step::{
     Action, Activation, Convolve, GradientTarget, Join, Norm, Pointwise, Statistics, Step, Window,
 };
 use super::{Cost, Plan, Purpose};
-use crate::ir::{Gate, Layer, Model, Op, Policy, Pool, Role, Shape, Shortcut, Skip};
+use crate::ir::{Gate, Layer, Model, Op, Policy, PoolKind, Role, Shape, Shortcut, Skip};
 use std::collections::HashMap;
 
 /// The forward steps of `model`, nothing fused or placed yet.
@@ -73,22 +73,21 @@ impl Layout {
                 let bias = self.optional(&layer.path, "bias");
                 self.convolve(&layer.path, layer.output, (x, weight, bias), Window::POINT)
             }
-            Op::BatchNorm { momentum, eps } => self.batch_norm(layer, x, *momentum, *eps),
+            Op::BatchNorm(norm) => self.batch_norm(layer, x, norm.momentum, norm.eps),
             Op::Relu => self.activation(layer, x, Activation::Relu),
-            Op::Elu { alpha } => self.activation(layer, x, Activation::Elu(*alpha as f32)),
-            Op::LeakyRelu { slope } => {
-                self.activation(layer, x, Activation::LeakyRelu(*slope as f32))
+            Op::Elu(elu) => self.activation(layer, x, Activation::Elu(elu.alpha as f32)),
+            Op::LeakyRelu(leaky) => {
+                self.activation(layer, x, Activation::LeakyRelu(leaky.slope as f32))
             }
             Op::Tanh => self.activation(layer, x, Activation::Tanh),
             Op::Sigmoid => self.activation(layer, x, Activation::Sigmoid),
             Op::Crelu => self.map(layer, |y| Action::Crelu { x, y }),
-            Op::MaxPool(pool) => {
-                let window = pool_window(layer, pool);
-                self.map(layer, |y| Action::MaxPool { x, y, window })
-            }
-            Op::AvgPool(pool) => {
-                let window = pool_window(layer, pool);
-                self.map(layer, |y| Action::AvgPool { x, y, window })
+            Op::Pool(pool) => {
+                let window = window(layer.input, layer.output, pool.kernel, pool.stride, 0);
+                self.map(layer, |y| match pool.kind {
+                    PoolKind::Max => Action::MaxPool { x, y, window },
+                    PoolKind::Mean => Action::AvgPool { x, y, window },
+                })
             }
             Op::GlobalAvgPool => {
                 let input = layer.input.extent();
@@ -100,9 +99,9 @@ impl Layout {
                 self.map(layer, |y| Action::AvgPool { x, y, window })
             }
             Op::Flatten => self.flat(&layer.path, x),
-            Op::Dropout { p } => self.dropout(layer, x, *p),
-            Op::Concat { body } => {
-                let b = self.layers(body, x);
+            Op::Dropout(dropout) => self.dropout(layer, x, dropout.p),
+            Op::Concat(concat) => {
+                let b = self.layers(&concat.body, x);
                 self.map(layer, |y| Action::Concat { a: x, b, y })
             }
             Op::Skip(skip) => self.skip(layer, skip, x),
@@ -329,8 +328,4 @@ fn window(input: Shape, output: Shape, kernel: usize, stride: usize, padding: us
         stride,
         padding,
     }
-}
-
-fn pool_window(layer: &Layer, pool: &Pool) -> Window {
-    window(layer.input, layer.output, pool.kernel, pool.stride, 0)
 }

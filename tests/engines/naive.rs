@@ -4,7 +4,7 @@
 use crate::support::AT;
 use std::collections::HashMap;
 use vanc::engines::dropout;
-use vanc::ir::{Form, Gate, Layer, Model, Op, Policy, Pool, Shape, Shortcut, Skip};
+use vanc::ir::{Form, Gate, Layer, Model, Op, Policy, Pool, PoolKind, Shape, Shortcut, Skip};
 use vanc::tensor::{Batch, Tensor};
 
 /// A run of a model: its tensors by name, and in training the running statistics that
@@ -128,20 +128,26 @@ impl Naive<'_> {
                 let y = self.linear(&x, layer.output, &weight);
                 self.bias(layer, "bias", y, linear.bias)
             }
-            Op::BatchNorm { momentum, eps } => self.batch_norm(layer, x, *momentum, *eps),
+            Op::BatchNorm(norm) => self.batch_norm(layer, x, norm.momentum, norm.eps),
             Op::Relu => x.map(|x| x.max(0.0)),
-            Op::Elu { alpha } => x.map(|x| if x > 0.0 { x } else { alpha * (x.exp() - 1.0) }),
-            Op::LeakyRelu { slope } => x.map(|x| if x > 0.0 { x } else { slope * x }),
+            Op::Elu(elu) => x.map(|x| {
+                if x > 0.0 {
+                    x
+                } else {
+                    elu.alpha * (x.exp() - 1.0)
+                }
+            }),
+            Op::LeakyRelu(leaky) => x.map(|x| if x > 0.0 { x } else { leaky.slope * x }),
             Op::Crelu => {
                 let negated = x.clone().map(|x| (-x).max(0.0));
                 self.concat(&x.map(|x| x.max(0.0)), &negated)
             }
             Op::Tanh => x.map(f64::tanh),
             Op::Sigmoid => x.map(|x| 1.0 / (1.0 + (-x).exp())),
-            Op::MaxPool(pool) => self.pool(&x, layer.output, pool, |window| {
-                window.iter().copied().fold(f64::NEG_INFINITY, f64::max)
+            Op::Pool(pool) => self.pool(&x, layer.output, pool, |window| match pool.kind {
+                PoolKind::Max => window.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+                PoolKind::Mean => mean(window),
             }),
-            Op::AvgPool(pool) => self.pool(&x, layer.output, pool, mean),
             Op::GlobalAvgPool => Maps {
                 shape: layer.output,
                 data: x.data.chunks(x.shape.positions()).map(mean).collect(),
@@ -150,9 +156,9 @@ impl Naive<'_> {
                 shape: layer.output,
                 ..x
             },
-            Op::Dropout { p } => self.dropout(layer, x, *p),
-            Op::Concat { body } => {
-                let y = self.layers(body, x.clone());
+            Op::Dropout(dropout) => self.dropout(layer, x, dropout.p),
+            Op::Concat(concat) => {
+                let y = self.layers(&concat.body, x.clone());
                 self.concat(&x, &y)
             }
             Op::Skip(skip) => self.skip(layer, skip, x),

@@ -4,7 +4,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use std::path::PathBuf;
 use tempfile::{TempDir, tempdir};
 use vanc::error::Result;
-use vanc::ir::{Form, Layer, Linear, Model, Op, Policy, Shape, Shortcut, Skip, Train};
+use vanc::ir::{BatchNorm, Form, Layer, Linear, Model, Op, Policy, Shape, Shortcut, Skip, Train};
 use vanc::span::Span;
 use vanc::tensor::Tensor;
 use vanc::train::weights;
@@ -35,10 +35,10 @@ fn model() -> Model {
             layer("skip0.fc", Op::Linear(linear)),
             layer(
                 "skip0.norm",
-                Op::BatchNorm {
+                Op::BatchNorm(BatchNorm {
                     momentum: 0.1,
                     eps: 1e-5,
-                },
+                }),
             ),
         ],
     };

@@ -35,8 +35,8 @@ fn values(layer: &Layer) -> f64 {
     };
     match &layer.op {
         Op::Conv(conv) => out + patches(conv.kernel),
-        Op::BatchNorm { .. } => 4.0 * out,
-        Op::Relu | Op::Elu { .. } | Op::LeakyRelu { .. } | Op::Crelu => 2.0 * out,
+        Op::BatchNorm(_) => 4.0 * out,
+        Op::Relu | Op::Elu(_) | Op::LeakyRelu(_) | Op::Crelu => 2.0 * out,
         Op::Skip(Skip { policy, .. }) => match policy {
             Policy::Plain | Policy::Dirac => 0.0,
             Policy::Resnet { .. } | Policy::Variable { .. } => 2.0 * out,
@@ -48,14 +48,13 @@ fn values(layer: &Layer) -> f64 {
                 6.0 * out + gate
             }
         },
-        Op::MaxPool(_)
-        | Op::AvgPool(_)
+        Op::Pool(_)
         | Op::Linear(_)
         | Op::Tanh
         | Op::Sigmoid
         | Op::GlobalAvgPool
         | Op::Flatten
-        | Op::Dropout { .. }
-        | Op::Concat { .. } => out,
+        | Op::Dropout(_)
+        | Op::Concat(_) => out,
     }
 }

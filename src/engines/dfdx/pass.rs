@@ -7,7 +7,7 @@ use super::windows::{Geometry, Windows};
 use super::{Backend, Matrix, device_failed, number};
 use crate::engines::dropout;
 use crate::error::{Error, Result};
-use crate::ir::{Form, Gate, Layer, Op, Policy, Pool, Shape, Shortcut, Skip};
+use crate::ir::{Form, Gate, Layer, Op, Policy, Pool, PoolKind, Shape, Shortcut, Skip};
 use dfdx::dtypes::Dtype;
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Tape, WithEmptyTape};
@@ -137,26 +137,30 @@ impl<E: Dtype, D: Backend<E>> ForwardPass<'_, E, D> {
                 };
                 self.weighted(layer, x, filters)
             }
-            Op::BatchNorm { momentum, eps } => self.batch_norm(layer, x, *momentum, *eps),
+            Op::BatchNorm(norm) => self.batch_norm(layer, x, norm.momentum, norm.eps),
             Op::Relu => ops::relu(x).map_err(device_failed),
-            Op::Elu { alpha } => ops::elu(x, *alpha).map_err(device_failed),
-            Op::LeakyRelu { slope } => ops::leaky_relu(x, *slope).map_err(device_failed),
+            Op::Elu(elu) => ops::elu(x, elu.alpha).map_err(device_failed),
+            Op::LeakyRelu(leaky) => ops::leaky_relu(x, leaky.slope).map_err(device_failed),
             Op::Crelu => ops::crelu(x).map_err(device_failed),
             Op::Tanh => x.try_tanh().map_err(device_failed),
             Op::Sigmoid => x.try_sigmoid().map_err(device_failed),
-            Op::MaxPool(pool) => pool::max(x, self.images, pool_windows(layer, pool)),
-            Op::AvgPool(pool) => {
+            Op::Pool(pool) => {
                 let windows = pool_windows(layer, pool);
-                let x = self.gather(x, windows)?;
-                ops::mean_groups(x, windows.area()).map_err(device_failed)
+                match pool.kind {
+                    PoolKind::Max => pool::max(x, self.images, windows),
+                    PoolKind::Mean => {
+                        let x = self.gather(x, windows)?;
+                        ops::mean_groups(x, windows.area()).map_err(device_failed)
+                    }
+                }
             }
             Op::GlobalAvgPool => {
                 ops::mean_groups(x, layer.input.positions()).map_err(device_failed)
             }
             Op::Flatten => self.flatten(layer.input, x),
-            Op::Dropout { p } => self.dropout(layer, x, *p),
-            Op::Concat { body } => {
-                let y = self.layers(body, x.with_empty_tape())?;
+            Op::Dropout(dropout) => self.dropout(layer, x, dropout.p),
+            Op::Concat(concat) => {
+                let y = self.layers(&concat.body, x.with_empty_tape())?;
                 ops::concat(x, y).map_err(device_failed)
             }
             Op::Skip(skip) => self.skip(layer, skip, x),

@@ -1,5 +1,7 @@
 use super::*;
-use crate::ir::{Conv, ConvGate, Form, Gate, Layer, Linear, Shape, Shortcut, Skip, Train};
+use crate::ir::{
+    BatchNorm, Conv, ConvGate, Form, Gate, Layer, Linear, Shape, Shortcut, Skip, Train,
+};
 use crate::span::Span;
 
 fn layer(path: &str, input: Shape, output: Shape, op: Op) -> Layer {
@@ -56,10 +58,10 @@ fn model(init: Init) -> Model {
         bias: true,
         dirac: false,
     };
-    let norm = Op::BatchNorm {
+    let norm = Op::BatchNorm(BatchNorm {
         momentum: 0.1,
         eps: 1e-5,
-    };
+    });
     let logits = Shape::Flat(10);
     Model {
         name: "m".to_string(),
