@@ -1,10 +1,10 @@
 //! What a file declares, by name.
 
 use super::eval::FUNCTIONS;
+use super::prelude::{layers, policies};
 use super::report::Reports;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::call::find;
-use crate::ir::{layers, policies};
 use crate::span::Span;
 use crate::syntax::ast::{self, Body, File, Ident, Item, StatementKind};
 use std::collections::{HashMap, HashSet};

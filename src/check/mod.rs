@@ -18,9 +18,11 @@ mod call;
 mod dataset_check;
 mod declarations;
 mod elaborate;
+mod equation;
 mod eval;
 mod layer_scope;
 mod params;
+mod prelude;
 mod report;
 mod train_settings;
 mod types;
@@ -81,6 +83,7 @@ pub fn check(
     overrides: &[Override],
     trains: bool,
 ) -> Result<Model, Vec<Diagnostic>> {
+    prelude::validate()?;
     let file = parse(sources.text(0), 0)?;
     let mut reports = Reports::default();
     let flags = parse_flags(sources, overrides, &mut reports);

@@ -2,12 +2,13 @@
 
 use super::declarations::Declarations;
 use super::eval::{Binding, Params, Scope};
+use super::prelude::{layers, policies};
 use super::report::{Reports, unknown};
 use super::typing::{check_args, expect};
 use super::value::Type;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::call::{Bounds, Integers, Kind, Slot, SlotDefault, find, names};
-use crate::ir::{INPUTS, Project, layers, policies};
+use crate::ir::{INPUTS, Project};
 use crate::syntax::ast::{self, Body, Call, Ident, Statement, StatementKind};
 
 /// Checks every expression outside `train`, which is checked as it is resolved.

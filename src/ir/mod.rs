@@ -13,12 +13,12 @@ pub mod train;
 
 pub use expr::Expr;
 pub use layers::{
-    BatchNorm, Concat, Conv, ConvGate, Dropout, Elu, Form, Gate, LeakyRelu, Linear, Op, Operation,
-    Policy, PolicyValue, Pool, PoolKind, Project, ShapeError, Shortcut, Skip, layers, policies,
+    Activation, BatchNorm, Coefficient, Concat, Conv, ConvGate, Dropout, Gate, GateSpec, Linear,
+    Op, Operation, Policy, Pool, PoolKind, Project, ShapeError, Shortcut, Skip, layers, policies,
 };
 pub use model::{Layer, Model, ModelParam};
 pub use shape::{INPUTS, Shape};
-pub use tensors::{OwnTensor, Role, TensorSpec};
+pub use tensors::{OwnTensor, Role, Start, TensorSpec};
 pub use train::{
     Augment, Constraint, Data, DatasetKind, Every, Granularity, Init, Loss, Schedule, Sgd,
     Synthetic, Train,

@@ -1,11 +1,13 @@
 //! The layers of a model, one step an operation.
 
 use super::buffers::{Id, Kind, Storage};
+use super::step::Form;
 use super::step::{
     Action, Activation, Convolve, GradientTarget, Join, Norm, Pointwise, Statistics, Step, Window,
 };
 use super::{Cost, Plan, Purpose};
-use crate::ir::{Gate, Layer, Model, Op, Policy, PoolKind, Role, Shape, Shortcut, Skip};
+use crate::ir::expr::{JoinForm, KnownActivation};
+use crate::ir::{Gate, Layer, Model, Op, PoolKind, Role, Shape, Shortcut, Skip};
 use std::collections::HashMap;
 
 /// The forward steps of `model`, nothing fused or placed yet.
@@ -74,13 +76,18 @@ impl Layout {
                 self.convolve(&layer.path, layer.output, (x, weight, bias), Window::POINT)
             }
             Op::BatchNorm(norm) => self.batch_norm(layer, x, norm.momentum, norm.eps),
-            Op::Relu => self.activation(layer, x, Activation::Relu),
-            Op::Elu(elu) => self.activation(layer, x, Activation::Elu(elu.alpha as f32)),
-            Op::LeakyRelu(leaky) => {
-                self.activation(layer, x, Activation::LeakyRelu(leaky.slope as f32))
-            }
-            Op::Tanh => self.activation(layer, x, Activation::Tanh),
-            Op::Sigmoid => self.activation(layer, x, Activation::Sigmoid),
+            Op::Activation(activation) => match KnownActivation::recognise(&activation.equation) {
+                Some(KnownActivation::Relu) => self.activation(layer, x, Activation::Relu),
+                Some(KnownActivation::Elu(a)) => {
+                    self.activation(layer, x, Activation::Elu(a as f32))
+                }
+                Some(KnownActivation::LeakyRelu(a)) => {
+                    self.activation(layer, x, Activation::LeakyRelu(a as f32))
+                }
+                Some(KnownActivation::Tanh) => self.activation(layer, x, Activation::Tanh),
+                Some(KnownActivation::Sigmoid) => self.activation(layer, x, Activation::Sigmoid),
+                None => unimplemented!(),
+            },
             Op::Crelu => self.map(layer, |y| Action::Crelu { x, y }),
             Op::Pool(pool) => {
                 let window = window(layer.input, layer.output, pool.kernel, pool.stride, 0);
@@ -266,22 +273,29 @@ impl Layout {
 
     fn skip(&mut self, layer: &Layer, skip: &Skip, x: Id) -> Id {
         let f = self.layers(&skip.body, x);
-        let join = match &skip.policy {
-            Policy::Plain | Policy::Dirac => return f,
-            Policy::Resnet { scale } => Join::Residual {
-                s: self.shortcut(layer, skip, x),
-                scale: *scale as f32,
-            },
-            Policy::Highway { gate, .. } => {
-                let gate = self.gate(layer, gate, x);
+        if !skip.policy.has_shortcut() {
+            return f;
+        }
+        let join = match JoinForm::recognise(&skip.policy.out) {
+            JoinForm::SigmoidGate { .. } => {
+                let gate = self.gate(layer, &skip.gates[0], x);
                 let s = self.shortcut(layer, skip, x);
                 Join::Gated { s, gate }
             }
-            Policy::Variable { form, .. } => Join::Fading {
+            JoinForm::Affine { body, .. } if skip.policy.trained.is_empty() => Join::Residual {
+                s: self.shortcut(layer, skip, x),
+                scale: body.number().unwrap_or(1.0) as f32,
+            },
+            JoinForm::Affine { body, .. } => Join::Fading {
                 s: self.shortcut(layer, skip, x),
                 alpha: self.tensor(&layer.path, "alpha"),
-                form: *form,
+                form: if body.number().is_some() {
+                    Form::Additive
+                } else {
+                    Form::Convex
+                },
             },
+            JoinForm::General => unimplemented!(),
         };
         self.pointwise(layer, f, (None, None, Some(join)))
     }

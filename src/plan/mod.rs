@@ -27,7 +27,7 @@ mod uses;
 pub use buffers::{Buffer, Id, Kind, Storage};
 pub use cost::Cost;
 pub use step::{
-    Action, Activation, ConvPass, Convolve, GradientTarget, Join, Norm, Pointwise,
+    Action, Activation, ConvPass, Convolve, Form, GradientTarget, Join, Norm, Pointwise,
     PointwiseGradients, Product, Statistics, Step, Window,
 };
 

@@ -2,7 +2,6 @@
 
 use super::buffers::Id;
 use super::cost::Cost;
-use crate::ir::Form;
 
 /// One step: an action of a layer, with the scratch memory it may use.
 #[derive(Clone, Debug, PartialEq)]
@@ -472,4 +471,10 @@ impl Join {
             Join::Fading { alpha, .. } => Some(alpha),
         }
     }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Form {
+    Additive,
+    Convex,
 }

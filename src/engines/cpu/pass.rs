@@ -3,7 +3,7 @@
 use super::kernels::normalise::{self, Blend, Fused, GradientSlice, Weights};
 use super::kernels::{self, Moments, Pool, moments};
 use super::map::Map;
-use crate::ir::Form;
+use crate::plan::Form;
 use crate::plan::{Activation, Join};
 
 /// What a pass reads.

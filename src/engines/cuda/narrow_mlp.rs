@@ -10,7 +10,8 @@ use super::gpu::{Args, Buffer, Gpu, Grid};
 use super::memory::Memory;
 use super::products::int;
 use crate::error::Result;
-use crate::ir::{Form, Shape};
+use crate::ir::Shape;
+use crate::plan::Form;
 use crate::plan::{Action, Activation, Convolve, Id, Join, Plan, Pointwise, Purpose, Storage};
 use crate::plan::{Statistics, Step, Window};
 

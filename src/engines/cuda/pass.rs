@@ -4,7 +4,7 @@ use super::gpu::{Args, Grid};
 use super::products::int;
 use super::run::{Run, chunks, columns};
 use crate::error::Result;
-use crate::ir::Form;
+use crate::plan::Form;
 use crate::plan::{
     Activation, GradientTarget, Id, Join, Plan, Pointwise, PointwiseGradients, Statistics,
 };

@@ -12,7 +12,7 @@ pub use arguments::{Argument, Arguments, Given};
 pub use slot::{Bounds, Integers, Kind, Literal, MAX_COUNT, MAX_SIZE, Slot, SlotDefault};
 
 /// A name that can be called, with what it takes and what it makes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Row<T: 'static> {
     /// Name in a `.van` file.
     pub name: &'static str,

@@ -106,7 +106,7 @@ fn padding(arguments: &Arguments, kernel: usize) -> Result<usize, Refusal> {
 }
 
 impl Operation for Conv {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         ROW.name
     }
 
