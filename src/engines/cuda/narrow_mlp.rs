@@ -9,11 +9,11 @@
 use super::gpu::{Args, Buffer, Gpu, Grid};
 use super::memory::Memory;
 use super::products::int;
+use crate::engines::forms::{self, Activation, Form, Join};
 use crate::error::Result;
 use crate::ir::Shape;
-use crate::plan::Form;
-use crate::plan::{Action, Activation, Convolve, Id, Join, Plan, Pointwise, Purpose, Storage};
-use crate::plan::{Statistics, Step, Window};
+use crate::plan::{Action, Convolution, Id, Method, Plan, Pointwise, Purpose};
+use crate::plan::{Statistics, Step, Storage};
 
 /// Rows of the batch that a block has, as in kernels/narrow_mlp.cu.
 const ROWS: usize = 8;
@@ -92,7 +92,7 @@ pub struct NarrowMlp {
 /// A hidden layer, found in a plan.
 struct Hidden<'a> {
     norm: &'a Pointwise,
-    linear: &'a Convolve,
+    linear: &'a Convolution,
     join: Option<Join>,
     next: Id,
 }
@@ -102,7 +102,7 @@ struct Found<'a> {
     before: usize,
     after: usize,
     hidden: Vec<Hidden<'a>>,
-    last: &'a Convolve,
+    last: &'a Convolution,
     dz: Id,
     width: usize,
     classes: usize,
@@ -117,9 +117,9 @@ fn norm_of(step: &Step) -> Option<&Pointwise> {
 }
 
 /// A linear layer of `x`.
-fn linear_of(step: &Step, x: Id) -> Option<&Convolve> {
+fn linear_of(step: &Step, x: Id) -> Option<&Convolution> {
     match &step.action {
-        Action::Convolve(c) if c.window == Window::POINT && c.x == x => Some(c),
+        Action::Convolve(c) if c.method == Method::Dense && c.x == x => Some(c),
         _ => None,
     }
 }
@@ -129,7 +129,7 @@ fn join_of(step: Option<&Step>, f: Id, z: Id) -> Option<(Join, Id)> {
     let Action::Pointwise(pass) = &step?.action else {
         return None;
     };
-    let join = pass.join?;
+    let join = forms::join(pass.join.as_ref()?);
     let is_plain = pass.x == f && pass.norm.is_none() && pass.activation.is_none();
     let is_known = match join {
         Join::Residual { s, .. } | Join::Fading { s, .. } => s == z,
@@ -230,7 +230,7 @@ fn layer(
     let Statistics::Batch(found) = norm.statistics else {
         return None;
     };
-    let (activation, slope) = match hidden.norm.activation {
+    let (activation, slope) = match hidden.norm.activation.as_ref().map(forms::activation) {
         None => (0, 0.0),
         Some(Activation::Relu) => (1, 0.0),
         Some(Activation::Elu(alpha)) => (2, alpha),
@@ -257,12 +257,12 @@ fn layer(
         norm_weight: at(norm.weight),
         norm_bias: at(norm.bias),
         weight: at(hidden.linear.weight),
-        bias: hidden.linear.bias.map_or(0, at),
+        bias: hidden.linear.bias().map_or(0, at),
         alpha: alpha.map_or(0, at),
         norm_weight_gradient: gradient_at(norm.weight),
         norm_bias_gradient: gradient_at(norm.bias),
         weight_at: gradient(Some(hidden.linear.weight)),
-        bias_at: gradient(hidden.linear.bias),
+        bias_at: gradient(hidden.linear.bias()),
         alpha_at: gradient(alpha),
         eps: norm.eps as f32,
         slope,
@@ -283,7 +283,7 @@ impl NarrowMlp {
         let Some(found) = find(plan) else {
             return Ok(None);
         };
-        let is_kept = |c: &Convolve| matches!(plan.buffer(c.weight).storage, Storage::Tensor(_));
+        let is_kept = |c: &Convolution| matches!(plan.buffer(c.weight).storage, Storage::Tensor(_));
         let mut pieces = Vec::new();
         let each = found.hidden.iter().filter(|hidden| is_kept(hidden.linear));
         let layers = each.map(|hidden| layer(memory, plan, hidden, &mut pieces));
@@ -299,7 +299,7 @@ impl NarrowMlp {
         };
         let (weight_at, bias_at) = (
             gradient(found.last.weight),
-            found.last.bias.map_or(0, &mut gradient),
+            found.last.bias().map_or(0, &mut gradient),
         );
         let blocks = plan.batch.div_ceil(ROWS);
         let stride = memory.rows.alphas.end;
@@ -313,7 +313,7 @@ impl NarrowMlp {
         let network = Network {
             layers: of_layers.at,
             weight: memory.address(plan, found.last.weight),
-            bias: found.last.bias.map_or(0, |id| memory.address(plan, id)),
+            bias: found.last.bias().map_or(0, |id| memory.address(plan, id)),
             weight_at,
             bias_at,
             dz: memory.address(plan, found.dz),
@@ -384,7 +384,7 @@ mod tests {
         let target = CudaTarget {
             precision: Precision::Tf32,
         };
-        let plan = Plan::new(&model, model.train.batch, Purpose::Training, &target);
+        let plan = Plan::new(&model, model.train.batch, Purpose::Training, &target).unwrap();
         find(&plan).map(|found| found.hidden.len())
     }
 
