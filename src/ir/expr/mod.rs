@@ -1,18 +1,22 @@
 //! Elementwise equations: what an activation computes of its element, and how a skip
 //! joins F(x) and s(x).
 //!
-//! An [`Expr`] is plain data, made by the smart constructors of [`build`], which fold
-//! constants and drop what changes nothing. [`derive`] differentiates by rule, [`Program`]
-//! lists the operations of several equations once each, in the order they run: that is
-//! what engines compile, print as C, or put on a tape.
+//! An [`Expr`] is plain data, made by constructors that fold constants and drop what
+//! changes nothing. [`Expr::derivative`] differentiates by rule. [`KnownActivation`] and
+//! [`JoinForm`] recognise what engines have kernels for. [`Program`] lists the operations
+//! of several equations once each, in the order they run: that is what engines compile,
+//! print as C, or put on a tape.
 
 mod build;
 mod derive;
 mod eval;
+mod form;
 mod print;
 mod program;
 
 pub use eval::Real;
+pub use form::{JoinForm, KnownActivation};
+pub use print::Equation;
 pub use program::{Node, Program};
 
 use std::sync::Arc;
@@ -29,7 +33,7 @@ pub enum Expr {
     /// An operation on two values.
     Binary(Binary, Arc<Expr>, Arc<Expr>),
     /// `if LEFT compare RIGHT { THEN } else { OTHERWISE }`.
-    Select(Box<Select>),
+    Select(Arc<Select>),
 }
 
 /// A choice between two values, element by element. A comparison with NaN is false.
@@ -194,3 +198,6 @@ impl Select {
         [&self.left, &self.right, &self.then, &self.otherwise]
     }
 }
+
+#[cfg(test)]
+mod tests;
