@@ -29,7 +29,7 @@ mod shared;
 mod simd;
 mod tail;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 mod weight_sums;
 mod weights;
 pub mod winograd;

@@ -91,12 +91,12 @@ impl Builder {
         self.node(Node::Table(index))
     }
 
-    /// An operation on two values; a factor 1 is left out.
+    /// An operation on two values. A factor 1 is left out, and 0 times anything is 0.
     pub fn binary(&mut self, operation: Binary, a: Value, b: Value) -> Value {
-        let one = Node::Number(1.0f32.to_bits());
+        let is = |value: Value, x: f32| self.nodes[value.0] == Node::Number(x.to_bits());
         match operation {
-            Binary::Mul if self.nodes[a.0] == one => b,
-            Binary::Mul if self.nodes[b.0] == one => a,
+            Binary::Mul if is(a, 1.0) || is(b, 0.0) => b,
+            Binary::Mul if is(b, 1.0) || is(a, 0.0) => a,
             Binary::Add
             | Binary::Sub
             | Binary::Mul

@@ -1,5 +1,10 @@
 //! Batch norm, activation and the weighing of a skip in one pass, and its gradients.
 
+mod coefficients;
+mod general;
+#[cfg(test)]
+mod tests;
+
 use super::kernels::normalise::{self, Blend, Fused, GradientSlice, Weights};
 use super::kernels::{self, Moments, Pool, moments};
 use super::map::Map;

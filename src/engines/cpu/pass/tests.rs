@@ -1,0 +1,311 @@
+//! Passes of any equations against their definition in double precision, on every
+//! instruction set and several numbers of threads, which must agree to the bit.
+
+use super::super::kernels::normalise::Norm;
+use super::super::kernels::padded;
+use super::super::kernels::tests::support::{
+    assert_close_for, assert_padding, on_all, random, random_rows, scratch,
+};
+use super::general::{Equations, General, GradientArrays, JoinArrays, Operands, TensorGradients};
+use crate::ir::Expr;
+use crate::ir::expr::{Compare, Unary, Variable};
+
+const EPS: f32 = 1e-5;
+
+// The arrays of a case.
+const X: usize = 0;
+const S: usize = 1;
+const GATES: [usize; 2] = [2, 3];
+const DY: usize = 4;
+const Y: usize = 5;
+const DX: usize = 6;
+const DS: usize = 7;
+const DGATES: [usize; 2] = [8, 9];
+const ARRAYS: usize = 10;
+
+#[derive(Clone, Debug)]
+struct Case {
+    images: usize,
+    positions: usize,
+    channels: usize,
+    is_normed: bool,
+    activation: Option<Expr>,
+    join: Option<Expr>,
+    /// Elements of two coefficients.
+    trained: [usize; 2],
+}
+
+fn variable(variable: Variable) -> Expr {
+    Expr::Variable(variable)
+}
+
+fn number(x: f64) -> Expr {
+    Expr::Number(x)
+}
+
+/// x·sigmoid(x).
+fn swish() -> Expr {
+    let x = variable(Variable::Element);
+    x.clone() * x.apply(Unary::Sigmoid)
+}
+
+/// What is not 0 at 0, so that padding must be cleared.
+fn wave() -> Expr {
+    variable(Variable::Element).apply(Unary::Cos)
+}
+
+/// A join that is affine in neither f nor s, with two gates and two coefficients.
+fn bent() -> Expr {
+    let (f, s) = (variable(Variable::Body), variable(Variable::Shortcut));
+    let [g, h] = [0, 1].map(|gate| variable(Variable::Gate(gate)));
+    let [a, b] = [0, 1].map(|index| variable(Variable::Trained(index)));
+    let angle = a * g.apply(Unary::Tanh);
+    let sum = angle.clone().apply(Unary::Cos) * f.clone() + angle.apply(Unary::Sin) * s.clone();
+    let kinked = Expr::select(Compare::Less, f.clone(), s.clone(), f * number(0.5), s);
+    sum + b.apply(Unary::Exp) * kinked + number(0.1) * h
+}
+
+/// `f + (1 − v₀)·s`, which reads neither a gate nor the second coefficient.
+fn fading() -> Expr {
+    let (f, s) = (variable(Variable::Body), variable(Variable::Shortcut));
+    f + (number(1.0) - variable(Variable::Trained(0))) * s
+}
+
+impl Case {
+    fn rows(&self) -> usize {
+        self.images * self.positions
+    }
+
+    fn arrays(&self) -> Vec<Vec<f32>> {
+        let array = |seed| random_rows(self.rows(), self.channels, seed as u64);
+        let mut arrays: Vec<Vec<f32>> = (0..ARRAYS).map(array).collect();
+        arrays[X].iter_mut().for_each(|x| *x *= 3.0);
+        arrays
+    }
+
+    fn coefficients(&self) -> [Vec<f32>; 2] {
+        [(self.trained[0], 21), (self.trained[1], 22)].map(|(len, seed)| random(len, seed))
+    }
+
+    /// Index of a coefficient's element.
+    fn element(&self, len: usize, row: usize, channel: usize) -> usize {
+        match len {
+            1 => 0,
+            len if len == self.channels => channel,
+            _ => channel * self.positions + row % self.positions,
+        }
+    }
+
+    fn equations(&self) -> Equations<'_> {
+        Equations {
+            channels: self.channels,
+            positions: self.positions,
+            x: X,
+            is_normed: self.is_normed,
+            activation: self.activation.as_ref(),
+            join: self.join.as_ref().map(|out| JoinArrays {
+                out,
+                shortcut: Some(S),
+                gates: GATES.to_vec(),
+                trained: self.trained.to_vec(),
+            }),
+        }
+    }
+}
+
+/// What a pass makes, by definition.
+struct Reference {
+    mean: Vec<f32>,
+    variance: Vec<f32>,
+    /// y, dx, ds and those of the gates, as far as the case has them.
+    arrays: [Vec<f64>; ARRAYS],
+    dweight: Vec<f64>,
+    dbias: Vec<f64>,
+    trained: [Vec<f64>; 2],
+}
+
+fn reference(case: &Case, arrays: &[Vec<f32>], weight: &[f32], bias: &[f32]) -> Reference {
+    let (rows, stride) = (case.rows(), padded(case.channels));
+    let zeros = |len: usize| vec![0.0f64; len];
+    let mut made = Reference {
+        mean: vec![0.0; case.channels],
+        variance: vec![1.0; case.channels],
+        arrays: std::array::from_fn(|_| zeros(rows * stride)),
+        dweight: zeros(case.channels),
+        dbias: zeros(case.channels),
+        trained: case.trained.map(zeros),
+    };
+    let coefficients = case.coefficients();
+    let identity = variable(Variable::Element);
+    let activation = case.activation.as_ref().unwrap_or(&identity);
+    let slope = activation.derivative(Variable::Element);
+    let plain = variable(Variable::Body);
+    let out = case.join.as_ref().unwrap_or(&plain);
+    for channel in 0..case.channels {
+        let column = |array: usize, row: usize| f64::from(arrays[array][row * stride + channel]);
+        let m = rows as f64;
+        let (mut mean, mut inverse) = (0.0, 1.0);
+        if case.is_normed {
+            mean = (0..rows).map(|row| column(X, row)).sum::<f64>() / m;
+            let spread = (0..rows).map(|row| (column(X, row) - mean).powi(2));
+            let variance = spread.sum::<f64>() / m;
+            (made.mean[channel], made.variance[channel]) = (mean as f32, variance as f32);
+            inverse = 1.0 / (variance + f64::from(EPS)).sqrt();
+        }
+        let (gamma, beta) = match case.is_normed {
+            true => (f64::from(weight[channel]), f64::from(bias[channel])),
+            false => (1.0, 0.0),
+        };
+        let mut pairs = Vec::new();
+        for row in 0..rows {
+            let at = row * stride + channel;
+            let normal = (column(X, row) - mean) * inverse;
+            let u = normal * gamma + beta;
+            let f: f64 = activation.value(&|_| u);
+            let value = |variable| match variable {
+                Variable::Element => u,
+                Variable::Body => f,
+                Variable::Shortcut => column(S, row),
+                Variable::Gate(gate) => column(GATES[gate], row),
+                Variable::Trained(index) => {
+                    let element = case.element(case.trained[index], row, channel);
+                    f64::from(coefficients[index][element])
+                }
+            };
+            let d = column(DY, row);
+            let gradient = |variable| d * out.derivative(variable).value(&value);
+            made.arrays[Y][at] = out.value(&value);
+            made.arrays[DS][at] = column(DS, row) + gradient(Variable::Shortcut);
+            for (gate, array) in DGATES.into_iter().enumerate() {
+                made.arrays[array][at] = gradient(Variable::Gate(gate));
+            }
+            for index in 0..2 {
+                let element = case.element(case.trained[index], row, channel);
+                made.trained[index][element] += gradient(Variable::Trained(index));
+            }
+            let du = gradient(Variable::Body) * slope.value(&value);
+            made.dbias[channel] += du;
+            made.dweight[channel] += du * normal;
+            pairs.push((du, normal));
+        }
+        for (row, (du, normal)) in pairs.into_iter().enumerate() {
+            let mean = (made.dbias[channel] + normal * made.dweight[channel]) / m;
+            made.arrays[DX][row * stride + channel] = match case.is_normed {
+                true => gamma * inverse * (du - mean),
+                false => du,
+            };
+        }
+    }
+    made
+}
+
+fn check(case: &Case) {
+    let inputs = case.arrays();
+    let [weight, bias] = [31, 32].map(|seed| random(case.channels, seed));
+    let want = reference(case, &inputs, &weight, &bias);
+    let coefficients = case.coefficients();
+    let equations = case.equations();
+    let is_joined = case.join.is_some();
+    let gradients = GradientArrays {
+        dy: DY,
+        dx: Some((DX, false)),
+        ds: is_joined.then_some((DS, true)),
+        dgates: match is_joined {
+            true => DGATES.map(|array| Some((array, false))).to_vec(),
+            false => Vec::new(),
+        },
+    };
+    let forward = General::forward(&equations, Y);
+    let backward = General::backward(&equations, &gradients);
+    let results = on_all(|pool| {
+        let mut arrays = inputs.clone();
+        let starts: Vec<*mut f32> = arrays.iter_mut().map(|array| array.as_mut_ptr()).collect();
+        let trained_by_index = |index: usize| &coefficients[index][..];
+        let operands = Operands {
+            arrays: &starts,
+            offset: 0,
+            rows: case.rows(),
+            norm: case.is_normed.then_some(Norm {
+                mean: &want.mean,
+                variance: &want.variance,
+                eps: EPS,
+                weight: &weight,
+                bias: &bias,
+            }),
+            trained: &trained_by_index,
+        };
+        let [mut dweight, mut dbias] = [(); 2].map(|()| vec![0.0; case.channels]);
+        let mut trained = case.trained.map(|len| vec![0.0; len]);
+        let threads = pool.threads();
+        // SAFETY: the arrays have the rows, and are written as the programs say.
+        unsafe {
+            let mut spare = scratch(forward.scratch(case.rows(), threads));
+            forward.run(pool, operands, &mut spare);
+            let mut spare = scratch(backward.scratch(case.rows(), threads));
+            let tensors = TensorGradients {
+                norm: case.is_normed.then_some((&mut dweight[..], &mut dbias[..])),
+                trained: trained
+                    .iter_mut()
+                    .take(equations.join.as_ref().map_or(0, |join| join.trained.len()))
+                    .map(|tensor| &mut tensor[..]),
+            };
+            backward.differentiate(pool, operands, tensors, &mut spare);
+        }
+        let [first, second] = trained;
+        arrays.extend([dweight, dbias, first, second]);
+        arrays
+    });
+    for (isa, got) in results {
+        let what = format!("{isa} {case:?}");
+        let mut made = vec![Y, DX];
+        if is_joined {
+            made.extend([DS, DGATES[0], DGATES[1]]);
+        }
+        for array in made {
+            let what = format!("array {array} on {what}");
+            assert_close_for(&got[array], &want.arrays[array], 3e-5, 1.0, &what);
+            assert_padding(&got[array], case.channels, &what);
+        }
+        let mut tensors = vec![
+            (&got[ARRAYS], &want.dweight),
+            (&got[ARRAYS + 1], &want.dbias),
+        ];
+        if is_joined {
+            tensors.push((&got[ARRAYS + 2], &want.trained[0]));
+            tensors.push((&got[ARRAYS + 3], &want.trained[1]));
+        }
+        for (index, (got, want)) in tensors.into_iter().enumerate() {
+            if index > 1 || case.is_normed {
+                let what = format!("tensor {index} on {what}");
+                assert_close_for(got, want, 3e-5, 1.0, &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn passes_of_any_equations_match_the_definition() {
+    for channels in [1, 3, 16, 17, 50, 600] {
+        for (images, positions) in [(5, 1), (300, 1), (2, 49)] {
+            let units = channels * positions;
+            for (is_normed, activation, join, trained) in [
+                (true, Some(swish()), None, [1, 1]),
+                (false, Some(wave()), None, [1, 1]),
+                (true, None, Some(bent()), [channels, 1]),
+                (true, Some(wave()), Some(bent()), [units, channels]),
+                (false, Some(swish()), Some(bent()), [1, units]),
+                (true, Some(swish()), Some(fading()), [channels, 1]),
+            ] {
+                check(&Case {
+                    images,
+                    positions,
+                    channels,
+                    is_normed,
+                    activation,
+                    join,
+                    trained,
+                });
+            }
+        }
+    }
+}
