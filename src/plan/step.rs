@@ -1,20 +1,36 @@
 //! What one step of a plan computes. Shapes are those of the buffers it names.
 
-use super::buffers::Id;
-use super::cost::Cost;
+use super::buffer::Id;
+use super::convolution::Convolution;
+use super::map::MapStep;
 use crate::ir::Form;
 
-/// One step: an action of a layer, with the scratch memory it may use.
+/// One step: an action of a layer, with the buffers that it uses.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     /// Path of the layer; of a fused step, that of the last.
     pub path: String,
     /// What is computed.
     pub action: Action,
+    /// Buffers that are read. Those that are added to are among the writes.
+    pub reads: Vec<Id>,
+    /// Buffers that are written, no two of them the same.
+    pub writes: Vec<Id>,
     /// Scratch memory, if the target wants some.
     pub workspace: Option<Id>,
-    /// Arithmetic and traffic.
-    pub cost: Cost,
+}
+
+impl Step {
+    /// A step that reads and writes these buffers, without scratch memory.
+    pub(super) fn new(path: &str, action: Action, reads: Vec<Id>, writes: Vec<Id>) -> Step {
+        Step {
+            path: path.to_string(),
+            action,
+            reads,
+            writes,
+            workspace: None,
+        }
+    }
 }
 
 /// Where a gradient goes: a buffer that may already hold what other uses of the same
@@ -30,33 +46,8 @@ pub struct GradientTarget {
 /// What a step computes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// `y = x ⋆ W (+ b)`, also of linear layers, whose windows are the one position
-    /// of a vector.
-    Convolve(Convolve),
-    /// `∂C/∂x`: the transposed convolution of ∂C/∂y with W.
-    ConvolveInput {
-        /// ∂C/∂y.
-        dy: Id,
-        /// The weight, outputs × channels × rows × columns.
-        weight: Id,
-        /// ∂C/∂x.
-        dx: GradientTarget,
-        /// The windows of the forward step.
-        window: Window,
-    },
-    /// `∂C/∂W[o,c,u] = Σ dy[n,p,o]·x[n,s·p+u,c]`, `∂C/∂b[o] = Σ dy[n,p,o]`.
-    ConvolveWeight {
-        /// What was convolved.
-        x: Id,
-        /// ∂C/∂y.
-        dy: Id,
-        /// ∂C/∂W.
-        dweight: Id,
-        /// ∂C/∂b.
-        dbias: Option<Id>,
-        /// The windows of the forward step.
-        window: Window,
-    },
+    /// A product of a convolution or a linear layer.
+    Convolve(Convolution),
     /// `diag(a)·δ + diag(b)·W/‖W‖`: see [`crate::ir::Conv::dirac`].
     Dirac {
         /// W, outputs × inputs × positions.
@@ -93,135 +84,10 @@ pub enum Action {
     },
     /// A pass over activations: see [`Pointwise`].
     Pointwise(Pointwise),
-    /// Its gradients: see [`PointwiseGradients`].
+    /// The gradients of a pass: see [`PointwiseGradients`].
     PointwiseGradient(Box<PointwiseGradients>),
-    /// `[max(x, 0), max(−x, 0)]` along channels.
-    Crelu {
-        /// C channels.
-        x: Id,
-        /// 2C channels.
-        y: Id,
-    },
-    /// `dx = dy₁·[x > 0] − dy₂·[x < 0]`.
-    CreluGradient {
-        /// What came in.
-        x: Id,
-        /// ∂C/∂y.
-        dy: Id,
-        /// ∂C/∂x.
-        dx: GradientTarget,
-    },
-    /// a and b joined along channels.
-    Concat {
-        /// The first channels.
-        a: Id,
-        /// The channels after them.
-        b: Id,
-        /// Both.
-        y: Id,
-    },
-    /// The channels of dy from `from` on, as many as dx has.
-    ConcatGradient {
-        /// ∂C/∂y.
-        dy: Id,
-        /// First channel.
-        from: usize,
-        /// ∂C/∂a or ∂C/∂b.
-        dx: GradientTarget,
-    },
-    /// The largest value of each window.
-    MaxPool {
-        /// What is pooled.
-        x: Id,
-        /// One position a window.
-        y: Id,
-        /// The windows.
-        window: Window,
-    },
-    /// dy goes to the first largest element of each window.
-    MaxPoolGradient {
-        /// What was pooled.
-        x: Id,
-        /// ∂C/∂y.
-        dy: Id,
-        /// ∂C/∂x.
-        dx: GradientTarget,
-        /// The windows.
-        window: Window,
-    },
-    /// The mean of each window.
-    AvgPool {
-        /// What is pooled.
-        x: Id,
-        /// One position a window.
-        y: Id,
-        /// The windows.
-        window: Window,
-    },
-    /// dy/positions goes to every element of the window.
-    AvgPoolGradient {
-        /// ∂C/∂y.
-        dy: Id,
-        /// ∂C/∂x.
-        dx: GradientTarget,
-        /// The windows.
-        window: Window,
-    },
-    /// Every `stride`-th position, zeros in the channels that x has not.
-    Subsample {
-        /// What is taken from.
-        x: Id,
-        /// What is taken.
-        y: Id,
-        /// Step between positions.
-        stride: usize,
-    },
-    /// dy goes to the positions taken.
-    SubsampleGradient {
-        /// ∂C/∂y.
-        dy: Id,
-        /// ∂C/∂x.
-        dx: GradientTarget,
-        /// Step between positions.
-        stride: usize,
-    },
-    /// Positions × channels to a vector in C, H, W order.
-    Flatten {
-        /// An image.
-        x: Id,
-        /// A vector.
-        y: Id,
-    },
-    /// And back.
-    FlattenGradient {
-        /// ∂C/∂y, a vector.
-        dy: Id,
-        /// ∂C/∂x, an image.
-        dx: GradientTarget,
-    },
-    /// The dropout mask of this layer in this step.
-    Mask {
-        /// Factors, as activations.
-        y: Id,
-        /// Probability of 0.
-        p: f64,
-    },
-    /// `y = x∘m`; its gradient is the same of dy.
-    Multiply {
-        /// What is multiplied.
-        x: Id,
-        /// By what.
-        m: Id,
-        /// The product.
-        y: GradientTarget,
-    },
-    /// `y += x`.
-    Add {
-        /// What is added.
-        x: Id,
-        /// To what.
-        y: Id,
-    },
+    /// Activations moved, chosen or weighed.
+    Map(MapStep),
     /// The mean over the batch of `−log softmax(logits)[label]`, and its gradient
     /// `(softmax(logits) − onehot(label))/N`.
     Loss {
@@ -254,88 +120,21 @@ pub enum Action {
     },
 }
 
-/// A convolution: see [`Action::Convolve`].
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Convolve {
-    /// What is convolved.
-    pub x: Id,
-    /// Outputs × channels × rows × columns, in PyTorch's order.
-    pub weight: Id,
-    /// One an output.
-    pub bias: Option<Id>,
-    /// The result.
-    pub y: Id,
-    /// The windows.
-    pub window: Window,
-    /// Where mean and variance of each output channel go, as in
-    /// [`Action::Statistics`], when a batch norm follows.
-    pub statistics: Option<Id>,
-}
-
-/// Which of the three products of a convolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConvPass {
-    /// y from x and w.
-    Forward,
-    /// dx from dy and w.
-    Input,
-    /// dw from x and dy.
-    Weight,
-}
-
-/// One of a convolution's products: see [`Action::product`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Product {
-    /// Which one.
-    pub pass: ConvPass,
-    /// What the layer takes, or its gradient.
-    pub x: Id,
-    /// What it makes, or its gradient.
-    pub y: Id,
-    /// Its weight, or its gradient.
-    pub weight: Id,
-    /// Its windows.
-    pub window: Window,
-}
-
-/// Windows that slide over an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Window {
-    /// Rows and columns of the image.
-    pub input: (usize, usize),
-    /// Rows and columns of windows.
-    pub output: (usize, usize),
-    /// Rows and columns of a window.
-    pub kernel: (usize, usize),
-    /// Step between windows.
-    pub stride: usize,
-    /// Zeros added on each side of the image.
-    pub padding: usize,
-}
-
-impl Window {
-    /// The one position of a vector.
-    pub const POINT: Window = Window {
-        input: (1, 1),
-        output: (1, 1),
-        kernel: (1, 1),
-        stride: 1,
-        padding: 0,
-    };
-
-    /// Positions in a window.
-    pub fn area(self) -> usize {
-        self.kernel.0 * self.kernel.1
-    }
-
-    /// Positions of the image.
-    pub fn inputs(self) -> usize {
-        self.input.0 * self.input.1
-    }
-
-    /// Windows.
-    pub fn outputs(self) -> usize {
-        self.output.0 * self.output.1
+impl Action {
+    /// A word for tables and profiles.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Action::Convolve(convolution) => convolution.pass.name(),
+            Action::Dirac { .. } => "dirac weight",
+            Action::DiracGradient { .. } => "dirac weight: gradient",
+            Action::Statistics { .. } => "statistics",
+            Action::Pointwise(_) => "pointwise",
+            Action::PointwiseGradient(_) => "pointwise: gradient",
+            Action::Map(map) => map.kind.name(),
+            Action::Loss { .. } => "loss",
+            Action::Sgd { .. } => "sgd",
+            Action::MoveStatistics { .. } => "running statistics",
+        }
     }
 }
 
@@ -471,5 +270,44 @@ impl Join {
             Join::Gated { gate, .. } => Some(gate),
             Join::Fading { alpha, .. } => Some(alpha),
         }
+    }
+}
+
+impl Pointwise {
+    /// The step of this pass.
+    pub(super) fn step(self, path: &str) -> Step {
+        let (reads, writes) = (self.reads(), vec![self.y]);
+        Step::new(path, Action::Pointwise(self), reads, writes)
+    }
+
+    fn reads(&self) -> Vec<Id> {
+        let mut ids = vec![self.x];
+        if let Some(norm) = self.norm {
+            ids.extend([norm.weight, norm.bias]);
+            match norm.statistics {
+                Statistics::Batch(id) => ids.push(id),
+                Statistics::Running { mean, variance } => ids.extend([mean, variance]),
+            }
+        }
+        if let Some(join) = self.join {
+            ids.push(join.shortcut());
+            ids.extend(join.extra());
+        }
+        ids
+    }
+}
+
+impl PointwiseGradients {
+    /// The step of these gradients, if anyone wants one of them.
+    pub(super) fn step(self, path: &str) -> Option<Step> {
+        let mut reads = self.pass.reads();
+        reads.push(self.dy);
+        let targets = [self.dx, self.ds, self.dgate].into_iter().flatten();
+        let tensors = [self.dalpha, self.dweight, self.dbias]
+            .into_iter()
+            .flatten();
+        let writes: Vec<Id> = targets.map(|target| target.to).chain(tensors).collect();
+        let action = Action::PointwiseGradient(Box::new(self));
+        (!writes.is_empty()).then(|| Step::new(path, action, reads, writes))
     }
 }

@@ -125,7 +125,7 @@ fn checked(model: &Model, options: &Options) -> Result<Checked> {
     let runner = device::choose(Wanted::from_options(options))?.runner;
     let needed = match runner.card() {
         Some(_) => 0.0,
-        None => runner.needed_memory(model, batch, Purpose::Training),
+        None => runner.needed_memory(model, batch, Purpose::Training)?,
     };
     Ok(Checked {
         epochs: model.train.epochs as u64,

@@ -11,8 +11,8 @@ use super::memory::Memory;
 use super::products::int;
 use crate::error::Result;
 use crate::ir::{Form, Shape};
-use crate::plan::{Action, Activation, Convolve, Id, Join, Plan, Pointwise, Purpose, Storage};
-use crate::plan::{Statistics, Step, Window};
+use crate::plan::{Action, Activation, Convolution, Id, Join, Method, Plan, Pointwise, Purpose};
+use crate::plan::{Statistics, Step, Storage};
 
 /// Rows of the batch that a block has, as in kernels/narrow_mlp.cu.
 const ROWS: usize = 8;
@@ -91,7 +91,7 @@ pub struct NarrowMlp {
 /// A hidden layer, found in a plan.
 struct Hidden<'a> {
     norm: &'a Pointwise,
-    linear: &'a Convolve,
+    linear: &'a Convolution,
     join: Option<Join>,
     next: Id,
 }
@@ -101,7 +101,7 @@ struct Found<'a> {
     before: usize,
     after: usize,
     hidden: Vec<Hidden<'a>>,
-    last: &'a Convolve,
+    last: &'a Convolution,
     dz: Id,
     width: usize,
     classes: usize,
@@ -116,9 +116,9 @@ fn norm_of(step: &Step) -> Option<&Pointwise> {
 }
 
 /// A linear layer of `x`.
-fn linear_of(step: &Step, x: Id) -> Option<&Convolve> {
+fn linear_of(step: &Step, x: Id) -> Option<&Convolution> {
     match &step.action {
-        Action::Convolve(c) if c.window == Window::POINT && c.x == x => Some(c),
+        Action::Convolve(c) if c.method == Method::Dense && c.x == x => Some(c),
         _ => None,
     }
 }
@@ -256,12 +256,12 @@ fn layer(
         norm_weight: at(norm.weight),
         norm_bias: at(norm.bias),
         weight: at(hidden.linear.weight),
-        bias: hidden.linear.bias.map_or(0, at),
+        bias: hidden.linear.bias().map_or(0, at),
         alpha: alpha.map_or(0, at),
         norm_weight_gradient: gradient_at(norm.weight),
         norm_bias_gradient: gradient_at(norm.bias),
         weight_at: gradient(Some(hidden.linear.weight)),
-        bias_at: gradient(hidden.linear.bias),
+        bias_at: gradient(hidden.linear.bias()),
         alpha_at: gradient(alpha),
         eps: norm.eps as f32,
         slope,
@@ -282,7 +282,7 @@ impl NarrowMlp {
         let Some(found) = find(plan) else {
             return Ok(None);
         };
-        let is_kept = |c: &Convolve| matches!(plan.buffer(c.weight).storage, Storage::Tensor(_));
+        let is_kept = |c: &Convolution| matches!(plan.buffer(c.weight).storage, Storage::Tensor(_));
         let mut pieces = Vec::new();
         let each = found.hidden.iter().filter(|hidden| is_kept(hidden.linear));
         let layers = each.map(|hidden| layer(memory, plan, hidden, &mut pieces));
@@ -298,7 +298,7 @@ impl NarrowMlp {
         };
         let (weight_at, bias_at) = (
             gradient(found.last.weight),
-            found.last.bias.map_or(0, &mut gradient),
+            found.last.bias().map_or(0, &mut gradient),
         );
         let blocks = plan.batch.div_ceil(ROWS);
         let stride = memory.rows.alphas.end;
@@ -312,7 +312,7 @@ impl NarrowMlp {
         let network = Network {
             layers: of_layers.at,
             weight: memory.address(plan, found.last.weight),
-            bias: found.last.bias.map_or(0, |id| memory.address(plan, id)),
+            bias: found.last.bias().map_or(0, |id| memory.address(plan, id)),
             weight_at,
             bias_at,
             dz: memory.address(plan, found.dz),
@@ -383,7 +383,7 @@ mod tests {
         let target = CudaTarget {
             precision: Precision::Tf32,
         };
-        let plan = Plan::new(&model, model.train.batch, Purpose::Training, &target);
+        let plan = Plan::new(&model, model.train.batch, Purpose::Training, &target).unwrap();
         find(&plan).map(|found| found.hidden.len())
     }
 

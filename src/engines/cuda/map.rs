@@ -1,0 +1,128 @@
+//! Steps that move, choose or weigh activations: each kind as a launch of its kernel, which
+//! takes the inputs, then what is made, then in gradients whether to add to it.
+
+use super::gpu::{Args, Grid};
+use super::products::int;
+use super::run::Run;
+use crate::engines::random::Purpose;
+use crate::error::Result;
+use crate::plan::{Id, MapKind, MapStep, Window};
+use crate::random::fnv1a;
+
+/// `Windows` in kernels/pooling.cu.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Windows {
+    input: [i32; 2],
+    output: [i32; 2],
+    kernel: [i32; 2],
+    stride: i32,
+    channels: i32,
+    count: u32,
+}
+
+/// Queues a map of the layer at `path`.
+pub fn run(run: &Run, path: &str, step: &MapStep) -> Result<()> {
+    let y = step.y.to;
+    let channels = |id| int(run.channels(id));
+    let inputs = step.inputs.iter();
+    let args = inputs.fold(Args::default(), |args, id| args.with(run.address(*id)));
+    let args = args.with(run.address(y));
+    let add = i32::from(step.y.add);
+    match step.kind {
+        MapKind::Crelu => each(run, "crelu", y, args.with(channels(step.inputs[0]))),
+        MapKind::CreluGradient => {
+            let args = args.with(add).with(channels(y));
+            each(run, "crelu_gradient", y, args)
+        }
+        MapKind::Concat { first } => {
+            let second = channels(step.inputs[1]);
+            each(run, "concat", y, args.with(int(first)).with(second))
+        }
+        MapKind::ConcatGradient { from } => {
+            let args = args.with(add).with(int(from)).with(channels(y));
+            each(
+                run,
+                "concat_gradient",
+                y,
+                args.with(channels(step.inputs[0])),
+            )
+        }
+        MapKind::MaxPool(window) => pool(run, "max_pool", y, args, window),
+        MapKind::MaxPoolGradient(window) => {
+            pool(run, "max_pool_gradient", y, args.with(add), window)
+        }
+        MapKind::AvgPool(window) => pool(run, "avg_pool", y, args, window),
+        MapKind::AvgPoolGradient(window) => {
+            pool(run, "avg_pool_gradient", y, args.with(add), window)
+        }
+        MapKind::Subsample { stride } => {
+            let args = images(run, args, [step.inputs[0], y]);
+            each(run, "subsample", y, args.with(int(stride)))
+        }
+        MapKind::SubsampleGradient { stride } => {
+            let args = images(run, args.with(add), [y, step.inputs[0]]);
+            each(run, "subsample_gradient", y, args.with(int(stride)))
+        }
+        MapKind::Flatten => {
+            let x = step.inputs[0];
+            let args = args.with(channels(x)).with(int(run.positions(x)));
+            each(run, "flatten", y, args)
+        }
+        MapKind::FlattenGradient => {
+            let args = args.with(add).with(channels(y));
+            each(run, "flatten_gradient", y, args.with(int(run.positions(y))))
+        }
+        MapKind::Mask { p } => mask(run, y, p, path),
+        MapKind::Multiply => each(run, "multiply", y, args.with(add)),
+        MapKind::Add => each(run, "add", y, args),
+    }
+}
+
+/// A thread for each element of `id`; its count is the last argument.
+fn each(run: &Run, name: &'static str, id: Id, args: Args) -> Result<()> {
+    let count = run.count(id);
+    let args = args.with(count as u32);
+    run.gpu.launch(name, Grid::for_count(count), args)
+}
+
+/// A thread for each element of `id`, which is written.
+fn pool(run: &Run, name: &'static str, id: Id, args: Args, window: Window) -> Result<()> {
+    let pair = |(rows, columns)| [int(rows), int(columns)];
+    let count = run.count(id);
+    let windows = Windows {
+        input: pair(window.input),
+        output: pair(window.output),
+        kernel: pair(window.kernel),
+        stride: int(window.stride),
+        channels: int(run.channels(id)),
+        count: count as u32,
+    };
+    run.gpu
+        .launch(name, Grid::for_count(count), args.with(windows))
+}
+
+/// Rows, columns and channels of two images.
+fn images(run: &Run, args: Args, ids: [Id; 2]) -> Args {
+    ids.into_iter().fold(args, |args, id| {
+        let (height, width) = run.plan.shape(id).extent();
+        let args = args.with(int(height)).with(int(width));
+        args.with(int(run.channels(id)))
+    })
+}
+
+fn mask(run: &Run, y: Id, p: f64, path: &str) -> Result<()> {
+    let count = run.count(y);
+    let purpose = u64::from_le_bytes(Purpose::Dropout.word());
+    let kept = (1.0 / (1.0 - p)) as f32;
+    let args = Args::default()
+        .with(run.memory.control.at)
+        .with(run.address(y));
+    let args = args.with(purpose).with(fnv1a(path)).with(p).with(kept);
+    let args = args.with(int(run.channels(y))).with(int(run.positions(y)));
+    let each = run.channels(y) * run.positions(y);
+    let first = run.part.first * each;
+    let args = args.with(first as u64).with(count as u32);
+    let grid = Grid::for_count((first % 8 + count).div_ceil(8));
+    run.gpu.launch("mask", grid, args)
+}
