@@ -4,6 +4,9 @@
 use super::super::kernels::padded;
 use super::super::kernels::program::Layout;
 
+/// Gives the tensor of the coefficient with an index.
+pub type Trained<'f, 't> = &'f dyn Fn(usize) -> &'t [f32];
+
 /// How the coefficients of a join lie over an image.
 #[derive(Clone, Debug)]
 pub struct Coefficients {
@@ -21,6 +24,11 @@ impl Coefficients {
             positions,
             lens,
         }
+    }
+
+    /// C.
+    pub fn channels(&self) -> usize {
+        self.channels
     }
 
     /// How many tensors there are.

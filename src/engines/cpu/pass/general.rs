@@ -14,7 +14,7 @@
 use super::super::kernels::normalise::{self, Norm};
 use super::super::kernels::program::{Builder, Frame, Layout, Output, Program, Value};
 use super::super::kernels::{Pool, padded};
-use super::coefficients::Coefficients;
+use super::coefficients::{Coefficients, Trained};
 use crate::ir::Expr;
 use crate::ir::expr::{Binary, Variable};
 
@@ -87,7 +87,7 @@ pub struct General {
 
 /// What a pass reads.
 #[derive(Clone, Copy)]
-pub struct Operands<'a> {
+pub struct Operands<'a, 't> {
     /// Starts of arrays.
     pub arrays: &'a [*mut f32],
     /// Floats of each before the first row.
@@ -97,10 +97,10 @@ pub struct Operands<'a> {
     /// The batch norm, if any.
     pub norm: Option<Norm<'a>>,
     /// The trained coefficient of an index.
-    pub trained: &'a dyn Fn(usize) -> &'a [f32],
+    pub trained: Trained<'a, 't>,
 }
 
-impl Operands<'_> {
+impl Operands<'_, '_> {
     fn frame<'f>(&'f self, tables: &'f [f32]) -> Frame<'f> {
         Frame {
             arrays: self.arrays,
@@ -383,8 +383,8 @@ impl General {
     ///
     /// # Safety
     /// The frame's arrays are as [`Program::store`] asks.
-    pub unsafe fn run(&self, pool: &Pool, operands: Operands, scratch: &mut [f32]) {
-        let (tables, rest) = self.fill(&operands, scratch);
+    pub unsafe fn run(&self, pool: &Pool, operands: &Operands, scratch: &mut [f32]) {
+        let (tables, rest) = self.fill(operands, scratch);
         if let Some(rows) = &self.rows {
             // SAFETY: passed on to the caller.
             unsafe { rows.store(pool, &operands.frame(tables), rest) };
@@ -398,11 +398,11 @@ impl General {
     pub unsafe fn differentiate<'t>(
         &self,
         pool: &Pool,
-        operands: Operands,
+        operands: &Operands,
         tensors: TensorGradients<'t, impl Iterator<Item = &'t mut [f32]>>,
         scratch: &mut [f32],
     ) {
-        let (tables, rest) = self.fill(&operands, scratch);
+        let (tables, rest) = self.fill(operands, scratch);
         let (sums, rest) = rest.split_at_mut(self.sums_len());
         let (unit_sums, rest) = rest.split_at_mut(self.unit_sums_len());
         let frame = operands.frame(tables);
@@ -431,11 +431,11 @@ impl General {
     pub unsafe fn sum(
         &self,
         pool: &Pool,
-        operands: Operands,
+        operands: &Operands,
         sums: &mut [f32],
         scratch: &mut [f32],
     ) {
-        let (tables, rest) = self.fill(&operands, scratch);
+        let (tables, rest) = self.fill(operands, scratch);
         if let Some(program) = &self.by_channel {
             // SAFETY: passed on to the caller.
             unsafe { program.sum(pool, &operands.frame(tables), sums, rest) };
@@ -461,11 +461,11 @@ impl General {
     pub unsafe fn apply(
         &self,
         pool: &Pool,
-        operands: Operands,
+        operands: &Operands,
         (totals, count): (&[f32], usize),
         scratch: &mut [f32],
     ) {
-        let (tables, rest) = self.fill(&operands, scratch);
+        let (tables, rest) = self.fill(operands, scratch);
         self.fill_shares(totals, count, tables);
         if let Some(rows) = &self.rows {
             // SAFETY: passed on to the caller.

@@ -240,7 +240,7 @@ fn check(case: &Case) {
         // SAFETY: the arrays have the rows, and are written as the programs say.
         unsafe {
             let mut spare = scratch(forward.scratch(case.rows(), threads));
-            forward.run(pool, operands, &mut spare);
+            forward.run(pool, &operands, &mut spare);
             let mut spare = scratch(backward.scratch(case.rows(), threads));
             let tensors = TensorGradients {
                 norm: case.is_normed.then_some((&mut dweight[..], &mut dbias[..])),
@@ -249,7 +249,7 @@ fn check(case: &Case) {
                     .take(equations.join.as_ref().map_or(0, |join| join.trained.len()))
                     .map(|tensor| &mut tensor[..]),
             };
-            backward.differentiate(pool, operands, tensors, &mut spare);
+            backward.differentiate(pool, &operands, tensors, &mut spare);
         }
         let [first, second] = trained;
         arrays.extend([dweight, dbias, first, second]);

@@ -91,10 +91,13 @@ impl Builder {
         self.node(Node::Table(index))
     }
 
-    /// An operation on two values. A factor 1 is left out, and 0 times anything is 0.
+    /// An operation on two values. What adds 0 or multiplies by 1 is left
+    /// out, and 0 times anything is 0.
     pub fn binary(&mut self, operation: Binary, a: Value, b: Value) -> Value {
         let is = |value: Value, x: f32| self.nodes[value.0] == Node::Number(x.to_bits());
         match operation {
+            Binary::Add if is(a, 0.0) => b,
+            Binary::Add if is(b, 0.0) => a,
             Binary::Mul if is(a, 1.0) || is(b, 0.0) => b,
             Binary::Mul if is(b, 1.0) || is(a, 0.0) => a,
             Binary::Add
