@@ -2,10 +2,10 @@
 //! instruction set and several numbers of threads, which must agree to the bit.
 
 use super::super::kernels::normalise::Norm;
-use super::super::kernels::padded;
 use super::super::kernels::tests::support::{
     assert_close_for, assert_padding, on_all, random, random_rows, scratch,
 };
+use super::super::kernels::{Pool, padded};
 use super::general::{Equations, General, GradientArrays, JoinArrays, Operands, TensorGradients};
 use crate::ir::Expr;
 use crate::ir::expr::{Compare, Unary, Variable};
@@ -199,64 +199,118 @@ fn reference(case: &Case, arrays: &[Vec<f32>], weight: &[f32], bias: &[f32]) -> 
     made
 }
 
-fn check(case: &Case) {
-    let inputs = case.arrays();
-    let [weight, bias] = [31, 32].map(|seed| random(case.channels, seed));
-    let want = reference(case, &inputs, &weight, &bias);
-    let coefficients = case.coefficients();
-    let equations = case.equations();
-    let is_joined = case.join.is_some();
-    let gradients = GradientArrays {
-        dy: DY,
-        dx: Some((DX, false)),
-        ds: is_joined.then_some((DS, true)),
-        dgates: match is_joined {
-            true => DGATES.map(|array| Some((array, false))).to_vec(),
-            false => Vec::new(),
-        },
-    };
-    let forward = General::forward(&equations, Y);
-    let backward = General::backward(&equations, &gradients);
-    let results = on_all(|pool| {
-        let mut arrays = inputs.clone();
+/// How the gradients are run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Run {
+    /// Over the whole batch.
+    Whole,
+    /// Over two parts of the batch, whose sums are put together.
+    Parts,
+}
+
+/// What is run of a case.
+struct Compiled<'c> {
+    case: &'c Case,
+    forward: General,
+    backward: General,
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    coefficients: [Vec<f32>; 2],
+}
+
+impl<'c> Compiled<'c> {
+    fn new(case: &'c Case) -> Self {
+        let equations = case.equations();
+        let is_joined = case.join.is_some();
+        let gradients = GradientArrays {
+            dy: DY,
+            dx: Some((DX, false)),
+            ds: is_joined.then_some((DS, true)),
+            dgates: match is_joined {
+                true => DGATES.map(|array| Some((array, false))).to_vec(),
+                false => Vec::new(),
+            },
+        };
+        let [weight, bias] = [31, 32].map(|seed| random(case.channels, seed));
+        Compiled {
+            case,
+            forward: General::forward(&equations, Y),
+            backward: General::backward(&equations, &gradients),
+            weight,
+            bias,
+            coefficients: case.coefficients(),
+        }
+    }
+
+    /// The arrays after a run, and the gradients of the norm and the coefficients.
+    fn run(&self, pool: &Pool, inputs: &[Vec<f32>], want: &Reference, run: Run) -> Vec<Vec<f32>> {
+        let case = self.case;
+        let mut arrays = inputs.to_vec();
         let starts: Vec<*mut f32> = arrays.iter_mut().map(|array| array.as_mut_ptr()).collect();
-        let trained_by_index = |index: usize| &coefficients[index][..];
-        let operands = Operands {
+        let trained_by_index = |index: usize| &self.coefficients[index][..];
+        let operands = |first: usize, count: usize| Operands {
             arrays: &starts,
-            offset: 0,
-            rows: case.rows(),
+            offset: first * padded(case.channels),
+            rows: count,
             norm: case.is_normed.then_some(Norm {
                 mean: &want.mean,
                 variance: &want.variance,
                 eps: EPS,
-                weight: &weight,
-                bias: &bias,
+                weight: &self.weight,
+                bias: &self.bias,
             }),
             trained: &trained_by_index,
         };
         let [mut dweight, mut dbias] = [(); 2].map(|()| vec![0.0; case.channels]);
         let mut trained = case.trained.map(|len| vec![0.0; len]);
-        let threads = pool.threads();
+        let tensors = TensorGradients {
+            norm: case.is_normed.then_some((&mut dweight[..], &mut dbias[..])),
+            trained: trained
+                .iter_mut()
+                .take(if case.join.is_some() { 2 } else { 0 })
+                .map(|tensor| &mut tensor[..]),
+        };
+        let (rows, threads) = (case.rows(), pool.threads());
+        let mut spare = scratch(self.forward.scratch(rows, threads));
+        let all = operands(0, rows);
         // SAFETY: the arrays have the rows, and are written as the programs say.
+        unsafe { self.forward.run(pool, &all, &mut spare) };
+        let mut spare = scratch(self.backward.scratch(rows, threads));
+        let parts = [(0, rows / 3), (rows / 3, rows - rows / 3)];
+        // SAFETY: as above.
         unsafe {
-            let mut spare = scratch(forward.scratch(case.rows(), threads));
-            forward.run(pool, &operands, &mut spare);
-            let mut spare = scratch(backward.scratch(case.rows(), threads));
-            let tensors = TensorGradients {
-                norm: case.is_normed.then_some((&mut dweight[..], &mut dbias[..])),
-                trained: trained
-                    .iter_mut()
-                    .take(equations.join.as_ref().map_or(0, |join| join.trained.len()))
-                    .map(|tensor| &mut tensor[..]),
-            };
-            backward.differentiate(pool, &operands, tensors, &mut spare);
+            if run == Run::Whole {
+                self.backward.differentiate(pool, &all, tensors, &mut spare);
+            } else {
+                let len = self.backward.sums_len();
+                let mut sums = scratch(3 * len);
+                for (index, (first, count)) in parts.into_iter().enumerate() {
+                    let sums = &mut sums[index * len..(index + 1) * len];
+                    self.backward
+                        .sum(pool, &operands(first, count), sums, &mut spare);
+                }
+                let (partials, totals) = sums.split_at_mut(2 * len);
+                self.backward.merge(partials, totals, tensors);
+                for (first, count) in parts {
+                    let totals = (&*totals, rows);
+                    self.backward
+                        .apply(pool, &operands(first, count), totals, &mut spare);
+                }
+            }
         }
         let [first, second] = trained;
         arrays.extend([dweight, dbias, first, second]);
         arrays
-    });
-    for (isa, got) in results {
-        let what = format!("{isa} {case:?}");
+    }
+}
+
+fn check(case: &Case, run: Run) {
+    let inputs = case.arrays();
+    let compiled = Compiled::new(case);
+    let want = reference(case, &inputs, &compiled.weight, &compiled.bias);
+    let is_joined = case.join.is_some();
+    for (isa, got) in on_all(|pool| compiled.run(pool, &inputs, &want, run)) {
+        let what = format!("{isa} {run:?} {case:?}");
         let mut made = vec![Y, DX];
         if is_joined {
             made.extend([DS, DGATES[0], DGATES[1]]);
@@ -296,7 +350,7 @@ fn passes_of_any_equations_match_the_definition() {
                 (false, Some(swish()), Some(bent()), [1, units]),
                 (true, Some(swish()), Some(fading()), [channels, 1]),
             ] {
-                check(&Case {
+                let case = Case {
                     images,
                     positions,
                     channels,
@@ -304,7 +358,12 @@ fn passes_of_any_equations_match_the_definition() {
                     activation,
                     join,
                     trained,
-                });
+                };
+                check(&case, Run::Whole);
+                // Coefficients by unit want the whole batch at once.
+                if positions == 1 {
+                    check(&case, Run::Parts);
+                }
             }
         }
     }
