@@ -9,9 +9,10 @@
 use super::gpu::{Args, Buffer, Gpu, Grid};
 use super::memory::Memory;
 use super::products::int;
+use crate::engines::forms::{self, Activation, Form, Join};
 use crate::error::Result;
-use crate::ir::{Form, Shape};
-use crate::plan::{Action, Activation, Convolution, Id, Join, Method, Plan, Pointwise, Purpose};
+use crate::ir::Shape;
+use crate::plan::{Action, Convolution, Id, Method, Plan, Pointwise, Purpose};
 use crate::plan::{Statistics, Step, Storage};
 
 /// Rows of the batch that a block has, as in kernels/narrow_mlp.cu.
@@ -128,7 +129,7 @@ fn join_of(step: Option<&Step>, f: Id, z: Id) -> Option<(Join, Id)> {
     let Action::Pointwise(pass) = &step?.action else {
         return None;
     };
-    let join = pass.join?;
+    let join = forms::join(pass.join.as_ref()?);
     let is_plain = pass.x == f && pass.norm.is_none() && pass.activation.is_none();
     let is_known = match join {
         Join::Residual { s, .. } | Join::Fading { s, .. } => s == z,
@@ -229,7 +230,7 @@ fn layer(
     let Statistics::Batch(found) = norm.statistics else {
         return None;
     };
-    let (activation, slope) = match hidden.norm.activation {
+    let (activation, slope) = match hidden.norm.activation.as_ref().map(forms::activation) {
         None => (0, 0.0),
         Some(Activation::Relu) => (1, 0.0),
         Some(Activation::Elu(alpha)) => (2, alpha),

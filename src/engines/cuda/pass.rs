@@ -3,11 +3,9 @@
 use super::gpu::{Args, Grid};
 use super::products::int;
 use super::run::{Run, chunks, columns};
+use crate::engines::forms::{self, Activation, Form, Join};
 use crate::error::Result;
-use crate::ir::Form;
-use crate::plan::{
-    Activation, GradientTarget, Id, Join, Plan, Pointwise, PointwiseGradients, Statistics,
-};
+use crate::plan::{GradientTarget, Id, Plan, Pointwise, PointwiseGradients, Statistics};
 
 /// `PointwisePass` in kernels/pass.cuh.
 #[repr(C)]
@@ -55,7 +53,7 @@ enum Granularity {
 }
 
 fn granularity(plan: &Plan, p: &Pointwise) -> Granularity {
-    let alphas = match p.join {
+    let alphas = match p.join.as_ref().map(forms::join) {
         Some(Join::Fading { alpha, .. }) => plan.buffer(alpha).elements,
         Some(Join::Residual { .. } | Join::Gated { .. }) | None => 1,
     };
@@ -68,7 +66,8 @@ fn granularity(plan: &Plan, p: &Pointwise) -> Granularity {
 
 /// Whether the gradients need sums over each channel.
 fn needs_sums(plan: &Plan, g: &PointwiseGradients) -> bool {
-    g.pass.norm.is_some() || (g.dalpha.is_some() && granularity(plan, &g.pass) != Granularity::Unit)
+    g.pass.norm.is_some()
+        || (!g.dtrained.is_empty() && granularity(plan, &g.pass) != Granularity::Unit)
 }
 
 /// Floats of scratch memory of [`backward`].
@@ -82,7 +81,7 @@ pub fn room(plan: &Plan, g: &PointwiseGradients) -> usize {
 }
 
 fn operands(run: &Run, p: &Pointwise) -> PointwisePass {
-    let (activation, slope) = match p.activation {
+    let (activation, slope) = match p.activation.as_ref().map(forms::activation) {
         None => (0, 0.0),
         Some(Activation::Relu) => (1, 0.0),
         Some(Activation::Elu(alpha)) => (2, alpha),
@@ -90,9 +89,10 @@ fn operands(run: &Run, p: &Pointwise) -> PointwisePass {
         Some(Activation::Tanh) => (4, 0.0),
         Some(Activation::Sigmoid) => (5, 0.0),
     };
+    let join = p.join.as_ref().map(forms::join);
     let mut pass = PointwisePass {
         x: run.address(p.x),
-        s: p.join.map_or(0, |join| run.address(join.shortcut())),
+        s: join.map_or(0, |join| run.address(join.shortcut())),
         gate: 0,
         alpha: 0,
         mean: 0,
@@ -109,7 +109,7 @@ fn operands(run: &Run, p: &Pointwise) -> PointwisePass {
         positions: int(run.positions(p.x)),
         count: run.count(p.x) as u32,
     };
-    match p.join {
+    match join {
         None => {}
         Some(Join::Residual { scale, .. }) => (pass.join, pass.scale) = (1, scale),
         Some(Join::Gated { gate, .. }) => (pass.join, pass.gate) = (2, run.address(gate)),
@@ -161,7 +161,7 @@ pub fn backward(run: &Run, g: &PointwiseGradients, scratch: u64) -> Result<()> {
     let null = |id: Option<Id>| id.map_or(0, |id| run.address(id));
     let granularity = granularity(run.plan, &g.pass);
     let dalpha = |wanted| match granularity == wanted {
-        true => null(g.dalpha),
+        true => null(g.dtrained.first().copied()),
         false => 0,
     };
     let convex = i32::from(pass.join == 4);
@@ -200,7 +200,8 @@ pub fn backward(run: &Run, g: &PointwiseGradients, scratch: u64) -> Result<()> {
     let to = |target: Option<GradientTarget>| {
         target.map_or((0, 0), |s| (run.address(s.to), i32::from(s.add)))
     };
-    let [(dx, add_dx), (ds, add_ds), (dgate, add_dgate)] = [g.dx, g.ds, g.dgate].map(to);
+    let [(dx, add_dx), (ds, add_ds), (dgate, add_dgate)] =
+        [g.dx, g.ds, g.dgates.first().copied().flatten()].map(to);
     if [dx, ds, dgate] == [0; 3] {
         return Ok(());
     }

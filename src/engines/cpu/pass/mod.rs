@@ -6,7 +6,6 @@
 
 mod affine;
 mod coefficients;
-mod described;
 mod fused;
 mod general;
 mod run;
@@ -19,13 +18,12 @@ pub use statistics::{move_statistics, statistics, statistics_scratch};
 
 use self::affine::Affine;
 use self::coefficients::Coefficients;
-use self::described::{DescribedActivation, DescribedJoin};
 use self::fused::{Fused, FusedJoin};
 use self::general::{Equations, General, GradientArrays, JoinArrays};
 use super::kernels::Activation;
 use super::kernels::normalise;
 use super::map::Map;
-use crate::ir::expr::JoinForm;
+use crate::ir::expr::{JoinForm, KnownActivation};
 use crate::plan::{Action, GradientTarget, Id, Plan, Pointwise, PointwiseGradients};
 
 /// The compiled passes of a plan.
@@ -85,17 +83,10 @@ fn find(passes: &[Option<Pass>], y: Id) -> &Pass {
 }
 
 /// A compiled pass, forward or of gradients.
-pub struct Pass {
-    kind: Kind,
-    /// What the join reads beside f.
-    shortcut: Option<Id>,
-    /// The first gate.
-    gate: Option<Id>,
-    trained: Vec<Id>,
-}
-
-enum Kind {
+pub enum Pass {
+    /// By the fused kernel.
     Fused(Fused),
+    /// By vector programs.
     General(General),
 }
 
@@ -103,37 +94,26 @@ impl Pass {
     /// Compiles a pass, by `general` where no kernel knows it.
     fn new(plan: &Plan, pass: &Pointwise, general: impl FnOnce(&Equations) -> General) -> Pass {
         let map = Map::of_buffer(plan, pass.x);
-        let activation = pass.activation.map(described::activation);
-        let join = pass.join.map(described::join);
-        let lens = |ids: &[Id]| ids.iter().map(|id| plan.buffer(*id).elements).collect();
-        let trained: Vec<usize> = join.as_ref().map_or(Vec::new(), |join| lens(&join.trained));
-        let fused = fused(map, activation.as_ref(), join.as_ref(), &trained);
-        let index = |id: &Id| id.0;
-        let kind = match fused {
-            Some(fused) => Kind::Fused(fused),
-            None => Kind::General(general(&Equations {
-                channels: map.channels,
-                positions: map.positions,
-                x: pass.x.0,
-                is_normed: pass.norm.is_some(),
-                activation: activation.as_ref().map(|activation| &activation.equation),
-                join: join.as_ref().map(|join| JoinArrays {
-                    out: &join.out,
-                    shortcut: join.shortcut.as_ref().map(index),
-                    gates: join.gates.iter().map(index).collect(),
-                    trained,
-                }),
-            })),
-        };
-        let (shortcut, gates, trained) = join.map_or((None, Vec::new(), Vec::new()), |join| {
-            (join.shortcut, join.gates, join.trained)
-        });
-        Pass {
-            kind,
-            shortcut,
-            gate: gates.first().copied(),
-            trained,
+        let len = |id: &Id| plan.buffer(*id).elements;
+        let join = pass.join.as_ref();
+        let trained = join.map_or(Vec::new(), |join| join.trained.iter().map(len).collect());
+        if let Some(fused) = fused(map, pass, &trained) {
+            return Pass::Fused(fused);
         }
+        let index = |id: &Id| id.0;
+        Pass::General(general(&Equations {
+            channels: map.channels,
+            positions: map.positions,
+            x: pass.x.0,
+            is_normed: pass.norm.is_some(),
+            activation: pass.activation.as_ref(),
+            join: join.map(|join| JoinArrays {
+                out: &join.out,
+                shortcut: join.shortcut.as_ref().map(index),
+                gates: join.gates.iter().map(index).collect(),
+                trained,
+            }),
+        }))
     }
 
     fn forward(plan: &Plan, pass: &Pointwise) -> Pass {
@@ -144,12 +124,11 @@ impl Pass {
 
     fn backward(plan: &Plan, gradients: &PointwiseGradients) -> Pass {
         let target = |target: Option<GradientTarget>| target.map(|t| (t.to.0, t.add));
-        let dgates = described::gate_targets(gradients);
         let to = GradientArrays {
             dy: gradients.dy.0,
             dx: target(gradients.dx),
             ds: target(gradients.ds),
-            dgates: dgates.iter().copied().map(target).collect(),
+            dgates: gradients.dgates.iter().copied().map(target).collect(),
         };
         Pass::new(plan, &gradients.pass, |equations| {
             General::backward(equations, &to)
@@ -159,43 +138,39 @@ impl Pass {
     /// Floats of scratch that a pass of `plan` needs on so many threads.
     pub fn forward_scratch(plan: &Plan, pass: &Pointwise, threads: usize) -> usize {
         let map = Map::of_buffer(plan, pass.x);
-        match Pass::forward(plan, pass).kind {
-            Kind::Fused(fused) => fused.forward_scratch(map, threads),
-            Kind::General(general) => general.scratch(map.rows(), threads),
+        match Pass::forward(plan, pass) {
+            Pass::Fused(fused) => fused.forward_scratch(map, threads),
+            Pass::General(general) => general.scratch(map.rows(), threads),
         }
     }
 
     /// Floats of scratch that gradients of `plan` need on so many threads.
     pub fn backward_scratch(plan: &Plan, gradients: &PointwiseGradients, threads: usize) -> usize {
         let map = Map::of_buffer(plan, gradients.pass.x);
-        match Pass::backward(plan, gradients).kind {
-            Kind::Fused(fused) => fused.backward_scratch(map, threads),
-            Kind::General(general) => general.scratch(map.rows(), threads),
+        match Pass::backward(plan, gradients) {
+            Pass::Fused(fused) => fused.backward_scratch(map, threads),
+            Pass::General(general) => general.scratch(map.rows(), threads),
         }
     }
 
     /// Floats of the sums over rows that these gradients need.
     pub fn sums_len(&self, gradients: &PointwiseGradients, channels: usize) -> usize {
-        match &self.kind {
-            Kind::Fused(_) if gradients.pass.norm.is_none() && self.trained.is_empty() => 0,
-            Kind::Fused(_) => normalise::sums_len(channels),
-            Kind::General(general) => general.sums_len(),
+        match self {
+            Pass::Fused(_) if gradients.pass.norm.is_none() && gradients.dtrained.is_empty() => 0,
+            Pass::Fused(_) => normalise::sums_len(channels),
+            Pass::General(general) => general.sums_len(),
         }
     }
 }
 
-/// The fused kernel's pass, where it knows the activation and the join.
-fn fused(
-    map: Map,
-    activation: Option<&DescribedActivation>,
-    join: Option<&DescribedJoin>,
-    trained: &[usize],
-) -> Option<Fused> {
-    let activation = match activation {
-        Some(activation) => activation.kernel?,
+/// The fused kernel's pass, where it knows the activation and the join, whose
+/// coefficients have these lengths.
+fn fused(map: Map, pass: &Pointwise, trained: &[usize]) -> Option<Fused> {
+    let activation = match &pass.activation {
+        Some(activation) => kernel(activation.kernel?),
         None => Activation::Identity,
     };
-    let Some(join) = join else {
+    let Some(join) = &pass.join else {
         let join = FusedJoin::Absent;
         return Some(Fused { activation, join });
     };
@@ -211,4 +186,19 @@ fn fused(
         JoinForm::SigmoidGate { .. } | JoinForm::Affine { .. } | JoinForm::General => return None,
     };
     Some(Fused { activation, join })
+}
+
+/// The kernel of an activation.
+fn kernel(known: KnownActivation) -> Activation {
+    match known {
+        KnownActivation::Relu => Activation::Relu,
+        KnownActivation::Elu(alpha) => Activation::Elu {
+            alpha: alpha as f32,
+        },
+        KnownActivation::LeakyRelu(slope) => Activation::LeakyRelu {
+            slope: slope as f32,
+        },
+        KnownActivation::Tanh => Activation::Tanh,
+        KnownActivation::Sigmoid => Activation::Sigmoid,
+    }
 }

@@ -3,10 +3,10 @@
 use super::super::kernels::Pool;
 use super::super::kernels::normalise::{GradientSlice, Norm};
 use super::super::memory::BufferViews;
+use super::Pass;
 use super::coefficients::Trained;
 use super::fused::{self, Gradients};
 use super::general::{self, TensorGradients};
-use super::{Kind, Pass, described};
 use crate::plan::{GradientTarget, Id, Pointwise, PointwiseGradients, Statistics};
 
 /// Writes y of the images that are viewed.
@@ -23,13 +23,13 @@ pub unsafe fn forward(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let trained = |index: usize| views.read(pass.trained[index]);
-        match &pass.kind {
-            Kind::Fused(fused) => {
-                let operands = fused_operands(pass, views, p, &trained);
+        let trained = |index: usize| views.read(coefficients(p)[index]);
+        match pass {
+            Pass::Fused(fused) => {
+                let operands = fused_operands(views, p, &trained);
                 fused.forward(pool, &operands, views.write(p.y), scratch);
             }
-            Kind::General(general) => {
+            Pass::General(general) => {
                 let operands = general_operands(views, p, &trained);
                 general.run(pool, &operands, scratch);
             }
@@ -50,10 +50,10 @@ pub unsafe fn backward(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let trained = |index: usize| views.read(pass.trained[index]);
-        match &pass.kind {
-            Kind::Fused(fused) => {
-                let operands = fused_operands(pass, views, &g.pass, &trained);
+        let trained = |index: usize| views.read(coefficients(&g.pass)[index]);
+        match pass {
+            Pass::Fused(fused) => {
+                let operands = fused_operands(views, &g.pass, &trained);
                 let gradients = Gradients {
                     arrays: gradient_slices(views, g),
                     norm: norm_gradients(views, g),
@@ -61,7 +61,7 @@ pub unsafe fn backward(
                 };
                 fused.backward(pool, &operands, views.read(g.dy), gradients, scratch);
             }
-            Kind::General(general) => {
+            Pass::General(general) => {
                 let operands = general_operands(views, &g.pass, &trained);
                 let tensors = TensorGradients {
                     norm: norm_gradients(views, g),
@@ -87,13 +87,13 @@ pub unsafe fn sum(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let trained = |index: usize| views.read(pass.trained[index]);
-        match &pass.kind {
-            Kind::Fused(fused) => {
-                let operands = fused_operands(pass, views, &g.pass, &trained);
+        let trained = |index: usize| views.read(coefficients(&g.pass)[index]);
+        match pass {
+            Pass::Fused(fused) => {
+                let operands = fused_operands(views, &g.pass, &trained);
                 fused.sum(pool, &operands, views.read(g.dy), sums, scratch);
             }
-            Kind::General(general) => {
+            Pass::General(general) => {
                 let operands = general_operands(views, &g.pass, &trained);
                 general.sum(pool, &operands, sums, scratch);
             }
@@ -120,13 +120,13 @@ pub unsafe fn merge(
             norm: norm_gradients(views, g),
             trained: trained_gradients(views, g),
         };
-        match &pass.kind {
-            Kind::Fused(fused) => {
-                let trained = |index: usize| views.read(pass.trained[index]);
+        match pass {
+            Pass::Fused(fused) => {
+                let trained = |index: usize| views.read(coefficients(&g.pass)[index]);
                 let sums = (partials, totals);
                 fused.merge(pool, views.map(g.dy), &trained, sums, tensors, scratch);
             }
-            Kind::General(general) => general.merge(partials, totals, tensors),
+            Pass::General(general) => general.merge(partials, totals, tensors),
         }
     }
 }
@@ -146,19 +146,24 @@ pub unsafe fn apply(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let trained = |index: usize| views.read(pass.trained[index]);
-        match &pass.kind {
-            Kind::Fused(fused) => {
-                let operands = fused_operands(pass, views, &g.pass, &trained);
+        let trained = |index: usize| views.read(coefficients(&g.pass)[index]);
+        match pass {
+            Pass::Fused(fused) => {
+                let operands = fused_operands(views, &g.pass, &trained);
                 let (dy, arrays) = (views.read(g.dy), gradient_slices(views, g));
                 fused.apply(pool, &operands, totals, dy, arrays, scratch);
             }
-            Kind::General(general) => {
+            Pass::General(general) => {
                 let operands = general_operands(views, &g.pass, &trained);
                 general.apply(pool, &operands, totals, scratch);
             }
         }
     }
+}
+
+/// The trained coefficients of a pass.
+fn coefficients(p: &Pointwise) -> &[Id] {
+    p.join.as_ref().map_or(&[], |join| &join.trained)
 }
 
 /// # Safety
@@ -185,7 +190,6 @@ unsafe fn norm<'a>(views: &BufferViews<'a>, p: &Pointwise) -> Option<Norm<'a>> {
 /// # Safety
 /// As of [`forward`].
 unsafe fn fused_operands<'a, 't>(
-    pass: &Pass,
     views: &BufferViews<'a>,
     p: &Pointwise,
     trained: Trained<'a, 't>,
@@ -193,12 +197,13 @@ unsafe fn fused_operands<'a, 't>(
     // SAFETY: the caller's promise.
     unsafe {
         let read = |id: Option<Id>| id.map_or(&[][..], |id| views.read(id));
+        let join = p.join.as_ref();
         fused::Operands {
             map: views.map(p.x),
             x: views.read(p.x),
             norm: norm(views, p),
-            s: read(pass.shortcut),
-            gate: read(pass.gate),
+            s: read(join.and_then(|join| join.shortcut)),
+            gate: read(join.and_then(|join| join.gates.first().copied())),
             trained,
         }
     }
@@ -230,7 +235,7 @@ unsafe fn gradient_slices<'a>(
     views: &BufferViews<'a>,
     g: &PointwiseGradients,
 ) -> [Option<GradientSlice<'a>>; 3] {
-    let dgate = described::gate_targets(g).first().copied().flatten();
+    let dgate = g.dgates.first().copied().flatten();
     [g.dx, g.ds, dgate].map(|target| {
         target.map(|GradientTarget { to, add }| GradientSlice {
             // SAFETY: the caller's promise.
@@ -261,7 +266,6 @@ unsafe fn trained_gradients<'a>(
     views: &BufferViews<'a>,
     g: &PointwiseGradients,
 ) -> impl Iterator<Item = &'a mut [f32]> {
-    let ids = described::trained_targets(g).iter();
     // SAFETY: the caller's promise.
-    ids.map(|id| unsafe { views.write(*id) })
+    g.dtrained.iter().map(|id| unsafe { views.write(*id) })
 }

@@ -9,6 +9,8 @@ use super::super::kernels::{Pool, padded};
 use super::general::{Equations, General, GradientArrays, JoinArrays, Operands, TensorGradients};
 use crate::ir::Expr;
 use crate::ir::expr::{Compare, Unary, Variable};
+use crate::plan::Activation;
+use std::sync::Arc;
 
 const EPS: f32 = 1e-5;
 
@@ -29,7 +31,7 @@ struct Case {
     positions: usize,
     channels: usize,
     is_normed: bool,
-    activation: Option<Expr>,
+    activation: Option<Activation>,
     join: Option<Expr>,
     /// Elements of two coefficients.
     trained: [usize; 2],
@@ -43,15 +45,19 @@ fn number(x: f64) -> Expr {
     Expr::Number(x)
 }
 
+fn activation(equation: Expr) -> Activation {
+    Activation::new(&Arc::new(equation))
+}
+
 /// x·sigmoid(x).
-fn swish() -> Expr {
+fn swish() -> Activation {
     let x = variable(Variable::Element);
-    x.clone() * x.apply(Unary::Sigmoid)
+    activation(x.clone() * x.apply(Unary::Sigmoid))
 }
 
 /// What is not 0 at 0, so that padding must be cleared.
-fn wave() -> Expr {
-    variable(Variable::Element).apply(Unary::Cos)
+fn wave() -> Activation {
+    activation(variable(Variable::Element).apply(Unary::Cos))
 }
 
 /// A join that is affine in neither f nor s, with two gates and two coefficients.
@@ -136,9 +142,8 @@ fn reference(case: &Case, arrays: &[Vec<f32>], weight: &[f32], bias: &[f32]) -> 
         trained: case.trained.map(zeros),
     };
     let coefficients = case.coefficients();
-    let identity = variable(Variable::Element);
+    let identity = activation(variable(Variable::Element));
     let activation = case.activation.as_ref().unwrap_or(&identity);
-    let slope = activation.derivative(Variable::Element);
     let plain = variable(Variable::Body);
     let out = case.join.as_ref().unwrap_or(&plain);
     for channel in 0..case.channels {
@@ -161,7 +166,7 @@ fn reference(case: &Case, arrays: &[Vec<f32>], weight: &[f32], bias: &[f32]) -> 
             let at = row * stride + channel;
             let normal = (column(X, row) - mean) * inverse;
             let u = normal * gamma + beta;
-            let f: f64 = activation.value(&|_| u);
+            let f: f64 = activation.equation.value(&|_| u);
             let value = |variable| match variable {
                 Variable::Element => u,
                 Variable::Body => f,
@@ -183,7 +188,7 @@ fn reference(case: &Case, arrays: &[Vec<f32>], weight: &[f32], bias: &[f32]) -> 
                 let element = case.element(case.trained[index], row, channel);
                 made.trained[index][element] += gradient(Variable::Trained(index));
             }
-            let du = gradient(Variable::Body) * slope.value(&value);
+            let du = gradient(Variable::Body) * activation.slope.value(&value);
             made.dbias[channel] += du;
             made.dweight[channel] += du * normal;
             pairs.push((du, normal));

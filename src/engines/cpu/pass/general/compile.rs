@@ -5,6 +5,7 @@ use super::super::coefficients::Coefficients;
 use super::{ALONG, General, SHIFT, table_of_coefficients};
 use crate::ir::Expr;
 use crate::ir::expr::{Binary, Variable};
+use crate::plan::Activation;
 
 /// A pass over arrays that are called by their index.
 pub struct Equations<'e> {
@@ -16,8 +17,8 @@ pub struct Equations<'e> {
     pub x: usize,
     /// Whether it is normalised first.
     pub is_normed: bool,
-    /// The activation, if any: an equation of [`Variable::Element`].
-    pub activation: Option<&'e Expr>,
+    /// The activation, if any.
+    pub activation: Option<&'e Activation>,
     /// The join, if any.
     pub join: Option<JoinArrays<'e>>,
 }
@@ -69,7 +70,7 @@ impl Values {
             false => (x, x),
         };
         let body = match pass.activation {
-            Some(equation) => builder.equation(equation, &|_| element),
+            Some(activation) => builder.equation(&activation.equation, &|_| element),
             None => element,
         };
         let join = pass.join.as_ref();
@@ -135,8 +136,7 @@ impl GradientValues<'_> {
         let Some(activation) = self.pass.activation else {
             return df;
         };
-        let slope = activation.derivative(Variable::Element);
-        let slope = self.values.equation(self.builder, &slope);
+        let slope = self.values.equation(self.builder, &activation.slope);
         self.builder.binary(Binary::Mul, slope, df)
     }
 
