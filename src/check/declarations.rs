@@ -1,8 +1,8 @@
 //! What a file declares, by name.
 
-use super::eval::FUNCTIONS;
 use super::prelude::{layers, policies};
 use super::report::Reports;
+use super::scope::Function;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::call::find;
 use crate::span::Span;
@@ -179,7 +179,7 @@ fn forbidden_block(name: &Ident, reports: &mut Reports) {
         "is a layer"
     } else if find(policies(), word).is_some() {
         "is a skip policy"
-    } else if FUNCTIONS.contains(&word) {
+    } else if Function::named(word).is_some() {
         "is a function"
     } else {
         return;

@@ -1,15 +1,15 @@
 //! Expansion: params have values, blocks and repeats become layers, layers get shapes.
 
-use super::arguments::Builder;
 use super::call::bind;
 use super::declarations::Declarations;
-use super::eval::{Binding, Params, Scope, eval};
+use super::eval::{Builder, eval};
 use super::layer_scope::LayerScope;
+use super::limits::{MAX_DEPTH, MAX_ELEMENTS, MAX_LAYERS, MAX_PATH, MAX_STEPS};
 use super::prelude::layers;
 use super::report::Reports;
+use super::scope::{Binding, Params, Scope};
 use super::types::block_slots;
 use super::value::{Type, Value};
-use super::{MAX_DEPTH, MAX_ELEMENTS, MAX_LAYERS, MAX_PATH, MAX_STEPS};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::call::{Integers, Row, find};
 use crate::ir::{

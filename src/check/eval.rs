@@ -1,90 +1,25 @@
-//! Values of expressions. Types are checked before: an expression whose type is wrong
-//! has no value here and is not reported again.
+//! Values of expressions and of arguments, and what the tables make of them.
+//!
+//! Types are checked before: an expression whose type is wrong has no value here and is
+//! not reported again.
 
-use super::arguments::Builder;
+use super::arithmetic::{binary, finite, int};
+use super::call::{Args, bind, find};
 use super::prelude::policies;
-use super::report::Reports;
-use super::value::{Type, Value};
+use super::report::{Reports, suggest};
+use super::scope::{Function, Scope};
+use super::typing::{check_args, type_of, word};
+use super::value::Value;
 use crate::diag::{Code, Diagnostic};
-use crate::ir::call::find;
+use crate::ir::Augment;
+use crate::ir::call::{
+    Argument, Arguments, Bounds, Conflict, ConflictKind, Given, Integers, Kind, Literal, Refusal,
+    Row, Slot, SlotDefault, names,
+};
+use crate::ir::train::AUGMENTS;
 use crate::span::Span;
 use crate::syntax::ast::{BinaryOp, Call, Expr, ExprKind, UnaryOp};
-use crate::syntax::{print_expr, print_operand};
-use std::collections::HashMap;
-
-/// The functions of expressions.
-pub(super) const FUNCTIONS: [&str; 4] = ["min", "max", "floor", "ceil"];
-
-/// What a name stands for, as far as it is known.
-#[derive(Clone, Debug)]
-pub(super) struct Binding {
-    pub kind: Option<Type>,
-    pub value: Option<Value>,
-}
-
-impl Binding {
-    /// A name whose value is known.
-    pub fn known(value: Value) -> Self {
-        let kind = match &value {
-            Value::Int(_) => Type::Int,
-            Value::Float(_) => Type::Float,
-            Value::Bool(_) => Type::Bool,
-            Value::Skip(_) => Type::Skip,
-        };
-        Binding {
-            kind: Some(kind),
-            value: Some(value),
-        }
-    }
-}
-
-/// The params by name.
-pub(super) type Params<'a> = HashMap<&'a str, Binding>;
-
-/// The names an expression may use: a block's arguments and counters, then params.
-#[derive(Clone)]
-pub(super) struct Scope<'a> {
-    params: &'a Params<'a>,
-    locals: Vec<(&'a str, Binding)>,
-}
-
-impl<'a> Scope<'a> {
-    pub fn new(params: &'a Params<'a>) -> Self {
-        Scope {
-            params,
-            locals: Vec::new(),
-        }
-    }
-
-    pub fn push(&mut self, name: &'a str, binding: Binding) {
-        self.locals.push((name, binding));
-    }
-
-    pub fn pop(&mut self) {
-        self.locals.pop();
-    }
-
-    pub fn get(&self, name: &str) -> Option<&Binding> {
-        let local = self.locals.iter().rev().find(|(local, _)| *local == name);
-        match local {
-            Some((_, binding)) => Some(binding),
-            None => self.params.get(name),
-        }
-    }
-
-    pub fn kind(&self, name: &str) -> Option<Type> {
-        self.get(name)?.kind
-    }
-
-    /// All names in order, for suggestions.
-    pub fn names(&self) -> Vec<&'a str> {
-        let mut names: Vec<&str> = self.params.keys().copied().collect();
-        names.extend(self.locals.iter().map(|(name, _)| name));
-        names.sort_unstable();
-        names.dedup();
-        names
-    }
-}
+use crate::text::grouped;
 
 /// The value of `expr`; `None` where a mistake in it was reported, here or before.
 pub(super) fn eval(expr: &Expr, scope: &Scope, reports: &mut Reports) -> Option<Value> {
@@ -133,7 +68,7 @@ pub(super) fn eval(expr: &Expr, scope: &Scope, reports: &mut Reports) -> Option<
             let value = eval(branch, scope, reports)?;
             // Both branches have the wider type of the two.
             let mut seen = Reports::default();
-            match super::typing::type_of(expr, scope, &mut seen) {
+            match type_of(expr, scope, &mut seen) {
                 Some(kind) => Some(value.widened(kind)),
                 None => Some(value),
             }
@@ -141,193 +76,287 @@ pub(super) fn eval(expr: &Expr, scope: &Scope, reports: &mut Reports) -> Option<
     }
 }
 
-fn int(value: Option<i64>, span: Span, reports: &mut Reports) -> Option<Value> {
-    if value.is_none() {
-        reports.add(
-            Diagnostic::new(
-                Code::Value,
-                "the result is too large for an int",
-                span,
-                "too large",
-            )
-            .help("use smaller numbers, or floats such as `2.0`"),
-        );
-    }
-    value.map(Value::Int)
-}
-
-fn finite(x: f64, span: Span, reports: &mut Reports) -> Option<Value> {
-    if x.is_finite() {
-        return Some(Value::Float(x));
-    }
-    reports.add(
-        Diagnostic::new(
-            Code::Value,
-            "the result is not a finite number",
-            span,
-            "not finite",
-        )
-        .help("use smaller numbers: a float reaches to 1.8e308"),
-    );
-    None
-}
-
-/// The value of an operation, with the expressions of its sides and of the whole.
-fn binary(
-    op: BinaryOp,
-    left: Value,
-    right: Value,
-    exprs: [&Expr; 3],
-    reports: &mut Reports,
-) -> Option<Value> {
-    let boolean = |b: bool| Some(Value::Bool(b));
-    match (op, &left, &right) {
-        (BinaryOp::And, Value::Bool(a), Value::Bool(b)) => boolean(*a && *b),
-        (BinaryOp::Or, Value::Bool(a), Value::Bool(b)) => boolean(*a || *b),
-        (BinaryOp::Equal, Value::Bool(_) | Value::Skip(_), _) => boolean(left == right),
-        (BinaryOp::NotEqual, Value::Bool(_) | Value::Skip(_), _) => boolean(left != right),
-        (_, Value::Int(a), Value::Int(b)) => int_binary(op, *a, *b, exprs, reports),
-        _ => float_binary(op, left.float()?, right.float()?, exprs, reports),
-    }
-}
-
-fn int_binary(
-    op: BinaryOp,
-    a: i64,
-    b: i64,
-    [left, right, whole]: [&Expr; 3],
-    reports: &mut Reports,
-) -> Option<Value> {
-    if let Some(result) = compare(op, &a, &b) {
-        return Some(Value::Bool(result));
-    }
-    if matches!(op, BinaryOp::Divide | BinaryOp::Modulo) && b == 0 {
-        return division_by_zero(right.span, reports);
-    }
-    let result = match op {
-        BinaryOp::Add => a.checked_add(b),
-        BinaryOp::Subtract => a.checked_sub(b),
-        BinaryOp::Multiply => a.checked_mul(b),
-        BinaryOp::Modulo => a.checked_rem_euclid(b),
-        BinaryOp::Divide if a.checked_rem(b).is_some_and(|rest| rest != 0) => {
-            let message = format!("{a} / {b} leaves a remainder of {}", a % b);
-            let label = "two ints divide exactly or not at all";
-            let below = a.saturating_sub(a.rem_euclid(b));
-            let help = format!(
-                "choose {below} or {} for `{}`, or round: `floor({} / {b}.0)`",
-                below.saturating_add(b.saturating_abs()),
-                print_expr(left),
-                print_operand(left, op),
-            );
-            reports.add(Diagnostic::new(Code::Value, message, whole.span, label).help(help));
-            return None;
-        }
-        BinaryOp::Divide => a.checked_div(b),
-        BinaryOp::Power if b < 0 => {
-            let message = "an int to a negative power is no int";
-            let label = format!("this is {b}");
-            reports.add(
-                Diagnostic::new(Code::Value, message, right.span, label)
-                    .help(format!("write the base as a float: `{a}.0`")),
-            );
-            return None;
-        }
-        BinaryOp::Power => u32::try_from(b).ok().and_then(|b| a.checked_pow(b)),
-        _ => return None,
-    };
-    int(result, whole.span, reports)
-}
-
-fn float_binary(
-    op: BinaryOp,
-    a: f64,
-    b: f64,
-    [_, right, whole]: [&Expr; 3],
-    reports: &mut Reports,
-) -> Option<Value> {
-    if let Some(result) = compare(op, &a, &b) {
-        return Some(Value::Bool(result));
-    }
-    if matches!(op, BinaryOp::Divide | BinaryOp::Modulo) && b == 0.0 {
-        return division_by_zero(right.span, reports);
-    }
-    let result = match op {
-        BinaryOp::Add => a + b,
-        BinaryOp::Subtract => a - b,
-        BinaryOp::Multiply => a * b,
-        BinaryOp::Divide => a / b,
-        BinaryOp::Modulo => a.rem_euclid(b),
-        BinaryOp::Power => a.powf(b),
-        _ => return None,
-    };
-    finite(result, whole.span, reports)
-}
-
-fn compare<T: PartialOrd>(op: BinaryOp, a: &T, b: &T) -> Option<bool> {
-    Some(match op {
-        BinaryOp::Equal => a == b,
-        BinaryOp::NotEqual => a != b,
-        BinaryOp::Less => a < b,
-        BinaryOp::LessEqual => a <= b,
-        BinaryOp::Greater => a > b,
-        BinaryOp::GreaterEqual => a >= b,
-        _ => return None,
-    })
-}
-
-fn division_by_zero(span: Span, reports: &mut Reports) -> Option<Value> {
-    reports.add(
-        Diagnostic::new(Code::Value, "division by zero", span, "this is 0")
-            .help("divide by another number, or choose with `if … == 0 { … } else { … }`"),
-    );
-    None
-}
-
 fn eval_call(call: &Call, scope: &Scope, reports: &mut Reports) -> Option<Value> {
     let name = call.name.node.as_str();
     if let Some(binding) = scope.get(name) {
         return binding.value.clone();
     }
-    if FUNCTIONS.contains(&name) {
-        return function(call, scope, reports);
+    if let Some(function) = Function::named(name) {
+        return eval_function(function, call, scope, reports);
     }
-    let row = find(policies(), name)?;
+    let row = policies().iter().find(|row| row.name == name)?;
     Builder::new(scope, reports)
         .build(call, row)
         .map(Value::Skip)
 }
 
-fn function(call: &Call, scope: &Scope, reports: &mut Reports) -> Option<Value> {
+fn eval_function(
+    function: Function,
+    call: &Call,
+    scope: &Scope,
+    reports: &mut Reports,
+) -> Option<Value> {
     let mut values = Vec::new();
     for arg in call.args() {
         values.push(eval(&arg.value, scope, reports)?);
     }
-    let first = values.first()?;
-    match call.name.node.as_str() {
-        rounding @ ("floor" | "ceil") => match first {
-            &Value::Float(x) => {
-                let x = if rounding == "floor" {
-                    x.floor()
-                } else {
-                    x.ceil()
-                };
-                let fits = x.abs() < i64::MAX as f64;
-                int(fits.then_some(x as i64), call.span, reports)
-            }
-            _ => Some(first.clone()),
-        },
-        extreme => {
-            let least = extreme == "min";
-            if let Some(ints) = values.iter().map(|v| v.int()).collect::<Option<Vec<_>>>() {
-                let ints = ints.into_iter();
-                return if least { ints.min() } else { ints.max() }.map(Value::Int);
-            }
-            let floats = values
-                .iter()
-                .map(|v| v.float())
-                .collect::<Option<Vec<_>>>()?;
-            let pick = if least { f64::min } else { f64::max };
-            floats.into_iter().reduce(pick).map(Value::Float)
+    let mut rounded = |round: fn(f64) -> f64| match values.first()? {
+        Value::Float(x) => {
+            let x = round(*x);
+            let fits = x.abs() < i64::MAX as f64;
+            int(fits.then_some(x as i64), call.span, reports)
+        }
+        value => Some(value.clone()),
+    };
+    match function {
+        Function::Floor => rounded(f64::floor),
+        Function::Ceil => rounded(f64::ceil),
+        Function::Min => extreme(&values, i64::min, f64::min),
+        Function::Max => extreme(&values, i64::max, f64::max),
+    }
+}
+
+/// The value that `pick` leaves of several, an int where all are.
+fn extreme(
+    values: &[Value],
+    pick_int: fn(i64, i64) -> i64,
+    pick: fn(f64, f64) -> f64,
+) -> Option<Value> {
+    let ints: Option<Vec<i64>> = values.iter().map(|value| value.int()).collect();
+    if let Some(ints) = ints {
+        return ints.into_iter().reduce(pick_int).map(Value::Int);
+    }
+    let floats: Option<Vec<f64>> = values.iter().map(|value| value.float()).collect();
+    floats?.into_iter().reduce(pick).map(Value::Float)
+}
+
+/// Makes parts of the network of calls whose types are checked.
+pub(super) struct Builder<'a, 'r> {
+    scope: &'a Scope<'a>,
+    reports: &'r mut Reports,
+    /// Whether a wrong argument, which is reported, leaves its slot at the default.
+    recovers: bool,
+    /// Whether the call stands in the body of a `dirac` skip.
+    in_dirac: bool,
+}
+
+impl<'a, 'r> Builder<'a, 'r> {
+    /// Makes nothing of a call with a wrong argument.
+    pub fn new(scope: &'a Scope<'a>, reports: &'r mut Reports) -> Self {
+        Builder {
+            scope,
+            reports,
+            recovers: false,
+            in_dirac: false,
         }
     }
+
+    /// Goes on with the default where an argument is wrong.
+    pub fn recovering(scope: &'a Scope<'a>, reports: &'r mut Reports) -> Self {
+        Builder {
+            recovers: true,
+            ..Builder::new(scope, reports)
+        }
+    }
+
+    /// The same in the body of a `dirac` skip, or not.
+    pub fn in_dirac(self, in_dirac: bool) -> Self {
+        Builder { in_dirac, ..self }
+    }
+
+    /// What the row that `value` names among `rows` makes of it, its types not yet
+    /// checked.
+    pub fn named<T>(&mut self, value: &Expr, rows: &'static [Row<T>], noun: &str) -> Option<T> {
+        let ExprKind::Call(call) = &value.kind else {
+            let article = match noun.starts_with(['a', 'i', 'o']) {
+                true => "an",
+                false => "a",
+            };
+            let message = format!("{article} {noun} is named, with its settings in parentheses");
+            self.reports.add(
+                Diagnostic::new(Code::Type, message, value.span, "not a name").help(suggest(
+                    "",
+                    &names(rows),
+                    noun,
+                )),
+            );
+            return None;
+        };
+        let row = find(call, rows, noun, self.reports)?;
+        check_args(call, row.slots, None, self.scope, self.reports);
+        self.build(call, row)
+    }
+
+    /// What `row` makes of `call`; nothing where a mistake in it is reported.
+    pub fn build<T>(&mut self, call: &Call, row: &'static Row<T>) -> Option<T> {
+        let args = bind(call, row.slots, None, self.reports);
+        let given: Vec<Given> = args
+            .pairs()
+            .map(|(slot, value)| self.given(slot, value, &args))
+            .collect();
+        let mut arguments = Arguments::new(row.name, row.slots, given);
+        arguments.in_dirac = self.in_dirac;
+        match (row.build)(&arguments) {
+            Ok(made) => Some(made),
+            Err(Refusal::Unsound) => None,
+            Err(Refusal::Conflict(conflict)) => {
+                self.reports.add(report(*conflict, &args, call.span));
+                None
+            }
+        }
+    }
+
+    fn given(&mut self, slot: &Slot, value: Option<&Expr>, args: &Args) -> Given {
+        let Some(value) = value else {
+            return Given::Absent;
+        };
+        match (
+            self.argument(slot, value, &args.what(slot.name)),
+            slot.default,
+        ) {
+            (Some(argument), _) => Given::Value(argument),
+            (None, SlotDefault::Value(_) | SlotDefault::Derived) if self.recovers => Given::Absent,
+            (None, _) => Given::Unsound,
+        }
+    }
+
+    fn argument(&mut self, slot: &Slot, value: &Expr, what: &str) -> Option<Argument> {
+        match slot.kind {
+            Kind::Int(range) => self.int(value, range, what).map(Argument::Int),
+            Kind::Float(bounds) => {
+                let example = match slot.example() {
+                    Some(Literal::Float(example)) => example,
+                    Some(_) | None => 1.0,
+                };
+                let number = self.float(value, bounds, what, example);
+                number.map(Argument::Float)
+            }
+            Kind::Bool => eval(value, self.scope, self.reports)?
+                .bool()
+                .map(Argument::Bool),
+            Kind::Word(words) => {
+                let given = word(value)?;
+                let known = words.iter().find(|word| **word == given);
+                known.map(|word| Argument::Word(word))
+            }
+            Kind::Padding => match word(value) {
+                Some("same") => Some(Argument::Word("same")),
+                Some(_) | None => self.int(value, Integers::Size(0), what).map(Argument::Int),
+            },
+            Kind::Epochs => Some(Argument::Epochs(self.epochs(value, slot.name)?)),
+            Kind::Augments => Some(Argument::Augments(self.augments(value)?)),
+            Kind::Skip | Kind::Any => None,
+        }
+    }
+
+    /// The int of `expr` in `range`; nothing where it is wrong.
+    pub fn int(&mut self, expr: &Expr, range: Integers, what: &str) -> Option<i64> {
+        let value = eval(expr, self.scope, self.reports)?.int()?;
+        let (least, most) = range.ends();
+        if (least..=most).contains(&value) {
+            return Some(value);
+        }
+        let (code, message, help) = match (value < least, range) {
+            (true, _) => (
+                Code::Value,
+                format!("{what} is {value}, but must be at least {least}"),
+                format!("use {least} or more"),
+            ),
+            (false, Integers::Range(..)) => (
+                Code::Value,
+                format!("{what} is {value}, but must be at most {most}"),
+                format!("use {most} or less"),
+            ),
+            (false, Integers::Size(_)) => (
+                Code::Limit,
+                format!(
+                    "{what} is {}; the limit is {}",
+                    grouped(value as u128),
+                    grouped(most as u128)
+                ),
+                "use a smaller number".to_string(),
+            ),
+        };
+        let label = format!("this is {value}");
+        self.reports
+            .add(Diagnostic::new(code, message, expr.span, label).help(help));
+        None
+    }
+
+    /// The size of `expr` in `range`; nothing where it is wrong.
+    pub fn size(&mut self, expr: &Expr, range: Integers, what: &str) -> Option<usize> {
+        usize::try_from(self.int(expr, range, what)?).ok()
+    }
+
+    /// The number of `expr` within `bounds`, of which `example` is one; nothing where it
+    /// is wrong.
+    pub fn float(&mut self, expr: &Expr, bounds: Bounds, what: &str, example: f64) -> Option<f64> {
+        let value = eval(expr, self.scope, self.reports)?.float()?;
+        if bounds.contains(value) {
+            return Some(value);
+        }
+        let message = format!("{what} is {value}, but must be {}", bounds.words());
+        let label = format!("this is {value}");
+        let help = format!("use a number such as {example}");
+        self.reports
+            .add(Diagnostic::new(Code::Value, message, expr.span, label).help(help));
+        None
+    }
+
+    /// The epochs of `at: […]`, which ascend.
+    fn epochs(&mut self, list: &Expr, name: &str) -> Option<Vec<usize>> {
+        let ExprKind::List(items) = &list.kind else {
+            return None;
+        };
+        let mut epochs: Vec<usize> = Vec::new();
+        let mut before: Option<Span> = None;
+        for item in items {
+            let what = format!("an epoch of `{name}`");
+            let Some(epoch) = self.size(item, Integers::EPOCH, &what) else {
+                continue;
+            };
+            if let (Some(&last), Some(span)) = (epochs.last(), before)
+                && last >= epoch
+            {
+                let message = format!("epoch {epoch} of `{name}` does not come after epoch {last}");
+                self.reports.add(
+                    Diagnostic::new(Code::Value, message, item.span, "too early")
+                        .also(span, "this comes before it")
+                        .help("list the epochs in order, each once"),
+                );
+            }
+            epochs.push(epoch);
+            before = Some(item.span);
+        }
+        Some(epochs)
+    }
+
+    /// The augmentations of a list; those that are wrong are left out.
+    fn augments(&mut self, list: &Expr) -> Option<Vec<Augment>> {
+        let ExprKind::List(items) = &list.kind else {
+            return None;
+        };
+        let augments = items
+            .iter()
+            .filter_map(|item| self.named(item, AUGMENTS, "augmentation"));
+        Some(augments.collect())
+    }
+}
+
+/// The report of arguments that do not go together.
+fn report(conflict: Conflict, args: &Args, call: Span) -> Diagnostic {
+    let code = match conflict.kind {
+        ConflictKind::Value => Code::Value,
+        ConflictKind::Train => Code::Train,
+    };
+    let place = args.get(conflict.slot).map_or(call, |value| value.span);
+    let report = Diagnostic::new(code, conflict.message, place, conflict.label);
+    let other = conflict
+        .other
+        .and_then(|(slot, label)| Some((args.get(slot)?.span, label)));
+    let report = match other {
+        Some((span, label)) => report.also(span, label),
+        None => report,
+    };
+    report.help(conflict.help)
 }

@@ -13,62 +13,38 @@
 //!    every layer (`van::value`, `van::shape`, `van::limit`);
 //! 6. `dataset_check`: whether network and dataset fit each other (`van::train`).
 
-mod arguments;
+mod arithmetic;
 mod call;
 mod dataset_check;
 mod declarations;
 mod elaborate;
 mod equation;
 mod eval;
+mod flags;
 mod layer_scope;
+mod limits;
 mod params;
 mod prelude;
 mod report;
+mod scope;
 mod train_settings;
 mod types;
 mod typing;
 mod value;
 
 pub use declarations::RESERVED;
+pub use flags::{Override, OverrideTarget};
+pub use limits::{MAX_DEPTH, MAX_ELEMENTS, MAX_LAYERS, MAX_PATH, MAX_STEPS};
 pub use params::{ParamInfo, param_infos};
+pub use prelude::{layers, policies};
 
 use crate::diag::{Diagnostic, Sources};
 use crate::ir::Model;
-use crate::syntax::{ast, parse, parse_value};
+use crate::syntax::parse;
 
 use declarations::Declarations;
+use flags::parse_flags;
 use report::Reports;
-
-/// Layers of an expanded network at most.
-pub const MAX_LAYERS: usize = 100_000;
-/// Turns of repeats and calls of blocks at most.
-pub const MAX_STEPS: usize = 2 * MAX_LAYERS;
-/// Skips, concats, repeats and block calls inside one another at most.
-pub const MAX_DEPTH: usize = 128;
-/// Bytes of a layer's path at most.
-pub const MAX_PATH: usize = 1024;
-/// Elements of one tensor at most, for one sample.
-pub const MAX_ELEMENTS: u128 = 1 << 31;
-
-/// A value from the command line that replaces one of the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Override {
-    /// What is replaced.
-    pub target: OverrideTarget,
-    /// The name of the param or setting; the flag without its dashes.
-    pub name: String,
-    /// The value as it was typed.
-    pub value: String,
-}
-
-/// What an [`Override`] replaces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OverrideTarget {
-    /// A `param` of the file.
-    Param,
-    /// A setting of `train { … }`; besides those, `rate` sets the optimizer's.
-    Setting,
-}
 
 /// Checks the file that `sources` holds, with values from the command line.
 /// Texts of flags are added to `sources`, so that reports can point at them.
@@ -102,31 +78,4 @@ pub fn check(
         Some((model, _)) if reports.is_empty() => Ok(model),
         _ => Err(reports.into_diagnostics()),
     }
-}
-
-/// A flag with its value parsed.
-struct Flag<'a> {
-    target: OverrideTarget,
-    name: &'a str,
-    value: ast::Expr,
-}
-
-fn parse_flags<'a>(
-    sources: &mut Sources,
-    overrides: &'a [Override],
-    reports: &mut Reports,
-) -> Vec<Flag<'a>> {
-    let mut flags = Vec::new();
-    for given in overrides {
-        let source = sources.add(format!("--{}", given.name), given.value.as_str());
-        match parse_value(&given.value, source) {
-            Ok(value) => flags.push(Flag {
-                target: given.target,
-                name: &given.name,
-                value,
-            }),
-            Err(mistakes) => mistakes.into_iter().for_each(|m| reports.add(m)),
-        }
-    }
-    flags
 }

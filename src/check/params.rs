@@ -1,11 +1,13 @@
 //! The values of params.
 
 use super::declarations::{Declarations, is_reserved};
-use super::eval::{Binding, Params, Scope, eval};
+use super::eval::eval;
+use super::flags::{Flag, OverrideTarget};
+use super::limits::MAX_DEPTH;
 use super::report::Reports;
+use super::scope::{Binding, Params, Scope};
 use super::typing::{expect, type_of};
 use super::value::{Type, Value};
-use super::{Flag, MAX_DEPTH, OverrideTarget};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 use crate::syntax::ast::{self, Call, Expr, ExprKind, Item};

@@ -27,12 +27,12 @@ struct Tables {
 }
 
 /// Every layer that is a call.
-pub(super) fn layers() -> &'static [Row<Op>] {
+pub fn layers() -> &'static [Row<Op>] {
     TABLES.as_ref().map_or(&[], |tables| &tables.layers)
 }
 
 /// Every skip policy.
-pub(super) fn policies() -> &'static [Row<Policy>] {
+pub fn policies() -> &'static [Row<Policy>] {
     TABLES.as_ref().map_or(&[], |tables| &tables.policies)
 }
 
@@ -150,12 +150,9 @@ fn slot(formal: &SettingFormal) -> Result<Slot<'_>, Diagnostic> {
             _ => return Err(fault(range.span, "a range of the prelude is `0..`")),
         },
     };
-    Ok(Slot::optional(
-        &formal.name.node,
-        Kind::Float(bounds),
-        Literal::Float(default(formal)?),
-        formal.doc.as_deref().unwrap_or_default(),
-    ))
+    let doc = formal.doc.as_deref().unwrap_or_default();
+    let slot = Slot::new(&formal.name.node, Kind::Float(bounds), doc);
+    Ok(slot.or(Literal::Float(default(formal)?)))
 }
 
 fn default(formal: &SettingFormal) -> Result<f64, Diagnostic> {
@@ -252,7 +249,7 @@ fn joined(declared: &ast::Policy, values: &[f64]) -> Result<Policy, Diagnostic> 
 fn values(formals: &[SettingFormal], arguments: &Arguments) -> Result<Vec<f64>, Refusal> {
     let values = formals
         .iter()
-        .map(|formal| arguments.float(&formal.name.node));
+        .map(|formal| arguments.get(&formal.name.node));
     values.collect()
 }
 

@@ -1,11 +1,11 @@
 //! The training settings: `train { … }` and the flags that replace parts of it.
 
-use super::arguments::Builder;
 use super::declarations::Declarations;
-use super::eval::{Params, Scope};
+use super::eval::Builder;
+use super::flags::{Flag, OverrideTarget};
 use super::report::{Reports, suggest};
+use super::scope::{Params, Scope};
 use super::typing::check_kind;
-use super::{Flag, OverrideTarget};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::Train;
 use crate::ir::call::{Integers, Kind, Row};

@@ -1,9 +1,9 @@
 //! Names and types of statements, before any value is known.
 
 use super::declarations::Declarations;
-use super::eval::{Binding, Params, Scope};
 use super::prelude::{layers, policies};
 use super::report::{Reports, unknown};
+use super::scope::{Binding, Params, Scope};
 use super::typing::{check_args, expect};
 use super::value::Type;
 use crate::diag::{Code, Diagnostic};

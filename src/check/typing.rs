@@ -1,9 +1,9 @@
 //! The types of expressions and arguments.
 
 use super::call::bind;
-use super::eval::{FUNCTIONS, Scope};
 use super::prelude::{layers, policies};
 use super::report::{Reports, quoted, suggest, unknown};
+use super::scope::{Function, Scope};
 use super::value::Type;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::call::{Kind, Slot, find, names};
@@ -162,7 +162,7 @@ fn conversion(expr: &Expr, want: Type, found: Type) -> String {
 }
 
 fn is_known(name: &str, scope: &Scope) -> bool {
-    scope.get(name).is_some() || find(policies(), name).is_some() || FUNCTIONS.contains(&name)
+    scope.get(name).is_some() || find(policies(), name).is_some() || Function::named(name).is_some()
 }
 
 /// A name that stands for nothing, where a value of type `want` may have been meant.
@@ -181,7 +181,7 @@ fn unknown_name(call: &Call, want: Option<Type>, scope: &Scope) -> Diagnostic {
             .help("put the layer on a line of its own, and a number here");
     }
     if call.args.is_some() {
-        return unknown("function", name, *span, &FUNCTIONS);
+        return unknown("function", name, *span, &Function::NAMES);
     }
     let kind = want.unwrap_or(Type::Int);
     let example = kind.example();
@@ -343,18 +343,23 @@ fn type_of_call(call: &Call, scope: &Scope, reports: &mut Reports) -> Option<Typ
         check_args(call, policy.slots, None, scope, reports);
         return Some(Type::Skip);
     }
-    if FUNCTIONS.contains(&name) {
-        return type_of_function(call, scope, reports);
+    if let Some(function) = Function::named(name) {
+        return type_of_function(function, call, scope, reports);
     }
     reports.add(unknown_name(call, None, scope));
     None
 }
 
-fn type_of_function(call: &Call, scope: &Scope, reports: &mut Reports) -> Option<Type> {
+fn type_of_function(
+    function: Function,
+    call: &Call,
+    scope: &Scope,
+    reports: &mut Reports,
+) -> Option<Type> {
     let name = call.name.node.as_str();
-    let (least, most) = match name {
-        "min" | "max" => (2, usize::MAX),
-        _ => (1, 1),
+    let (least, most) = match function {
+        Function::Min | Function::Max => (2, usize::MAX),
+        Function::Floor | Function::Ceil => (1, 1),
     };
     let named = call.args().iter().find_map(|arg| arg.key.as_ref());
     if let Some(key) = named {
@@ -380,8 +385,8 @@ fn type_of_function(call: &Call, scope: &Scope, reports: &mut Reports) -> Option
             result = Type::Float;
         }
     }
-    Some(match name {
-        "floor" | "ceil" => Type::Int,
-        _ => result,
+    Some(match function {
+        Function::Floor | Function::Ceil => Type::Int,
+        Function::Min | Function::Max => result,
     })
 }

@@ -3,6 +3,7 @@
 use crate::check::{Override, OverrideTarget, ParamInfo};
 use crate::engines::cuda::Precision;
 use crate::error::Error;
+use crate::ir::train::{DATASET_LIST, INIT_LIST, LOSS_LIST, SCHEDULE_LIST};
 use crate::train::options::{EngineKind, Order};
 use clap::builder::{PathBufValueParser, PossibleValuesParser};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
@@ -360,27 +361,19 @@ fn settings() -> Vec<Arg> {
 }
 
 const SETTINGS: [(&str, &str, &str); 10] = [
-    (
-        "data",
-        "KIND",
-        "synthetic, mnist, fashion_mnist, cifar10, cifar100 or folder",
-    ),
+    ("data", "KIND", DATASET_LIST),
     ("epochs", "N", "Passes over the training images"),
     ("batch", "N", "Images in a step"),
     ("rate", "RATE", "Learning rate of the optimizer"),
     ("seed", "N", "Seed of every random stream"),
-    ("loss", "LOSS", "cross_entropy"),
-    ("init", "INIT", "he_normal, glorot_uniform or orthogonal"),
+    ("loss", "LOSS", LOSS_LIST),
+    ("init", "INIT", INIT_LIST),
     (
         "optimizer",
         "CALL",
         "Such as 'sgd(rate: 0.1, momentum: 0.9)'",
     ),
-    (
-        "schedule",
-        "CALL",
-        "constant, 'step(at: [82, 125], factor: 0.1)' or 'cosine(warmup: 5)'",
-    ),
+    ("schedule", "CALL", SCHEDULE_LIST),
     (
         "constraint",
         "CALL",

@@ -1,8 +1,6 @@
 //! What there is of a dataset, told from names and lengths alone.
 
-use super::locate::{Source, find, folder};
-use super::{cifar, idx};
-use crate::ir::DatasetKind;
+use super::locate::{Source, find};
 use crate::text;
 use std::path::{Path, PathBuf};
 
@@ -27,22 +25,9 @@ impl Inventory {
     }
 }
 
-/// Looks for the dataset `kind` where [`super::load`] does: below `dir`, what `--data-dir`
-/// names, else below [`folder`]. Nothing for a kind whose files have no names of their own.
-pub fn inventory(kind: DatasetKind, dir: Option<&Path>) -> Option<Inventory> {
-    let source = match kind {
-        DatasetKind::Mnist => &idx::MNIST.source,
-        DatasetKind::FashionMnist => &idx::FASHION_MNIST.source,
-        DatasetKind::Cifar10 => &cifar::CIFAR10.source,
-        DatasetKind::Cifar100 => &cifar::CIFAR100.source,
-        DatasetKind::Synthetic(_) | DatasetKind::Folder => return None,
-    };
-    Some(take(source, &source.places(dir, folder().as_deref())))
-}
-
 /// Looks into the first of `places` with the file that a reader goes by, else into the
 /// first with any of the files.
-fn take(source: &Source, places: &[PathBuf]) -> Inventory {
+pub(super) fn take(source: &Source, places: &[PathBuf]) -> Inventory {
     let has_any = |place: &&PathBuf| source.parts.iter().any(|p| find(place, p.names).is_some());
     let dir = places
         .iter()

@@ -17,12 +17,15 @@ mod shapes;
 mod standardize;
 mod synthetic;
 
-pub use inventory::{Inventory, inventory};
+pub use inventory::Inventory;
 pub use locate::folder;
 pub use sampler::{Epoch, Sampler};
 
 use crate::error::{Error, Result};
-use crate::ir::{DatasetKind, Shape};
+use crate::ir::{DatasetKind, Shape, Synthetic};
+use cifar::Cifar;
+use idx::Idx;
+use locate::Source;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -123,14 +126,56 @@ type Report<'a> = &'a (dyn Fn(usize, usize) + Sync);
 pub fn load(request: &Request, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Dataset> {
     let (report, root) = (progress, folder());
     let root = root.as_deref();
-    match request.kind {
-        DatasetKind::Synthetic(settings) => synthetic::load(settings, request, report),
-        DatasetKind::Mnist => idx::load(&idx::MNIST, request, root, report),
-        DatasetKind::FashionMnist => idx::load(&idx::FASHION_MNIST, request, root, report),
-        DatasetKind::Cifar10 => cifar::load(&cifar::CIFAR10, request, root, report),
-        DatasetKind::Cifar100 => cifar::load(&cifar::CIFAR100, request, root, report),
-        DatasetKind::Folder => folder::load(request, report),
+    match Reader::of_kind(request.kind) {
+        Reader::Drawn(settings) => synthetic::load(settings, request, report),
+        Reader::Idx(idx) => idx::load(idx, request, root, report),
+        Reader::Cifar(cifar) => cifar::load(cifar, request, root, report),
+        Reader::Folder => folder::load(request, report),
     }
+}
+
+/// The way to the images of a dataset.
+enum Reader {
+    /// They are drawn.
+    Drawn(Synthetic),
+    /// Files of MNIST's form.
+    Idx(&'static Idx),
+    /// Files of CIFAR's form.
+    Cifar(&'static Cifar),
+    /// Image files in the folder that is given.
+    Folder,
+}
+
+impl Reader {
+    fn of_kind(kind: DatasetKind) -> Reader {
+        match kind {
+            DatasetKind::Synthetic(settings) => Reader::Drawn(settings),
+            DatasetKind::Mnist => Reader::Idx(&idx::MNIST),
+            DatasetKind::FashionMnist => Reader::Idx(&idx::FASHION_MNIST),
+            DatasetKind::Cifar10 => Reader::Cifar(&cifar::CIFAR10),
+            DatasetKind::Cifar100 => Reader::Cifar(&cifar::CIFAR100),
+            DatasetKind::Folder => Reader::Folder,
+        }
+    }
+
+    /// The files of a dataset whose files have names of their own.
+    fn source(&self) -> Option<&'static Source> {
+        match self {
+            Reader::Idx(idx) => Some(&idx.source),
+            Reader::Cifar(cifar) => Some(&cifar.source),
+            Reader::Drawn(_) | Reader::Folder => None,
+        }
+    }
+}
+
+/// Looks for the dataset `kind` where [`load`] does: below `dir`, what `--data-dir` names,
+/// else below [`folder`]. Nothing for a kind whose files have no names of their own.
+pub fn inventory(kind: DatasetKind, dir: Option<&Path>) -> Option<Inventory> {
+    let source = Reader::of_kind(kind).source()?;
+    Some(inventory::take(
+        source,
+        &source.places(dir, folder().as_deref()),
+    ))
 }
 
 impl Dataset {

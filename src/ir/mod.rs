@@ -3,23 +3,27 @@
 //! Plain data, no IO. Once a [`Model`] exists, every shape in it is right and later
 //! stages may fail for lack of memory or of data, but never because the model is wrong.
 
+mod augment;
 pub mod call;
 pub mod expr;
 mod layers;
 mod model;
+mod role;
 mod shape;
 mod tensors;
 pub mod train;
 
+pub use augment::Augment;
 pub use expr::Expr;
 pub use layers::{
-    Activation, BatchNorm, Coefficient, Concat, Conv, ConvGate, Dropout, Gate, GateSpec, Linear,
-    Op, Operation, Policy, Pool, PoolKind, Project, ShapeError, Shortcut, Skip, layers, policies,
+    Activation, BatchNorm, Coefficient, Concat, Conv, ConvGate, Dropout, Gate, GateSpec, Layer,
+    Linear, Op, Operation, Policy, Pool, PoolKind, Project, ShapeError, Shortcut, Skip, layers,
+    policies,
 };
-pub use model::{Layer, Model, ModelParam};
+pub use model::{Model, ModelParam};
+pub use role::{OwnTensor, Role, Start};
 pub use shape::{INPUTS, Shape};
-pub use tensors::{OwnTensor, Role, Start, TensorSpec};
+pub use tensors::TensorSpec;
 pub use train::{
-    Augment, Constraint, Data, DatasetKind, Every, Granularity, Init, Loss, Schedule, Sgd,
-    Synthetic, Train,
+    Constraint, Data, DatasetKind, Every, Granularity, Init, Loss, Schedule, Sgd, Synthetic, Train,
 };

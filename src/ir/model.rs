@@ -1,7 +1,8 @@
 //! The network as a tree of layers.
 
-use super::{Op, Shape, Train};
-use crate::span::Span;
+use super::layers::Layer;
+use super::shape::Shape;
+use super::train::Train;
 
 /// A checked network with its training settings.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,22 +35,6 @@ pub struct ModelParam {
     pub value: String,
     /// The `///` text before it.
     pub doc: Option<String>,
-}
-
-/// One layer of the expanded network.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Layer {
-    /// Where the layer is in the network: `stage2.0.skip0.conv0`. Unique; the prefix
-    /// of the names of its tensors. Segments that are numbers come from `repeat`.
-    pub path: String,
-    /// Where it was written.
-    pub span: Span,
-    /// Shape of what it takes.
-    pub input: Shape,
-    /// Shape of what it makes.
-    pub output: Shape,
-    /// What it computes.
-    pub op: Op,
 }
 
 impl Model {

@@ -1,6 +1,6 @@
 //! Shapes of one sample.
 
-use super::call::{Arguments, Integers, Kind, Literal, Refusal, Row, Slot};
+use super::call::{Arguments, Kind, Literal, Refusal, Row, Slot};
 use serde::{Serialize, Serializer};
 use std::fmt;
 
@@ -97,20 +97,18 @@ pub const INPUTS: &[Row<Shape>] = &[Row {
     name: "image",
     doc: "channels × height × width; a vector of n is `image(n, 1, 1)`",
     slots: &[
-        Slot::first("channels", SIZE, Literal::Int(3), "number of channels"),
-        Slot::first("height", SIZE, Literal::Int(32), "rows"),
-        Slot::first("width", SIZE, Literal::Int(32), "columns"),
+        Slot::new("channels", Kind::SIZE, "number of channels").first(Literal::Int(3)),
+        Slot::new("height", Kind::SIZE, "rows").first(Literal::Int(32)),
+        Slot::new("width", Kind::SIZE, "columns").first(Literal::Int(32)),
     ],
     build: image,
 }];
 
-const SIZE: Kind = Kind::Int(Integers::Size(1));
-
 fn image(arguments: &Arguments) -> Result<Shape, Refusal> {
     Ok(Shape::Image {
-        channels: arguments.size("channels")?,
-        height: arguments.size("height")?,
-        width: arguments.size("width")?,
+        channels: arguments.get("channels")?,
+        height: arguments.get("height")?,
+        width: arguments.get("width")?,
     })
 }
 

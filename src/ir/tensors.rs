@@ -1,78 +1,9 @@
 //! The tensors a network owns, by the names they have everywhere.
 
-use super::{Layer, Model};
+use super::layers::Layer;
+use super::model::Model;
+use super::role::{Role, Start};
 use serde::Serialize;
-
-/// What a tensor is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Weight of a convolution, linear layer, projection, gate or batch norm.
-    Weight,
-    /// Bias of the same.
-    Bias,
-    /// α of a variable skip.
-    Alpha,
-    /// λ of a variable skip: moved by the constraint, not by the optimizer.
-    Multiplier,
-    /// a of a Dirac weight.
-    DiracA,
-    /// b of a Dirac weight.
-    DiracB,
-    /// Running mean of a batch norm.
-    RunningMean,
-    /// Running variance of a batch norm.
-    RunningVar,
-}
-
-impl Role {
-    /// Whether SGD moves the tensor by its gradient.
-    pub fn is_optimized(self) -> bool {
-        match self {
-            Role::Weight | Role::Bias | Role::DiracA | Role::DiracB => true,
-            Role::Alpha | Role::Multiplier | Role::RunningMean | Role::RunningVar => false,
-        }
-    }
-
-    /// Whether the tensor counts as a parameter: all that training moves by a
-    /// gradient, which leaves out λ and the running statistics.
-    pub fn is_parameter(self) -> bool {
-        self.is_optimized() || self == Role::Alpha
-    }
-}
-
-/// What a tensor is before training.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Start {
-    /// Drawn by the training's `init`.
-    Drawn {
-        /// Whether a rectifier follows, which halves the variance.
-        rectified: bool,
-    },
-    /// This number throughout.
-    Number(f64),
-    /// Where the constraint starts α.
-    Alpha,
-    /// Where the constraint starts λ; 0 where it is not enforced.
-    Multiplier {
-        /// Whether λ moves.
-        enforced: bool,
-    },
-}
-
-impl Start {
-    /// What a tensor of that role is, if nothing else is said.
-    fn usual(role: Role) -> Start {
-        match role {
-            Role::Weight => Start::Drawn { rectified: true },
-            Role::Bias | Role::RunningMean => Start::Number(0.0),
-            Role::DiracA | Role::RunningVar => Start::Number(1.0),
-            Role::DiracB => Start::Number(0.1),
-            Role::Alpha => Start::Alpha,
-            Role::Multiplier => Start::Multiplier { enforced: true },
-        }
-    }
-}
 
 /// Name, shape and role of one tensor.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -117,49 +48,5 @@ fn collect(layers: &[Layer], out: &mut Vec<TensorSpec>) {
     for layer in layers {
         collect(layer.op.body(), out);
         out.extend(layer.own_tensors());
-    }
-}
-
-/// A tensor of one layer.
-#[derive(Clone, Debug, PartialEq)]
-pub struct OwnTensor {
-    /// Name below the layer's path.
-    pub name: String,
-    /// Extent of each dimension, in PyTorch's layout.
-    pub shape: Vec<usize>,
-    /// What it is for.
-    pub role: Role,
-    /// What it is before training.
-    pub start: Start,
-}
-
-impl OwnTensor {
-    /// A tensor called `name` below the layer's path, with the usual start of its role.
-    pub fn new(name: impl Into<String>, shape: Vec<usize>, role: Role) -> Self {
-        OwnTensor {
-            name: name.into(),
-            shape,
-            role,
-            start: Start::usual(role),
-        }
-    }
-
-    /// The same tensor with another start.
-    pub fn starting(self, start: Start) -> Self {
-        OwnTensor { start, ..self }
-    }
-
-    /// A weight of `shape`, outputs first, with the scales of a Dirac weight and a bias.
-    pub(super) fn weighted(shape: Vec<usize>, bias: bool, dirac: bool) -> Vec<OwnTensor> {
-        let out = shape.first().copied().unwrap_or(1);
-        let mut own = vec![OwnTensor::new("weight", shape, Role::Weight)];
-        if dirac {
-            own.push(OwnTensor::new("dirac_a", vec![out], Role::DiracA));
-            own.push(OwnTensor::new("dirac_b", vec![out], Role::DiracB));
-        }
-        if bias {
-            own.push(OwnTensor::new("bias", vec![out], Role::Bias));
-        }
-        own
     }
 }

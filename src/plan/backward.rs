@@ -10,11 +10,13 @@ use super::buffer::{Buffer, Id, Kind, Storage};
 use super::convolution::{ConvPass, Convolution};
 use super::map::{MapKind, MapStep};
 use super::step::{Action, GradientTarget, Pointwise, PointwiseGradients, Step};
-use crate::ir::{Model, TensorSpec};
+use crate::ir::{Loss, Model, TensorSpec};
 use std::collections::HashMap;
 
 /// Adds the loss, the backward and the update steps to `plan`.
 pub(super) fn differentiate(plan: &mut Plan, model: &Model) {
+    // The one loss there is; another needs its own step.
+    let Loss::CrossEntropy = model.train.loss;
     let specs = model.tensors();
     let is_needed = needed(plan, &specs);
     let forward = plan.forward.clone();

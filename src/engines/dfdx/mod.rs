@@ -23,7 +23,7 @@ use super::skips::Skips;
 use super::state::State;
 use super::{Engine, MOMENTUM_PREFIX, Outcome, SkipState, StepContext, batch};
 use crate::error::{Error, Result};
-use crate::ir::{Model, Role, Sgd, TensorSpec};
+use crate::ir::{Loss, Model, Role, Sgd, TensorSpec};
 use crate::tensor::{Batch, Tensor};
 use dfdx::dtypes::Dtype;
 use dfdx::shapes::Axis;
@@ -149,7 +149,9 @@ impl<E: Dtype, D: Backend<E>> DfdxEngine<E, D> {
         let forward = self.forward::<OwnedTape<E, D>>(&batch.images, mode, Watch::Off)?;
         let classes = self.model.output.elements();
         let correct = correct(&forward.logits.as_vec(), classes, &batch.labels);
-        let loss = cross_entropy(forward.logits, &batch.labels)?;
+        let loss = match self.model.train.loss {
+            Loss::CrossEntropy => cross_entropy(forward.logits, &batch.labels)?,
+        };
         let value = loss.as_vec().first().and_then(E::to_f64);
         let value = value.unwrap_or(f64::NAN);
         let gradients = if value.is_finite() {

@@ -1,7 +1,7 @@
 //! Values of a call's arguments, as a row builds from them.
 
 use super::{Literal, Refusal, Slot, SlotDefault};
-use crate::ir::Augment;
+use crate::ir::augment::Augment;
 
 /// The value of an argument.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,67 +93,26 @@ impl<'a> Arguments<'a> {
     ///
     /// # Errors
     /// A refusal where the argument is missing or wrong.
-    pub fn value(&self, name: &str) -> Result<Option<Argument>, Refusal> {
-        match self.slot(name)? {
-            (_, Given::Value(value)) => Ok(Some(value.clone())),
-            (_, Given::Unsound) => Err(Refusal::Unsound),
+    pub fn optional<T: TryFrom<Argument>>(&self, name: &str) -> Result<Option<T>, Refusal> {
+        let value = match self.slot(name)? {
+            (_, Given::Value(value)) => value.clone(),
+            (_, Given::Unsound) => return Err(Refusal::Unsound),
             (slot, Given::Absent) => match slot.default {
-                SlotDefault::Required(_) => Err(Refusal::Unsound),
-                SlotDefault::Value(literal) => Ok(Some(literal.into())),
-                SlotDefault::Derived => Ok(None),
+                SlotDefault::Required(_) => return Err(Refusal::Unsound),
+                SlotDefault::Value(literal) => literal.into(),
+                SlotDefault::Derived => return Ok(None),
             },
-        }
+        };
+        let value = T::try_from(value);
+        Ok(Some(value.map_err(|_| Refusal::Unsound)?))
     }
 
-    /// The whole number in the slot `name`; nothing where it follows from other slots.
+    /// What is given for the slot `name`, or its default.
     ///
     /// # Errors
     /// A refusal where the argument is missing or wrong.
-    pub fn optional_size(&self, name: &str) -> Result<Option<usize>, Refusal> {
-        match self.value(name)? {
-            Some(Argument::Int(n)) => Ok(Some(usize::try_from(n).map_err(|_| Refusal::Unsound)?)),
-            Some(_) => Err(Refusal::Unsound),
-            None => Ok(None),
-        }
-    }
-
-    /// The size or count in the slot `name`.
-    ///
-    /// # Errors
-    /// A refusal where the argument is missing or wrong.
-    pub fn size(&self, name: &str) -> Result<usize, Refusal> {
-        self.optional_size(name)?.ok_or(Refusal::Unsound)
-    }
-
-    /// The seed in the slot `name`.
-    ///
-    /// # Errors
-    /// A refusal where the argument is missing or wrong.
-    pub fn seed(&self, name: &str) -> Result<u64, Refusal> {
-        Ok(self.size(name)? as u64)
-    }
-
-    /// The number in the slot `name`.
-    ///
-    /// # Errors
-    /// A refusal where the argument is missing or wrong.
-    pub fn float(&self, name: &str) -> Result<f64, Refusal> {
-        match self.value(name)? {
-            Some(Argument::Float(x)) => Ok(x),
-            Some(Argument::Int(n)) => Ok(n as f64),
-            Some(_) | None => Err(Refusal::Unsound),
-        }
-    }
-
-    /// The bool in the slot `name`.
-    ///
-    /// # Errors
-    /// A refusal where the argument is missing or wrong.
-    pub fn bool(&self, name: &str) -> Result<bool, Refusal> {
-        match self.value(name)? {
-            Some(Argument::Bool(b)) => Ok(b),
-            Some(_) | None => Err(Refusal::Unsound),
-        }
+    pub fn get<T: TryFrom<Argument>>(&self, name: &str) -> Result<T, Refusal> {
+        self.optional(name)?.ok_or(Refusal::Unsound)
     }
 
     /// The value of the word in the slot `name`, which is one of `choices`.
@@ -161,32 +120,34 @@ impl<'a> Arguments<'a> {
     /// # Errors
     /// A refusal where the argument is missing or wrong.
     pub fn choice<T: Copy>(&self, name: &str, choices: &[(&str, T)]) -> Result<T, Refusal> {
-        let Some(Argument::Word(word)) = self.value(name)? else {
-            return Err(Refusal::Unsound);
-        };
+        let word: &str = self.get(name)?;
         let found = choices.iter().find(|(known, _)| *known == word);
         found.map(|(_, value)| *value).ok_or(Refusal::Unsound)
     }
+}
 
-    /// The epochs in the slot `name`.
-    ///
-    /// # Errors
-    /// A refusal where the argument is missing or wrong.
-    pub fn epochs(&self, name: &str) -> Result<Vec<usize>, Refusal> {
-        match self.value(name)? {
-            Some(Argument::Epochs(epochs)) => Ok(epochs),
-            Some(_) | None => Err(Refusal::Unsound),
-        }
-    }
+/// Takes the values of one kind of argument out of it; of others, nothing.
+macro_rules! take {
+    ($($type:ty: $pattern:pat => $value:expr;)*) => {$(
+        impl TryFrom<Argument> for $type {
+            type Error = ();
 
-    /// The augmentations in the slot `name`.
-    ///
-    /// # Errors
-    /// A refusal where the argument is missing or wrong.
-    pub fn augments(&self, name: &str) -> Result<Vec<Augment>, Refusal> {
-        match self.value(name)? {
-            Some(Argument::Augments(augments)) => Ok(augments),
-            Some(_) | None => Err(Refusal::Unsound),
+            fn try_from(argument: Argument) -> Result<Self, ()> {
+                match argument {
+                    $pattern => Ok($value),
+                    _ => Err(()),
+                }
+            }
         }
-    }
+    )*};
+}
+
+take! {
+    usize: Argument::Int(n) => usize::try_from(n).map_err(|_| ())?;
+    u64: Argument::Int(n) => u64::try_from(n).map_err(|_| ())?;
+    f64: Argument::Float(x) => x;
+    bool: Argument::Bool(b) => b;
+    &'static str: Argument::Word(word) => word;
+    Vec<usize>: Argument::Epochs(epochs) => epochs;
+    Vec<Augment>: Argument::Augments(augments) => augments;
 }

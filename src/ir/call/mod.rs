@@ -76,7 +76,7 @@ pub fn names<T>(rows: &[Row<T>]) -> Vec<&'static str> {
 }
 
 /// The words of `pairs`, each of which stands for the value beside it.
-pub(super) const fn words<T, const N: usize>(pairs: &[(&'static str, T); N]) -> [&'static str; N] {
+pub const fn words<T, const N: usize>(pairs: &[(&'static str, T); N]) -> [&'static str; N] {
     let mut words = [""; N];
     let mut index = 0;
     while index < N {

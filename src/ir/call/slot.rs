@@ -72,6 +72,15 @@ pub enum Kind {
     Augments,
 }
 
+impl Kind {
+    /// A size in the network, 1 or more.
+    pub const SIZE: Kind = Kind::Int(Integers::Size(1));
+    /// A number of epochs or images.
+    pub const COUNT: Kind = Kind::Int(Integers::COUNT);
+    /// A seed of random numbers.
+    pub const SEED: Kind = Kind::Int(Integers::SEED);
+}
+
 /// Range of an int.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Integers {
@@ -144,47 +153,38 @@ impl Bounds {
 }
 
 impl<'a> Slot<'a> {
-    /// A slot that must be given and may stand without its name.
-    pub const fn first(name: &'a str, kind: Kind, example: Literal, doc: &'a str) -> Self {
-        Slot {
-            name,
-            kind,
-            positional: true,
-            default: SlotDefault::Required(Some(example)),
-            doc,
-        }
-    }
-
-    /// A slot that must be given by its name.
-    pub const fn needed(name: &'a str, kind: Kind, example: Literal, doc: &'a str) -> Self {
-        Slot {
-            name,
-            kind,
-            positional: false,
-            default: SlotDefault::Required(Some(example)),
-            doc,
-        }
-    }
-
-    /// A slot with a default.
-    pub const fn optional(name: &'a str, kind: Kind, default: Literal, doc: &'a str) -> Self {
-        Slot {
-            name,
-            kind,
-            positional: false,
-            default: SlotDefault::Value(default),
-            doc,
-        }
-    }
-
     /// A slot whose default follows from others.
-    pub const fn derived(name: &'a str, kind: Kind, doc: &'a str) -> Self {
+    pub const fn new(name: &'a str, kind: Kind, doc: &'a str) -> Self {
         Slot {
             name,
             kind,
             positional: false,
             default: SlotDefault::Derived,
             doc,
+        }
+    }
+
+    /// The slot, which must be given and may stand without its name.
+    pub const fn first(self, example: Literal) -> Self {
+        Slot {
+            positional: true,
+            ..self.needed(example)
+        }
+    }
+
+    /// The slot, which must be given by its name.
+    pub const fn needed(self, example: Literal) -> Self {
+        Slot {
+            default: SlotDefault::Required(Some(example)),
+            ..self
+        }
+    }
+
+    /// The slot with a default.
+    pub const fn or(self, default: Literal) -> Self {
+        Slot {
+            default: SlotDefault::Value(default),
+            ..self
         }
     }
 

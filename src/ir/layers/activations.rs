@@ -2,7 +2,8 @@
 
 use super::{Op, Operation, ShapeError};
 use crate::ir::call::Row;
-use crate::ir::{Expr, Shape};
+use crate::ir::expr::{Expr, KnownActivation, Node, Program};
+use crate::ir::shape::Shape;
 use std::sync::Arc;
 
 /// A function of each element, declared as an equation.
@@ -35,6 +36,19 @@ impl Operation for Activation {
         Ok(input)
     }
 
+    fn kept(&self, _input: Shape, output: Shape) -> f64 {
+        let operations = match KnownActivation::recognise(&self.equation) {
+            // By two operations of their own.
+            Some(
+                KnownActivation::Relu | KnownActivation::Elu(_) | KnownActivation::LeakyRelu(_),
+            ) => 2.0,
+            Some(KnownActivation::Tanh | KnownActivation::Sigmoid) | None => {
+                operations(&self.equation)
+            }
+        };
+        operations * output.elements() as f64
+    }
+
     fn words(&self, _input: Shape, _output: Shape) -> Vec<String> {
         let settings = self.settings.iter();
         std::iter::once(self.name.to_string())
@@ -51,4 +65,18 @@ impl Operation for Crelu {
     fn output(&self, input: Shape) -> Result<Shape, ShapeError> {
         Ok(input.with_channels(2 * input.channels()))
     }
+
+    fn kept(&self, _input: Shape, output: Shape) -> f64 {
+        2.0 * output.elements() as f64
+    }
+}
+
+/// The operations of an equation, each of which makes a value of the whole shape.
+pub(super) fn operations(equation: &Expr) -> f64 {
+    let program = Program::new([equation]);
+    let is_operation = |node: &&Node| match node {
+        Node::Number(_) | Node::Input(_) => false,
+        Node::Unary(..) | Node::Binary(..) | Node::Select { .. } => true,
+    };
+    program.nodes.iter().filter(is_operation).count() as f64
 }

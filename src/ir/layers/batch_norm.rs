@@ -2,7 +2,8 @@
 
 use super::{Op, Operation, OwnTensor, ShapeError};
 use crate::ir::call::{Arguments, Bounds, Kind, Literal, Refusal, Row, Slot};
-use crate::ir::{Role, Shape, Start};
+use crate::ir::role::{Role, Start};
+use crate::ir::shape::Shape;
 
 /// Settings of a batch norm:
 /// `y = (x − μ)/√(σ² + eps) · weight + bias`. Training uses the batch's biased
@@ -25,26 +26,26 @@ pub(super) const ROW: Row<Op> = Row {
     name: "batch_norm",
     doc: "normalises each channel over batch and positions, then scales and shifts it",
     slots: &[
-        Slot::optional(
+        Slot::new(
             "momentum",
             Kind::Float(Bounds::Share),
-            Literal::Float(DEFAULT.momentum),
             "share of the new statistics in the running ones",
-        ),
-        Slot::optional(
+        )
+        .or(Literal::Float(DEFAULT.momentum)),
+        Slot::new(
             "eps",
             Kind::Float(Bounds::Positive),
-            Literal::Float(DEFAULT.eps),
             "added to the variance",
-        ),
+        )
+        .or(Literal::Float(DEFAULT.eps)),
     ],
     build,
 };
 
 fn build(arguments: &Arguments) -> Result<Op, Refusal> {
     Ok(Op::BatchNorm(BatchNorm {
-        momentum: arguments.float("momentum")?,
-        eps: arguments.float("eps")?,
+        momentum: arguments.get("momentum")?,
+        eps: arguments.get("eps")?,
     }))
 }
 
@@ -65,6 +66,10 @@ impl Operation for BatchNorm {
             own("running_mean", Role::RunningMean),
             own("running_var", Role::RunningVar),
         ]
+    }
+
+    fn kept(&self, _input: Shape, output: Shape) -> f64 {
+        4.0 * output.elements() as f64
     }
 
     fn words(&self, _input: Shape, _output: Shape) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! x beside what a body makes of it.
 
-use super::{Operation, ShapeError};
-use crate::ir::{Layer, Shape};
+use super::{Layer, Operation, ShapeError};
+use crate::ir::shape::Shape;
 
 /// `x` and `body(x)` joined along channels.
 #[derive(Clone, Debug, PartialEq)]

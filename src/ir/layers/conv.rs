@@ -2,10 +2,8 @@
 
 use super::pools::windowed;
 use super::{Op, Operation, OwnTensor, ShapeError};
-use crate::ir::Shape;
-use crate::ir::call::{
-    Argument, Arguments, Conflict, ConflictKind, Integers, Kind, Literal, Refusal, Row, Slot,
-};
+use crate::ir::call::{Arguments, Conflict, ConflictKind, Kind, Literal, Refusal, Row, Slot};
+use crate::ir::shape::Shape;
 
 /// Settings of a convolution.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,58 +28,39 @@ pub(super) const ROW: Row<Op> = Row {
     name: "conv",
     doc: "a 2-D convolution",
     slots: &[
-        Slot::first(
-            "out",
-            Kind::Int(Integers::Size(1)),
-            Literal::Int(64),
-            "output channels",
-        ),
-        Slot::needed(
-            "kernel",
-            Kind::Int(Integers::Size(1)),
-            Literal::Int(3),
-            "side of the square kernel",
-        ),
-        Slot::optional(
-            "stride",
-            Kind::Int(Integers::Size(1)),
-            Literal::Int(1),
-            "step between windows",
-        ),
-        Slot::optional(
+        Slot::new("out", Kind::SIZE, "output channels").first(Literal::Int(64)),
+        Slot::new("kernel", Kind::SIZE, "side of the square kernel").needed(Literal::Int(3)),
+        Slot::new("stride", Kind::SIZE, "step between windows").or(Literal::Int(1)),
+        Slot::new(
             "padding",
             Kind::Padding,
-            Literal::Word("same"),
-            "zeros on each side; `same` is (kernel − 1)/2",
-        ),
-        Slot::optional(
-            "bias",
-            Kind::Bool,
-            Literal::Bool(false),
-            "whether a number a channel is added",
-        ),
+            "zeros a side; `same` is (kernel − 1)/2",
+        )
+        .or(Literal::Word("same")),
+        Slot::new("bias", Kind::Bool, "whether each channel has a bias").or(Literal::Bool(false)),
     ],
     build,
 };
 
 fn build(arguments: &Arguments) -> Result<Op, Refusal> {
-    let kernel = arguments.size("kernel")?;
+    let kernel: usize = arguments.get("kernel")?;
     Ok(Op::Conv(Conv {
         padding: padding(arguments, kernel)?,
-        out: arguments.size("out")?,
+        out: arguments.get("out")?,
         kernel,
-        stride: arguments.size("stride")?,
-        bias: arguments.bool("bias")?,
+        stride: arguments.get("stride")?,
+        bias: arguments.get("bias")?,
         dirac: arguments.in_dirac,
     }))
 }
 
 /// Pixels a side, where `same` needs a kernel with a centre.
 fn padding(arguments: &Arguments, kernel: usize) -> Result<usize, Refusal> {
-    let given = arguments.value("padding")?;
-    if !matches!(given, Some(Argument::Word("same"))) {
-        return arguments.size("padding");
+    if let Ok(pixels) = arguments.get("padding") {
+        return Ok(pixels);
     }
+    // What is no number is the word `same`, or a mistake.
+    arguments.get::<&str>("padding")?;
     if kernel % 2 == 1 {
         return Ok((kernel - 1) / 2);
     }
@@ -130,6 +109,10 @@ impl Operation for Conv {
         out * input.channels() as u128 * (self.kernel as u128).pow(2)
     }
 
+    fn kept(&self, input: Shape, output: Shape) -> f64 {
+        output.elements() as f64 + patches(self.kernel, input, output)
+    }
+
     fn words(&self, input: Shape, output: Shape) -> Vec<String> {
         let (cin, cout) = (input.channels(), output.channels());
         let mut words = vec![format!("conv {0}×{0}, {cin}→{cout}", self.kernel)];
@@ -147,6 +130,14 @@ impl Operation for Conv {
 
     fn is_weighted(&self) -> bool {
         true
+    }
+}
+
+/// Numbers of the windows that a convolution makes of one sample, each written out.
+pub(super) fn patches(kernel: usize, input: Shape, output: Shape) -> f64 {
+    match kernel {
+        1 => 0.0,
+        k => output.positions() as f64 * (k * k * input.channels()) as f64,
     }
 }
 

@@ -1,8 +1,8 @@
 //! Dropout.
 
 use super::{Op, Operation, ShapeError};
-use crate::ir::Shape;
 use crate::ir::call::{Arguments, Bounds, Kind, Literal, Refusal, Row, Slot};
+use crate::ir::shape::Shape;
 
 /// Settings of a dropout.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,17 +14,15 @@ pub struct Dropout {
 pub(super) const ROW: Row<Op> = Row {
     name: "dropout",
     doc: "zeroes elements at random in training",
-    slots: &[Slot::first(
-        "p",
-        Kind::Float(Bounds::BelowOne),
-        Literal::Float(0.5),
-        "probability of zeroing",
-    )],
+    slots: &[
+        Slot::new("p", Kind::Float(Bounds::BelowOne), "probability of zeroing")
+            .first(Literal::Float(0.5)),
+    ],
     build,
 };
 
 fn build(arguments: &Arguments) -> Result<Op, Refusal> {
-    let p = arguments.float("p")?;
+    let p = arguments.get("p")?;
     Ok(Op::Dropout(Dropout { p }))
 }
 

@@ -1,8 +1,8 @@
 //! Images as vectors.
 
 use super::{Op, Operation, ShapeError};
-use crate::ir::Shape;
 use crate::ir::call::Row;
+use crate::ir::shape::Shape;
 
 /// `C×H×W → C·H·W`, in C, H, W order.
 pub(super) struct Flatten;

@@ -1,8 +1,8 @@
 //! Linear layers.
 
 use super::{Op, Operation, OwnTensor, ShapeError};
-use crate::ir::Shape;
-use crate::ir::call::{Arguments, Integers, Kind, Literal, Refusal, Row, Slot};
+use crate::ir::call::{Arguments, Kind, Literal, Refusal, Row, Slot};
+use crate::ir::shape::Shape;
 
 /// Settings of a linear layer.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,26 +19,16 @@ pub(super) const ROW: Row<Op> = Row {
     name: "linear",
     doc: "every feature weighs every input; an image is flattened first",
     slots: &[
-        Slot::first(
-            "out",
-            Kind::Int(Integers::Size(1)),
-            Literal::Int(10),
-            "output features",
-        ),
-        Slot::optional(
-            "bias",
-            Kind::Bool,
-            Literal::Bool(true),
-            "whether a number a feature is added",
-        ),
+        Slot::new("out", Kind::SIZE, "output features").first(Literal::Int(10)),
+        Slot::new("bias", Kind::Bool, "whether each feature has a bias").or(Literal::Bool(true)),
     ],
     build,
 };
 
 fn build(arguments: &Arguments) -> Result<Op, Refusal> {
     Ok(Op::Linear(Linear {
-        out: arguments.size("out")?,
-        bias: arguments.bool("bias")?,
+        out: arguments.get("out")?,
+        bias: arguments.get("bias")?,
         dirac: arguments.in_dirac,
     }))
 }

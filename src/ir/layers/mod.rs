@@ -27,10 +27,27 @@ pub use pools::{Pool, PoolKind};
 pub use skip::{ConvGate, Gate, Project, Shortcut, Skip};
 
 use super::call::Row;
-use super::tensors::OwnTensor;
-use super::{Layer, Shape};
+use super::role::OwnTensor;
+use super::shape::Shape;
+use crate::span::Span;
 
-/// One layer. `N` is the batch; shapes below leave it out.
+/// One layer of the expanded network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layer {
+    /// Where the layer is in the network: `stage2.0.skip0.conv0`. Unique; the prefix
+    /// of the names of its tensors. Segments that are numbers come from `repeat`.
+    pub path: String,
+    /// Where it was written.
+    pub span: Span,
+    /// Shape of what it takes.
+    pub input: Shape,
+    /// Shape of what it makes.
+    pub output: Shape,
+    /// What it computes.
+    pub op: Op,
+}
+
+/// What a layer computes. `N` is the batch; shapes below leave it out.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Op {
     /// 2-D cross-correlation, `I×H×W → O×H'×W'` with `H' = (H + 2p − k)/s + 1`.
@@ -99,6 +116,12 @@ pub trait Operation {
     /// Multiplications with a weight in one sample's forward pass, without its body.
     fn multiply_adds(&self, _input: Shape, _output: Shape) -> u128 {
         0
+    }
+
+    /// Numbers that a tape keeps of it for the gradient of one sample, without its body:
+    /// an estimate.
+    fn kept(&self, _input: Shape, output: Shape) -> f64 {
+        output.elements() as f64
     }
 
     /// What it does, in a few words; what is not said has its default.

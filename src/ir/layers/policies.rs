@@ -1,10 +1,9 @@
 //! Skip policies: how a skip joins F(x) and s(x), before the network around is known.
 
-use crate::ir::Expr;
 use crate::ir::call::{
     Arguments, Bounds, Conflict, ConflictKind, Kind, Literal, Refusal, Row, Slot, words,
 };
-use crate::ir::expr::{JoinForm, Variable};
+use crate::ir::expr::{Expr, JoinForm, Variable};
 use std::fmt;
 use std::sync::Arc;
 
@@ -153,17 +152,17 @@ const VARIABLE: Row<Policy> = Row {
     name: "variable",
     doc: "F(x) + (1 − α)·s(x), α trained under the constraint α = 1",
     slots: &[
-        Slot::derived(
+        Slot::new(
             "lambda",
             Kind::Float(Bounds::Any),
             "0 holds λ at 0, so that α is trained freely",
         ),
-        Slot::optional(
+        Slot::new(
             "form",
             Kind::Word(&Form::NAMES),
-            Literal::Word(Form::NAMES[0]),
             "`convex` is α·F(x) + (1 − α)·s(x)",
-        ),
+        )
+        .or(Literal::Word(Form::NAMES[0])),
     ],
     build: variable,
 };
@@ -171,7 +170,7 @@ const VARIABLE: Row<Policy> = Row {
 fn variable(arguments: &Arguments) -> Result<Policy, Refusal> {
     let enforced = !arguments.is_given("lambda");
     if !enforced {
-        let lambda = arguments.float("lambda")?;
+        let lambda: f64 = arguments.get("lambda")?;
         if lambda != 0.0 {
             return Err(Conflict {
                 kind: ConflictKind::Value,

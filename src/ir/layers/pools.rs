@@ -1,8 +1,8 @@
 //! Pools, and the shape that windows make of an image.
 
 use super::{Op, Operation, ShapeError};
-use crate::ir::Shape;
-use crate::ir::call::{Arguments, Integers, Kind, Literal, Refusal, Row, Slot};
+use crate::ir::call::{Arguments, Kind, Literal, Refusal, Row, Slot};
+use crate::ir::shape::Shape;
 
 /// Settings of a pooling layer.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,15 +28,10 @@ pub enum PoolKind {
 pub(super) struct GlobalAvgPool;
 
 const SLOTS: &[Slot<'static>] = &[
-    Slot::needed(
-        "kernel",
-        Kind::Int(Integers::Size(1)),
-        Literal::Int(2),
-        "side of the square window",
-    ),
-    Slot::derived(
+    Slot::new("kernel", Kind::SIZE, "side of the square window").needed(Literal::Int(2)),
+    Slot::new(
         "stride",
-        Kind::Int(Integers::Size(1)),
+        Kind::SIZE,
         "step between windows; by default the kernel",
     ),
 ];
@@ -63,8 +58,8 @@ pub(super) const GLOBAL_AVG_POOL: Row<Op> = Row {
 };
 
 fn pool(kind: PoolKind, arguments: &Arguments) -> Result<Op, Refusal> {
-    let kernel = arguments.size("kernel")?;
-    let stride = arguments.optional_size("stride")?.unwrap_or(kernel);
+    let kernel: usize = arguments.get("kernel")?;
+    let stride = arguments.optional("stride")?.unwrap_or(kernel);
     Ok(Op::Pool(Pool {
         kind,
         kernel,

@@ -1,10 +1,13 @@
 //! Bodies under a skip policy, and the shortcut that fits them.
 
-use super::conv::stride_words;
+use super::activations::operations;
+use super::conv::{patches, stride_words};
 use super::pools::{windowed, windows};
-use super::{Coefficient, GateSpec, Op, Operation, OwnTensor, Policy, ShapeError};
+use super::{Coefficient, GateSpec, Layer, Op, Operation, OwnTensor, Policy, ShapeError};
 use crate::ir::call::words;
-use crate::ir::{Granularity, Layer, Role, Shape, Start};
+use crate::ir::role::{Role, Start};
+use crate::ir::shape::Shape;
+use crate::ir::train::Granularity;
 
 /// A body F under a skip policy, with s(x) its shortcut.
 #[derive(Clone, Debug, PartialEq)]
@@ -306,6 +309,14 @@ impl Operation for Skip {
         let gates = self.gates.iter();
         let gates = gates.map(|gate| pairs * (gate.kernel() as u128).pow(2));
         project + gates.sum::<u128>()
+    }
+
+    fn kept(&self, input: Shape, output: Shape) -> f64 {
+        let out = output.elements() as f64;
+        let gates = self.gates.iter();
+        let gates = gates.map(|gate| out + patches(gate.kernel(), input, output));
+        let shortcut = if self.policy.has_shortcut() { out } else { 0.0 };
+        gates.sum::<f64>() + shortcut + out * operations(&self.policy.out)
     }
 
     fn words(&self, input: Shape, _output: Shape) -> Vec<String> {

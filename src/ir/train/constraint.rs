@@ -1,7 +1,7 @@
 //! The constraint that variable skips vanish under.
 
-use crate::ir::Shape;
 use crate::ir::call::{Arguments, Bounds, Kind, Literal, Refusal, Row, Slot, words};
+use crate::ir::shape::Shape;
 use serde::Serialize;
 
 /// The Lagrangian rule of variable skips, eq. (4)–(9): after every step or epoch
@@ -91,52 +91,40 @@ pub const CONSTRAINTS: &[Row<Constraint>] = &[Row {
     name: "lagrange",
     doc: "α is driven to 1 by a Lagrange multiplier λ",
     slots: &[
-        Slot::optional(
-            "alpha",
-            Kind::Float(Bounds::Unit),
-            Literal::Float(Constraint::DEFAULT.alpha),
-            "where α starts",
-        ),
-        Slot::optional(
-            "lambda",
-            Kind::Float(Bounds::Any),
-            Literal::Float(Constraint::DEFAULT.lambda),
-            "where λ starts",
-        ),
-        Slot::optional(
+        Slot::new("alpha", Kind::Float(Bounds::Unit), "where α starts")
+            .or(Literal::Float(Constraint::DEFAULT.alpha)),
+        Slot::new("lambda", Kind::Float(Bounds::Any), "where λ starts")
+            .or(Literal::Float(Constraint::DEFAULT.lambda)),
+        Slot::new(
             "alpha_rate",
             Kind::Float(Bounds::NotNegative),
-            Literal::Float(Constraint::DEFAULT.alpha_rate),
             "rate of α, as a multiple of the learning rate",
-        ),
-        Slot::optional(
+        )
+        .or(Literal::Float(Constraint::DEFAULT.alpha_rate)),
+        Slot::new(
             "lambda_rate",
             Kind::Float(Bounds::NotNegative),
-            Literal::Float(Constraint::DEFAULT.lambda_rate),
             "rate of λ, as a multiple of the learning rate",
-        ),
-        Slot::optional(
-            "every",
-            Kind::Word(&Every::NAMES),
-            Literal::Word(Every::NAMES[0]),
-            "how often α and λ move",
-        ),
-        Slot::optional(
+        )
+        .or(Literal::Float(Constraint::DEFAULT.lambda_rate)),
+        Slot::new("every", Kind::Word(&Every::NAMES), "how often α and λ move")
+            .or(Literal::Word(Every::NAMES[0])),
+        Slot::new(
             "alpha_granularity",
             Kind::Word(&Granularity::NAMES),
-            Literal::Word(Granularity::NAMES[0]),
             "what one α covers",
-        ),
+        )
+        .or(Literal::Word(Granularity::NAMES[0])),
     ],
     build: lagrange,
 }];
 
 fn lagrange(arguments: &Arguments) -> Result<Constraint, Refusal> {
     Ok(Constraint {
-        alpha: arguments.float("alpha")?,
-        lambda: arguments.float("lambda")?,
-        alpha_rate: arguments.float("alpha_rate")?,
-        lambda_rate: arguments.float("lambda_rate")?,
+        alpha: arguments.get("alpha")?,
+        lambda: arguments.get("lambda")?,
+        alpha_rate: arguments.get("alpha_rate")?,
+        lambda_rate: arguments.get("lambda_rate")?,
         every: arguments.choice("every", &Every::WORDS)?,
         alpha_granularity: arguments.choice("alpha_granularity", &Granularity::WORDS)?,
     })

@@ -1,7 +1,8 @@
 //! The datasets, and the random changes of their images.
 
-use crate::ir::Shape;
+use crate::ir::augment::Augment;
 use crate::ir::call::{Arguments, Bounds, Integers, Kind, Literal, Refusal, Row, Slot};
+use crate::ir::shape::Shape;
 use serde::{Deserialize, Serialize};
 
 /// A dataset and how its training images are varied.
@@ -31,11 +32,13 @@ pub enum DatasetKind {
     Folder,
 }
 
-/// The images of a dataset, as far as its name tells.
+/// What the name of a dataset tells of it.
 #[derive(Debug)]
 pub struct DatasetFacts {
     /// Name in a `.van` file.
     pub name: &'static str,
+    /// One line about it.
+    pub doc: &'static str,
     /// Shapes that its images may have; any, if there is none.
     pub shapes: &'static [Shape],
     /// How many classes it has.
@@ -47,27 +50,108 @@ const GREY: Shape = Shape::Image {
     height: 28,
     width: 28,
 };
+
 const COLOUR: Shape = Shape::Image {
     channels: 3,
     height: 32,
     width: 32,
 };
 
+const SYNTHETIC: DatasetFacts = DatasetFacts {
+    name: "synthetic",
+    doc: "ten shapes, drawn in the program",
+    shapes: &[COLOUR, GREY],
+    classes: Some(10),
+};
+
+const MNIST: DatasetFacts = DatasetFacts {
+    name: "mnist",
+    doc: "handwritten digits",
+    shapes: &[GREY],
+    classes: Some(10),
+};
+
+const FASHION_MNIST: DatasetFacts = DatasetFacts {
+    name: "fashion_mnist",
+    doc: "articles of clothing",
+    shapes: &[GREY],
+    classes: Some(10),
+};
+
+const CIFAR10: DatasetFacts = DatasetFacts {
+    name: "cifar10",
+    doc: "photographs of ten classes",
+    shapes: &[COLOUR],
+    classes: Some(10),
+};
+
+const CIFAR100: DatasetFacts = DatasetFacts {
+    name: "cifar100",
+    doc: "photographs of a hundred classes",
+    shapes: &[COLOUR],
+    classes: Some(100),
+};
+
+const FOLDER: DatasetFacts = DatasetFacts {
+    name: "folder",
+    doc: "image files in train/CLASS and test/CLASS",
+    shapes: &[],
+    classes: None,
+};
+
+/// The datasets.
+pub const DATASETS: &[Row<Data>] = &[
+    row(&SYNTHETIC, SYNTHETIC_SLOTS, |arguments| {
+        data(DatasetKind::Synthetic(synthetic(arguments)?), arguments)
+    }),
+    row(&MNIST, &[AUGMENT], |a| data(DatasetKind::Mnist, a)),
+    row(&FASHION_MNIST, &[AUGMENT], |a| {
+        data(DatasetKind::FashionMnist, a)
+    }),
+    row(&CIFAR10, &[AUGMENT], |a| data(DatasetKind::Cifar10, a)),
+    row(&CIFAR100, &[AUGMENT], |a| data(DatasetKind::Cifar100, a)),
+    row(&FOLDER, &[AUGMENT], |a| data(DatasetKind::Folder, a)),
+];
+
+/// The datasets as the help of `--data` names them.
+pub const DATASET_LIST: &str = "synthetic, mnist, fashion_mnist, cifar10, cifar100 or folder";
+
+const AUGMENT: Slot<'static> = Slot::new(
+    "augment",
+    Kind::Augments,
+    "random changes of each training image, in this order",
+)
+.or(Literal::NoAugments);
+
+const fn row(
+    facts: &DatasetFacts,
+    slots: &'static [Slot<'static>],
+    build: fn(&Arguments) -> Result<Data, Refusal>,
+) -> Row<Data> {
+    Row {
+        name: facts.name,
+        doc: facts.doc,
+        slots,
+        build,
+    }
+}
+
+/// The dataset with the augmentations of `arguments`.
+fn data(kind: DatasetKind, arguments: &Arguments) -> Result<Data, Refusal> {
+    let augment = arguments.get("augment")?;
+    Ok(Data { kind, augment })
+}
+
 impl DatasetKind {
     /// What its name tells of it.
-    pub fn facts(&self) -> DatasetFacts {
-        let facts = |name, shapes, classes| DatasetFacts {
-            name,
-            shapes,
-            classes,
-        };
+    pub fn facts(&self) -> &'static DatasetFacts {
         match self {
-            DatasetKind::Synthetic(_) => facts("synthetic", &[COLOUR, GREY], Some(10)),
-            DatasetKind::Mnist => facts("mnist", &[GREY], Some(10)),
-            DatasetKind::FashionMnist => facts("fashion_mnist", &[GREY], Some(10)),
-            DatasetKind::Cifar10 => facts("cifar10", &[COLOUR], Some(10)),
-            DatasetKind::Cifar100 => facts("cifar100", &[COLOUR], Some(100)),
-            DatasetKind::Folder => facts("folder", &[], None),
+            DatasetKind::Synthetic(_) => &SYNTHETIC,
+            DatasetKind::Mnist => &MNIST,
+            DatasetKind::FashionMnist => &FASHION_MNIST,
+            DatasetKind::Cifar10 => &CIFAR10,
+            DatasetKind::Cifar100 => &CIFAR100,
+            DatasetKind::Folder => &FOLDER,
         }
     }
 
@@ -88,62 +172,6 @@ impl DatasetKind {
         }
     }
 }
-
-const AUGMENT: Slot<'static> = Slot::optional(
-    "augment",
-    Kind::Augments,
-    Literal::NoAugments,
-    "random changes of each training image, in this order",
-);
-
-/// A dataset whose only setting is `augment`.
-const fn files(
-    name: &'static str,
-    doc: &'static str,
-    build: fn(&Arguments) -> Result<Data, Refusal>,
-) -> Row<Data> {
-    Row {
-        name,
-        doc,
-        slots: &[AUGMENT],
-        build,
-    }
-}
-
-/// The dataset with the augmentations of `arguments`.
-fn data(kind: DatasetKind, arguments: &Arguments) -> Result<Data, Refusal> {
-    let augment = arguments.augments("augment")?;
-    Ok(Data { kind, augment })
-}
-
-/// The datasets.
-pub const DATASETS: &[Row<Data>] = &[
-    Row {
-        name: "synthetic",
-        doc: "ten shapes, drawn in the program",
-        slots: SYNTHETIC,
-        build: |arguments| data(DatasetKind::Synthetic(synthetic(arguments)?), arguments),
-    },
-    files("mnist", "handwritten digits, 1×28×28", |arguments| {
-        data(DatasetKind::Mnist, arguments)
-    }),
-    files(
-        "fashion_mnist",
-        "articles of clothing, 1×28×28",
-        |arguments| data(DatasetKind::FashionMnist, arguments),
-    ),
-    files("cifar10", "photographs of ten classes, 3×32×32", |a| {
-        data(DatasetKind::Cifar10, a)
-    }),
-    files(
-        "cifar100",
-        "photographs of a hundred classes, 3×32×32",
-        |a| data(DatasetKind::Cifar100, a),
-    ),
-    files("folder", "image files in train/CLASS and test/CLASS", |a| {
-        data(DatasetKind::Folder, a)
-    }),
-];
 
 /// Sizes and difficulty of the synthetic dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -175,51 +203,29 @@ impl Default for Synthetic {
     }
 }
 
-const SYNTHETIC: &[Slot<'static>] = &[
-    Slot::optional(
-        "train",
-        Kind::Int(Integers::COUNT),
-        Literal::Int(Synthetic::DEFAULT.train as i64),
-        "images in the training split",
-    ),
-    Slot::optional(
-        "test",
-        Kind::Int(Integers::COUNT),
-        Literal::Int(Synthetic::DEFAULT.test as i64),
-        "images in the test split",
-    ),
-    Slot::optional(
+const SYNTHETIC_SLOTS: &[Slot<'static>] = &[
+    Slot::new("train", Kind::COUNT, "images in the training split")
+        .or(Literal::Int(Synthetic::DEFAULT.train as i64)),
+    Slot::new("test", Kind::COUNT, "images in the test split")
+        .or(Literal::Int(Synthetic::DEFAULT.test as i64)),
+    Slot::new(
         "noise",
         Kind::Float(Bounds::Unit),
-        Literal::Float(Synthetic::DEFAULT.noise),
         "standard deviation of the noise of a pixel",
-    ),
-    Slot::optional(
-        "seed",
-        Kind::Int(Integers::SEED),
-        Literal::Int(Synthetic::DEFAULT.seed as i64),
-        "seed of the drawing",
-    ),
+    )
+    .or(Literal::Float(Synthetic::DEFAULT.noise)),
+    Slot::new("seed", Kind::SEED, "seed of the drawing")
+        .or(Literal::Int(Synthetic::DEFAULT.seed as i64)),
     AUGMENT,
 ];
 
 fn synthetic(arguments: &Arguments) -> Result<Synthetic, Refusal> {
     Ok(Synthetic {
-        train: arguments.size("train")?,
-        test: arguments.size("test")?,
-        noise: arguments.float("noise")?,
-        seed: arguments.seed("seed")?,
+        train: arguments.get("train")?,
+        test: arguments.get("test")?,
+        noise: arguments.get("noise")?,
+        seed: arguments.get("seed")?,
     })
-}
-
-/// A random change of a training image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Augment {
-    /// Black pixels on each side, then a crop of the original size at random.
-    PadCrop(usize),
-    /// A mirror image half of the time.
-    FlipHorizontal,
 }
 
 /// The augmentations.
@@ -227,13 +233,13 @@ pub const AUGMENTS: &[Row<Augment>] = &[
     Row {
         name: "pad_crop",
         doc: "black pixels on each side, then a crop of the original size at random",
-        slots: &[Slot::first(
+        slots: &[Slot::new(
             "pixels",
             Kind::Int(Integers::Range(1, 1 << 16)),
-            Literal::Int(4),
             "pixels on each side",
-        )],
-        build: |arguments| Ok(Augment::PadCrop(arguments.size("pixels")?)),
+        )
+        .first(Literal::Int(4))],
+        build: |arguments| Ok(Augment::PadCrop(arguments.get("pixels")?)),
     },
     Row {
         name: "flip_horizontal",

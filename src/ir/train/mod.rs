@@ -2,17 +2,19 @@
 
 mod constraint;
 mod data;
+mod init;
+mod loss;
 mod schedule;
 mod settings;
 mod sgd;
-mod start;
 
 pub use constraint::{CONSTRAINTS, Constraint, Every, Granularity};
-pub use data::{AUGMENTS, Augment, DATASETS, Data, DatasetFacts, DatasetKind, Synthetic};
-pub use schedule::{SCHEDULES, Schedule};
+pub use data::{AUGMENTS, DATASET_LIST, DATASETS, Data, DatasetFacts, DatasetKind, Synthetic};
+pub use init::{INIT_LIST, INITS, Init};
+pub use loss::{LOSS_LIST, LOSSES, Loss};
+pub use schedule::{SCHEDULE_LIST, SCHEDULES, Schedule};
 pub use settings::{SETTINGS, Setting};
 pub use sgd::{OPTIMIZERS, RATE, Sgd};
-pub use start::{INITS, Init, LOSSES, Loss};
 
 use serde::Serialize;
 

@@ -36,41 +36,41 @@ pub const SCHEDULES: &[Row<Schedule>] = &[
         name: "step",
         doc: "the rate is multiplied at the start of some epochs",
         slots: &[
-            Slot::needed(
-                "at",
-                Kind::Epochs,
-                Literal::Epochs(&[82, 125]),
-                "epochs, counted from 0",
-            ),
-            Slot::optional(
+            Slot::new("at", Kind::Epochs, "epochs, counted from 0")
+                .needed(Literal::Epochs(&[82, 125])),
+            Slot::new(
                 "factor",
                 Kind::Float(Bounds::Positive),
-                Literal::Float(0.1),
                 "factor at each of them",
-            ),
+            )
+            .or(Literal::Float(0.1)),
         ],
         build: |arguments| {
             Ok(Schedule::Step {
-                at: arguments.epochs("at")?,
-                factor: arguments.float("factor")?,
+                at: arguments.get("at")?,
+                factor: arguments.get("factor")?,
             })
         },
     },
     Row {
         name: "cosine",
         doc: "the rate rises over the warm-up, then falls to 0 along half a cosine",
-        slots: &[Slot::optional(
+        slots: &[Slot::new(
             "warmup",
             Kind::Float(Bounds::NotNegative),
-            Literal::Float(0.0),
             "epochs of the rise",
-        )],
+        )
+        .or(Literal::Float(0.0))],
         build: |arguments| {
-            let warmup = arguments.float("warmup")?;
+            let warmup = arguments.get("warmup")?;
             Ok(Schedule::Cosine { warmup })
         },
     },
 ];
+
+/// The schedules as the help of `--schedule` names them.
+pub const SCHEDULE_LIST: &str =
+    "constant, 'step(at: [82, 125], factor: 0.1)' or 'cosine(warmup: 5)'";
 
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

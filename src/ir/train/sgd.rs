@@ -43,40 +43,36 @@ pub const OPTIMIZERS: &[Row<Sgd>] = &[Row {
     name: "sgd",
     doc: "stochastic gradient descent with momentum",
     slots: &[
-        Slot::optional(
+        Slot::new(
             "rate",
             Kind::Float(RATE),
-            Literal::Float(Sgd::DEFAULT.rate),
             "learning rate before the schedule",
-        ),
-        Slot::optional(
+        )
+        .or(Literal::Float(Sgd::DEFAULT.rate)),
+        Slot::new(
             "momentum",
             Kind::Float(Bounds::BelowOne),
-            Literal::Float(Sgd::DEFAULT.momentum),
             "share of the last step that is kept",
-        ),
-        Slot::optional(
-            "nesterov",
-            Kind::Bool,
-            Literal::Bool(Sgd::DEFAULT.nesterov),
-            "whether the momentum is Nesterov's",
-        ),
-        Slot::optional(
+        )
+        .or(Literal::Float(Sgd::DEFAULT.momentum)),
+        Slot::new("nesterov", Kind::Bool, "whether the momentum is Nesterov's")
+            .or(Literal::Bool(Sgd::DEFAULT.nesterov)),
+        Slot::new(
             "weight_decay",
             Kind::Float(Bounds::NotNegative),
-            Literal::Float(Sgd::DEFAULT.weight_decay),
             "factor of the L2 penalty",
-        ),
+        )
+        .or(Literal::Float(Sgd::DEFAULT.weight_decay)),
     ],
     build: sgd,
 }];
 
 fn sgd(arguments: &Arguments) -> Result<Sgd, Refusal> {
     let sgd = Sgd {
-        rate: arguments.float("rate")?,
-        momentum: arguments.float("momentum")?,
-        nesterov: arguments.bool("nesterov")?,
-        weight_decay: arguments.float("weight_decay")?,
+        rate: arguments.get("rate")?,
+        momentum: arguments.get("momentum")?,
+        nesterov: arguments.get("nesterov")?,
+        weight_decay: arguments.get("weight_decay")?,
     };
     if sgd.nesterov && sgd.momentum == 0.0 {
         return Err(Conflict {

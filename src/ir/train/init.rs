@@ -1,23 +1,7 @@
-//! Losses, and distributions that weights start from.
+//! Distributions that weights start from.
 
 use crate::ir::call::Row;
 use serde::Serialize;
-
-/// What is minimised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Loss {
-    /// Mean over the batch of `−log softmax(logits)[label]`.
-    CrossEntropy,
-}
-
-/// The losses.
-pub const LOSSES: &[Row<Loss>] = &[Row {
-    name: "cross_entropy",
-    doc: "the mean of −log softmax(logits)[label]",
-    slots: &[],
-    build: |_| Ok(Loss::CrossEntropy),
-}];
 
 /// Distribution that convolution and linear weights start from. Biases start at 0
 /// (a highway gate's at its policy's `bias`), batch-norm weights at 1.
@@ -56,3 +40,6 @@ pub const INITS: &[Row<Init>] = &[
         build: |_| Ok(Init::Orthogonal),
     },
 ];
+
+/// The initialisations as the help of `--init` names them.
+pub const INIT_LIST: &str = "he_normal, glorot_uniform or orthogonal";
