@@ -4,6 +4,7 @@ mod cuda;
 mod equations;
 mod forward;
 mod gradients;
+mod mixed;
 mod naive;
 mod networks;
 mod support;
