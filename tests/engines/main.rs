@@ -4,6 +4,7 @@ mod cuda;
 mod forward;
 mod gradients;
 mod joins;
+mod mixed;
 mod naive;
 mod networks;
 mod support;

@@ -134,7 +134,7 @@ unsafe fn normal_ln<S: Simd>(x: S::V) -> S::V {
         -1.666_805_7e-1,
         2.000_071_5e-1,
         -2.499_999_4e-1,
-        3.333_333_1e-1,
+        3.333_333e-1,
     ];
     let (mut fractions, mut exponents) = ([0.0f32; LANES], [0.0f32; LANES]);
     // SAFETY: sixteen floats.
@@ -208,7 +208,7 @@ pub unsafe fn erf<S: Simd>(x: S::V) -> S::V {
         -2.101_024e-6,
         -5.692_506_4e-5,
         -7.349_906_3e-4,
-        -2.954_599_8e-3,
+        -2.954_6e-3,
         -1.609_603_3e-2,
     ];
     let below = [

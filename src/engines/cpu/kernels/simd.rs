@@ -209,7 +209,6 @@ impl Portable {
     }
 }
 
-// SAFETY of the bodies below: the pointers are good for sixteen floats.
 impl Simd for Portable {
     type V = Floats;
     const ROWS: usize = 4;
@@ -221,10 +220,12 @@ impl Simd for Portable {
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Floats {
+        // SAFETY: the pointer is good for sixteen floats.
         Floats(unsafe { from.cast::<[f32; 16]>().read_unaligned() })
     }
     #[inline(always)]
     unsafe fn store(to: *mut f32, x: Floats) {
+        // SAFETY: the pointer is good for sixteen floats.
         unsafe { to.cast::<[f32; 16]>().write_unaligned(x.0) }
     }
     #[inline(always)]

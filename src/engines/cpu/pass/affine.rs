@@ -30,6 +30,7 @@ impl Affine {
         let layout = Layout {
             channels: coefficients.channels(),
             planes: (0..count).map(|index| coefficients.plane(index)).collect(),
+            rows: coefficients.largest_plane(),
         };
         let mut builder = Builder::default();
         let tables: Vec<Value> = (0..count).map(|index| builder.table(index)).collect();
@@ -85,7 +86,7 @@ impl Affine {
     pub fn scratch(&self, threads: usize) -> usize {
         let programs = self.gradients.iter().chain([&self.factors]);
         let slots = programs.map(Program::scratch).max().unwrap_or(0);
-        self.table() + self.layout.len() + threads * slots
+        self.table() + self.layout.floats() + threads * slots
     }
 
     /// Fills the factors, `[plane][padded(C)]` each. Scratch is [`Self::scratch`].
@@ -129,7 +130,7 @@ impl Affine {
         trained: Trained,
         scratch: &'s mut [f32],
     ) -> (&'s mut [f32], &'s mut [f32]) {
-        let (tables, rest) = scratch.split_at_mut(self.layout.len());
+        let (tables, rest) = scratch.split_at_mut(self.layout.floats());
         for index in 0..self.coefficients.count() {
             self.coefficients
                 .fill(&self.layout, index, tables, trained(index));

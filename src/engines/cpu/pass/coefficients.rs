@@ -54,47 +54,37 @@ impl Coefficients {
         (0..self.count()).map(|i| self.plane(i)).max().unwrap_or(1)
     }
 
-    /// The element for a channel and position among the `len` of a tensor.
-    fn place(&self, len: usize, channel: usize, position: usize) -> usize {
-        if len == 1 {
-            0
-        } else if len == self.channels {
-            channel
-        } else {
-            channel * self.positions + position
-        }
-    }
-
     /// Fills a table with the coefficients of a tensor.
     pub fn fill(&self, layout: &Layout, table: usize, tables: &mut [f32], tensor: &[f32]) {
-        layout.fill(tables, table, |channel, position| {
-            tensor[self.place(tensor.len(), channel, position)]
+        let positions = self.positions;
+        layout.fill(tables, table, |position, channels| match tensor {
+            [one] => channels.fill(*one),
+            _ if tensor.len() == channels.len() => channels.copy_from_slice(tensor),
+            _ => {
+                let from = tensor[position..].iter().step_by(positions);
+                channels.iter_mut().zip(from).for_each(|(to, v)| *to = *v);
+            }
         });
     }
 
     /// Writes the gradient of a tensor from that of each channel of `plane` positions,
     /// `[plane][padded(C)]`, adding up in double precision those that share an element.
     pub fn gather(&self, gradients: &[f32], plane: usize, tensor: &mut [f32]) {
-        let stride = padded(self.channels);
-        let at =
-            |channel: usize, position: usize| f64::from(gradients[position * stride + channel]);
+        let (channels, positions) = (self.channels, self.positions);
+        let rows = || gradients.chunks_exact(padded(channels)).take(plane);
         if let [one] = tensor {
-            let sum: f64 = (0..plane)
-                .flat_map(|position| (0..self.channels).map(move |channel| (channel, position)))
-                .map(|(channel, position)| at(channel, position))
-                .sum();
-            *one = sum as f32;
-        } else if tensor.len() == self.channels {
+            let all = rows().flat_map(|row| &row[..channels]);
+            *one = all.map(|x| f64::from(*x)).sum::<f64>() as f32;
+        } else if tensor.len() == channels && plane == 1 {
+            tensor.copy_from_slice(&gradients[..channels]);
+        } else if tensor.len() == channels {
             for (channel, to) in tensor.iter_mut().enumerate() {
-                let sum: f64 = (0..plane).map(|position| at(channel, position)).sum();
-                *to = sum as f32;
+                *to = rows().map(|row| f64::from(row[channel])).sum::<f64>() as f32;
             }
         } else {
-            for position in 0..plane {
-                for channel in 0..self.channels {
-                    tensor[channel * self.positions + position] =
-                        gradients[position * stride + channel];
-                }
+            for (position, row) in rows().enumerate() {
+                let to = tensor[position..].iter_mut().step_by(positions);
+                to.zip(row).for_each(|(to, x)| *to = *x);
             }
         }
     }

@@ -62,21 +62,21 @@ impl Fused {
         self.affine().map_or(0, Affine::table)
     }
 
-    /// Floats of scratch before that of the kernel, with `tables` as long as a factor.
-    fn own_scratch(&self, tables: usize, threads: usize) -> usize {
-        let affine = self.affine().map_or(0, |affine| affine.scratch(threads));
-        tables * self.table() + affine
-    }
-
     /// Floats of scratch of [`Self::forward`].
     pub fn forward_scratch(&self, map: Map, threads: usize) -> usize {
-        self.own_scratch(2, threads) + normalise::forward_scratch_len(map.channels)
+        let kernel = normalise::forward_scratch_len(map.channels);
+        2 * self.table() + kernel.max(self.factor_scratch(threads))
     }
 
     /// Floats of scratch of [`Self::backward`].
     pub fn backward_scratch(&self, map: Map, threads: usize) -> usize {
         let kernel = normalise::backward_scratch_len(map.rows(), map.channels);
-        self.own_scratch(4, threads) + kernel
+        4 * self.table() + kernel.max(self.factor_scratch(threads))
+    }
+
+    /// Floats of scratch that are used before and after those of the kernel.
+    fn factor_scratch(&self, threads: usize) -> usize {
+        self.affine().map_or(0, |affine| affine.scratch(threads))
     }
 
     /// Fills the factors; gives the kernel's operands and the rest of the scratch.

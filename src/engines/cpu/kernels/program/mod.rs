@@ -35,6 +35,8 @@ pub struct Layout {
     pub channels: usize,
     /// Positions with entries of their own of each table: 1, or those of an image.
     pub planes: Vec<usize>,
+    /// Rows that programs run over at most.
+    pub rows: usize,
 }
 
 /// Instructions over rows of channels.
@@ -104,7 +106,8 @@ fn block_rows(stride: usize) -> usize {
 impl Layout {
     /// Rows of a table: so many that those of any block are adjacent.
     fn table_rows(&self, table: usize) -> usize {
-        self.planes[table] + block_rows(padded(self.channels)) - 1
+        let block = block_rows(padded(self.channels)).min(self.rows.max(1));
+        self.planes[table] + block - 1
     }
 
     /// Floats before a table; of the one past the last, those of all.
@@ -114,21 +117,19 @@ impl Layout {
     }
 
     /// Floats of all tables.
-    pub fn len(&self) -> usize {
+    pub fn floats(&self) -> usize {
         self.offset(self.planes.len())
     }
 
-    /// Fills a table among `tables`, of an entry for each channel and position.
-    pub fn fill(&self, tables: &mut [f32], table: usize, entry: impl Fn(usize, usize) -> f32) {
+    /// Fills a table among `tables`; `fill` writes the entries of a position's channels.
+    pub fn fill(&self, tables: &mut [f32], table: usize, fill: impl Fn(usize, &mut [f32])) {
         let (stride, plane) = (padded(self.channels), self.planes[table]);
         let start = self.offset(table);
         let table = &mut tables[start..start + self.table_rows(table) * stride];
         let (first, again) = table.split_at_mut(plane * stride);
         for (position, row) in first.chunks_exact_mut(stride).enumerate() {
             let (channels, padding) = row.split_at_mut(self.channels);
-            for (channel, to) in channels.iter_mut().enumerate() {
-                *to = entry(channel, position);
-            }
+            fill(position, channels);
             padding.fill(0.0);
         }
         for (row, to) in again.chunks_exact_mut(stride).enumerate() {
@@ -157,7 +158,7 @@ impl Program {
     /// from all others, and nothing else uses them meanwhile. The tables are as the
     /// program's layout says.
     pub unsafe fn store(&self, pool: &Pool, frame: &Frame, scratch: &mut [f32]) {
-        debug_assert_eq!(self.sums, 0);
+        assert_eq!(self.sums, 0, "sums have no place here");
         let (isa, slots) = (pool.isa(), Shared::new(scratch));
         let rows = part_rows(frame.rows, padded(self.channels));
         pool.parts(frame.rows.div_ceil(rows), |thread, part| {

@@ -19,6 +19,7 @@ fn no_tables(channels: usize) -> Layout {
     Layout {
         channels,
         planes: Vec::new(),
+        rows: usize::MAX,
     }
 }
 
@@ -276,14 +277,17 @@ fn check_sums(images: usize, plane: usize, channels: usize) {
     let layout = Layout {
         channels,
         planes: vec![1, plane],
+        rows,
     };
-    let mut tables = scratch(layout.len());
+    let mut tables = scratch(layout.floats());
     let entry = |table: usize, channel: usize, position: usize| {
         ((table * 31 + channel * 7 + position * 3) % 11) as f32 - 4.0
     };
     for table in 0..2 {
-        layout.fill(&mut tables, table, |channel, position| {
-            entry(table, channel, position)
+        layout.fill(&mut tables, table, |position, channels| {
+            for (channel, to) in channels.iter_mut().enumerate() {
+                *to = entry(table, channel, position);
+            }
         });
     }
     let (x, before) = (

@@ -7,7 +7,6 @@ use std::arch::x86_64::*;
 #[derive(Clone, Copy)]
 pub struct Avx512;
 
-// SAFETY of the bodies below: the trait's own contract.
 impl Simd for Avx512 {
     type V = __m512;
     const ROWS: usize = 14;
@@ -15,42 +14,52 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> __m512 {
+        // SAFETY: the instructions are there.
         unsafe { _mm512_set1_ps(x) }
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> __m512 {
+        // SAFETY: the instructions are there, and the sixteen floats.
         unsafe { _mm512_loadu_ps(from) }
     }
     #[inline(always)]
     unsafe fn store(to: *mut f32, x: __m512) {
+        // SAFETY: the instructions are there, and the sixteen floats.
         unsafe { _mm512_storeu_ps(to, x) }
     }
     #[inline(always)]
     unsafe fn add(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the instructions are there.
         unsafe { _mm512_add_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn sub(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the instructions are there.
         unsafe { _mm512_sub_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn mul(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the instructions are there.
         unsafe { _mm512_mul_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
+        // SAFETY: the instructions are there.
         unsafe { _mm512_fmadd_ps(a, b, c) }
     }
     #[inline(always)]
     unsafe fn max(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the instructions are there.
         unsafe { _mm512_max_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn min(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the instructions are there.
         unsafe { _mm512_min_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn reciprocal(x: __m512) -> __m512 {
+        // SAFETY: the instructions are there.
         unsafe {
             // Fourteen bits, and a step of Newton's method: less than a division.
             let y = _mm512_rcp14_ps(x);
@@ -60,6 +69,7 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     unsafe fn if_positive(x: __m512, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the instructions are there.
         unsafe {
             let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, _mm512_setzero_ps());
             _mm512_mask_blend_ps(positive, b, a)
@@ -92,6 +102,7 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     unsafe fn sums(rows: [__m512; 16]) -> __m512 {
+        // SAFETY: the instructions are there.
         unsafe {
             // Of a row eight lanes are left, then four, two and one.
             let mut halves = [_mm512_setzero_ps(); 8];
@@ -120,6 +131,7 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        // SAFETY: the instructions are there, and so are the floats of the squares.
         unsafe {
             let mut pairs = [_mm512_setzero_ps(); 16];
             for i in 0..8 {
@@ -163,7 +175,6 @@ pub struct Avx2;
 
 type Pair = (__m256, __m256);
 
-// SAFETY of the bodies below: the trait's own contract.
 impl Simd for Avx2 {
     type V = Pair;
     const ROWS: usize = 6;
@@ -171,15 +182,18 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> Pair {
+        // SAFETY: the instructions are there.
         let x = unsafe { _mm256_set1_ps(x) };
         (x, x)
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Pair {
+        // SAFETY: the instructions are there, and the sixteen floats.
         unsafe { (_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))) }
     }
     #[inline(always)]
     unsafe fn store(to: *mut f32, x: Pair) {
+        // SAFETY: the instructions are there, and the sixteen floats.
         unsafe {
             _mm256_storeu_ps(to, x.0);
             _mm256_storeu_ps(to.add(8), x.1);
@@ -187,18 +201,22 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn add(a: Pair, b: Pair) -> Pair {
+        // SAFETY: the instructions are there.
         unsafe { (_mm256_add_ps(a.0, b.0), _mm256_add_ps(a.1, b.1)) }
     }
     #[inline(always)]
     unsafe fn sub(a: Pair, b: Pair) -> Pair {
+        // SAFETY: the instructions are there.
         unsafe { (_mm256_sub_ps(a.0, b.0), _mm256_sub_ps(a.1, b.1)) }
     }
     #[inline(always)]
     unsafe fn mul(a: Pair, b: Pair) -> Pair {
+        // SAFETY: the instructions are there.
         unsafe { (_mm256_mul_ps(a.0, b.0), _mm256_mul_ps(a.1, b.1)) }
     }
     #[inline(always)]
     unsafe fn fma(a: Pair, b: Pair, c: Pair) -> Pair {
+        // SAFETY: the instructions are there.
         unsafe {
             (
                 _mm256_fmadd_ps(a.0, b.0, c.0),
@@ -208,14 +226,17 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn max(a: Pair, b: Pair) -> Pair {
+        // SAFETY: the instructions are there.
         unsafe { (_mm256_max_ps(a.0, b.0), _mm256_max_ps(a.1, b.1)) }
     }
     #[inline(always)]
     unsafe fn min(a: Pair, b: Pair) -> Pair {
+        // SAFETY: the instructions are there.
         unsafe { (_mm256_min_ps(a.0, b.0), _mm256_min_ps(a.1, b.1)) }
     }
     #[inline(always)]
     unsafe fn reciprocal(x: Pair) -> Pair {
+        // SAFETY: the instructions are there.
         unsafe {
             let one = _mm256_set1_ps(1.0);
             (_mm256_div_ps(one, x.0), _mm256_div_ps(one, x.1))
@@ -223,6 +244,7 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn if_positive(x: Pair, a: Pair, b: Pair) -> Pair {
+        // SAFETY: the instructions are there.
         unsafe {
             let zero = _mm256_setzero_ps();
             (

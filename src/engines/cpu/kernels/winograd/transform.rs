@@ -227,7 +227,7 @@ where
 
     #[inline(always)]
     unsafe fn input<S: Simd>(window: Window, to: *mut f32, plane: usize) {
-        // SAFETY: passed on to the caller, as below.
+        // SAFETY: passed on to the caller.
         unsafe {
             let tile = window.read::<S, PR, PC>();
             let values = both_ways!(S, R, C, input, tile, PR x PC => PR x PC);
@@ -237,6 +237,7 @@ where
 
     #[inline(always)]
     unsafe fn gradient<S: Simd>(window: Window, to: *mut f32, plane: usize) {
+        // SAFETY: passed on to the caller.
         unsafe {
             let tile = window.read::<S, 4, 4>();
             let values = both_ways!(S, R, C, gradient, tile, 4 x 4 => PR x PC);
@@ -246,6 +247,7 @@ where
 
     #[inline(always)]
     unsafe fn output<S: Simd>(from: *const f32, plane: usize) -> [[S::V; 4]; 4] {
+        // SAFETY: passed on to the caller.
         unsafe {
             let values = load_points::<S, PR, PC>(from, C::SIDE, plane);
             both_ways!(S, R, C, output, values, PR x PC => 4 x 4)
@@ -260,6 +262,7 @@ where
         to: *mut f32,
         plane: usize,
     ) {
+        // SAFETY: passed on to the caller.
         unsafe {
             let mut taps = [[S::splat(0.0); TC]; TR];
             for i in 0..TR {
@@ -279,6 +282,7 @@ where
 
     #[inline(always)]
     unsafe fn filter_gradient<S: Simd>(from: *const f32, plane: usize, to: *mut f32) {
+        // SAFETY: passed on to the caller.
         unsafe {
             let values = load_points::<S, PR, PC>(from, C::SIDE, plane);
             let taps = both_ways!(S, R, C, filter_gradient, values, PR x PC => TR x TC);

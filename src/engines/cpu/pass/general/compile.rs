@@ -168,6 +168,7 @@ impl General {
             layout: Layout {
                 channels: pass.channels,
                 planes,
+                rows: usize::MAX,
             },
             is_normed: pass.is_normed,
             coefficients,

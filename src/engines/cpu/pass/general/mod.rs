@@ -108,7 +108,7 @@ impl General {
         let slots = programs.into_iter().flatten().map(Program::scratch).max();
         let partials = self.by_channel.as_ref().map_or(0, |p| p.partials(rows));
         let sums = self.sums_len() + self.unit_sums_len();
-        self.layout.len() + sums + partials + threads * slots.unwrap_or(0)
+        self.layout.floats() + sums + partials + threads * slots.unwrap_or(0)
     }
 
     /// Fills the tables that do not depend on sums. Gives them and the rest of the scratch.
@@ -117,14 +117,19 @@ impl General {
         operands: &Operands,
         scratch: &'s mut [f32],
     ) -> (&'s mut [f32], &'s mut [f32]) {
-        let (tables, rest) = scratch.split_at_mut(self.layout.len());
+        let (tables, rest) = scratch.split_at_mut(self.layout.floats());
+        let mut fill = |table: usize, value: &dyn Fn(usize) -> f32| {
+            self.layout.fill(tables, table, |_, channels| {
+                for (channel, to) in channels.iter_mut().enumerate() {
+                    *to = value(channel);
+                }
+            });
+        };
         if let Some(norm) = &operands.norm {
-            let layout = &self.layout;
-            let inverse = |c: usize| 1.0 / (norm.variance[c] + norm.eps).sqrt();
-            layout.fill(tables, 0, |c, _| norm.mean[c]);
-            layout.fill(tables, 1, |c, _| inverse(c));
-            layout.fill(tables, 2, |c, _| norm.weight[c]);
-            layout.fill(tables, 3, |c, _| norm.bias[c]);
+            fill(0, &|c| norm.mean[c]);
+            fill(1, &|c| 1.0 / (norm.variance[c] + norm.eps).sqrt());
+            fill(2, &|c| norm.weight[c]);
+            fill(3, &|c| norm.bias[c]);
         }
         let first = table_of_coefficients(self.is_normed);
         for index in 0..self.coefficients.count() {
@@ -139,8 +144,11 @@ impl General {
     fn fill_shares(&self, sums: &[f32], count: usize, tables: &mut [f32]) {
         if self.is_normed {
             for (table, sums) in [SHIFT, ALONG].into_iter().zip(sums.chunks(self.stride())) {
-                self.layout
-                    .fill(tables, table, |c, _| sums[c] / count as f32);
+                self.layout.fill(tables, table, |_, channels| {
+                    for (to, sum) in channels.iter_mut().zip(sums) {
+                        *to = sum / count as f32;
+                    }
+                });
             }
         }
     }
