@@ -163,7 +163,7 @@ API R nvrtcCompileProgram(Program* p, int count, const char* const* options) {
     if (!access(p->code.c_str(), R_OK)) return OK;
     std::string base = name + "-" + std::to_string(getpid());
     std::ofstream(base + ".cpp") << out.str();
-    std::string command = "g++ -std=c++17 -O1 -shared -fPIC -w -o " + base + ".so " + base + ".cpp" + flags + " 2> " + base + ".log";
+    std::string command = "g++ -std=c++20 -O1 -shared -fPIC -w -o " + base + ".so " + base + ".cpp" + flags + " 2> " + base + ".log";
     int status = system(command.c_str());
     std::stringstream log;
     log << std::ifstream(base + ".log").rdbuf();

@@ -10,10 +10,13 @@
 mod blas;
 mod card;
 mod compile;
+mod convert;
 mod dnn;
+mod equations;
 mod exchange;
 mod gpu;
 mod images;
+mod layout;
 mod libraries;
 mod memory;
 mod narrow_mlp;
@@ -21,6 +24,7 @@ mod nccl;
 mod pass;
 mod precision;
 mod prepare;
+mod print;
 mod products;
 mod run;
 mod step;
@@ -38,6 +42,7 @@ use self::exchange::Exchange;
 use self::gpu::Gpu;
 use self::images::ResidentImages;
 use self::memory::{Memory, OUTCOME, from_card, to_card};
+use self::pass::PassKernels;
 use self::prepare::{Graph, Here, Prepared};
 use self::products::Libraries;
 use super::skips::Skips;
@@ -68,6 +73,7 @@ pub struct CudaEngine {
     /// Steps whose outcomes were not read yet.
     queued: usize,
     with: Libraries,
+    passes: PassKernels,
     memory: Memory,
     gpu: Gpu,
 }
@@ -154,6 +160,7 @@ impl CudaEngine {
             exchange: None,
             queued: 0,
             with,
+            passes: PassKernels::default(),
             specs: specs.clone(),
             gpu,
         };
@@ -209,7 +216,8 @@ impl CudaEngine {
             self.gpu.wait()?;
             self.plans.remove(0);
         }
-        prepared.place(&self.here(), &self.memory)?;
+        let (gpu, passes) = (&mut self.gpu, &mut self.passes);
+        prepared.place(gpu, passes, self.precision, &self.memory)?;
         self.plans.push(prepared);
         Ok(self.plans.len() - 1)
     }
@@ -218,6 +226,7 @@ impl CudaEngine {
         Here {
             gpu: &self.gpu,
             with: &self.with,
+            passes: &self.passes,
             precision: self.precision,
         }
     }
@@ -241,6 +250,7 @@ impl CudaEngine {
         let here = Here {
             gpu: &self.gpu,
             with: &self.with,
+            passes: &self.passes,
             precision: self.precision,
         };
         match work {

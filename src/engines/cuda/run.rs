@@ -3,8 +3,9 @@
 use super::Precision;
 use super::exchange::Part;
 use super::gpu::{Args, Gpu, Grid};
+use super::layout::shared;
 use super::memory::Memory;
-use super::pass;
+use super::pass::{self, PassKernels};
 use super::products::{Bench, Extents, Product, cast_room, int};
 use crate::engines::random::Purpose;
 use crate::error::Result;
@@ -99,17 +100,23 @@ pub fn columns(channels: usize, chunks: usize) -> Grid {
     }
 }
 
-/// `Windows` in kernels/pooling.cu.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Windows {
-    input: [i32; 2],
-    output: [i32; 2],
-    kernel: [i32; 2],
-    stride: i32,
-    channels: i32,
-    count: u32,
+shared! {
+    /// Windows that slide over an image.
+    pub struct Windows as "Windows" {
+        in_h: i32,
+        in_w: i32,
+        out_h: i32,
+        out_w: i32,
+        kernel_h: i32,
+        kernel_w: i32,
+        stride: i32,
+        channels: i32,
+        count: u32,
+    }
 }
+
+/// A kernel to be queued.
+type Launch = (&'static str, Grid, Args);
 
 /// A plan on a card.
 pub struct Run<'a> {
@@ -121,6 +128,8 @@ pub struct Run<'a> {
     pub plan: &'a Plan,
     /// The images that it is for.
     pub part: Part,
+    /// Kernels of passes.
+    pub passes: &'a PassKernels,
     /// Convolutions and dense layers.
     pub bench: Bench<'a>,
 }
@@ -151,10 +160,9 @@ impl Run<'_> {
     }
 
     /// A thread for each element of `id`; its count is the last argument.
-    fn each(&self, name: &'static str, id: Id, args: Args) -> Result<()> {
+    fn each(&self, name: &'static str, id: Id, args: Args) -> Launch {
         let count = self.count(id);
-        self.gpu
-            .launch(name, Grid::for_count(count), args.with(count as u32))
+        (name, Grid::for_count(count), args.with(count as u32))
     }
 
     /// Queues a step; what moves tensors in the end is left to [`super::update`].
@@ -164,8 +172,8 @@ impl Run<'_> {
         let positions = |id: &Id| int(self.positions(*id));
         let args = Args::default;
         let product = product.unwrap_or(&Product::Own);
-        match &step.action {
-            Action::Convolve(c) => self.convolve(c, step, product),
+        let (name, grid, args) = match &step.action {
+            Action::Convolve(c) => return self.convolve(c, step, product),
             Action::ConvolveInput {
                 dy,
                 weight,
@@ -174,8 +182,9 @@ impl Run<'_> {
             } => {
                 let extents = Extents::new(self.plan, dx.to, *dy, *window);
                 let operands = [at(dy), at(weight), at(&dx.to), self.scratch(step)];
-                self.bench
-                    .input_gradient(product, extents, operands, dx.add)
+                return self
+                    .bench
+                    .input_gradient(product, extents, operands, dx.add);
             }
             Action::ConvolveWeight {
                 x,
@@ -188,13 +197,13 @@ impl Run<'_> {
                 let scratch = self.scratch(step);
                 let operands = [at(x), at(dy), at(dweight), scratch];
                 self.bench.weight_gradient(product, extents, operands)?;
-                dbias.map_or(Ok(()), |dbias| self.sums(*dy, scratch, at(&dbias)))
+                return dbias.map_or(Ok(()), |dbias| self.sums(*dy, scratch, at(&dbias)));
             }
             Action::Dirac { weight, a, b, y } => {
                 let (grid, inputs, length, center) = self.filters(*weight);
                 let args = args().with(at(weight)).with(at(a)).with(at(b)).with(at(y));
                 let args = args.with(inputs).with(length).with(center);
-                self.gpu.launch("dirac", grid, args)
+                ("dirac", grid, args)
             }
             Action::DiracGradient {
                 weight,
@@ -208,11 +217,11 @@ impl Run<'_> {
                 let args = args().with(at(weight)).with(at(b)).with(at(dy));
                 let args = args.with(at(dweight)).with(at(da)).with(at(db));
                 let args = args.with(inputs).with(length).with(center);
-                self.gpu.launch("dirac_gradient", grid, args)
+                ("dirac_gradient", grid, args)
             }
-            Action::Statistics { x, y } => self.moments(*x, self.scratch(step), at(y)),
-            Action::Pointwise(p) => pass::forward(self, p),
-            Action::PointwiseGradient(g) => pass::backward(self, g, self.scratch(step)),
+            Action::Statistics { x, y } => return self.moments(*x, self.scratch(step), at(y)),
+            Action::Pointwise(p) => return pass::forward(self, p),
+            Action::PointwiseGradient(g) => return pass::backward(self, g, self.scratch(step)),
             Action::Crelu { x, y } => self.each(
                 "crelu",
                 *y,
@@ -280,9 +289,12 @@ impl Run<'_> {
                 self.each("multiply", y.to, args.with(i32::from(y.add)))
             }
             Action::Add { x, y } => self.each("add", *y, args().with(at(x)).with(at(y))),
-            Action::Loss { logits, gradient } => self.loss(*logits, *gradient),
-            Action::Sgd { .. } | Action::MoveStatistics { .. } => Ok(()),
-        }
+            Action::Loss { logits, gradient } => return self.loss(*logits, *gradient),
+            Action::Sgd { .. } | Action::MoveStatistics { .. } => return Ok(()),
+        };
+        // SAFETY: each arm lists what its kernel takes; the plan's buffers are as large as
+        // their shapes, of which the sizes among the arguments are.
+        unsafe { self.gpu.launch(name, grid, args) }
     }
 
     fn convolve(&self, c: &Convolve, step: &Step, product: &Product) -> Result<()> {
@@ -301,7 +313,8 @@ impl Run<'_> {
                 .with(self.address(c.y))
                 .with(self.address(bias));
             let args = args.with(count as u32).with(int(self.channels(c.y)));
-            self.gpu.launch("add_bias", Grid::for_count(count), args)?;
+            // SAFETY: what the kernel takes; the bias has a float a channel of y.
+            unsafe { self.gpu.launch("add_bias", Grid::for_count(count), args) }?;
         }
         c.statistics.map_or(Ok(()), |found| {
             self.moments(c.y, scratch, self.address(found))
@@ -309,7 +322,11 @@ impl Run<'_> {
     }
 
     /// Sums over each of the [`chunks`] of the rows of `x`, to `scratch`; how many.
-    fn by_chunks(&self, name: &'static str, x: Id, scratch: u64) -> Result<usize> {
+    ///
+    /// # Safety
+    /// The kernel takes x, the sums, rows, channels and the rows of a chunk; `scratch` is of
+    /// memory on the card with room for its sums.
+    unsafe fn by_chunks(&self, name: &'static str, x: Id, scratch: u64) -> Result<usize> {
         let (rows, channels) = (self.rows(x), self.channels(x));
         let (chunk, chunks) = chunks(rows, channels);
         let args = Args::default().with(self.address(x)).with(scratch);
@@ -317,30 +334,37 @@ impl Run<'_> {
             .with(rows as u32)
             .with(int(channels))
             .with(chunk as u32);
-        self.gpu.launch(name, columns(channels, chunks), args)?;
+        // SAFETY: the caller's.
+        unsafe { self.gpu.launch(name, columns(channels, chunks), args) }?;
         Ok(chunks)
     }
 
     /// Mean and variance of the channels of `x`, to `found`.
     fn moments(&self, x: Id, scratch: u64, found: u64) -> Result<()> {
         let (rows, channels) = (self.rows(x), self.channels(x));
-        let chunks = self.by_chunks("moments", x, scratch)?;
+        // SAFETY: such a kernel; the step's workspace has `moments_room`.
+        let chunks = unsafe { self.by_chunks("moments", x, scratch) }?;
         let args = Args::default()
             .with(self.address(x))
             .with(scratch)
             .with(int(chunks));
         let args = args.with(rows as u32).with(int(channels)).with(found);
-        self.gpu.launch("moments_merge", columns(channels, 1), args)
+        // SAFETY: what the kernel takes; `found` has two rows of channels.
+        unsafe { self.gpu.launch("moments_merge", columns(channels, 1), args) }
     }
 
     /// The sum of each channel of `x`, to `to`.
     fn sums(&self, x: Id, scratch: u64, to: u64) -> Result<()> {
         let channels = self.channels(x);
-        let chunks = self.by_chunks("sums", x, scratch)?;
+        // SAFETY: such a kernel; the step's workspace has a row of channels a chunk.
+        let chunks = unsafe { self.by_chunks("sums", x, scratch) }?;
         let args = Args::default().with(scratch).with(int(chunks));
         let args = args.with(channels as u32).with(to);
-        self.gpu
-            .launch("add_parts", Grid::for_count(channels), args)
+        // SAFETY: what the kernel takes; `to` has a float a channel.
+        unsafe {
+            self.gpu
+                .launch("add_parts", Grid::for_count(channels), args)
+        }
     }
 
     /// A block for each filter of a weight; its inputs, elements and first element in
@@ -356,19 +380,20 @@ impl Run<'_> {
     }
 
     /// `id` is what is written.
-    fn pool(&self, name: &'static str, args: Args, window: Window, id: Id) -> Result<()> {
-        let pair = |(rows, columns)| [int(rows), int(columns)];
+    fn pool(&self, name: &'static str, args: Args, window: Window, id: Id) -> Launch {
         let count = self.count(id);
         let windows = Windows {
-            input: pair(window.input),
-            output: pair(window.output),
-            kernel: pair(window.kernel),
+            in_h: int(window.input.0),
+            in_w: int(window.input.1),
+            out_h: int(window.output.0),
+            out_w: int(window.output.1),
+            kernel_h: int(window.kernel.0),
+            kernel_w: int(window.kernel.1),
             stride: int(window.stride),
             channels: int(self.channels(id)),
             count: count as u32,
         };
-        self.gpu
-            .launch(name, Grid::for_count(count), args.with(windows))
+        (name, Grid::for_count(count), args.with(windows))
     }
 
     /// Rows, columns and channels of two images.
@@ -380,7 +405,7 @@ impl Run<'_> {
         of(of(args, x), y)
     }
 
-    fn mask(&self, y: Id, p: f64, path: &str) -> Result<()> {
+    fn mask(&self, y: Id, p: f64, path: &str) -> Launch {
         let count = self.count(y);
         let purpose = u64::from_le_bytes(Purpose::Dropout.word());
         let kept = (1.0 / (1.0 - p)) as f32;
@@ -395,7 +420,7 @@ impl Run<'_> {
         let first = self.part.first * each;
         let args = args.with(first as u64).with(count as u32);
         let grid = Grid::for_count((first % 8 + count).div_ceil(8));
-        self.gpu.launch("mask", grid, args)
+        ("mask", grid, args)
     }
 
     fn loss(&self, logits: Id, gradient: Id) -> Result<()> {
@@ -409,8 +434,9 @@ impl Run<'_> {
             blocks: [images, 1, 1],
             threads: [128, 1, 1],
         };
-        self.gpu
-            .launch("cross_entropy", grid, args.with(int(self.part.total)))?;
+        let args = args.with(int(self.part.total));
+        // SAFETY: what the kernel takes; memory has a label, a loss and a count an image.
+        unsafe { self.gpu.launch("cross_entropy", grid, args) }?;
         self.outcome()
     }
 
@@ -420,7 +446,8 @@ impl Run<'_> {
         let args = Args::default().with(memory.losses()).with(memory.correct());
         let args = args.with(int(images)).with(int(self.part.total));
         let args = args.with(memory.control.at);
-        self.gpu
-            .launch("outcome", Grid::for_count(1), args.with(memory.outcomes.at))
+        let args = args.with(memory.outcomes.at);
+        // SAFETY: what the kernel takes; memory has a loss and a count an image.
+        unsafe { self.gpu.launch("outcome", Grid::for_count(1), args) }
     }
 }
