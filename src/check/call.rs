@@ -1,229 +1,23 @@
-//! What can be called with which arguments, and matching a call to that.
+//! Matching the arguments of a call to the slots of what is called.
 
 use super::report::{Reports, quoted, suggest, unknown};
 use crate::diag::{Code, Diagnostic};
+use crate::ir::call::{self, Row, Slot};
 use crate::span::Span;
 use crate::syntax::ast::{Arg, Call, Expr};
 use crate::syntax::print_expr;
 
-/// What an argument has to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Int,
-    Float,
-    Bool,
-    Skip,
-    /// Not known, because its declaration is wrong.
-    Any,
-    /// One of these words.
-    Word(&'static [&'static str]),
-    /// `same` or an int.
-    Padding,
-    /// A list of ints.
-    Ints,
-    /// A list of calls.
-    Calls,
-}
-
-/// One argument that a callee takes.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Slot<'a> {
-    pub name: &'a str,
-    pub kind: Kind,
-    /// Whether it may be given without its name.
-    pub positional: bool,
-    /// Whether it must be given.
-    pub required: bool,
-}
-
-/// A layer, policy, dataset or setting of the language.
-pub(super) struct Callee {
-    pub name: &'static str,
-    pub slots: &'static [Slot<'static>],
-}
-
-/// A slot that must be given and may stand without its name.
-const fn first(name: &'static str, kind: Kind) -> Slot<'static> {
-    Slot {
-        name,
-        kind,
-        positional: true,
-        required: true,
-    }
-}
-
-/// A slot that must be given by its name.
-const fn needed(name: &'static str, kind: Kind) -> Slot<'static> {
-    Slot {
-        name,
-        kind,
-        positional: false,
-        required: true,
-    }
-}
-
-/// A slot with a default.
-const fn optional(name: &'static str, kind: Kind) -> Slot<'static> {
-    Slot {
-        name,
-        kind,
-        positional: false,
-        required: false,
-    }
-}
-
-const fn callee(name: &'static str, slots: &'static [Slot<'static>]) -> Callee {
-    Callee { name, slots }
-}
-
-const POOL: &[Slot<'static>] = &[needed("kernel", Kind::Int), optional("stride", Kind::Int)];
-
-/// The layers that are calls; `skip` and `concat` have syntax of their own.
-pub(super) const LAYERS: &[Callee] = &[
-    callee(
-        "conv",
-        &[
-            first("out", Kind::Int),
-            needed("kernel", Kind::Int),
-            optional("stride", Kind::Int),
-            optional("padding", Kind::Padding),
-            optional("bias", Kind::Bool),
-        ],
-    ),
-    callee(
-        "linear",
-        &[first("out", Kind::Int), optional("bias", Kind::Bool)],
-    ),
-    callee(
-        "batch_norm",
-        &[
-            optional("momentum", Kind::Float),
-            optional("eps", Kind::Float),
-        ],
-    ),
-    callee("relu", &[]),
-    callee("elu", &[optional("alpha", Kind::Float)]),
-    callee("leaky_relu", &[optional("slope", Kind::Float)]),
-    callee("crelu", &[]),
-    callee("tanh", &[]),
-    callee("sigmoid", &[]),
-    callee("max_pool", POOL),
-    callee("avg_pool", POOL),
-    callee("global_avg_pool", &[]),
-    callee("flatten", &[]),
-    callee("dropout", &[first("p", Kind::Float)]),
-];
-
-/// The skip policies, in the order of [`super::policy::POLICIES`].
-pub(super) const POLICY_CALLS: &[Callee] = &[
-    callee("plain", &[]),
-    callee("resnet", &[optional("scale", Kind::Float)]),
-    callee("highway", &[optional("bias", Kind::Float)]),
-    callee("dirac", &[]),
-    callee(
-        "variable",
-        &[
-            optional("lambda", Kind::Float),
-            optional("form", Kind::Word(&["additive", "convex"])),
-        ],
-    ),
-];
-
-/// The one shape of input.
-pub(super) const INPUTS: &[Callee] = &[callee(
-    "image",
-    &[
-        first("channels", Kind::Int),
-        first("height", Kind::Int),
-        first("width", Kind::Int),
-    ],
-)];
-
-const AUGMENT: Slot<'static> = optional("augment", Kind::Calls);
-
-/// The datasets that `data:` can name.
-pub(super) const DATASETS: &[Callee] = &[
-    callee(
-        "synthetic",
-        &[
-            optional("train", Kind::Int),
-            optional("test", Kind::Int),
-            optional("noise", Kind::Float),
-            optional("seed", Kind::Int),
-            AUGMENT,
-        ],
-    ),
-    callee("mnist", &[AUGMENT]),
-    callee("fashion_mnist", &[AUGMENT]),
-    callee("cifar10", &[AUGMENT]),
-    callee("cifar100", &[AUGMENT]),
-    callee("folder", &[AUGMENT]),
-];
-
-/// What `augment:` can list.
-pub(super) const AUGMENTS: &[Callee] = &[
-    callee("pad_crop", &[first("pixels", Kind::Int)]),
-    callee("flip_horizontal", &[]),
-];
-
-/// What `loss:` can be.
-pub(super) const LOSSES: &[Callee] = &[callee("cross_entropy", &[])];
-
-/// What `init:` can be.
-pub(super) const INITS: &[Callee] = &[
-    callee("he_normal", &[]),
-    callee("glorot_uniform", &[]),
-    callee("orthogonal", &[]),
-];
-
-/// What `optimizer:` can be.
-pub(super) const OPTIMIZERS: &[Callee] = &[callee(
-    "sgd",
-    &[
-        optional("rate", Kind::Float),
-        optional("momentum", Kind::Float),
-        optional("nesterov", Kind::Bool),
-        optional("weight_decay", Kind::Float),
-    ],
-)];
-
-/// What `schedule:` can be.
-pub(super) const SCHEDULES: &[Callee] = &[
-    callee("constant", &[]),
-    callee(
-        "step",
-        &[needed("at", Kind::Ints), optional("factor", Kind::Float)],
-    ),
-    callee("cosine", &[optional("warmup", Kind::Float)]),
-];
-
-/// What `constraint:` can be.
-pub(super) const CONSTRAINTS: &[Callee] = &[callee(
-    "lagrange",
-    &[
-        optional("alpha", Kind::Float),
-        optional("lambda", Kind::Float),
-        optional("alpha_rate", Kind::Float),
-        optional("lambda_rate", Kind::Float),
-        optional("every", Kind::Word(&["step", "epoch"])),
-        optional(
-            "alpha_granularity",
-            Kind::Word(&["channel", "layer", "unit"]),
-        ),
-    ],
-)];
-
-/// The callee of a name among `known`; reports an unknown one as no `kind`.
-pub(super) fn find<'k>(
+/// The row of a call's name among `rows`; reports an unknown one as no `noun`.
+pub(super) fn find<'r, T>(
     call: &Call,
-    known: &'k [Callee],
-    kind: &str,
+    rows: &'r [Row<T>],
+    noun: &str,
     reports: &mut Reports,
-) -> Option<&'k Callee> {
-    let found = known.iter().find(|callee| callee.name == call.name.node);
+) -> Option<&'r Row<T>> {
+    let found = call::find(rows, &call.name.node);
     if found.is_none() {
-        let names: Vec<&str> = known.iter().map(|callee| callee.name).collect();
-        reports.add(unknown(kind, &call.name.node, call.name.span, &names));
+        let known = call::names(rows);
+        reports.add(unknown(noun, &call.name.node, call.name.span, &known));
     }
     found
 }
@@ -286,7 +80,7 @@ pub(super) fn bind<'c, 's>(
         && slots
             .iter()
             .zip(&given)
-            .any(|(s, g)| s.required && g.is_none())
+            .any(|(s, g)| s.is_required() && g.is_none())
     {
         mistakes.push(missing(call, slots, &given));
     }
@@ -374,15 +168,15 @@ fn twice(call: &Call, arg: &Arg, name: &str, first: Span) -> Diagnostic {
 fn missing(call: &Call, slots: &[Slot], given: &[Option<&Expr>]) -> Diagnostic {
     let name = &call.name.node;
     let pairs = || slots.iter().zip(given);
-    let lacking = pairs().filter(|(slot, value)| slot.required && value.is_none());
+    let lacking = pairs().filter(|(slot, value)| slot.is_required() && value.is_none());
     let lacking: Vec<&str> = lacking.map(|(slot, _)| slot.name).collect();
     let lacking = quoted(&lacking).replace(" or ", " and ");
     // The call as it may be meant: what is given, and a place for what is not.
     let shown = pairs().filter_map(|(slot, value)| match (value, slot.positional) {
         (Some(value), true) => Some(print_expr(value)),
         (Some(value), false) => Some(format!("{}: {}", slot.name, print_expr(value))),
-        (None, true) if slot.required => Some(slot.name.to_string()),
-        (None, false) if slot.required => Some(format!("{}: …", slot.name)),
+        (None, true) if slot.is_required() => Some(slot.name.to_string()),
+        (None, false) if slot.is_required() => Some(format!("{}: …", slot.name)),
         (None, _) => None,
     });
     let shown: Vec<String> = shown.collect();

@@ -7,19 +7,6 @@ use crate::ir::{Augment, DatasetKind, Model, Shape};
 use crate::span::Span;
 use crate::syntax::ast::StatementKind;
 
-/// The shapes a dataset's images may have, and how many classes they have.
-fn offers(kind: &DatasetKind) -> (Vec<Shape>, Option<usize>) {
-    let grey = Shape::image(1, 28, 28);
-    let colour = Shape::image(3, 32, 32);
-    match kind {
-        DatasetKind::Synthetic(_) => (vec![colour, grey], Some(10)),
-        DatasetKind::Mnist | DatasetKind::FashionMnist => (vec![grey], Some(10)),
-        DatasetKind::Cifar10 => (vec![colour], Some(10)),
-        DatasetKind::Cifar100 => (vec![colour], Some(100)),
-        DatasetKind::Folder => (Vec::new(), None),
-    }
-}
-
 /// Reports an input that the dataset does not have, and logits that are not one a class.
 /// `last` is the statement that makes the output, and `named` where the dataset is named,
 /// if it is.
@@ -60,7 +47,7 @@ pub(super) fn check(
 }
 
 fn mismatch_of_input(model: &Model, name: &str, input: Span) -> Option<Diagnostic> {
-    let (shapes, _) = offers(&model.train.data.kind);
+    let shapes = model.train.data.kind.facts().shapes;
     let report = |message: String| Diagnostic::new(Code::Train, message, input, "the input");
     if !shapes.is_empty() && !shapes.contains(&model.input) {
         let shown: Vec<String> = shapes.iter().map(|s| s.to_string()).collect();
@@ -87,7 +74,7 @@ fn mismatch_of_output(model: &Model, name: &str, input: Span, last: Span) -> Opt
         let report = Diagnostic::new(Code::Train, message, input, "nothing follows");
         return Some(report.help("end the model with `linear(classes)`"));
     }
-    let (_, classes) = offers(&model.train.data.kind);
+    let classes = model.train.data.kind.facts().classes;
     let (message, help) = match (model.output, classes) {
         (Shape::Image { .. }, _) => (
             format!(

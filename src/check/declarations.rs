@@ -1,10 +1,10 @@
 //! What a file declares, by name.
 
-use super::call::LAYERS;
 use super::eval::FUNCTIONS;
-use super::policy::POLICIES;
+use super::prelude::{layers, policies};
 use super::report::Reports;
 use crate::diag::{Code, Diagnostic};
+use crate::ir::call::find;
 use crate::span::Span;
 use crate::syntax::ast::{self, Body, File, Ident, Item, StatementKind};
 use std::collections::{HashMap, HashSet};
@@ -159,7 +159,7 @@ fn forbidden_param(name: &Ident, reports: &mut Reports) {
             "`--{}` is a flag of the commands themselves",
             flag(&name.node)
         )
-    } else if POLICIES.contains(&name.node.as_str()) {
+    } else if find(policies(), &name.node).is_some() {
         format!("`{}` is a skip policy", name.node)
     } else {
         return;
@@ -175,9 +175,9 @@ fn forbidden_param(name: &Ident, reports: &mut Reports) {
 
 fn forbidden_block(name: &Ident, reports: &mut Reports) {
     let word = name.node.as_str();
-    let taken = if LAYERS.iter().any(|layer| layer.name == word) {
+    let taken = if find(layers(), word).is_some() {
         "is a layer"
-    } else if POLICIES.contains(&word) {
+    } else if find(policies(), word).is_some() {
         "is a skip policy"
     } else if FUNCTIONS.contains(&word) {
         "is a function"

@@ -1,17 +1,21 @@
 //! Expansion: params have values, blocks and repeats become layers, layers get shapes.
 
-use super::call::{INPUTS, LAYERS, bind};
+use super::arguments::Builder;
+use super::call::bind;
 use super::declarations::Declarations;
 use super::eval::{Binding, Params, Scope, eval};
-use super::infer::{self, ShapeError, described};
 use super::layer_scope::LayerScope;
-use super::policy::PolicyValue;
+use super::prelude::layers;
 use super::report::Reports;
 use super::types::block_slots;
 use super::value::{Type, Value};
 use super::{MAX_DEPTH, MAX_ELEMENTS, MAX_LAYERS, MAX_PATH, MAX_STEPS};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Granularity, Layer, Model, ModelParam, Op, Shape, Train};
+use crate::ir::call::{Integers, Row, find};
+use crate::ir::{
+    Concat, Granularity, INPUTS, Layer, Model, ModelParam, Op, Project, Shape, ShapeError, Skip,
+    Train,
+};
 use crate::span::Span;
 use crate::syntax::ast::{self, Body, Call, Ident, Statement, StatementKind};
 use crate::text::grouped;
@@ -50,7 +54,7 @@ pub(super) fn elaborate(
         Some(ModelParam {
             name: param.name.node.clone(),
             kind: binding.kind?.name(),
-            value: binding.value?.to_string(),
+            value: binding.value.as_ref()?.to_string(),
             doc: param.doc.clone(),
         })
     });
@@ -76,14 +80,14 @@ pub(super) struct Flow {
 pub(super) struct Elaborator<'a, 'r> {
     declared: &'a Declarations<'a>,
     params: &'a Params<'a>,
-    pub granularity: Granularity,
+    granularity: Granularity,
     /// Layers made.
     layers: usize,
     /// Repeats turned and blocks called.
     steps: usize,
     /// Set when a limit was passed: nothing more is made.
     stopped: bool,
-    pub reports: &'r mut Reports,
+    reports: &'r mut Reports,
 }
 
 impl<'a> Elaborator<'a, '_> {
@@ -92,12 +96,9 @@ impl<'a> Elaborator<'a, '_> {
             StatementKind::Input(call) => Some(call),
             _ => None,
         })?;
-        let slots = INPUTS.iter().find(|i| i.name == call.name.node)?.slots;
-        let args = bind(call, slots, None, self.reports);
-        let mut extent = |name| self.at_least(1, args.get(name)?, &args.what(name), scope);
-        let (channels, height, width) = (extent("channels"), extent("height"), extent("width"));
-        let shape = Shape::image(channels?, height?, width?);
-        self.limit_elements(infer::elements(shape), "the input", call.span)?;
+        let row = find(INPUTS, &call.name.node)?;
+        let shape = Builder::new(scope, self.reports).build(call, row)?;
+        self.limit_elements(product(&shape.dims()), "the input", call.span)?;
         Some((shape, call.span))
     }
 
@@ -139,7 +140,7 @@ impl<'a> Elaborator<'a, '_> {
                         false => self.block(block, call, label, scope, place, flow),
                     };
                 }
-                let Some(layer) = LAYERS.iter().find(|l| l.name == name) else {
+                let Some(layer) = find(layers(), name) else {
                     return unknown;
                 };
                 let name = self.name(place, label, layer.name, call.span);
@@ -155,12 +156,23 @@ impl<'a> Elaborator<'a, '_> {
                 let span = header(statement, body);
                 let name = self.name(place, label, "skip", span);
                 let policy = eval(policy, scope, self.reports).and_then(Value::skip);
-                let mut inner = place.skip_body(&name, policy == Some(PolicyValue::Dirac));
+                let mut inner = place.skip_body(
+                    &name,
+                    policy.as_ref().is_some_and(|policy| policy.dirac_weights),
+                );
                 let end = self.nested(body, scope, &mut inner, flow, span);
-                let project = project.as_ref().map(|p| p.node.as_str());
+                // A word that is wrong is reported with the types.
+                let project = project.as_ref().and_then(|p| Project::named(&p.node));
+                let project = project.unwrap_or(Project::DEFAULT);
                 let made = match (policy, flow.shape, end.shape) {
                     (Some(policy), Some(input), Some(output)) => {
-                        let op = self.skip(policy, project, input, output, inner.layers);
+                        let op = Skip::new(
+                            policy,
+                            project,
+                            self.granularity,
+                            (input, output),
+                            inner.layers,
+                        );
                         let op = self.fitted(op, span, end);
                         // What follows may be right once a vector is made after the skip.
                         let known = op.is_some() || input.is_image() == output.is_image();
@@ -177,8 +189,8 @@ impl<'a> Elaborator<'a, '_> {
                 let end = self.nested(body, scope, &mut inner, flow, span);
                 let made = match (flow.shape, end.shape) {
                     (Some(input), Some(output)) => {
-                        let joined = infer::concat(input, output);
-                        let op = Op::Concat { body: inner.layers };
+                        let joined = Concat::joined(input, output);
+                        let op = Op::Concat(Concat { body: inner.layers });
                         self.fitted(joined, span, end)
                             .map(|shape| (Some(op), shape))
                     }
@@ -186,6 +198,29 @@ impl<'a> Elaborator<'a, '_> {
                 };
                 self.push(made, place, name, span, flow)
             }
+        }
+    }
+
+    /// What a layer computes and makes; `None` where its output cannot be known.
+    fn layer(
+        &mut self,
+        call: &Call,
+        row: &'static Row<Op>,
+        scope: &Scope,
+        dirac: bool,
+        flow: Flow,
+    ) -> Option<(Option<Op>, Shape)> {
+        let op = Builder::new(scope, self.reports)
+            .in_dirac(dirac)
+            .build(call, row)?;
+        match flow.shape {
+            Some(input) => {
+                let output = op.operation().output(input);
+                let output = self.fitted(output, call.span, flow)?;
+                Some((Some(op), output))
+            }
+            // What goes in is not known, but what comes out may be.
+            None => Some((None, op.operation().fixed_output()?)),
         }
     }
 
@@ -228,7 +263,11 @@ impl<'a> Elaborator<'a, '_> {
         };
         let span = header(statement, body);
         let name = self.name(place, statement.label.as_ref(), "repeat", span);
-        let Some(times) = self.at_least(0, count, "the count of a `repeat`", scope) else {
+        let Some(times) = Builder::new(scope, self.reports).size(
+            count,
+            Integers::Size(0),
+            "the count of a `repeat`",
+        ) else {
             return Flow {
                 shape: None,
                 from: span,
@@ -324,7 +363,7 @@ impl<'a> Elaborator<'a, '_> {
         if self.count_layer(span)
             && let Some((op, output)) = made
             && self
-                .limit_elements(infer::elements(output), "its output", span)
+                .limit_elements(product(&output.dims()), "its output", span)
                 .is_some()
         {
             shape = Some(output);
@@ -369,19 +408,14 @@ impl<'a> Elaborator<'a, '_> {
 
     /// The shape or part that fits; reports a shape error of the statement at `span` and
     /// what flows into or out of its body.
-    pub fn fitted<T>(
-        &mut self,
-        result: Result<T, ShapeError>,
-        span: Span,
-        flow: Flow,
-    ) -> Option<T> {
+    fn fitted<T>(&mut self, result: Result<T, ShapeError>, span: Span, flow: Flow) -> Option<T> {
         match result {
             Ok(value) => Some(value),
             Err(error) => {
                 let report = Diagnostic::new(Code::Shape, error.message, span, error.label);
                 let report = match flow.shape {
                     Some(shape) if flow.from != span => {
-                        report.also(flow.from, format!("gives {}", described(shape)))
+                        report.also(flow.from, format!("gives {}", shape.described()))
                     }
                     _ => report,
                 };
@@ -448,7 +482,7 @@ impl<'a> Elaborator<'a, '_> {
         for tensor in layer.own_tensors() {
             let name = &tensor.name[layer.path.len() + 1..];
             let what = format!("`{name}` of `{}`", layer.op.keyword());
-            self.limit_elements(infer::product(&tensor.shape), &what, layer.span);
+            self.limit_elements(product(&tensor.shape), &what, layer.span);
         }
     }
 }
@@ -459,4 +493,11 @@ fn header(statement: &Statement, body: &Body) -> Span {
         end: body.span.start + 1,
         ..statement.span
     }
+}
+
+/// The product of extents, without overflow.
+fn product(extents: &[usize]) -> u128 {
+    extents
+        .iter()
+        .fold(1u128, |all, &n| all.saturating_mul(n as u128))
 }

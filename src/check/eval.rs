@@ -1,13 +1,12 @@
 //! Values of expressions. Types are checked before: an expression whose type is wrong
 //! has no value here and is not reported again.
 
-use super::call::{POLICY_CALLS, bind};
-use super::policy::PolicyValue;
+use super::arguments::Builder;
+use super::prelude::policies;
 use super::report::Reports;
-use super::typing::word;
 use super::value::{Type, Value};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::Form;
+use crate::ir::call::find;
 use crate::span::Span;
 use crate::syntax::ast::{BinaryOp, Call, Expr, ExprKind, UnaryOp};
 use crate::syntax::{print_expr, print_operand};
@@ -17,7 +16,7 @@ use std::collections::HashMap;
 pub(super) const FUNCTIONS: [&str; 4] = ["min", "max", "floor", "ceil"];
 
 /// What a name stands for, as far as it is known.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Binding {
     pub kind: Option<Type>,
     pub value: Option<Value>,
@@ -26,7 +25,7 @@ pub(super) struct Binding {
 impl Binding {
     /// A name whose value is known.
     pub fn known(value: Value) -> Self {
-        let kind = match value {
+        let kind = match &value {
             Value::Int(_) => Type::Int,
             Value::Float(_) => Type::Float,
             Value::Bool(_) => Type::Bool,
@@ -65,11 +64,11 @@ impl<'a> Scope<'a> {
         self.locals.pop();
     }
 
-    pub fn get(&self, name: &str) -> Option<Binding> {
+    pub fn get(&self, name: &str) -> Option<&Binding> {
         let local = self.locals.iter().rev().find(|(local, _)| *local == name);
         match local {
-            Some((_, binding)) => Some(*binding),
-            None => self.params.get(name).copied(),
+            Some((_, binding)) => Some(binding),
+            None => self.params.get(name),
         }
     }
 
@@ -117,7 +116,7 @@ pub(super) fn eval(expr: &Expr, scope: &Scope, reports: &mut Reports) -> Option<
         },
         ExprKind::Binary(op, left, right) => {
             let left_value = eval(left, scope, reports);
-            match (op, left_value) {
+            match (op, &left_value) {
                 // What follows may rely on what comes before: `i > 0 and 8 / i == 2`.
                 (BinaryOp::And, Some(Value::Bool(false))) => return Some(Value::Bool(false)),
                 (BinaryOp::Or, Some(Value::Bool(true))) => return Some(Value::Bool(true)),
@@ -182,12 +181,12 @@ fn binary(
     reports: &mut Reports,
 ) -> Option<Value> {
     let boolean = |b: bool| Some(Value::Bool(b));
-    match (op, left, right) {
-        (BinaryOp::And, Value::Bool(a), Value::Bool(b)) => boolean(a && b),
-        (BinaryOp::Or, Value::Bool(a), Value::Bool(b)) => boolean(a || b),
+    match (op, &left, &right) {
+        (BinaryOp::And, Value::Bool(a), Value::Bool(b)) => boolean(*a && *b),
+        (BinaryOp::Or, Value::Bool(a), Value::Bool(b)) => boolean(*a || *b),
         (BinaryOp::Equal, Value::Bool(_) | Value::Skip(_), _) => boolean(left == right),
         (BinaryOp::NotEqual, Value::Bool(_) | Value::Skip(_), _) => boolean(left != right),
-        (_, Value::Int(a), Value::Int(b)) => int_binary(op, a, b, exprs, reports),
+        (_, Value::Int(a), Value::Int(b)) => int_binary(op, *a, *b, exprs, reports),
         _ => float_binary(op, left.float()?, right.float()?, exprs, reports),
     }
 }
@@ -287,12 +286,15 @@ fn division_by_zero(span: Span, reports: &mut Reports) -> Option<Value> {
 fn eval_call(call: &Call, scope: &Scope, reports: &mut Reports) -> Option<Value> {
     let name = call.name.node.as_str();
     if let Some(binding) = scope.get(name) {
-        return binding.value;
+        return binding.value.clone();
     }
     if FUNCTIONS.contains(&name) {
         return function(call, scope, reports);
     }
-    policy(call, scope, reports).map(Value::Skip)
+    let row = find(policies(), name)?;
+    Builder::new(scope, reports)
+        .build(call, row)
+        .map(Value::Skip)
 }
 
 fn function(call: &Call, scope: &Scope, reports: &mut Reports) -> Option<Value> {
@@ -300,10 +302,10 @@ fn function(call: &Call, scope: &Scope, reports: &mut Reports) -> Option<Value> 
     for arg in call.args() {
         values.push(eval(&arg.value, scope, reports)?);
     }
-    let first = *values.first()?;
+    let first = values.first()?;
     match call.name.node.as_str() {
         rounding @ ("floor" | "ceil") => match first {
-            Value::Float(x) => {
+            &Value::Float(x) => {
                 let x = if rounding == "floor" {
                     x.floor()
                 } else {
@@ -312,7 +314,7 @@ fn function(call: &Call, scope: &Scope, reports: &mut Reports) -> Option<Value> 
                 let fits = x.abs() < i64::MAX as f64;
                 int(fits.then_some(x as i64), call.span, reports)
             }
-            _ => Some(first),
+            _ => Some(first.clone()),
         },
         extreme => {
             let least = extreme == "min";
@@ -328,48 +330,4 @@ fn function(call: &Call, scope: &Scope, reports: &mut Reports) -> Option<Value> 
             floats.into_iter().reduce(pick).map(Value::Float)
         }
     }
-}
-
-/// The policy that a call names, with its settings.
-fn policy(call: &Call, scope: &Scope, reports: &mut Reports) -> Option<PolicyValue> {
-    let callee = POLICY_CALLS
-        .iter()
-        .find(|policy| policy.name == call.name.node)?;
-    let args = bind(call, callee.slots, None, reports);
-    let mut number = |name: &str, default: f64| match args.get(name) {
-        Some(value) => eval(value, scope, reports)?.float(),
-        None => Some(default),
-    };
-    Some(match callee.name {
-        "plain" => PolicyValue::Plain,
-        "dirac" => PolicyValue::Dirac,
-        "resnet" => PolicyValue::Resnet {
-            scale: number("scale", 1.0)?,
-        },
-        "highway" => PolicyValue::Highway {
-            bias: number("bias", -2.0)?,
-        },
-        _ => {
-            let held = args.get("lambda");
-            let lambda = number("lambda", 0.0)?;
-            if let (Some(value), true) = (held, lambda != 0.0) {
-                let message = format!("a policy can hold λ at 0, not at {lambda}");
-                let label = format!("this is {lambda}");
-                let report = Diagnostic::new(Code::Value, message, value.span, label);
-                reports.add(report.help(
-                    "write `variable(lambda: 0)`; where λ starts is a setting of the training: \
-                     `constraint: lagrange(lambda: -1)`",
-                ));
-                return None;
-            }
-            let form = match args.get("form").and_then(word) {
-                Some("convex") => Form::Convex,
-                _ => Form::Additive,
-            };
-            PolicyValue::Variable {
-                form,
-                enforced: held.is_none(),
-            }
-        }
-    })
 }

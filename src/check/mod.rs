@@ -9,20 +9,20 @@
 //!    are never called (`van::name`, `van::type`);
 //! 3. `params`: values of params, from defaults and flags, in their ranges (`van::value`);
 //! 4. `train_settings`: the training settings (`van::value`, `van::train`);
-//! 5. `elaborate` and `infer`: the expansion of blocks and repeats, and the shape of
+//! 5. `elaborate`: the expansion of blocks and repeats, and the shape of
 //!    every layer (`van::value`, `van::shape`, `van::limit`);
 //! 6. `dataset_check`: whether network and dataset fit each other (`van::train`).
 
+mod arguments;
 mod call;
 mod dataset_check;
 mod declarations;
 mod elaborate;
+mod equation;
 mod eval;
-mod infer;
 mod layer_scope;
-mod layers;
 mod params;
-mod policy;
+mod prelude;
 mod report;
 mod train_settings;
 mod types;
@@ -83,6 +83,7 @@ pub fn check(
     overrides: &[Override],
     trains: bool,
 ) -> Result<Model, Vec<Diagnostic>> {
+    prelude::validate()?;
     let file = parse(sources.text(0), 0)?;
     let mut reports = Reports::default();
     let flags = parse_flags(sources, overrides, &mut reports);

@@ -1,17 +1,15 @@
 //! Names and types of statements, before any value is known.
 
-use super::call::{INPUTS, Kind, LAYERS, Slot};
 use super::declarations::Declarations;
 use super::eval::{Binding, Params, Scope};
-use super::policy::POLICIES;
+use super::prelude::{layers, policies};
 use super::report::{Reports, unknown};
 use super::typing::{check_args, expect};
 use super::value::Type;
 use crate::diag::{Code, Diagnostic};
+use crate::ir::call::{Bounds, Integers, Kind, Slot, SlotDefault, find, names};
+use crate::ir::{INPUTS, Project};
 use crate::syntax::ast::{self, Body, Call, Ident, Statement, StatementKind};
-
-/// The words after `project:`.
-pub(super) const PROJECTS: [&str; 3] = ["conv1x1", "pad", "none"];
 
 /// Checks every expression outside `train`, which is checked as it is resolved.
 pub(super) fn check(declared: &Declarations, reports: &mut Reports) {
@@ -99,14 +97,18 @@ pub(super) fn block_slots(block: &ast::Block) -> Vec<Slot<'_>> {
     let slots = formals.map(|formal| Slot {
         name: &formal.name.node,
         kind: match Type::from_name(&formal.kind.node) {
-            Some(Type::Float) => Kind::Float,
+            Some(Type::Float) => Kind::Float(Bounds::Any),
             Some(Type::Bool) => Kind::Bool,
             Some(Type::Skip) => Kind::Skip,
-            Some(Type::Int) => Kind::Int,
+            Some(Type::Int) => Kind::Int(Integers::ANY),
             None => Kind::Any,
         },
         positional: true,
-        required: formal.default.is_none(),
+        default: match formal.default {
+            Some(_) => SlotDefault::Derived,
+            None => SlotDefault::Required(None),
+        },
+        doc: "",
     });
     slots.collect()
 }
@@ -203,7 +205,7 @@ fn check_body<'a>(
                             .help("remove it: these layers take what comes before them"),
                     );
                 }
-                match INPUTS.iter().find(|input| input.name == call.name.node) {
+                match find(INPUTS, &call.name.node) {
                     Some(input) => check_args(call, input.slots, None, scope, reports),
                     None => {
                         reports.add(unknown("input", &call.name.node, call.name.span, &[]).help(
@@ -236,13 +238,13 @@ fn check_body<'a>(
             } => {
                 expect(policy, Type::Skip, "what follows `skip`", scope, reports);
                 if let Some(project) = project
-                    && !PROJECTS.contains(&project.node.as_str())
+                    && !Project::NAMES.contains(&project.node.as_str())
                 {
                     reports.add(unknown(
                         "projection",
                         &project.node,
                         project.span,
-                        &PROJECTS,
+                        &Project::NAMES,
                     ));
                 }
                 check_body(body, declared, scope, false, reports);
@@ -257,15 +259,15 @@ fn check_layer(call: &Call, declared: &Declarations, scope: &Scope, reports: &mu
         let slots = block_slots(block);
         return check_args(call, &slots, Some(block.name.span), scope, reports);
     }
-    if let Some(layer) = LAYERS.iter().find(|layer| layer.name == call.name.node) {
+    if let Some(layer) = find(layers(), &call.name.node) {
         return check_args(call, layer.slots, None, scope, reports);
     }
-    let mut known: Vec<&str> = LAYERS.iter().map(|layer| layer.name).collect();
+    let mut known = names(layers());
     known.extend(declared.blocks.keys());
     known.sort_unstable();
     let report = unknown("layer or block", &call.name.node, call.name.span, &known);
     reports.add(match call.name.node.as_str() {
-        policy if POLICIES.contains(&policy) => {
+        policy if find(policies(), policy).is_some() => {
             report.help(format!("a policy wraps layers: `skip {policy} {{ … }}`"))
         }
         "softmax" | "log_softmax" | "Softmax" => {

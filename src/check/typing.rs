@@ -1,11 +1,12 @@
 //! The types of expressions and arguments.
 
-use super::call::{Kind, LAYERS, POLICY_CALLS, Slot, bind};
+use super::call::bind;
 use super::eval::{FUNCTIONS, Scope};
-use super::policy::POLICIES;
+use super::prelude::{layers, policies};
 use super::report::{Reports, quoted, suggest, unknown};
 use super::value::Type;
 use crate::diag::{Code, Diagnostic};
+use crate::ir::call::{Kind, Slot, find, names};
 use crate::span::Span;
 use crate::suggest::nearest;
 use crate::syntax::ast::{BinaryOp, Call, Expr, ExprKind, Ident, UnaryOp};
@@ -36,8 +37,8 @@ pub(super) fn check_kind(
     reports: &mut Reports,
 ) -> bool {
     match kind {
-        Kind::Int => expect(value, Type::Int, what, scope, reports),
-        Kind::Float => expect(value, Type::Float, what, scope, reports),
+        Kind::Int(_) => expect(value, Type::Int, what, scope, reports),
+        Kind::Float(_) => expect(value, Type::Float, what, scope, reports),
         Kind::Bool => expect(value, Type::Bool, what, scope, reports),
         Kind::Skip => expect(value, Type::Skip, what, scope, reports),
         Kind::Any => type_of(value, scope, reports).is_some(),
@@ -69,7 +70,7 @@ pub(super) fn check_kind(
             }
             known
         }
-        Kind::Ints => match &value.kind {
+        Kind::Epochs => match &value.kind {
             ExprKind::List(items) => {
                 let what = format!("an element of {what}");
                 let mut sound = true;
@@ -83,7 +84,7 @@ pub(super) fn check_kind(
                 false
             }
         },
-        Kind::Calls => {
+        Kind::Augments => {
             let list = matches!(value.kind, ExprKind::List(_));
             if !list {
                 reports.add(not_a_list(value, what));
@@ -156,12 +157,12 @@ fn conversion(expr: &Expr, want: Type, found: Type) -> String {
         (Type::Bool, Type::Int, "1") => "write `true`".to_string(),
         (Type::Bool, Type::Int | Type::Float, _) => format!("compare it, as in `{shown} > 0`"),
         (Type::Bool, ..) => "write `true`, `false` or a comparison such as `n > 1`".to_string(),
-        (Type::Skip, ..) => format!("write {}", quoted(&POLICIES)),
+        (Type::Skip, ..) => format!("write {}", quoted(&names(policies()))),
     }
 }
 
 fn is_known(name: &str, scope: &Scope) -> bool {
-    scope.get(name).is_some() || POLICIES.contains(&name) || FUNCTIONS.contains(&name)
+    scope.get(name).is_some() || find(policies(), name).is_some() || FUNCTIONS.contains(&name)
 }
 
 /// A name that stands for nothing, where a value of type `want` may have been meant.
@@ -171,10 +172,10 @@ fn unknown_name(call: &Call, want: Option<Type>, scope: &Scope) -> Diagnostic {
     let mut known = scope.names();
     known.retain(|name| fits(scope.kind(name)));
     if want == Some(Type::Skip) {
-        known.extend(POLICIES);
+        known.extend(names(policies()));
         return unknown("skip policy", name, *span, &known);
     }
-    if LAYERS.iter().any(|layer| layer.name == name) {
+    if find(layers(), name).is_some() {
         let message = format!("`{name}` is a layer, not a value");
         return Diagnostic::new(Code::Name, message, *span, "a layer")
             .help("put the layer on a line of its own, and a number here");
@@ -338,7 +339,7 @@ fn type_of_call(call: &Call, scope: &Scope, reports: &mut Reports) -> Option<Typ
         }
         return binding.kind;
     }
-    if let Some(policy) = POLICY_CALLS.iter().find(|policy| policy.name == name) {
+    if let Some(policy) = find(policies(), name) {
         check_args(call, policy.slots, None, scope, reports);
         return Some(Type::Skip);
     }

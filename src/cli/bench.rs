@@ -6,7 +6,7 @@ use crate::engines::cpu::{Cpu, CpuEngine};
 use crate::engines::{Engine, Images, Order, StepContext, init};
 use crate::error::{Error, Result};
 use crate::ir::{Model, Shape};
-use crate::plan::{Plan, Purpose};
+use crate::plan::{Cost, Plan, Purpose};
 use crate::tensor::Batch;
 use crate::train::memory;
 use rand::{Rng, SeedableRng};
@@ -75,14 +75,15 @@ pub(super) fn run(model: &Model, options: &Options) -> Result<Report> {
         model.train.batch,
         Purpose::Training,
         &Cpu::here().with_winograd(options.on.winograd),
-    );
+    )?;
+    let flops = |step| Cost::of_step(&plan, step).flops;
     let mut report = Report {
         engine: String::new(),
         batch: model.train.batch,
         steps: 0,
         seconds_per_step: 0.0,
-        flops: plan.steps().map(|step| step.cost.flops).sum(),
-        planned_bytes: runner.needed_memory(model, model.train.batch, Purpose::Training) as u64,
+        flops: plan.steps().map(flops).sum(),
+        planned_bytes: runner.needed_memory(model, model.train.batch, Purpose::Training)? as u64,
         note,
         peak_bytes: None,
         profile: Vec::new(),
@@ -105,7 +106,7 @@ pub(super) fn run(model: &Model, options: &Options) -> Result<Report> {
                     path: step.path.clone(),
                     name: step.action.name(),
                     seconds: seconds / runs,
-                    flops: step.cost.flops,
+                    flops: flops(step),
                 })
                 .collect();
         }

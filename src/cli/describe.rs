@@ -23,7 +23,7 @@ pub(super) fn run(
         let batch = matches.get_one::<u64>("batch").copied();
         let batch = batch.map_or(model.train.batch, |batch| batch.max(1) as usize);
         let cpu = Cpu::here().with_winograd(options::winograd(matches));
-        let plan = Plan::new(&model, batch, Purpose::Training, &cpu);
+        let plan = Plan::new(&model, batch, Purpose::Training, &cpu)?;
         return print(&match format {
             Some("json") => format!("{:#}\n", plan_json(&plan)),
             Some("dot") => {

@@ -207,13 +207,13 @@ impl Runner {
     }
 
     /// Bytes that steps with batches of `images` take where the network runs.
-    pub fn needed_memory(&self, model: &Model, images: usize, purpose: Purpose) -> f64 {
+    pub fn needed_memory(&self, model: &Model, images: usize, purpose: Purpose) -> Result<f64> {
         match self {
             Runner::Cpu(cpu) => engines::cpu::memory(model, images, purpose, *cpu),
             Runner::Cuda(_, precision) => cuda::memory(model, images, purpose, *precision),
-            Runner::Dfdx => engines::dfdx::memory(model, images),
+            Runner::Dfdx => Ok(engines::dfdx::memory(model, images)),
             #[cfg(feature = "dfdx-cuda")]
-            Runner::DfdxCuda(_) => engines::dfdx::memory(model, images),
+            Runner::DfdxCuda(_) => Ok(engines::dfdx::memory(model, images)),
         }
     }
 

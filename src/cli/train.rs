@@ -7,7 +7,7 @@ use crate::describe::{count, totals};
 use crate::engines::cuda::{self, Group, GroupId};
 use crate::engines::{self, Engine};
 use crate::error::{Error, Result};
-use crate::ir::{Model, Schedule};
+use crate::ir::Model;
 use crate::plan::Purpose;
 use crate::schedule;
 use crate::tensor::Tensor;
@@ -342,12 +342,6 @@ fn show_heading(
 ) {
     let train = &model.train;
     let totals = totals(model);
-    let schedule = match &train.schedule {
-        Schedule::Constant => "constant".to_string(),
-        Schedule::Step { at, factor } => format!("×{factor} at epochs {at:?}"),
-        Schedule::Cosine { warmup: 0.0 } => "cosine".to_string(),
-        Schedule::Cosine { warmup } => format!("cosine after a warm-up of {warmup} epochs"),
-    };
     let images = dataset.train.len();
     let threads = rayon::current_num_threads();
     let plural = if threads == 1 { "" } else { "s" };
@@ -373,11 +367,12 @@ fn show_heading(
         (
             "training",
             format!(
-                "{} epochs of {} steps, batch {}, rate {} ({schedule}), momentum {}",
+                "{} epochs of {} steps, batch {}, rate {} ({}), momentum {}",
                 train.epochs,
                 images.div_ceil(train.batch.max(1)),
                 train.batch,
                 train.optimizer.rate,
+                train.schedule,
                 train.optimizer.momentum
             ),
         ),

@@ -1,6 +1,6 @@
 //! Parameters, multiply-adds and depth.
 
-use crate::ir::{Gate, Layer, Model, Op, Policy, Shape, Shortcut, Skip, TensorSpec};
+use crate::ir::{Layer, Model, Shape, TensorSpec};
 
 /// What one layer costs by itself, its body not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,64 +27,17 @@ pub struct Totals {
 
 /// The cost of a layer without its body.
 pub fn own_cost(layer: &Layer) -> Cost {
+    let tensors = layer.own_tensors().into_iter();
+    let parameters = tensors.filter(|tensor| tensor.role.is_parameter());
+    let operation = layer.op.operation();
     Cost {
-        parameters: own_tensors(layer).iter().map(elements).sum(),
-        multiply_adds: own_multiply_adds(layer),
+        parameters: parameters.map(|tensor| elements(&tensor)).sum(),
+        multiply_adds: operation.multiply_adds(layer.input, layer.output),
     }
-}
-
-/// The tensors of a layer without those of its body.
-fn own_tensors(layer: &Layer) -> Vec<TensorSpec> {
-    let mut tensors = layer.own_tensors();
-    tensors.retain(|tensor| tensor.role.is_parameter());
-    tensors
 }
 
 fn elements(tensor: &TensorSpec) -> u128 {
     tensor.shape.iter().map(|&n| n as u128).product()
-}
-
-fn own_multiply_adds(layer: &Layer) -> u128 {
-    let channels = layer.input.channels() as u128;
-    let out = layer.output.elements() as u128;
-    match &layer.op {
-        Op::Conv(conv) => out * channels * (conv.kernel as u128).pow(2),
-        Op::Linear(_) => out * layer.input.elements() as u128,
-        Op::Skip(Skip {
-            policy, shortcut, ..
-        }) => {
-            let project = match shortcut {
-                Shortcut::Conv1x1 { .. } => out * channels,
-                Shortcut::Identity | Shortcut::Pad { .. } => 0,
-            };
-            let gate = match policy {
-                Policy::Highway {
-                    gate: Gate::Conv(gate),
-                    ..
-                } => out * channels * (gate.kernel as u128).pow(2),
-                Policy::Highway {
-                    gate: Gate::Linear, ..
-                } => out * channels,
-                Policy::Plain | Policy::Resnet { .. } | Policy::Dirac | Policy::Variable { .. } => {
-                    0
-                }
-            };
-            project + gate
-        }
-        Op::BatchNorm { .. }
-        | Op::Relu
-        | Op::Elu { .. }
-        | Op::LeakyRelu { .. }
-        | Op::Crelu
-        | Op::Tanh
-        | Op::Sigmoid
-        | Op::MaxPool(_)
-        | Op::AvgPool(_)
-        | Op::GlobalAvgPool
-        | Op::Flatten
-        | Op::Dropout { .. }
-        | Op::Concat { .. } => 0,
-    }
 }
 
 /// The cost of the whole network.
@@ -98,7 +51,7 @@ pub fn totals(model: &Model) -> Totals {
         let cost = own_cost(layer);
         totals.parameters += cost.parameters;
         totals.multiply_adds += cost.multiply_adds;
-        totals.depth += usize::from(matches!(layer.op, Op::Conv(_) | Op::Linear(_)));
+        totals.depth += usize::from(layer.op.operation().is_weighted());
     });
     totals
 }

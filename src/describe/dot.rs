@@ -1,7 +1,7 @@
 //! The network as a graph for Graphviz.
 
 use super::words::layer_words;
-use crate::ir::{Layer, Model, Op, Policy, Skip};
+use crate::ir::{Layer, Model};
 use std::fmt::Write;
 
 /// The network in DOT: a node a layer, an edge for what flows, dashed along skips.
@@ -54,36 +54,9 @@ impl Graph {
         let text = format!("{}\\n{}", layer_words(layer), layer.output);
         let node = self.node(&layer.path, &text);
         self.edge(body, node, "");
-        if let Some(label) = by_pass(&layer.op) {
+        if let Some(label) = layer.op.operation().by_pass() {
             self.edge(from, node, &format!(" [style=dashed, label=\"{label}\"]"));
         }
         node
-    }
-}
-
-/// What goes round the body of an operation, if anything does.
-fn by_pass(op: &Op) -> Option<&'static str> {
-    match op {
-        Op::Concat { .. } => Some("x"),
-        Op::Skip(Skip { policy, .. }) => match policy {
-            Policy::Plain | Policy::Dirac => None,
-            Policy::Resnet { .. } => Some("s(x)"),
-            Policy::Highway { .. } => Some("(1 − T)·s(x)"),
-            Policy::Variable { .. } => Some("(1 − α)·s(x)"),
-        },
-        Op::Conv(_)
-        | Op::Linear(_)
-        | Op::BatchNorm { .. }
-        | Op::Relu
-        | Op::Elu { .. }
-        | Op::LeakyRelu { .. }
-        | Op::Crelu
-        | Op::Tanh
-        | Op::Sigmoid
-        | Op::MaxPool(_)
-        | Op::AvgPool(_)
-        | Op::GlobalAvgPool
-        | Op::Flatten
-        | Op::Dropout { .. } => None,
     }
 }

@@ -40,15 +40,16 @@ pub fn plan_table(plan: &Plan, all: bool) -> String {
 /// The same for programs.
 pub fn plan_json(plan: &Plan) -> Value {
     let steps = plan.steps().map(|step| {
-        let names = |ids: Vec<Id>| -> Vec<usize> { ids.into_iter().map(|id| id.0).collect() };
+        let names = |ids: &[Id]| -> Vec<usize> { ids.iter().map(|id| id.0).collect() };
+        let cost = Cost::of_step(plan, step);
         json!({
             "path": step.path,
             "step": step.action.name(),
-            "reads": names(step.action.reads()),
-            "writes": names(step.action.writes()),
+            "reads": names(&step.reads),
+            "writes": names(&step.writes),
             "workspace": step.workspace.map(|id| id.0),
-            "flops": step.cost.flops,
-            "bytes": step.cost.bytes,
+            "flops": cost.flops,
+            "bytes": cost.bytes,
         })
     });
     let buffers = plan.buffers.iter().map(|buffer| {
@@ -74,12 +75,14 @@ pub fn plan_json(plan: &Plan) -> Value {
 
 fn total(plan: &Plan) -> Cost {
     plan.steps()
-        .fold(Cost::default(), |sum, step| sum.plus(step.cost))
+        .map(|step| Cost::of_step(plan, step))
+        .fold(Cost::default(), Cost::plus)
 }
 
 fn row(plan: &Plan, step: &Step) -> Vec<String> {
-    let makes = step.action.writes().first().map(|&id| holds(plan, id));
-    let flops = match step.cost.flops {
+    let makes = step.writes.first().map(|&id| holds(plan, id));
+    let cost = Cost::of_step(plan, step);
+    let flops = match cost.flops {
         0 => String::new(),
         flops => count(flops.into()),
     };
@@ -88,7 +91,7 @@ fn row(plan: &Plan, step: &Step) -> Vec<String> {
         step.action.name().to_string(),
         makes.unwrap_or_default(),
         flops,
-        count(step.cost.bytes.into()),
+        count(cost.bytes.into()),
     ]
 }
 
@@ -181,7 +184,8 @@ mod tests {
                 threads: 2,
                 winograd: true,
             },
-        );
+        )
+        .unwrap();
         let table = plan_table(&plan, true);
         for words in [
             "skip0.conv0",

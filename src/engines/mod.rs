@@ -5,6 +5,7 @@ pub mod cpu;
 pub mod cuda;
 pub mod dfdx;
 pub mod dropout;
+mod forms;
 pub mod init;
 mod random;
 mod skips;

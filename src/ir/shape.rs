@@ -1,5 +1,6 @@
 //! Shapes of one sample.
 
+use super::call::{Arguments, Integers, Kind, Literal, Refusal, Row, Slot};
 use serde::{Serialize, Serializer};
 use std::fmt;
 
@@ -70,6 +71,14 @@ impl Shape {
         }
     }
 
+    /// The shape in a sentence.
+    pub fn described(self) -> String {
+        match self {
+            Shape::Image { .. } => format!("an image of {self}"),
+            Shape::Flat(_) => format!("a vector of {self}"),
+        }
+    }
+
     /// `[channels, height, width]` or `[features]`.
     pub fn dims(self) -> Vec<usize> {
         match self {
@@ -81,6 +90,28 @@ impl Shape {
             Shape::Flat(n) => vec![n],
         }
     }
+}
+
+/// The shapes that `input` names.
+pub const INPUTS: &[Row<Shape>] = &[Row {
+    name: "image",
+    doc: "channels × height × width; a vector of n is `image(n, 1, 1)`",
+    slots: &[
+        Slot::first("channels", SIZE, Literal::Int(3), "number of channels"),
+        Slot::first("height", SIZE, Literal::Int(32), "rows"),
+        Slot::first("width", SIZE, Literal::Int(32), "columns"),
+    ],
+    build: image,
+}];
+
+const SIZE: Kind = Kind::Int(Integers::Size(1));
+
+fn image(arguments: &Arguments) -> Result<Shape, Refusal> {
+    Ok(Shape::Image {
+        channels: arguments.size("channels")?,
+        height: arguments.size("height")?,
+        width: arguments.size("width")?,
+    })
 }
 
 impl fmt::Display for Shape {

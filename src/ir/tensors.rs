@@ -1,6 +1,6 @@
 //! The tensors a network owns, by the names they have everywhere.
 
-use super::{Gate, Layer, Model, Op, Policy, Shape, Shortcut, Skip};
+use super::{Layer, Model};
 use serde::Serialize;
 
 /// What a tensor is for.
@@ -41,6 +41,39 @@ impl Role {
     }
 }
 
+/// What a tensor is before training.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Start {
+    /// Drawn by the training's `init`.
+    Drawn {
+        /// Whether a rectifier follows, which halves the variance.
+        rectified: bool,
+    },
+    /// This number throughout.
+    Number(f64),
+    /// Where the constraint starts α.
+    Alpha,
+    /// Where the constraint starts λ; 0 where it is not enforced.
+    Multiplier {
+        /// Whether λ moves.
+        enforced: bool,
+    },
+}
+
+impl Start {
+    /// What a tensor of that role is, if nothing else is said.
+    fn usual(role: Role) -> Start {
+        match role {
+            Role::Weight => Start::Drawn { rectified: true },
+            Role::Bias | Role::RunningMean => Start::Number(0.0),
+            Role::DiracA | Role::RunningVar => Start::Number(1.0),
+            Role::DiracB => Start::Number(0.1),
+            Role::Alpha => Start::Alpha,
+            Role::Multiplier => Start::Multiplier { enforced: true },
+        }
+    }
+}
+
 /// Name, shape and role of one tensor.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TensorSpec {
@@ -50,6 +83,9 @@ pub struct TensorSpec {
     pub shape: Vec<usize>,
     /// What it is for.
     pub role: Role,
+    /// What it is before training.
+    #[serde(skip)]
+    pub start: Start,
 }
 
 impl Model {
@@ -65,96 +101,65 @@ impl Model {
 impl Layer {
     /// The tensors of this layer, without those of its body.
     pub fn own_tensors(&self) -> Vec<TensorSpec> {
-        let mut out = Vec::new();
-        own(self, &mut out);
-        out
+        let operation = self.op.operation();
+        let own = operation.tensors(self.input, self.output).into_iter();
+        own.map(|tensor| TensorSpec {
+            name: format!("{}.{}", self.path, tensor.name),
+            shape: tensor.shape,
+            role: tensor.role,
+            start: tensor.start,
+        })
+        .collect()
     }
 }
 
 fn collect(layers: &[Layer], out: &mut Vec<TensorSpec>) {
     for layer in layers {
         collect(layer.op.body(), out);
-        own(layer, out);
+        out.extend(layer.own_tensors());
     }
 }
 
-fn own(layer: &Layer, out: &mut Vec<TensorSpec>) {
-    let mut push = |name: &str, shape: Vec<usize>, role| {
-        out.push(TensorSpec {
-            name: format!("{}.{name}", layer.path),
+/// A tensor of one layer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OwnTensor {
+    /// Name below the layer's path.
+    pub name: String,
+    /// Extent of each dimension, in PyTorch's layout.
+    pub shape: Vec<usize>,
+    /// What it is for.
+    pub role: Role,
+    /// What it is before training.
+    pub start: Start,
+}
+
+impl OwnTensor {
+    /// A tensor called `name` below the layer's path, with the usual start of its role.
+    pub fn new(name: impl Into<String>, shape: Vec<usize>, role: Role) -> Self {
+        OwnTensor {
+            name: name.into(),
             shape,
             role,
-        })
-    };
-    let (cin, cout) = (layer.input.channels(), layer.output.channels());
-    match &layer.op {
-        Op::Conv(conv) => {
-            let shape = vec![cout, cin, conv.kernel, conv.kernel];
-            weighted(&mut push, shape, conv.bias, conv.dirac)
+            start: Start::usual(role),
         }
-        Op::Linear(linear) => {
-            let shape = vec![cout, layer.input.elements()];
-            weighted(&mut push, shape, linear.bias, linear.dirac)
-        }
-        Op::BatchNorm { .. } => {
-            push("weight", vec![cin], Role::Weight);
-            push("bias", vec![cin], Role::Bias);
-            push("running_mean", vec![cin], Role::RunningMean);
-            push("running_var", vec![cin], Role::RunningVar);
-        }
-        Op::Skip(skip) => skip_tensors(layer, skip, &mut push),
-        Op::Concat { .. }
-        | Op::Relu
-        | Op::Elu { .. }
-        | Op::LeakyRelu { .. }
-        | Op::Crelu
-        | Op::Tanh
-        | Op::Sigmoid
-        | Op::MaxPool(_)
-        | Op::AvgPool(_)
-        | Op::GlobalAvgPool
-        | Op::Flatten
-        | Op::Dropout { .. } => {}
     }
-}
 
-/// Takes the name under the layer's path, the shape and the role of one tensor.
-type Push<'a> = dyn FnMut(&str, Vec<usize>, Role) + 'a;
+    /// The same tensor with another start.
+    pub fn starting(self, start: Start) -> Self {
+        OwnTensor { start, ..self }
+    }
 
-fn weighted(push: &mut Push, shape: Vec<usize>, bias: bool, dirac: bool) {
-    let out = shape[0];
-    push("weight", shape, Role::Weight);
-    if dirac {
-        push("dirac_a", vec![out], Role::DiracA);
-        push("dirac_b", vec![out], Role::DiracB);
-    }
-    if bias {
-        push("bias", vec![out], Role::Bias);
-    }
-}
-
-fn skip_tensors(layer: &Layer, skip: &Skip, push: &mut Push) {
-    let (cin, cout) = (layer.input.channels(), layer.output.channels());
-    let kernel_shape = |kernel: usize| match layer.input {
-        Shape::Image { .. } => vec![cout, cin, kernel, kernel],
-        Shape::Flat(_) => vec![cout, cin],
-    };
-    if let Shortcut::Conv1x1 { .. } = skip.shortcut {
-        push("project.weight", kernel_shape(1), Role::Weight);
-    }
-    match &skip.policy {
-        Policy::Highway { gate, .. } => {
-            let kernel = match gate {
-                Gate::Conv(conv) => conv.kernel,
-                Gate::Linear => 1,
-            };
-            push("gate.weight", kernel_shape(kernel), Role::Weight);
-            push("gate.bias", vec![cout], Role::Bias);
+    /// A weight of `shape`, outputs first, with the scales of a Dirac weight and a bias.
+    pub(super) fn weighted(shape: Vec<usize>, bias: bool, dirac: bool) -> Vec<OwnTensor> {
+        let out = shape.first().copied().unwrap_or(1);
+        let mut own = vec![OwnTensor::new("weight", shape, Role::Weight)];
+        if dirac {
+            own.push(OwnTensor::new("dirac_a", vec![out], Role::DiracA));
+            own.push(OwnTensor::new("dirac_b", vec![out], Role::DiracB));
         }
-        Policy::Variable { alpha, .. } => {
-            push("alpha", alpha.clone(), Role::Alpha);
-            push("lambda", alpha.clone(), Role::Multiplier);
+        if bias {
+            own.push(OwnTensor::new("bias", vec![out], Role::Bias));
         }
-        Policy::Plain | Policy::Resnet { .. } | Policy::Dirac => {}
+        own
     }
 }

@@ -5,9 +5,11 @@
 //! [`super::step`]. A value that several steps read collects a contribution from each:
 //! the first replaces what is in its gradient's buffer, the others add to it.
 
-use super::buffers::{Id, Kind, Storage};
-use super::step::{Action, Convolve, GradientTarget, Join, Pointwise, PointwiseGradients, Step};
-use super::{Cost, Plan};
+use super::Plan;
+use super::buffer::{Buffer, Id, Kind, Storage};
+use super::convolution::{ConvPass, Convolution};
+use super::map::{MapKind, MapStep};
+use super::step::{Action, GradientTarget, Pointwise, PointwiseGradients, Step};
 use crate::ir::{Model, TensorSpec};
 use std::collections::HashMap;
 
@@ -42,8 +44,8 @@ fn needed(plan: &Plan, specs: &[TensorSpec]) -> Vec<bool> {
         .map(|buffer| is_parameter(buffer.storage))
         .collect();
     for step in &plan.forward {
-        if step.action.reads().iter().any(|id| needed[id.0]) {
-            for id in step.action.writes() {
+        if step.reads.iter().any(|id| needed[id.0]) {
+            for id in &step.writes {
                 needed[id.0] = true;
             }
         }
@@ -61,17 +63,7 @@ struct Tape<'a> {
 }
 
 impl Tape<'_> {
-    fn made(&self, action: Action) -> Step {
-        Step {
-            path: self.path.clone(),
-            cost: Cost::of_action(self.plan, &action),
-            action,
-            workspace: None,
-        }
-    }
-
-    fn push(&mut self, action: Action) {
-        let step = self.made(action);
+    fn push(&mut self, step: Step) {
         self.plan.backward.push(step);
     }
 
@@ -79,7 +71,8 @@ impl Tape<'_> {
     fn loss(&mut self) {
         let logits = self.plan.logits;
         let gradient = self.new_gradient(logits);
-        let step = self.made(Action::Loss { logits, gradient });
+        let action = Action::Loss { logits, gradient };
+        let step = Step::new(&self.path, action, vec![logits], vec![gradient]);
         self.plan.forward.push(step);
     }
 
@@ -88,7 +81,8 @@ impl Tape<'_> {
         let name = format!("∂{}", buffer.name);
         let kind = buffer.kind.clone();
         let id = if let (Storage::Tensor(index), Kind::Tensor(shape)) = (buffer.storage, &kind) {
-            self.plan.add_kept(&name, shape, Storage::Gradient(index))
+            let gradient = Buffer::kept(&name, shape, Storage::Gradient(index));
+            self.plan.push(gradient)
         } else {
             self.plan.add_buffer(&name, kind)
         };
@@ -113,104 +107,71 @@ impl Tape<'_> {
 
     fn step(&mut self, action: &Action) {
         match action {
-            Action::Convolve(convolve) => self.convolve(convolve),
+            Action::Convolve(convolution) => self.convolve(convolution),
             Action::Pointwise(pass) => self.pointwise(pass),
-            &Action::Dirac { weight, a, b, y } => {
-                let Some(&dy) = self.gradients.get(&y) else {
-                    return;
-                };
-                let dweight = self.new_gradient(weight);
-                let (da, db) = (self.new_gradient(a), self.new_gradient(b));
-                self.push(Action::DiracGradient {
-                    weight,
-                    b,
-                    dy,
-                    dweight,
-                    da,
-                    db,
-                });
-            }
-            &Action::Crelu { x, y } => {
-                self.unary(x, y, |dy, dx| Action::CreluGradient { x, dy, dx })
-            }
-            &Action::Concat { a, b, y } => {
-                let second = self.plan.shape(a).channels();
-                for (part, from) in [(a, 0), (b, second)] {
-                    self.unary(part, y, |dy, dx| Action::ConcatGradient { dy, from, dx });
-                }
-            }
-            &Action::MaxPool { x, y, window } => {
-                self.unary(x, y, |dy, dx| Action::MaxPoolGradient { x, dy, dx, window })
-            }
-            &Action::AvgPool { x, y, window } => {
-                self.unary(x, y, |dy, dx| Action::AvgPoolGradient { dy, dx, window })
-            }
-            &Action::Subsample { x, y, stride } => {
-                self.unary(x, y, |dy, dx| Action::SubsampleGradient { dy, dx, stride })
-            }
-            &Action::Flatten { x, y } => {
-                self.unary(x, y, |dy, dx| Action::FlattenGradient { dy, dx })
-            }
-            &Action::Multiply { x, m, y } => {
-                self.unary(x, y.to, |dy, dx| Action::Multiply { x: dy, m, y: dx })
-            }
-            // A batch norm's rule takes its statistics into account; a mask is constant.
-            Action::Statistics { .. } | Action::Mask { .. } => {}
+            Action::Map(map) => self.map(map),
+            &Action::Dirac { weight, a, b, y } => self.dirac([weight, a, b], y),
+            // A batch norm's rule takes its statistics into account.
+            Action::Statistics { .. } => {}
             // These are not forward steps.
-            Action::ConvolveInput { .. }
-            | Action::ConvolveWeight { .. }
-            | Action::DiracGradient { .. }
+            Action::DiracGradient { .. }
             | Action::PointwiseGradient(_)
-            | Action::CreluGradient { .. }
-            | Action::ConcatGradient { .. }
-            | Action::MaxPoolGradient { .. }
-            | Action::AvgPoolGradient { .. }
-            | Action::SubsampleGradient { .. }
-            | Action::FlattenGradient { .. }
-            | Action::Add { .. }
             | Action::Loss { .. }
             | Action::Sgd { .. }
             | Action::MoveStatistics { .. } => {}
         }
     }
 
-    /// The rule of a step that makes y of x alone.
-    fn unary(&mut self, x: Id, y: Id, rule: impl FnOnce(Id, GradientTarget) -> Action) {
-        if let Some(&dy) = self.gradients.get(&y)
-            && let Some(dx) = self.gradient_target(x)
-        {
-            self.push(rule(dy, dx));
+    fn map(&mut self, map: &MapStep) {
+        let Some(&dy) = self.gradients.get(&map.y.to) else {
+            return;
+        };
+        for gradient in map.gradients(dy) {
+            if let Some(y) = self.gradient_target(gradient.of) {
+                let (kind, inputs) = (gradient.kind, gradient.inputs);
+                self.push(MapStep { kind, inputs, y }.step(&self.path));
+            }
         }
     }
 
-    fn convolve(&mut self, convolve: &Convolve) {
-        let &Convolve {
-            x,
-            weight,
-            bias,
-            y,
-            window,
-            ..
-        } = convolve;
+    fn dirac(&mut self, [weight, a, b]: [Id; 3], y: Id) {
         let Some(&dy) = self.gradients.get(&y) else {
             return;
         };
-        let dweight = self.new_gradient(weight);
-        let dbias = bias.map(|bias| self.new_gradient(bias));
-        self.push(Action::ConvolveWeight {
-            x,
+        let [dweight, da, db] = [weight, a, b].map(|id| self.new_gradient(id));
+        let action = Action::DiracGradient {
+            weight,
+            b,
             dy,
             dweight,
-            dbias,
-            window,
-        });
-        if let Some(dx) = self.gradient_target(x) {
-            self.push(Action::ConvolveInput {
-                dy,
-                weight,
-                dx,
-                window,
-            });
+            da,
+            db,
+        };
+        let (reads, writes) = (vec![weight, b, dy], vec![dweight, da, db]);
+        self.push(Step::new(&self.path, action, reads, writes));
+    }
+
+    fn convolve(&mut self, convolution: &Convolution) {
+        let Some(&dy) = self.gradients.get(&convolution.y) else {
+            return;
+        };
+        let dweight = self.new_gradient(convolution.weight);
+        let bias = convolution.bias().map(|bias| self.new_gradient(bias));
+        let of_weight = Convolution {
+            pass: ConvPass::Weight { bias },
+            weight: dweight,
+            y: dy,
+            ..*convolution
+        };
+        self.push(of_weight.step(&self.path));
+        if let Some(GradientTarget { to, add }) = self.gradient_target(convolution.x) {
+            let of_input = Convolution {
+                pass: ConvPass::Input { add },
+                x: to,
+                y: dy,
+                ..*convolution
+            };
+            self.push(of_input.step(&self.path));
         }
     }
 
@@ -219,25 +180,31 @@ impl Tape<'_> {
             return;
         };
         let dx = self.gradient_target(pass.x);
-        let (mut ds, mut dgate, mut dalpha) = (None, None, None);
+        let (mut ds, mut dgates, mut dtrained) = (None, Vec::new(), Vec::new());
         let mut also = None;
-        if let Some(join) = pass.join {
-            let s = join.shortcut();
-            ds = if s == pass.x && dx.is_some() {
-                // One step cannot write a buffer twice.
-                let kind = self.plan.buffer(s).kind.clone();
-                let to = self
-                    .plan
-                    .add_buffer(&format!("∂{} (shortcut)", self.path), kind);
-                also = dx.map(|dx| Action::Add { x: to, y: dx.to });
-                Some(GradientTarget { to, add: false })
-            } else {
-                self.gradient_target(s)
+        if let Some(join) = &pass.join {
+            ds = match join.shortcut {
+                Some(s) if s == pass.x && dx.is_some() => {
+                    // One step cannot write a buffer twice.
+                    let kind = self.plan.buffer(s).kind.clone();
+                    let to = self
+                        .plan
+                        .add_buffer(&format!("∂{} (shortcut)", self.path), kind);
+                    also = dx.map(|dx| MapStep {
+                        kind: MapKind::Add,
+                        inputs: vec![to],
+                        y: GradientTarget { add: true, ..dx },
+                    });
+                    Some(GradientTarget { to, add: false })
+                }
+                Some(s) => self.gradient_target(s),
+                None => None,
             };
-            match join {
-                Join::Residual { .. } => {}
-                Join::Gated { gate, .. } => dgate = self.gradient_target(gate),
-                Join::Fading { alpha, .. } => dalpha = Some(self.new_gradient(alpha)),
+            for &gate in &join.gates {
+                dgates.push(self.gradient_target(gate));
+            }
+            for &coefficient in &join.trained {
+                dtrained.push(self.new_gradient(coefficient));
             }
         }
         let norm = pass.norm;
@@ -246,18 +213,16 @@ impl Tape<'_> {
             dy,
             dx,
             ds,
-            dgate,
-            dalpha,
+            dgates,
+            dtrained,
             dweight: norm.map(|norm| self.new_gradient(norm.weight)),
             dbias: norm.map(|norm| self.new_gradient(norm.bias)),
         };
-        let action = Action::PointwiseGradient(Box::new(gradients));
-        if !action.writes().is_empty() {
-            self.push(action);
-        }
-        if let Some(action) = also {
-            self.push(action);
-        }
+        let steps = [
+            gradients.step(&self.path),
+            also.map(|map| map.step(&self.path)),
+        ];
+        self.plan.backward.extend(steps.into_iter().flatten());
     }
 
     /// SGD on every tensor that it moves.
@@ -277,14 +242,15 @@ impl Tape<'_> {
             let velocity = has_momentum.then(|| {
                 let name = format!("{} (velocity)", spec.name);
                 let storage = Storage::Velocity(index);
-                self.plan.add_kept(&name, &spec.shape, storage)
+                self.plan.push(Buffer::kept(&name, &spec.shape, storage))
             });
-            self.path.clone_from(&spec.name);
-            updates.push(self.made(Action::Sgd {
+            let action = Action::Sgd {
                 weight,
                 gradient,
                 velocity,
-            }));
+            };
+            let writes = [weight].into_iter().chain(velocity).collect();
+            updates.push(Step::new(&spec.name, action, vec![gradient], writes));
         }
         self.plan.update.extend(updates);
     }

@@ -1,7 +1,9 @@
 //! What a step costs: arithmetic and memory traffic.
 
-use super::step::{Action, Product};
-use super::{Kind, Plan};
+use super::Plan;
+use super::buffer::Kind;
+use super::convolution::Convolution;
+use super::step::{Action, Step};
 
 /// The cost of a step, counted from shapes; not measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,12 +16,16 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// The cost of `action` on the buffers of `plan`.
-    pub(super) fn of_action(plan: &Plan, action: &Action) -> Cost {
-        let flops = action.product().map_or(0, |product| flops(plan, product));
-        let touched = action.reads().into_iter().chain(action.writes());
+    /// The cost of a step of `plan`.
+    pub fn of_step(plan: &Plan, step: &Step) -> Cost {
+        let flops = if let Action::Convolve(convolution) = &step.action {
+            flops(plan, convolution)
+        } else {
+            0
+        };
+        let touched = step.reads.iter().chain(&step.writes);
         let elements = touched
-            .map(|id| plan.buffer(id).elements)
+            .map(|&id| plan.buffer(id).elements)
             .fold(0, usize::saturating_add);
         Cost {
             flops,
@@ -37,12 +43,12 @@ impl Cost {
 }
 
 /// Every window meets every weight once.
-fn flops(plan: &Plan, product: Product) -> u64 {
-    let buffer = plan.buffer(product.weight);
+fn flops(plan: &Plan, convolution: &Convolution) -> u64 {
+    let buffer = plan.buffer(convolution.weight);
     let weights = match &buffer.kind {
         Kind::Tensor(shape) => shape.iter().product(),
         Kind::Map(_) | Kind::Rows(..) | Kind::Scratch => buffer.elements,
     };
-    let windows = (plan.batch as u64).saturating_mul(product.window.outputs() as u64);
+    let windows = (plan.batch as u64).saturating_mul(convolution.window.outputs() as u64);
     windows.saturating_mul(2 * weights as u64)
 }

@@ -1,33 +1,41 @@
 //! The layers of a model, one step an operation.
 
-use super::buffers::{Id, Kind, Storage};
-use super::step::{
-    Action, Activation, Convolve, GradientTarget, Join, Norm, Pointwise, Statistics, Step, Window,
-};
-use super::{Cost, Plan, Purpose};
-use crate::ir::{Gate, Layer, Model, Op, Policy, Pool, Role, Shape, Shortcut, Skip};
+use super::buffer::{Buffer, Id, Kind, Storage};
+use super::convolution::{ConvPass, Convolution, Window};
+use super::map::{MapKind, MapStep};
+use super::step::{Action, Activation, Join, Norm, Pointwise, Statistics, Step};
+use super::{Plan, Purpose, Target};
+use crate::error::{Error, Result};
+use crate::ir::expr::{JoinForm, Variable};
+use crate::ir::{Expr, Gate, Layer, Model, Op, PoolKind, Shape, Shortcut, Skip, TensorSpec};
 use std::collections::HashMap;
 
 /// The forward steps of `model`, nothing fused or placed yet.
-pub(super) fn lay_out(model: &Model, batch: usize, purpose: Purpose, lanes: usize) -> Plan {
+pub(super) fn lay_out(
+    model: &Model,
+    batch: usize,
+    purpose: Purpose,
+    target: &dyn Target,
+) -> Result<Plan> {
+    let specs = model.tensors();
+    let kept = |(index, spec): (usize, &TensorSpec)| {
+        Buffer::kept(&spec.name, &spec.shape, Storage::Tensor(index))
+    };
+    // The images come next: an index that the plan can be made with.
+    let images = Id(specs.len());
     let mut plan = Plan {
         batch,
         purpose,
-        lanes,
-        buffers: Vec::new(),
+        lanes: target.lanes(),
+        buffers: specs.iter().enumerate().map(kept).collect(),
         forward: Vec::new(),
         backward: Vec::new(),
         update: Vec::new(),
-        input: Id(0),
-        logits: Id(0),
+        input: images,
+        logits: images,
         scratch: None,
         arena: 0,
     };
-    let mut tensors = HashMap::new();
-    for (index, spec) in model.tensors().into_iter().enumerate() {
-        let id = plan.add_kept(&spec.name, &spec.shape, Storage::Tensor(index));
-        tensors.insert(spec.name, (id, spec.role));
-    }
     // Images come in C, H, W order, which is that of a vector already.
     let first = model.layers.first().map(|layer| &layer.op);
     let input = match matches!(first, Some(Op::Linear(_) | Op::Flatten)) {
@@ -36,59 +44,62 @@ pub(super) fn lay_out(model: &Model, batch: usize, purpose: Purpose, lanes: usiz
     };
     plan.input = plan.add_buffer("images", Kind::Map(input));
     let input = plan.input;
-    let mut layout = Layout { plan, tensors };
-    let y = layout.layers(&model.layers, input);
+    let names = specs.into_iter().map(|spec| spec.name);
+    let mut layout = Layout {
+        plan,
+        tensors: names.zip((0..).map(Id)).collect(),
+        target,
+    };
+    let y = layout.layers(&model.layers, input)?;
     let logits = layout.flat(&model.name, y);
     let mut plan = layout.plan;
     plan.logits = logits;
-    plan
+    Ok(plan)
 }
 
-struct Layout {
+struct Layout<'a> {
     plan: Plan,
     /// The network's tensors by name.
-    tensors: HashMap<String, (Id, Role)>,
+    tensors: HashMap<String, Id>,
+    target: &'a dyn Target,
 }
 
-impl Layout {
-    fn layers(&mut self, layers: &[Layer], mut x: Id) -> Id {
+impl Layout<'_> {
+    fn layers(&mut self, layers: &[Layer], mut x: Id) -> Result<Id> {
         for layer in layers {
-            x = self.layer(layer, x);
+            x = self.layer(layer, x)?;
         }
-        x
+        Ok(x)
     }
 
-    fn layer(&mut self, layer: &Layer, x: Id) -> Id {
+    fn layer(&mut self, layer: &Layer, x: Id) -> Result<Id> {
         match &layer.op {
             Op::Conv(conv) => {
                 let (kernel, stride, padding) = (conv.kernel, conv.stride, conv.padding);
                 let window = window(layer.input, layer.output, kernel, stride, padding);
-                let weight = self.weight(layer, conv.dirac);
+                let weight = self.weight(layer, conv.dirac)?;
                 let bias = self.optional(&layer.path, "bias");
-                self.convolve(&layer.path, layer.output, (x, weight, bias), window)
+                Ok(self.convolve(&layer.path, layer.output, (x, weight, bias), window))
             }
             Op::Linear(linear) => {
                 let x = self.flat(&layer.path, x);
-                let weight = self.weight(layer, linear.dirac);
+                let weight = self.weight(layer, linear.dirac)?;
                 let bias = self.optional(&layer.path, "bias");
-                self.convolve(&layer.path, layer.output, (x, weight, bias), Window::POINT)
+                Ok(self.convolve(&layer.path, layer.output, (x, weight, bias), Window::POINT))
             }
-            Op::BatchNorm { momentum, eps } => self.batch_norm(layer, x, *momentum, *eps),
-            Op::Relu => self.activation(layer, x, Activation::Relu),
-            Op::Elu { alpha } => self.activation(layer, x, Activation::Elu(*alpha as f32)),
-            Op::LeakyRelu { slope } => {
-                self.activation(layer, x, Activation::LeakyRelu(*slope as f32))
+            Op::BatchNorm(norm) => self.batch_norm(layer, x, norm.momentum, norm.eps),
+            Op::Activation(activation) => {
+                let activation = Activation::new(&activation.equation);
+                Ok(self.pointwise(layer, x, (None, Some(activation), None)))
             }
-            Op::Tanh => self.activation(layer, x, Activation::Tanh),
-            Op::Sigmoid => self.activation(layer, x, Activation::Sigmoid),
-            Op::Crelu => self.map(layer, |y| Action::Crelu { x, y }),
-            Op::MaxPool(pool) => {
-                let window = pool_window(layer, pool);
-                self.map(layer, |y| Action::MaxPool { x, y, window })
-            }
-            Op::AvgPool(pool) => {
-                let window = pool_window(layer, pool);
-                self.map(layer, |y| Action::AvgPool { x, y, window })
+            Op::Crelu => Ok(self.map(layer, MapKind::Crelu, &[x])),
+            Op::Pool(pool) => {
+                let window = window(layer.input, layer.output, pool.kernel, pool.stride, 0);
+                let kind = match pool.kind {
+                    PoolKind::Max => MapKind::MaxPool(window),
+                    PoolKind::Mean => MapKind::AvgPool(window),
+                };
+                Ok(self.map(layer, kind, &[x]))
             }
             Op::GlobalAvgPool => {
                 let input = layer.input.extent();
@@ -97,61 +108,62 @@ impl Layout {
                     kernel: input,
                     ..Window::POINT
                 };
-                self.map(layer, |y| Action::AvgPool { x, y, window })
+                Ok(self.map(layer, MapKind::AvgPool(window), &[x]))
             }
-            Op::Flatten => self.flat(&layer.path, x),
-            Op::Dropout { p } => self.dropout(layer, x, *p),
-            Op::Concat { body } => {
-                let b = self.layers(body, x);
-                self.map(layer, |y| Action::Concat { a: x, b, y })
+            Op::Flatten => Ok(self.flat(&layer.path, x)),
+            Op::Dropout(dropout) => Ok(self.dropout(layer, x, dropout.p)),
+            Op::Concat(concat) => {
+                let y = self.layers(&concat.body, x)?;
+                let first = layer.input.channels();
+                Ok(self.map(layer, MapKind::Concat { first }, &[x, y]))
             }
             Op::Skip(skip) => self.skip(layer, skip, x),
         }
     }
 
-    fn push(&mut self, path: &str, action: Action) {
-        self.plan.forward.push(Step {
-            path: path.to_string(),
-            cost: Cost::of_action(&self.plan, &action),
-            action,
-            workspace: None,
-        });
+    fn push(&mut self, step: Step) {
+        self.plan.forward.push(step);
     }
 
-    /// A step that makes new activations in the shape of the layer's output.
-    fn map(&mut self, layer: &Layer, action: impl FnOnce(Id) -> Action) -> Id {
-        let y = self.plan.add_buffer(&layer.path, Kind::Map(layer.output));
-        self.push(&layer.path, action(y));
+    /// New activations in the shape of the layer's output.
+    fn output(&mut self, layer: &Layer) -> Id {
+        self.plan.add_buffer(&layer.path, Kind::Map(layer.output))
+    }
+
+    fn map(&mut self, layer: &Layer, kind: MapKind, inputs: &[Id]) -> Id {
+        let y = self.output(layer);
+        self.push(MapStep::new(kind, inputs, y).step(&layer.path));
         y
     }
 
     /// The tensor of the layer at `path` called `name`, if it has one.
     fn optional(&self, path: &str, name: &str) -> Option<Id> {
-        let found = self.tensors.get(&format!("{path}.{name}"));
-        found.map(|&(id, _)| id)
+        self.tensors.get(&format!("{path}.{name}")).copied()
     }
 
-    /// A tensor that the layer must have: the same rules make the tensors and the steps.
-    fn tensor(&self, path: &str, name: &str) -> Id {
-        let found = self.optional(path, name);
-        debug_assert!(found.is_some(), "the network has no tensor {path}.{name}");
-        found.unwrap_or(Id(0))
+    /// A tensor that the layer must have.
+    fn tensor(&self, path: &str, name: &str) -> Result<Id> {
+        self.optional(path, name).ok_or_else(|| {
+            Error::new(format!("the network has no tensor {path}.{name}"))
+                .help("the layer's steps need it: ir::Layer::own_tensors must list it")
+        })
     }
 
     /// The weight that a layer is run with.
-    fn weight(&mut self, layer: &Layer, is_dirac: bool) -> Id {
+    fn weight(&mut self, layer: &Layer, is_dirac: bool) -> Result<Id> {
         let path = &layer.path;
-        let weight = self.tensor(path, "weight");
+        let weight = self.tensor(path, "weight")?;
         if !is_dirac {
-            return weight;
+            return Ok(weight);
         }
-        let (a, b) = (self.tensor(path, "dirac_a"), self.tensor(path, "dirac_b"));
+        let (a, b) = (self.tensor(path, "dirac_a")?, self.tensor(path, "dirac_b")?);
         let kind = self.plan.buffer(weight).kind.clone();
         let y = self
             .plan
             .add_buffer(&format!("{path}.weight (dirac)"), kind);
-        self.push(path, Action::Dirac { weight, a, b, y });
-        y
+        let action = Action::Dirac { weight, a, b, y };
+        self.push(Step::new(path, action, vec![weight, a, b], vec![y]));
+        Ok(y)
     }
 
     /// `x ⋆ weight + bias` in the shape `output`.
@@ -163,15 +175,17 @@ impl Layout {
         window: Window,
     ) -> Id {
         let y = self.plan.add_buffer(path, Kind::Map(output));
-        let convolve = Convolve {
+        let channels = self.plan.shape(x).channels();
+        let statistics = None;
+        let convolution = Convolution {
+            pass: ConvPass::Forward { bias, statistics },
             x,
             weight,
-            bias,
             y,
             window,
-            statistics: None,
+            method: self.target.method(channels, window),
         };
-        self.push(path, Action::Convolve(convolve));
+        self.push(convolution.step(path));
         y
     }
 
@@ -182,56 +196,48 @@ impl Layout {
         parts: (Option<Norm>, Option<Activation>, Option<Join>),
     ) -> Id {
         let (norm, activation, join) = parts;
-        self.map(layer, |y| {
-            Action::Pointwise(Pointwise {
-                x,
-                norm,
-                activation,
-                join,
-                y,
-            })
-        })
+        let y = self.output(layer);
+        let pass = Pointwise {
+            x,
+            norm,
+            activation,
+            join,
+            y,
+        };
+        self.push(pass.step(&layer.path));
+        y
     }
 
-    fn activation(&mut self, layer: &Layer, x: Id, activation: Activation) -> Id {
-        self.pointwise(layer, x, (None, Some(activation), None))
-    }
-
-    fn batch_norm(&mut self, layer: &Layer, x: Id, momentum: f64, eps: f64) -> Id {
+    fn batch_norm(&mut self, layer: &Layer, x: Id, momentum: f64, eps: f64) -> Result<Id> {
         let path = &layer.path;
-        let (mean, variance) = (
-            self.tensor(path, "running_mean"),
-            self.tensor(path, "running_var"),
-        );
+        let mean = self.tensor(path, "running_mean")?;
+        let variance = self.tensor(path, "running_var")?;
         let statistics = match self.plan.purpose {
             Purpose::Training | Purpose::Inspection => {
                 let rows = Kind::Rows(2, layer.input.channels());
                 let found = self.plan.add_buffer(&format!("{path} (statistics)"), rows);
-                self.push(path, Action::Statistics { x, y: found });
-                let move_statistics = Action::MoveStatistics {
+                let action = Action::Statistics { x, y: found };
+                self.push(Step::new(path, action, vec![x], vec![found]));
+                let action = Action::MoveStatistics {
                     found,
                     count: self.plan.batch.saturating_mul(layer.input.positions()),
                     mean,
                     variance,
                     momentum,
                 };
-                self.plan.update.push(Step {
-                    path: path.clone(),
-                    cost: Cost::of_action(&self.plan, &move_statistics),
-                    action: move_statistics,
-                    workspace: None,
-                });
+                let step = Step::new(path, action, vec![found], vec![mean, variance]);
+                self.plan.update.push(step);
                 Statistics::Batch(found)
             }
             Purpose::Evaluation => Statistics::Running { mean, variance },
         };
         let norm = Norm {
             statistics,
-            weight: self.tensor(path, "weight"),
-            bias: self.tensor(path, "bias"),
+            weight: self.tensor(path, "weight")?,
+            bias: self.tensor(path, "bias")?,
             eps,
         };
-        self.pointwise(layer, x, (Some(norm), None, None))
+        Ok(self.pointwise(layer, x, (Some(norm), None, None)))
     }
 
     /// A vector a sample in C, H, W order.
@@ -242,7 +248,7 @@ impl Layout {
             Shape::Image { .. } if shape.positions() > 1 => {
                 let y = Kind::Map(Shape::Flat(shape.elements()));
                 let y = self.plan.add_buffer(&format!("{path} (flat)"), y);
-                self.push(path, Action::Flatten { x, y });
+                self.push(MapStep::new(MapKind::Flatten, &[x], y).step(path));
                 y
             }
             Shape::Image { .. } | Shape::Flat(_) => x,
@@ -255,60 +261,60 @@ impl Layout {
             Purpose::Training | Purpose::Inspection => {
                 let mask = format!("{} (mask)", layer.path);
                 let m = self.plan.add_buffer(&mask, Kind::Map(layer.input));
-                self.push(&layer.path, Action::Mask { y: m, p });
-                self.map(layer, |y| Action::Multiply {
-                    x,
-                    m,
-                    y: GradientTarget { to: y, add: false },
-                })
+                self.push(MapStep::new(MapKind::Mask { p }, &[], m).step(&layer.path));
+                self.map(layer, MapKind::Multiply, &[x, m])
             }
         }
     }
 
-    fn skip(&mut self, layer: &Layer, skip: &Skip, x: Id) -> Id {
-        let f = self.layers(&skip.body, x);
-        let join = match &skip.policy {
-            Policy::Plain | Policy::Dirac => return f,
-            Policy::Resnet { scale } => Join::Residual {
-                s: self.shortcut(layer, skip, x),
-                scale: *scale as f32,
-            },
-            Policy::Highway { gate, .. } => {
-                let gate = self.gate(layer, gate, x);
-                let s = self.shortcut(layer, skip, x);
-                Join::Gated { s, gate }
-            }
-            Policy::Variable { form, .. } => Join::Fading {
-                s: self.shortcut(layer, skip, x),
-                alpha: self.tensor(&layer.path, "alpha"),
-                form: *form,
-            },
+    fn skip(&mut self, layer: &Layer, skip: &Skip, x: Id) -> Result<Id> {
+        let f = self.layers(&skip.body, x)?;
+        let policy = &skip.policy;
+        if *policy.out == Expr::Variable(Variable::Body) {
+            return Ok(f);
+        }
+        let gates = policy.gates.iter().zip(&skip.gates);
+        let gates = gates.map(|(spec, gate)| self.gate(layer, (&spec.name, gate), x));
+        let gates = gates.collect::<Result<_>>()?;
+        let shortcut = match policy.has_shortcut() {
+            true => Some(self.shortcut(layer, skip, x)?),
+            false => None,
         };
-        self.pointwise(layer, f, (None, None, Some(join)))
+        let trained = policy.trained.iter();
+        let trained = trained.map(|coefficient| self.tensor(&layer.path, &coefficient.name));
+        let join = Join {
+            out: policy.out.clone(),
+            form: JoinForm::recognise(&policy.out),
+            shortcut,
+            gates,
+            trained: trained.collect::<Result<_>>()?,
+        };
+        Ok(self.pointwise(layer, f, (None, None, Some(join))))
     }
 
     /// s(x).
-    fn shortcut(&mut self, layer: &Layer, skip: &Skip, x: Id) -> Id {
+    fn shortcut(&mut self, layer: &Layer, skip: &Skip, x: Id) -> Result<Id> {
         match skip.shortcut {
-            Shortcut::Identity => x,
+            Shortcut::Identity => Ok(x),
             Shortcut::Conv1x1 { stride } => {
                 let path = format!("{}.project", layer.path);
-                let weight = self.tensor(&path, "weight");
+                let weight = self.tensor(&path, "weight")?;
                 let window = window(layer.input, layer.output, 1, stride, 0);
-                self.convolve(&path, layer.output, (x, weight, None), window)
+                Ok(self.convolve(&path, layer.output, (x, weight, None), window))
             }
             Shortcut::Pad { stride } => {
                 let name = format!("{} (shortcut)", layer.path);
                 let y = self.plan.add_buffer(&name, Kind::Map(layer.output));
-                self.push(&layer.path, Action::Subsample { x, y, stride });
-                y
+                let map = MapStep::new(MapKind::Subsample { stride }, &[x], y);
+                self.push(map.step(&layer.path));
+                Ok(y)
             }
         }
     }
 
-    /// What the gate T(x) is the sigmoid of.
-    fn gate(&mut self, layer: &Layer, gate: &Gate, x: Id) -> Id {
-        let path = format!("{}.gate", layer.path);
+    /// The gate called `name`, before any function.
+    fn gate(&mut self, layer: &Layer, (name, gate): (&str, &Gate), x: Id) -> Result<Id> {
+        let path = format!("{}.{name}", layer.path);
         let window = match gate {
             Gate::Conv(conv) => {
                 let (kernel, stride, padding) = (conv.kernel, conv.stride, conv.padding);
@@ -316,8 +322,8 @@ impl Layout {
             }
             Gate::Linear => Window::POINT,
         };
-        let (weight, bias) = (self.tensor(&path, "weight"), self.tensor(&path, "bias"));
-        self.convolve(&path, layer.output, (x, weight, Some(bias)), window)
+        let (weight, bias) = (self.tensor(&path, "weight")?, self.tensor(&path, "bias")?);
+        Ok(self.convolve(&path, layer.output, (x, weight, Some(bias)), window))
     }
 }
 
@@ -329,8 +335,4 @@ fn window(input: Shape, output: Shape, kernel: usize, stride: usize, padding: us
         stride,
         padding,
     }
-}
-
-fn pool_window(layer: &Layer, pool: &Pool) -> Window {
-    window(layer.input, layer.output, pool.kernel, pool.stride, 0)
 }

@@ -6,24 +6,15 @@
 //!
 //! [`Pointwise`]: super::step::Pointwise
 
-use super::buffers::Id;
+use super::Plan;
+use super::buffer::Id;
 use super::step::{Action, Pointwise, Step};
-use super::{Cost, Plan};
 use std::collections::HashMap;
 
 /// Fuses the forward steps of `plan`.
 pub(super) fn fuse(plan: &mut Plan) {
     let steps = std::mem::take(&mut plan.forward);
-    let steps = join_passes(take_statistics(steps), plan.logits);
-    plan.forward = steps;
-    let costs: Vec<Cost> = plan
-        .forward
-        .iter()
-        .map(|step| Cost::of_action(plan, &step.action))
-        .collect();
-    for (step, cost) in plan.forward.iter_mut().zip(costs) {
-        step.cost = cost;
-    }
+    plan.forward = join_passes(take_statistics(steps), plan.logits);
 }
 
 /// Moves statistics into the convolution whose output they are of.
@@ -34,14 +25,15 @@ fn take_statistics(steps: Vec<Step>) -> Vec<Step> {
     for step in steps {
         if let Action::Statistics { x, y } = step.action
             && let Some(&at) = made.get(&x)
-            && let Action::Convolve(convolve) = &mut fused[at].action
-            && convolve.statistics.is_none()
+            && let Action::Convolve(convolution) = fused[at].action
+            && convolution.statistics().is_none()
         {
-            convolve.statistics = Some(y);
+            let path = std::mem::take(&mut fused[at].path);
+            fused[at] = convolution.with_statistics(Some(y)).step(&path);
             continue;
         }
-        if let Action::Convolve(convolve) = &step.action {
-            made.insert(convolve.y, fused.len());
+        if let Action::Convolve(convolution) = &step.action {
+            made.insert(convolution.y, fused.len());
         }
         fused.push(step);
     }
@@ -51,21 +43,21 @@ fn take_statistics(steps: Vec<Step>) -> Vec<Step> {
 /// Merges each pass into the next one that takes its output, if nothing else does.
 fn join_passes(steps: Vec<Step>, logits: Id) -> Vec<Step> {
     let mut uses: HashMap<Id, usize> = HashMap::from([(logits, 1)]);
-    for id in steps.iter().flat_map(|step| step.action.reads()) {
-        *uses.entry(id).or_default() += 1;
+    for id in steps.iter().flat_map(|step| &step.reads) {
+        *uses.entry(*id).or_default() += 1;
     }
     let mut fused: Vec<Option<Step>> = Vec::with_capacity(steps.len());
     let mut made: HashMap<Id, usize> = HashMap::new();
     for mut step in steps {
-        if let Action::Pointwise(pass) = &mut step.action {
+        if let Action::Pointwise(pass) = &step.action {
+            made.insert(pass.y, fused.len());
             if uses.get(&pass.x) == Some(&1)
                 && let Some(&at) = made.get(&pass.x)
                 && let Some(merged) = earlier(&fused, at).and_then(|first| merge(first, pass))
             {
-                *pass = merged;
+                step = merged.step(&step.path);
                 fused[at] = None;
             }
-            made.insert(pass.y, fused.len());
         }
         fused.push(Some(step));
     }
@@ -89,8 +81,12 @@ fn merge(first: &Pointwise, second: &Pointwise) -> Option<Pointwise> {
     is_ordered.then(|| Pointwise {
         x: first.x,
         norm: first.norm,
-        activation: first.activation.or(second.activation),
-        join: second.join,
+        activation: first
+            .activation
+            .as_ref()
+            .or(second.activation.as_ref())
+            .cloned(),
+        join: second.join.clone(),
         y: second.y,
     })
 }
@@ -99,51 +95,57 @@ fn merge(first: &Pointwise, second: &Pointwise) -> Option<Pointwise> {
 mod tests {
     use super::super::step::{Activation, Join};
     use super::*;
+    use crate::ir::Expr;
+    use crate::ir::expr::{JoinForm, Variable};
+    use std::sync::Arc;
 
     fn pass(x: usize, activation: Option<Activation>, join: Option<Join>, y: usize) -> Step {
-        let action = Action::Pointwise(Pointwise {
+        let pass = Pointwise {
             x: Id(x),
             norm: None,
             activation,
             join,
             y: Id(y),
-        });
-        Step {
-            path: String::new(),
-            action,
-            workspace: None,
-            cost: Cost::default(),
-        }
+        };
+        pass.step("")
     }
 
     fn skip(s: usize) -> Option<Join> {
-        let (s, scale) = (Id(s), 1.0);
-        Some(Join::Residual { s, scale })
+        let out = Expr::from(Variable::Body) + Expr::from(Variable::Shortcut);
+        Some(Join {
+            form: JoinForm::recognise(&out),
+            out: Arc::new(out),
+            shortcut: Some(Id(s)),
+            gates: Vec::new(),
+            trained: Vec::new(),
+        })
+    }
+
+    fn relu() -> Option<Activation> {
+        let equation = Expr::from(Variable::Element).max(0.0.into());
+        Some(Activation::new(&Arc::new(equation)))
     }
 
     #[test]
     fn an_activation_and_a_skip_share_a_pass() {
-        let relu = Some(Activation::Relu);
-        let steps = vec![pass(0, relu, None, 1), pass(1, None, skip(0), 2)];
+        let steps = vec![pass(0, relu(), None, 1), pass(1, None, skip(0), 2)];
         let fused = join_passes(steps, Id(2));
-        assert_eq!(fused, [pass(0, relu, skip(0), 2)]);
+        assert_eq!(fused, [pass(0, relu(), skip(0), 2)]);
     }
 
     #[test]
     fn what_is_read_twice_stays() {
-        let relu = Some(Activation::Relu);
-        let shortcut = vec![pass(0, relu, None, 1), pass(1, None, skip(1), 2)];
+        let shortcut = vec![pass(0, relu(), None, 1), pass(1, None, skip(1), 2)];
         assert_eq!(join_passes(shortcut.clone(), Id(2)), shortcut);
-        let output = vec![pass(0, relu, None, 1), pass(1, None, skip(0), 2)];
+        let output = vec![pass(0, relu(), None, 1), pass(1, None, skip(0), 2)];
         assert_eq!(join_passes(output.clone(), Id(1)), output);
     }
 
     #[test]
     fn the_order_within_a_pass_is_kept() {
-        let relu = Some(Activation::Relu);
-        let twice = vec![pass(0, relu, None, 1), pass(1, relu, None, 2)];
+        let twice = vec![pass(0, relu(), None, 1), pass(1, relu(), None, 2)];
         assert_eq!(join_passes(twice.clone(), Id(2)), twice);
-        let after = vec![pass(0, None, skip(3), 1), pass(1, relu, None, 2)];
+        let after = vec![pass(0, None, skip(3), 1), pass(1, relu(), None, 2)];
         assert_eq!(join_passes(after.clone(), Id(2)), after);
     }
 }

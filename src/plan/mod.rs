@@ -2,14 +2,15 @@
 //!
 //! A [`Plan`] is made for one batch size, before anything runs. [`forward`] lays the
 //! layers out one step an operation, [`fuse`] joins those that can share a pass over
-//! memory, [`backward`] derives the gradient steps by rule, and [`buffers`] gives each
+//! memory, [`backward`] derives the gradient steps by rule, and [`place`] gives each
 //! buffer its place in one arena, sharing memory where lives do not overlap. All of it
-//! is plain data; what depends on the engine (how many channels make a line, how much
-//! scratch memory a kernel wants) comes from a [`Target`].
+//! is plain data: a [`Step`] carries the buffers that it reads and writes from where it
+//! is made. What depends on the engine (how many channels make a line, how a convolution
+//! is computed, how much scratch memory a kernel wants) comes from a [`Target`].
 //!
 //! ```text
 //! Model ─forward─▶ steps ─fuse─▶ fewer steps ─backward─▶ + gradient and update steps
-//!       ─buffers─▶ offsets, peak bytes
+//!       ─place─▶ offsets, peak bytes
 //! ```
 //!
 //! Activations are images × positions × channels, the channels padded to a multiple of
@@ -17,21 +18,25 @@
 //! layouts.
 
 mod backward;
-mod buffers;
+mod buffer;
+mod convolution;
 mod cost;
 mod forward;
 mod fuse;
+mod map;
+mod place;
 mod step;
-mod uses;
 
-pub use buffers::{Buffer, Id, Kind, Storage};
+pub use buffer::{Buffer, Id, Kind, Storage};
+pub use convolution::{ConvPass, Convolution, Method, Window};
 pub use cost::Cost;
+pub use map::{MapKind, MapStep};
 pub use step::{
-    Action, Activation, ConvPass, Convolve, GradientTarget, Join, Norm, Pointwise,
-    PointwiseGradients, Product, Statistics, Step, Window,
+    Action, Activation, GradientTarget, Join, Norm, Pointwise, PointwiseGradients, Statistics, Step,
 };
 
-use crate::ir::Model;
+use crate::error::Result;
+use crate::ir::{Model, Shape};
 
 /// What a plan is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,8 +55,11 @@ pub trait Target {
     /// Channels of activations are padded to a multiple of this.
     fn lanes(&self) -> usize;
 
-    /// Floats of scratch memory that the action wants while it runs.
-    fn workspace(&self, plan: &Plan, action: &Action) -> usize;
+    /// How the three products of a convolution of so many input channels are computed.
+    fn method(&self, channels: usize, window: Window) -> Method;
+
+    /// Floats of scratch memory that the step wants while it runs.
+    fn workspace(&self, plan: &Plan, step: &Step) -> usize;
 
     /// Floats of scratch memory wanted from the first step to the last, asked once all
     /// buffers have their places.
@@ -90,8 +98,11 @@ pub struct Plan {
 
 impl Plan {
     /// Lays out `model` for `batch` images.
-    pub fn new(model: &Model, batch: usize, purpose: Purpose, target: &dyn Target) -> Plan {
-        let mut plan = forward::lay_out(model, batch, purpose, target.lanes());
+    ///
+    /// # Errors
+    /// Where a layer has no tensor of a name that its steps need.
+    pub fn new(model: &Model, batch: usize, purpose: Purpose, target: &dyn Target) -> Result<Plan> {
+        let mut plan = forward::lay_out(model, batch, purpose, target)?;
         match purpose {
             Purpose::Training => {
                 fuse::fuse(&mut plan);
@@ -100,8 +111,8 @@ impl Plan {
             Purpose::Evaluation => fuse::fuse(&mut plan),
             Purpose::Inspection => {}
         }
-        buffers::place(&mut plan, target);
-        plan
+        place::place(&mut plan, target);
+        Ok(plan)
     }
 
     /// The steps in the order they run.
@@ -113,6 +124,47 @@ impl Plan {
     /// The buffer called `id`.
     pub fn buffer(&self, id: Id) -> &Buffer {
         &self.buffers[id.0]
+    }
+
+    /// A new buffer, which [`place`] will find room for.
+    fn add_buffer(&mut self, name: &str, kind: Kind) -> Id {
+        let elements = match &kind {
+            // A batch that no memory holds is to be refused, not to overflow.
+            Kind::Map(shape) => self
+                .batch
+                .saturating_mul(shape.positions())
+                .saturating_mul(self.padded(shape.channels())),
+            Kind::Tensor(shape) => shape.iter().product(),
+            Kind::Rows(rows, channels) => rows * self.padded(*channels),
+            Kind::Scratch => 0,
+        };
+        self.push(Buffer::unplaced(name, kind, elements))
+    }
+
+    fn push(&mut self, buffer: Buffer) -> Id {
+        self.buffers.push(buffer);
+        Id(self.buffers.len() - 1)
+    }
+
+    /// Shape of the activations in a buffer; a point for any other.
+    pub fn shape(&self, id: Id) -> Shape {
+        match self.buffer(id).kind {
+            Kind::Map(shape) => shape,
+            Kind::Rows(_, channels) => Shape::Flat(channels),
+            Kind::Tensor(_) | Kind::Scratch => Shape::Flat(1),
+        }
+    }
+
+    /// Outputs, inputs, and rows and columns of the windows of a weight.
+    pub fn filters(&self, weight: Id) -> (usize, usize, (usize, usize)) {
+        match &self.buffer(weight).kind {
+            Kind::Tensor(shape) => match shape[..] {
+                [o, i, h, w] => (o, i, (h, w)),
+                [o, i] => (o, i, (1, 1)),
+                _ => (1, shape.iter().product(), (1, 1)),
+            },
+            Kind::Map(_) | Kind::Rows(..) | Kind::Scratch => (0, 0, (1, 1)),
+        }
     }
 
     /// `channels` with the padding.

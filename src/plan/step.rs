@@ -1,20 +1,38 @@
 //! What one step of a plan computes. Shapes are those of the buffers it names.
 
-use super::buffers::Id;
-use super::cost::Cost;
-use crate::ir::Form;
+use super::buffer::Id;
+use super::convolution::Convolution;
+use super::map::MapStep;
+use crate::ir::Expr;
+use crate::ir::expr::{JoinForm, KnownActivation, Variable};
+use std::sync::Arc;
 
-/// One step: an action of a layer, with the scratch memory it may use.
+/// One step: an action of a layer, with the buffers that it uses.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     /// Path of the layer; of a fused step, that of the last.
     pub path: String,
     /// What is computed.
     pub action: Action,
+    /// Buffers that are read. Those that are added to are among the writes.
+    pub reads: Vec<Id>,
+    /// Buffers that are written, no two of them the same.
+    pub writes: Vec<Id>,
     /// Scratch memory, if the target wants some.
     pub workspace: Option<Id>,
-    /// Arithmetic and traffic.
-    pub cost: Cost,
+}
+
+impl Step {
+    /// A step that reads and writes these buffers, without scratch memory.
+    pub(super) fn new(path: &str, action: Action, reads: Vec<Id>, writes: Vec<Id>) -> Step {
+        Step {
+            path: path.to_string(),
+            action,
+            reads,
+            writes,
+            workspace: None,
+        }
+    }
 }
 
 /// Where a gradient goes: a buffer that may already hold what other uses of the same
@@ -30,33 +48,8 @@ pub struct GradientTarget {
 /// What a step computes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// `y = x ⋆ W (+ b)`, also of linear layers, whose windows are the one position
-    /// of a vector.
-    Convolve(Convolve),
-    /// `∂C/∂x`: the transposed convolution of ∂C/∂y with W.
-    ConvolveInput {
-        /// ∂C/∂y.
-        dy: Id,
-        /// The weight, outputs × channels × rows × columns.
-        weight: Id,
-        /// ∂C/∂x.
-        dx: GradientTarget,
-        /// The windows of the forward step.
-        window: Window,
-    },
-    /// `∂C/∂W[o,c,u] = Σ dy[n,p,o]·x[n,s·p+u,c]`, `∂C/∂b[o] = Σ dy[n,p,o]`.
-    ConvolveWeight {
-        /// What was convolved.
-        x: Id,
-        /// ∂C/∂y.
-        dy: Id,
-        /// ∂C/∂W.
-        dweight: Id,
-        /// ∂C/∂b.
-        dbias: Option<Id>,
-        /// The windows of the forward step.
-        window: Window,
-    },
+    /// A product of a convolution or a linear layer.
+    Convolve(Convolution),
     /// `diag(a)·δ + diag(b)·W/‖W‖`: see [`crate::ir::Conv::dirac`].
     Dirac {
         /// W, outputs × inputs × positions.
@@ -93,135 +86,10 @@ pub enum Action {
     },
     /// A pass over activations: see [`Pointwise`].
     Pointwise(Pointwise),
-    /// Its gradients: see [`PointwiseGradients`].
+    /// The gradients of a pass: see [`PointwiseGradients`].
     PointwiseGradient(Box<PointwiseGradients>),
-    /// `[max(x, 0), max(−x, 0)]` along channels.
-    Crelu {
-        /// C channels.
-        x: Id,
-        /// 2C channels.
-        y: Id,
-    },
-    /// `dx = dy₁·[x > 0] − dy₂·[x < 0]`.
-    CreluGradient {
-        /// What came in.
-        x: Id,
-        /// ∂C/∂y.
-        dy: Id,
-        /// ∂C/∂x.
-        dx: GradientTarget,
-    },
-    /// a and b joined along channels.
-    Concat {
-        /// The first channels.
-        a: Id,
-        /// The channels after them.
-        b: Id,
-        /// Both.
-        y: Id,
-    },
-    /// The channels of dy from `from` on, as many as dx has.
-    ConcatGradient {
-        /// ∂C/∂y.
-        dy: Id,
-        /// First channel.
-        from: usize,
-        /// ∂C/∂a or ∂C/∂b.
-        dx: GradientTarget,
-    },
-    /// The largest value of each window.
-    MaxPool {
-        /// What is pooled.
-        x: Id,
-        /// One position a window.
-        y: Id,
-        /// The windows.
-        window: Window,
-    },
-    /// dy goes to the first largest element of each window.
-    MaxPoolGradient {
-        /// What was pooled.
-        x: Id,
-        /// ∂C/∂y.
-        dy: Id,
-        /// ∂C/∂x.
-        dx: GradientTarget,
-        /// The windows.
-        window: Window,
-    },
-    /// The mean of each window.
-    AvgPool {
-        /// What is pooled.
-        x: Id,
-        /// One position a window.
-        y: Id,
-        /// The windows.
-        window: Window,
-    },
-    /// dy/positions goes to every element of the window.
-    AvgPoolGradient {
-        /// ∂C/∂y.
-        dy: Id,
-        /// ∂C/∂x.
-        dx: GradientTarget,
-        /// The windows.
-        window: Window,
-    },
-    /// Every `stride`-th position, zeros in the channels that x has not.
-    Subsample {
-        /// What is taken from.
-        x: Id,
-        /// What is taken.
-        y: Id,
-        /// Step between positions.
-        stride: usize,
-    },
-    /// dy goes to the positions taken.
-    SubsampleGradient {
-        /// ∂C/∂y.
-        dy: Id,
-        /// ∂C/∂x.
-        dx: GradientTarget,
-        /// Step between positions.
-        stride: usize,
-    },
-    /// Positions × channels to a vector in C, H, W order.
-    Flatten {
-        /// An image.
-        x: Id,
-        /// A vector.
-        y: Id,
-    },
-    /// And back.
-    FlattenGradient {
-        /// ∂C/∂y, a vector.
-        dy: Id,
-        /// ∂C/∂x, an image.
-        dx: GradientTarget,
-    },
-    /// The dropout mask of this layer in this step.
-    Mask {
-        /// Factors, as activations.
-        y: Id,
-        /// Probability of 0.
-        p: f64,
-    },
-    /// `y = x∘m`; its gradient is the same of dy.
-    Multiply {
-        /// What is multiplied.
-        x: Id,
-        /// By what.
-        m: Id,
-        /// The product.
-        y: GradientTarget,
-    },
-    /// `y += x`.
-    Add {
-        /// What is added.
-        x: Id,
-        /// To what.
-        y: Id,
-    },
+    /// Activations moved, chosen or weighed.
+    Map(MapStep),
     /// The mean over the batch of `−log softmax(logits)[label]`, and its gradient
     /// `(softmax(logits) − onehot(label))/N`.
     Loss {
@@ -254,88 +122,21 @@ pub enum Action {
     },
 }
 
-/// A convolution: see [`Action::Convolve`].
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Convolve {
-    /// What is convolved.
-    pub x: Id,
-    /// Outputs × channels × rows × columns, in PyTorch's order.
-    pub weight: Id,
-    /// One an output.
-    pub bias: Option<Id>,
-    /// The result.
-    pub y: Id,
-    /// The windows.
-    pub window: Window,
-    /// Where mean and variance of each output channel go, as in
-    /// [`Action::Statistics`], when a batch norm follows.
-    pub statistics: Option<Id>,
-}
-
-/// Which of the three products of a convolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConvPass {
-    /// y from x and w.
-    Forward,
-    /// dx from dy and w.
-    Input,
-    /// dw from x and dy.
-    Weight,
-}
-
-/// One of a convolution's products: see [`Action::product`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Product {
-    /// Which one.
-    pub pass: ConvPass,
-    /// What the layer takes, or its gradient.
-    pub x: Id,
-    /// What it makes, or its gradient.
-    pub y: Id,
-    /// Its weight, or its gradient.
-    pub weight: Id,
-    /// Its windows.
-    pub window: Window,
-}
-
-/// Windows that slide over an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Window {
-    /// Rows and columns of the image.
-    pub input: (usize, usize),
-    /// Rows and columns of windows.
-    pub output: (usize, usize),
-    /// Rows and columns of a window.
-    pub kernel: (usize, usize),
-    /// Step between windows.
-    pub stride: usize,
-    /// Zeros added on each side of the image.
-    pub padding: usize,
-}
-
-impl Window {
-    /// The one position of a vector.
-    pub const POINT: Window = Window {
-        input: (1, 1),
-        output: (1, 1),
-        kernel: (1, 1),
-        stride: 1,
-        padding: 0,
-    };
-
-    /// Positions in a window.
-    pub fn area(self) -> usize {
-        self.kernel.0 * self.kernel.1
-    }
-
-    /// Positions of the image.
-    pub fn inputs(self) -> usize {
-        self.input.0 * self.input.1
-    }
-
-    /// Windows.
-    pub fn outputs(self) -> usize {
-        self.output.0 * self.output.1
+impl Action {
+    /// A word for tables and profiles.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Action::Convolve(convolution) => convolution.pass.name(),
+            Action::Dirac { .. } => "dirac weight",
+            Action::DiracGradient { .. } => "dirac weight: gradient",
+            Action::Statistics { .. } => "statistics",
+            Action::Pointwise(_) => "pointwise",
+            Action::PointwiseGradient(_) => "pointwise: gradient",
+            Action::Map(map) => map.kind.name(),
+            Action::Loss { .. } => "loss",
+            Action::Sgd { .. } => "sgd",
+            Action::MoveStatistics { .. } => "running statistics",
+        }
     }
 }
 
@@ -381,61 +182,42 @@ pub enum Statistics {
     },
 }
 
-/// The activation of a pass; see [`crate::ir::Op`] for the equations.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Activation {
-    /// `max(x, 0)`, derivative 0 at 0.
-    Relu,
-    /// Exponential below 0.
-    Elu(f32),
-    /// Linear of this slope below 0.
-    LeakyRelu(f32),
-    /// Hyperbolic tangent.
-    Tanh,
-    /// Logistic.
-    Sigmoid,
+/// The activation of a pass.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Activation {
+    /// f, of [`Variable::Element`] z.
+    pub equation: Arc<Expr>,
+    /// ∂f/∂z.
+    pub slope: Arc<Expr>,
+    /// The kernel of its own that it has.
+    pub kernel: Option<KnownActivation>,
 }
 
-/// How f and a shortcut s become y.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Join {
-    /// `scale·(f + s)`.
-    Residual {
-        /// The shortcut.
-        s: Id,
-        /// Factor of both.
-        scale: f32,
-    },
-    /// `s + T∘(f − s)`, `T = sigmoid(gate)`.
-    Gated {
-        /// The shortcut.
-        s: Id,
-        /// What T is the sigmoid of.
-        gate: Id,
-    },
-    /// `f + (1 − α)·s`, or `s + α·(f − s)`.
-    Fading {
-        /// The shortcut.
-        s: Id,
-        /// α: one, one a channel, or one an activation of a sample in C, H, W order.
-        alpha: Id,
-        /// Which of the two.
-        form: Form,
-    },
+/// How f, a shortcut s, gates and trained coefficients become y.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Join {
+    /// y, of [`Variable::Body`] and the others.
+    pub out: Arc<Expr>,
+    /// The form of `out`.
+    pub form: JoinForm,
+    /// s, where `out` uses it.
+    pub shortcut: Option<Id>,
+    /// The gates' outputs, in the order of [`Variable::Gate`].
+    pub gates: Vec<Id>,
+    /// The coefficients, in the order of [`Variable::Trained`]: each one number, one a
+    /// channel, or one an activation of a sample in C, H, W order.
+    pub trained: Vec<Id>,
 }
 
 /// The gradients of a pass. With δ = ∂C/∂y, and f, z, x̂ computed again from x:
 ///
 /// ```text
-/// residual:  df = scale·δ        ds = scale·δ
-/// gated:     df = T·δ            ds = (1 − T)·δ    dgate = T(1 − T)·(f − s)·δ
-/// additive:  df = δ              ds = (1 − α)·δ    dα = −Σ s·δ
-/// convex:    df = α·δ            ds = (1 − α)·δ    dα = Σ (f − s)·δ
+/// join:       df = ∂out/∂f·δ     ds = ∂out/∂s·δ     dg = ∂out/∂g·δ     dv = Σ ∂out/∂v·δ
 /// activation: dz = activation′(z)·df
-/// norm:      db = Σ dz, dw = Σ x̂·dz, dx = w/√(σ² + eps)·(dz − db/M − x̂·dw/M)
+/// norm:       db = Σ dz, dw = Σ x̂·dz, dx = w/√(σ² + eps)·(dz − db/M − x̂·dw/M)
 /// ```
 ///
-/// M is the number of images × positions; sums over α run over all that share one.
+/// M is the number of images × positions; sums over a coefficient v run over all that share it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PointwiseGradients {
     /// The forward pass.
@@ -446,30 +228,66 @@ pub struct PointwiseGradients {
     pub dx: Option<GradientTarget>,
     /// ∂C/∂s.
     pub ds: Option<GradientTarget>,
-    /// ∂C/∂gate.
-    pub dgate: Option<GradientTarget>,
-    /// ∂C/∂α.
-    pub dalpha: Option<Id>,
+    /// ∂C/∂g of each gate.
+    pub dgates: Vec<Option<GradientTarget>>,
+    /// ∂C/∂v of each trained coefficient.
+    pub dtrained: Vec<Id>,
     /// ∂C/∂weight of the norm.
     pub dweight: Option<Id>,
     /// ∂C/∂bias of the norm.
     pub dbias: Option<Id>,
 }
 
-impl Join {
-    /// The shortcut.
-    pub fn shortcut(&self) -> Id {
-        match *self {
-            Join::Residual { s, .. } | Join::Gated { s, .. } | Join::Fading { s, .. } => s,
+impl Activation {
+    /// The activation of an equation.
+    pub fn new(equation: &Arc<Expr>) -> Activation {
+        Activation {
+            equation: equation.clone(),
+            slope: Arc::new(equation.derivative(Variable::Element)),
+            kernel: KnownActivation::recognise(equation),
         }
     }
+}
 
-    /// What the join reads beside f and s.
-    pub fn extra(&self) -> Option<Id> {
-        match *self {
-            Join::Residual { .. } => None,
-            Join::Gated { gate, .. } => Some(gate),
-            Join::Fading { alpha, .. } => Some(alpha),
+impl Pointwise {
+    /// The step of this pass.
+    pub(super) fn step(self, path: &str) -> Step {
+        let (reads, writes) = (self.reads(), vec![self.y]);
+        Step::new(path, Action::Pointwise(self), reads, writes)
+    }
+
+    fn reads(&self) -> Vec<Id> {
+        let mut ids = vec![self.x];
+        if let Some(norm) = self.norm {
+            ids.extend([norm.weight, norm.bias]);
+            match norm.statistics {
+                Statistics::Batch(id) => ids.push(id),
+                Statistics::Running { mean, variance } => ids.extend([mean, variance]),
+            }
         }
+        if let Some(join) = &self.join {
+            ids.extend(join.shortcut);
+            ids.extend(join.gates.iter().chain(&join.trained));
+        }
+        ids
+    }
+}
+
+impl PointwiseGradients {
+    /// The step of these gradients, if anyone wants one of them.
+    pub(super) fn step(self, path: &str) -> Option<Step> {
+        let mut reads = self.pass.reads();
+        reads.push(self.dy);
+        let gates = self.dgates.iter().copied();
+        let targets = [self.dx, self.ds].into_iter().chain(gates).flatten();
+        let tensors = self.dtrained.iter().copied();
+        let norm = [self.dweight, self.dbias].into_iter().flatten();
+        let writes: Vec<Id> = targets
+            .map(|target| target.to)
+            .chain(tensors)
+            .chain(norm)
+            .collect();
+        let action = Action::PointwiseGradient(Box::new(self));
+        (!writes.is_empty()).then(|| Step::new(path, action, reads, writes))
     }
 }

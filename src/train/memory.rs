@@ -50,12 +50,19 @@ pub fn parse(text: &str) -> Result<u64> {
 /// Refuses a `batch` whose steps take more bytes by `needed`, which grows with the
 /// batch, than the `limit` or, without one, than are free; with the largest batch that
 /// does not.
-pub fn check(needed: &dyn Fn(usize) -> f64, batch: usize, limit: Option<u64>) -> Result<()> {
+///
+/// # Errors
+/// If the batch takes too much, or what `needed` returns.
+pub fn check(
+    needed: &dyn Fn(usize) -> Result<f64>,
+    batch: usize,
+    limit: Option<u64>,
+) -> Result<()> {
     let limit = limit.map(|bytes| bytes as f64);
     let Some(most) = limit.or_else(available) else {
         return Ok(());
     };
-    let wanted = needed(batch);
+    let wanted = needed(batch)?;
     if wanted <= most {
         return Ok(());
     }
@@ -69,7 +76,7 @@ pub fn check(needed: &dyn Fn(usize) -> f64, batch: usize, limit: Option<u64>) ->
     let (mut fits, mut too_large) = (0, batch);
     while too_large - fits > 1 {
         let middle = fits + (too_large - fits) / 2;
-        if needed(middle) <= most {
+        if needed(middle)? <= most {
             fits = middle;
         } else {
             too_large = middle;
@@ -97,7 +104,7 @@ mod tests {
 
     #[test]
     fn the_largest_batch_that_fits_is_named() {
-        let needed = |images: usize| GIB + images as f64 * GIB / 4.0;
+        let needed = |images: usize| Ok(GIB + images as f64 * GIB / 4.0);
         assert!(check(&needed, 12, Some(4 << 30)).is_ok());
         let error = check(&needed, 13, Some(4 << 30)).unwrap_err();
         assert!(error.message.contains("4.2 GiB"), "{error}");
@@ -107,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_network_that_never_fits_is_refused() {
-        let needed = |images: usize| 8.0 * GIB + images as f64;
+        let needed = |images: usize| Ok(8.0 * GIB + images as f64);
         let error = check(&needed, 1, Some(1 << 30)).unwrap_err();
         assert!(error.help.unwrap().contains("smaller"));
     }

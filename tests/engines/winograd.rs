@@ -39,7 +39,7 @@ fn the_plan_knows_which_it_is() {
     let model = model("18, 9, 11", LAYERS, &[]);
     let needed = |winograd| {
         let target = Cpu::here().with_winograd(winograd);
-        memory(&model, 8, Purpose::Training, target)
+        memory(&model, 8, Purpose::Training, target).unwrap()
     };
     assert_ne!(needed(true), needed(false));
 }

@@ -111,21 +111,15 @@ fn first_part(text: &str) -> String {
 
 fn checked(model: &Model, options: &Options) -> Result<Checked> {
     let kind = model.train.data.kind;
-    let (images, batch) = match &kind {
-        DatasetKind::Synthetic(drawn) => {
-            (drawn.train + drawn.test, model.train.batch.min(drawn.train))
-        }
-        DatasetKind::Mnist
-        | DatasetKind::FashionMnist
-        | DatasetKind::Cifar10
-        | DatasetKind::Cifar100
-        | DatasetKind::Folder => (0, model.train.batch),
+    let (images, batch) = match kind.drawn() {
+        Some(drawn) => (drawn.train + drawn.test, model.train.batch.min(drawn.train)),
+        None => (0, model.train.batch),
     };
     let images = images as f64 * model.input.elements() as f64;
     let runner = device::choose(Wanted::from_options(options))?.runner;
     let needed = match runner.card() {
         Some(_) => 0.0,
-        None => runner.needed_memory(model, batch, Purpose::Training),
+        None => runner.needed_memory(model, batch, Purpose::Training)?,
     };
     Ok(Checked {
         epochs: model.train.epochs as u64,
@@ -142,7 +136,7 @@ pub(super) fn read_data(checked: &[Checked], dir: Option<&Path>) -> Result<usize
     let mut most = 0;
     for Checked { data, .. } in checked {
         let (kind, input, classes) = *data;
-        if matches!(kind, DatasetKind::Synthetic(_)) || seen.contains(data) {
+        if kind.drawn().is_some() || seen.contains(data) {
             continue;
         }
         seen.push(*data);

@@ -1,14 +1,13 @@
 //! Convolutions and linear layers: which kernel computes one.
 
-use super::Cpu;
 use super::kernels::dense::{self, DenseGeometry};
 use super::kernels::{ConvGeometry, Moments, Pool, conv, pointwise, winograd};
 use super::map::Map;
-use crate::plan::Window;
+use crate::plan::{ConvPass, Convolution, Method, Plan, Window};
 
-/// The kernel for a convolution.
+/// The kernel for a convolution, and the sizes that it is given.
 #[derive(Clone, Copy)]
-enum Method {
+pub enum Kernel {
     /// A product of rows.
     Dense(DenseGeometry),
     /// Winograd's, for 3×3 windows of strides 1 and 2.
@@ -17,40 +16,68 @@ enum Method {
     Patches(ConvGeometry),
 }
 
-impl Method {
-    fn new(from: Map, to: Map, window: Window, winograd: bool) -> Method {
-        if window == Window::POINT {
-            return Method::Dense(DenseGeometry {
-                batch: from.images,
-                inputs: from.channels,
-                outputs: to.channels,
-            });
-        }
+/// How a convolution of so many input channels is computed.
+pub fn method(channels: usize, window: Window, winograd: bool) -> Method {
+    if window == Window::POINT {
+        return Method::Dense;
+    }
+    // Images of few channels are less work when packed without padding.
+    let few = channels <= 3;
+    let suits = winograd::suits(window.kernel, window.stride, window.padding);
+    match winograd && !few && suits {
+        true => Method::Winograd,
+        false => Method::Direct,
+    }
+}
+
+impl Kernel {
+    /// The kernel for `c`, from activations `from` to `to`.
+    pub fn new(c: &Convolution, from: Map, to: Map) -> Kernel {
         let geometry = ConvGeometry {
             batch: from.images,
             in_channels: from.channels,
             out_channels: to.channels,
-            height: window.input.0,
-            width: window.input.1,
-            kernel: window.kernel,
-            stride: window.stride,
-            padding: window.padding,
+            height: c.window.input.0,
+            width: c.window.input.1,
+            kernel: c.window.kernel,
+            stride: c.window.stride,
+            padding: c.window.padding,
         };
-        // Images of few channels are less work when packed without padding.
-        let few = geometry.in_channels <= 3;
-        match winograd && !few && geometry.is_winograd() {
-            true => Method::Winograd(geometry),
-            false => Method::Patches(geometry),
+        match c.method {
+            Method::Dense => Kernel::Dense(DenseGeometry {
+                batch: from.images,
+                inputs: from.channels,
+                outputs: to.channels,
+            }),
+            Method::Winograd => Kernel::Winograd(geometry),
+            Method::Direct => Kernel::Patches(geometry),
         }
     }
 }
 
-/// Scratch of [`forward`].
-pub fn forward_scratch(from: Map, to: Map, window: Window, cpu: Cpu) -> usize {
-    match Method::new(from, to, window, cpu.winograd) {
-        Method::Dense(g) => dense::forward_scratch_len(&g),
-        Method::Winograd(g) => winograd::forward_scratch_len(&g, cpu.threads),
-        Method::Patches(g) => conv::forward_scratch_len(&g, cpu.threads),
+/// Floats of scratch memory of a convolution of `plan`.
+pub fn scratch(plan: &Plan, c: &Convolution, threads: usize) -> usize {
+    let kernel = Kernel::new(c, Map::of_buffer(plan, c.x), Map::of_buffer(plan, c.y));
+    match (c.pass, kernel) {
+        (ConvPass::Forward { .. }, Kernel::Dense(g)) => dense::forward_scratch_len(&g),
+        (ConvPass::Forward { .. }, Kernel::Winograd(g)) => {
+            winograd::forward_scratch_len(&g, threads)
+        }
+        (ConvPass::Forward { .. }, Kernel::Patches(g)) => conv::forward_scratch_len(&g, threads),
+        (ConvPass::Input { .. }, Kernel::Dense(g)) => dense::input_gradient_scratch_len(&g),
+        (ConvPass::Input { .. }, Kernel::Winograd(g)) => {
+            winograd::input_gradient_scratch_len(&g, threads)
+        }
+        (ConvPass::Input { .. }, Kernel::Patches(g)) => {
+            conv::input_gradient_scratch_len(&g, threads)
+        }
+        (ConvPass::Weight { .. }, Kernel::Dense(_)) => dense::weight_gradient_scratch_len(threads),
+        (ConvPass::Weight { .. }, Kernel::Winograd(g)) => {
+            winograd::weight_gradient_scratch_len(&g, threads)
+        }
+        (ConvPass::Weight { .. }, Kernel::Patches(g)) => {
+            conv::weight_gradient_scratch_len(&g, threads)
+        }
     }
 }
 
@@ -58,10 +85,10 @@ pub fn forward_scratch(from: Map, to: Map, window: Window, cpu: Cpu) -> usize {
 /// padded channels.
 pub fn forward(
     pool: &Pool,
-    (x, from): (&[f32], Map),
+    kernel: Kernel,
+    x: &[f32],
     (weight, bias): (&[f32], Option<&[f32]>),
     (y, to): (&mut [f32], Map),
-    window: Window,
     statistics: Option<&mut [f32]>,
     scratch: &mut [f32],
 ) {
@@ -70,10 +97,10 @@ pub fn forward(
         mean: &mut mean[..to.channels],
         variance: &mut variance[..to.channels],
     });
-    match Method::new(from, to, window, pool.winograd()) {
-        Method::Dense(g) => return dense::forward(pool, &g, x, weight, bias, y, moments, scratch),
-        Method::Winograd(g) => winograd::forward(pool, &g, x, weight, y, moments, scratch),
-        Method::Patches(g) => conv::forward(pool, &g, x, weight, y, moments, scratch),
+    match kernel {
+        Kernel::Dense(g) => return dense::forward(pool, &g, x, weight, bias, y, moments, scratch),
+        Kernel::Winograd(g) => winograd::forward(pool, &g, x, weight, y, moments, scratch),
+        Kernel::Patches(g) => conv::forward(pool, &g, x, weight, y, moments, scratch),
     }
     if let Some(bias) = bias {
         pointwise::add_bias(pool, bias, y);
@@ -83,55 +110,35 @@ pub fn forward(
     }
 }
 
-/// Scratch of [`input_gradient`].
-pub fn input_gradient_scratch(from: Map, to: Map, window: Window, cpu: Cpu) -> usize {
-    match Method::new(from, to, window, cpu.winograd) {
-        Method::Dense(g) => dense::input_gradient_scratch_len(&g),
-        Method::Winograd(g) => winograd::input_gradient_scratch_len(&g, cpu.threads),
-        Method::Patches(g) => conv::input_gradient_scratch_len(&g, cpu.threads),
-    }
-}
-
-/// ∂C/∂x, added where `add` says so. `from` is x, `to` y.
+/// ∂C/∂x, added where `add` says so.
 pub fn input_gradient(
     pool: &Pool,
-    (dy, to): (&[f32], Map),
-    weight: &[f32],
-    (dx, from, add): (&mut [f32], Map, bool),
-    window: Window,
+    kernel: Kernel,
+    (dy, weight): (&[f32], &[f32]),
+    (dx, add): (&mut [f32], bool),
     scratch: &mut [f32],
 ) {
-    match Method::new(from, to, window, pool.winograd()) {
-        Method::Dense(g) => dense::input_gradient(pool, &g, dy, weight, dx, add, scratch),
-        Method::Winograd(g) => winograd::input_gradient(pool, &g, dy, weight, dx, add, scratch),
-        Method::Patches(g) => conv::input_gradient(pool, &g, dy, weight, dx, add, scratch),
-    }
-}
-
-/// Scratch of [`weight_gradient`].
-pub fn weight_gradient_scratch(from: Map, to: Map, window: Window, cpu: Cpu) -> usize {
-    match Method::new(from, to, window, cpu.winograd) {
-        Method::Dense(_) => dense::weight_gradient_scratch_len(cpu.threads),
-        Method::Winograd(g) => winograd::weight_gradient_scratch_len(&g, cpu.threads),
-        Method::Patches(g) => conv::weight_gradient_scratch_len(&g, cpu.threads),
+    match kernel {
+        Kernel::Dense(g) => dense::input_gradient(pool, &g, dy, weight, dx, add, scratch),
+        Kernel::Winograd(g) => winograd::input_gradient(pool, &g, dy, weight, dx, add, scratch),
+        Kernel::Patches(g) => conv::input_gradient(pool, &g, dy, weight, dx, add, scratch),
     }
 }
 
 /// ∂C/∂weight and ∂C/∂bias.
 pub fn weight_gradient(
     pool: &Pool,
-    (x, from): (&[f32], Map),
-    (dy, to): (&[f32], Map),
+    kernel: Kernel,
+    (x, dy): (&[f32], &[f32]),
     (dweight, dbias): (&mut [f32], Option<&mut [f32]>),
-    window: Window,
     scratch: &mut [f32],
 ) {
-    match Method::new(from, to, window, pool.winograd()) {
-        Method::Dense(g) => {
+    match kernel {
+        Kernel::Dense(g) => {
             return dense::weight_gradient(pool, &g, x, dy, 0, dweight, dbias, scratch);
         }
-        Method::Winograd(g) => winograd::weight_gradient(pool, &g, x, dy, dweight, scratch),
-        Method::Patches(g) => conv::weight_gradient(pool, &g, x, dy, dweight, scratch),
+        Kernel::Winograd(g) => winograd::weight_gradient(pool, &g, x, dy, dweight, scratch),
+        Kernel::Patches(g) => conv::weight_gradient(pool, &g, x, dy, dweight, scratch),
     }
     if let Some(dbias) = dbias {
         pointwise::bias_gradient(pool, dy, dbias);

@@ -11,6 +11,7 @@ mod dirac;
 pub mod kernels;
 mod loss;
 mod map;
+mod map_step;
 mod memory;
 mod narrow_mlp;
 mod parallel;
@@ -28,7 +29,7 @@ use super::state::State;
 use super::{Engine, MOMENTUM_PREFIX, Outcome, SkipState, StepContext, batch};
 use crate::error::Result;
 use crate::ir::{Model, Role, TensorSpec};
-use crate::plan::{Action, Kind, Plan, Purpose, Target};
+use crate::plan::{Kind, Method, Plan, Purpose, Step, Target, Window};
 use crate::tensor::{Batch, Tensor};
 
 /// Plans that are kept; more batch sizes than these are not expected in one run.
@@ -64,12 +65,16 @@ impl Target for Cpu {
         kernels::LANES
     }
 
-    fn workspace(&self, plan: &Plan, action: &Action) -> usize {
-        run::workspace(plan, action, *self)
+    fn method(&self, channels: usize, window: Window) -> Method {
+        convolution::method(channels, window, self.winograd)
+    }
+
+    fn workspace(&self, plan: &Plan, step: &Step) -> usize {
+        run::workspace(plan, step, self.threads)
     }
 
     fn scratch(&self, plan: &Plan) -> usize {
-        narrow_mlp::scratch(plan, *self)
+        narrow_mlp::scratch(plan, self.threads)
     }
 }
 
@@ -82,6 +87,7 @@ struct Ready {
 
 /// A network on the CPU.
 pub struct CpuEngine {
+    target: Cpu,
     pool: Pool,
     model: Model,
     specs: Vec<TensorSpec>,
@@ -101,8 +107,12 @@ pub fn cpu(model: &Model, tensors: &[Tensor], target: Cpu) -> Result<Box<dyn Eng
 }
 
 /// Bytes that steps of `model` with batches of `images` take at their peak.
-pub fn memory(model: &Model, images: usize, purpose: Purpose, target: Cpu) -> f64 {
-    Plan::new(model, images, purpose, &target).peak_bytes() as f64
+///
+/// # Errors
+/// As of [`Plan::new`].
+pub fn memory(model: &Model, images: usize, purpose: Purpose, target: Cpu) -> Result<f64> {
+    let plan = Plan::new(model, images, purpose, &target)?;
+    Ok(plan.peak_bytes() as f64)
 }
 
 impl CpuEngine {
@@ -113,7 +123,8 @@ impl CpuEngine {
         let has_momentum = model.train.optimizer.momentum != 0.0;
         let skips = Skips::read(model, &specs, &state);
         let mut engine = CpuEngine {
-            pool: Pool::new(target.threads)?.with_winograd(target.winograd),
+            pool: Pool::new(target.threads)?,
+            target,
             memory: Memory::new(&specs, has_momentum)?,
             alpha_gradients: alpha_gradients(&skips),
             model: model.clone(),
@@ -150,20 +161,13 @@ impl CpuEngine {
         }
     }
 
-    fn target(&self) -> Cpu {
-        Cpu {
-            threads: self.pool.threads(),
-            winograd: self.pool.winograd(),
-        }
-    }
-
     /// The index among `self.plans` of one for this batch, made if need be.
     fn plan_for(&mut self, images: usize, purpose: Purpose) -> Result<usize> {
         let fits = |Ready { plan, .. }: &Ready| plan.batch == images && plan.purpose == purpose;
         if let Some(index) = self.plans.iter().position(fits) {
             return Ok(index);
         }
-        let plan = Plan::new(&self.model, images, purpose, &self.target());
+        let plan = Plan::new(&self.model, images, purpose, &self.target)?;
         self.memory.reserve(&plan)?;
         if self.plans.len() == PLANS {
             self.plans.remove(0);
@@ -288,19 +292,14 @@ impl Engine for CpuEngine {
 
     fn first_non_finite(&mut self, batch: &Batch, at: StepContext) -> Result<Option<String>> {
         batch::validate(&self.model, batch)?;
-        let plan = Plan::new(
-            &self.model,
-            batch.len(),
-            Purpose::Inspection,
-            &self.target(),
-        );
+        let plan = Plan::new(&self.model, batch.len(), Purpose::Inspection, &self.target)?;
         self.memory.reserve(&plan)?;
         let inputs = Inputs::new(&self.model, batch, at);
         let views = self.memory.views(&plan, &batch.images);
         run::images(&self.pool, &views, &inputs);
         for step in &plan.forward {
             run::step(&self.pool, step, &views, &inputs, &mut Found::default());
-            for id in step.action.writes() {
+            for &id in &step.writes {
                 let is_map = matches!(plan.buffer(id).kind, Kind::Map(_));
                 // SAFETY: no step runs at the moment.
                 let values = unsafe { views.read(id) };

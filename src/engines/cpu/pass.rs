@@ -3,8 +3,7 @@
 use super::kernels::normalise::{self, Blend, Fused, GradientSlice, Weights};
 use super::kernels::{self, Moments, Pool, moments};
 use super::map::Map;
-use crate::ir::Form;
-use crate::plan::{Activation, Join};
+use crate::engines::forms::{Activation, Form, Join};
 
 /// What a pass reads.
 pub struct Operands<'a> {

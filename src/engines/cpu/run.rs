@@ -1,15 +1,17 @@
 //! Runs the steps of a plan: each action with the kernel that computes it.
 
 use super::clock::Clock;
+use super::convolution::Kernel;
 use super::kernels::normalise::{self, Norm};
 use super::kernels::{Pool, pointwise};
 use super::map::Map;
 use super::memory::BufferViews;
-use super::{Cpu, convolution, dirac, loss, pass, pooling, reshape};
-use crate::engines::{StepContext, batch, dropout};
+use super::{convolution, dirac, loss, map_step, pass, reshape};
+use crate::engines::{StepContext, batch, forms};
 use crate::ir::{Model, Sgd};
-use crate::plan::{Action, Convolve, GradientTarget, Id, Plan, Pointwise, PointwiseGradients};
-use crate::plan::{Statistics, Step};
+use crate::plan::{
+    Action, ConvPass, Convolution, Id, Plan, Pointwise, PointwiseGradients, Statistics, Step,
+};
 use crate::tensor::Batch;
 
 /// What a step is given.
@@ -49,43 +51,30 @@ pub(super) struct Found {
     pub correct: usize,
 }
 
-/// Floats of scratch memory for an action.
-pub(super) fn workspace(plan: &Plan, action: &Action, target: Cpu) -> usize {
+/// Floats of scratch memory for a step.
+pub(super) fn workspace(plan: &Plan, step: &Step, threads: usize) -> usize {
     let map = |id| Map::of_buffer(plan, id);
     let alphas = |pass: &Pointwise| {
-        let extra = pass.join.and_then(|join| join.extra());
+        let extra = pass
+            .join
+            .as_ref()
+            .and_then(|join| forms::join(join).extra());
         extra.map_or(0, |id| plan.buffer(id).elements)
     };
-    match action {
-        Action::Convolve(c) => convolution::forward_scratch(map(c.x), map(c.y), c.window, target),
-        Action::ConvolveInput { dy, dx, window, .. } => {
-            convolution::input_gradient_scratch(map(dx.to), map(*dy), *window, target)
-        }
-        Action::ConvolveWeight { x, dy, window, .. } => {
-            convolution::weight_gradient_scratch(map(*x), map(*dy), *window, target)
-        }
+    match &step.action {
+        Action::Convolve(c) => convolution::scratch(plan, c, threads),
         Action::Statistics { x, .. } => pass::statistics_scratch(map(*x)),
-        Action::Pointwise(p) => pass::forward_scratch(map(p.x), p.join, alphas(p)),
-        Action::PointwiseGradient(g) => {
-            pass::backward_scratch(map(g.pass.x), g.pass.join, alphas(&g.pass))
+        Action::Pointwise(p) => {
+            pass::forward_scratch(map(p.x), p.join.as_ref().map(forms::join), alphas(p))
         }
-        Action::Dirac { .. }
+        Action::PointwiseGradient(g) => pass::backward_scratch(
+            map(g.pass.x),
+            g.pass.join.as_ref().map(forms::join),
+            alphas(&g.pass),
+        ),
+        Action::Map(_)
+        | Action::Dirac { .. }
         | Action::DiracGradient { .. }
-        | Action::Crelu { .. }
-        | Action::CreluGradient { .. }
-        | Action::Concat { .. }
-        | Action::ConcatGradient { .. }
-        | Action::MaxPool { .. }
-        | Action::MaxPoolGradient { .. }
-        | Action::AvgPool { .. }
-        | Action::AvgPoolGradient { .. }
-        | Action::Subsample { .. }
-        | Action::SubsampleGradient { .. }
-        | Action::Flatten { .. }
-        | Action::FlattenGradient { .. }
-        | Action::Mask { .. }
-        | Action::Multiply { .. }
-        | Action::Add { .. }
         | Action::Loss { .. }
         | Action::Sgd { .. }
         | Action::MoveStatistics { .. } => 0,
@@ -168,29 +157,6 @@ pub(super) fn step_in(
     unsafe {
         match &step.action {
             Action::Convolve(c) => convolve(pool, views, c, scratch),
-            Action::ConvolveInput {
-                dy,
-                weight,
-                dx,
-                window,
-            } => {
-                let (from, to) = (views.map(*dy), views.map(dx.to));
-                let (dy, weight) = (views.read(*dy), views.read(*weight));
-                let out = (views.write(dx.to), to, dx.add);
-                convolution::input_gradient(pool, (dy, from), weight, out, *window, scratch);
-            }
-            Action::ConvolveWeight {
-                x,
-                dy,
-                dweight,
-                dbias,
-                window,
-            } => {
-                let (from, to) = (views.map(*x), views.map(*dy));
-                let (x, dy) = (views.read(*x), views.read(*dy));
-                let out = (views.write(*dweight), dbias.map(|dbias| views.write(dbias)));
-                convolution::weight_gradient(pool, (x, from), (dy, to), out, *window, scratch);
-            }
             Action::Statistics { x, y } => {
                 let from = views.map(*x);
                 pass::statistics(pool, views.read(*x), from, views.write(*y), scratch);
@@ -202,70 +168,7 @@ pub(super) fn step_in(
             Action::PointwiseGradient(gradients) => {
                 pointwise_gradient(pool, views, gradients, scratch)
             }
-            Action::MaxPool { x, y, window } => {
-                let from = views.map(*x);
-                pooling::max(pool, views.read(*x), from, views.write(*y), *window);
-            }
-            Action::MaxPoolGradient { x, dy, dx, window } => {
-                let operands = (views.read(*x), views.read(*dy));
-                let to = (views.write(dx.to), views.map(dx.to), dx.add);
-                pooling::max_gradient(pool, operands, to, *window);
-            }
-            Action::AvgPool { x, y, window } => {
-                let from = views.map(*x);
-                pooling::mean(pool, views.read(*x), from, views.write(*y), *window);
-            }
-            Action::AvgPoolGradient { dy, dx, window } => {
-                let to = (views.write(dx.to), views.map(dx.to), dx.add);
-                pooling::mean_gradient(pool, views.read(*dy), to, *window);
-            }
-            Action::Crelu { x, y } => {
-                let (from, to) = (views.map(*x), views.map(*y));
-                reshape::crelu(views.read(*x), from, views.write(*y), to);
-            }
-            Action::CreluGradient { x, dy, dx } => {
-                let (from, to) = (views.map(*dy), views.map(dx.to));
-                let operands = (views.read(*x), views.read(*dy));
-                reshape::crelu_gradient(operands, from, gradient_slice(views, *dx), to);
-            }
-            Action::Concat { a, b, y } => {
-                let maps = (views.map(*a), views.map(*b), views.map(*y));
-                let operands = (views.read(*a), views.read(*b));
-                reshape::concat(operands, views.write(*y), maps);
-            }
-            Action::ConcatGradient { dy, from, dx } => {
-                let (whole, part) = (views.map(*dy), views.map(dx.to));
-                let dy = views.read(*dy);
-                reshape::channels((dy, whole), *from, gradient_slice(views, *dx), part);
-            }
-            Action::Subsample { x, y, stride } => {
-                let (from, to) = (views.map(*x), views.map(*y));
-                reshape::subsample((views.read(*x), from), (views.write(*y), to), *stride);
-            }
-            Action::SubsampleGradient { dy, dx, stride } => {
-                let (from, to) = (views.map(*dy), views.map(dx.to));
-                let dy = (views.read(*dy), from);
-                reshape::subsample_gradient(dy, (gradient_slice(views, *dx), to), *stride);
-            }
-            Action::Flatten { x, y } => {
-                let (from, to) = (views.map(*x), views.map(*y));
-                reshape::flatten((views.read(*x), from), (views.write(*y), to));
-            }
-            Action::FlattenGradient { dy, dx } => {
-                let (from, to) = (views.map(*dy), views.map(dx.to));
-                let dy = (views.read(*dy), from);
-                reshape::unflatten(dy, (gradient_slice(views, *dx), to));
-            }
-            Action::Mask { y, p } => {
-                let at = inputs.at;
-                let factors = dropout::factors(*p, at.seed, at.step, &step.path);
-                reshape::scatter(factors, views.map(*y), views.write(*y));
-            }
-            Action::Multiply { x, m, y } => {
-                let (x, m) = (views.read(*x), views.read(*m));
-                pointwise::multiply(pool, x, m, views.write(y.to), y.add);
-            }
-            Action::Add { x, y } => pointwise::add(pool, views.read(*x), views.write(*y)),
+            Action::Map(map) => map_step::run(pool, views, &step.path, map, inputs.at),
             Action::Dirac { weight, a, b, y } => {
                 let kernel = plan.filters(*weight);
                 let operands = (views.read(*weight), views.read(*a), views.read(*b));
@@ -321,34 +224,39 @@ pub(super) fn step_in(
     }
 }
 
-/// A gradient's buffer to add to, zeroed first where nothing is there yet.
-unsafe fn gradient_slice<'a>(views: &BufferViews<'a>, target: GradientTarget) -> &'a mut [f32] {
-    // SAFETY: the caller's promise.
-    let to = unsafe { views.write(target.to) };
-    if !target.add {
-        to.fill(0.0);
-    }
-    to
-}
-
-pub(super) unsafe fn convolve(pool: &Pool, views: &BufferViews, c: &Convolve, scratch: &mut [f32]) {
-    let (from, to) = (views.map(c.x), views.map(c.y));
+/// Runs one product of a convolution, of the images that are viewed.
+///
+/// # Safety
+/// As of [`BufferViews::read`] and [`BufferViews::write`], for what the step reads and
+/// writes.
+pub(super) unsafe fn convolve(
+    pool: &Pool,
+    views: &BufferViews,
+    c: &Convolution,
+    scratch: &mut [f32],
+) {
+    let kernel = Kernel::new(c, views.map(c.x), views.map(c.y));
     // SAFETY: the caller's promise.
     unsafe {
-        let (x, weight) = (views.read(c.x), views.read(c.weight));
-        let bias = c.bias.map(|bias| views.read(bias));
-        let y = views.write(c.y);
-        let statistics = c.statistics.map(|statistics| views.write(statistics));
-        let weights = (weight, bias);
-        convolution::forward(
-            pool,
-            (x, from),
-            weights,
-            (y, to),
-            c.window,
-            statistics,
-            scratch,
-        );
+        match c.pass {
+            ConvPass::Forward { bias, statistics } => {
+                let weights = (views.read(c.weight), bias.map(|bias| views.read(bias)));
+                let y = (views.write(c.y), views.map(c.y));
+                let statistics = statistics.map(|statistics| views.write(statistics));
+                let x = views.read(c.x);
+                convolution::forward(pool, kernel, x, weights, y, statistics, scratch);
+            }
+            ConvPass::Input { add } => {
+                let from = (views.read(c.y), views.read(c.weight));
+                let dx = (views.write(c.x), add);
+                convolution::input_gradient(pool, kernel, from, dx, scratch);
+            }
+            ConvPass::Weight { bias } => {
+                let from = (views.read(c.x), views.read(c.y));
+                let to = (views.write(c.weight), bias.map(|bias| views.write(bias)));
+                convolution::weight_gradient(pool, kernel, from, to, scratch);
+            }
+        }
     }
 }
 
@@ -369,13 +277,13 @@ pub(super) unsafe fn operands<'a>(views: &BufferViews<'a>, p: &Pointwise) -> pas
                 eps: norm.eps as f32,
             }
         });
-        let join = p.join;
+        let join = p.join.as_ref().map(forms::join);
         let extra = join.and_then(|join| join.extra());
         pass::Operands {
             map: at,
             x: views.read(p.x),
             norm,
-            activation: p.activation,
+            activation: p.activation.as_ref().map(forms::activation),
             join,
             s: join.map_or(&[], |join| views.read(join.shortcut())),
             extra: extra.map_or(&[], |id| views.read(id)),
@@ -388,7 +296,7 @@ pub(super) unsafe fn gradient_slices<'a>(
     views: &BufferViews<'a>,
     g: &PointwiseGradients,
 ) -> [Option<normalise::GradientSlice<'a>>; 3] {
-    [g.dx, g.ds, g.dgate].map(|target| {
+    [g.dx, g.ds, g.dgates.first().copied().flatten()].map(|target| {
         target.map(|target| normalise::GradientSlice {
             // SAFETY: the caller's promise.
             to: unsafe { views.write(target.to) },
@@ -413,7 +321,7 @@ unsafe fn pointwise_gradient(
             dx,
             ds,
             dgate,
-            dalpha: tensor(g.dalpha),
+            dalpha: tensor(g.dtrained.first().copied()),
             norm: tensor(g.dweight).zip(tensor(g.dbias)),
         };
         pass::backward(pool, &operands, dy, gradients, scratch);

@@ -4,8 +4,8 @@
 use super::equations::{self, Equations};
 use super::layout::Layout;
 use super::libraries::Library;
+use super::map::Windows;
 use super::products::Conv;
-use super::run::Windows;
 use super::update::Running;
 use super::{images, memory, narrow_mlp, pass};
 use crate::error::{Error, Result};
@@ -305,7 +305,9 @@ mod tests {
         let equations = tests::equations();
         let mut sources = SOURCES.to_vec();
         sources.extend(equations.iter().map(Source::of_pass));
-        let narrow = equations.iter().filter(|equations| equations.gates() == 0);
+        let narrow = equations
+            .iter()
+            .filter(|equations| equations.join.gates == 0);
         sources.push(Source::of_narrow_mlp(&narrow.cloned().collect::<Vec<_>>()));
         for (arch, half) in targets {
             let target = CompileTarget {

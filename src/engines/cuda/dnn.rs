@@ -223,7 +223,7 @@ impl Convolution {
         // zeros are valid, and as many as are asked for.
         unsafe {
             match pass {
-                ConvPass::Forward => choose!(
+                ConvPass::Forward { .. } => choose!(
                     self,
                     dnn,
                     Algorithm::Forward,
@@ -232,7 +232,7 @@ impl Convolution {
                     result::get_convolution_forward_workspace_size,
                     x w y
                 ),
-                ConvPass::Input => choose!(
+                ConvPass::Input { .. } => choose!(
                     self,
                     dnn,
                     Algorithm::Input,
@@ -241,7 +241,7 @@ impl Convolution {
                     result::get_convolution_backward_data_workspace_size,
                     w y x
                 ),
-                ConvPass::Weight => choose!(
+                ConvPass::Weight { .. } => choose!(
                     self,
                     dnn,
                     Algorithm::Weight,

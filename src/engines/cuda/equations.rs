@@ -1,6 +1,5 @@
 //! The equations of a pass as the C++ structure that its kernels are compiled with.
 
-use super::convert;
 use super::pass::Granularity;
 use super::print::Statements;
 use crate::ir::expr::{Expr, JoinForm, Program, Unary, Variable};
@@ -11,10 +10,10 @@ use std::sync::Arc;
 /// Passes with equal ones run the same kernels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Equations {
-    /// The activation of z, if there is one.
-    pub activation: Option<Curve>,
-    /// How f and s become y, if they do.
-    pub join: Option<JoinEquations>,
+    /// f of z.
+    pub activation: Curve,
+    /// y of f, s, gates and trained coefficients.
+    pub join: JoinEquation,
 }
 
 /// A function of one element and its derivative.
@@ -28,7 +27,7 @@ pub struct Curve {
 
 /// The equation of a join.
 #[derive(Clone, Debug, PartialEq)]
-pub struct JoinEquations {
+pub struct JoinEquation {
     /// y.
     pub out: Arc<Expr>,
     /// The form of `out`.
@@ -59,115 +58,117 @@ pub fn print_all(all: &[Equations]) -> String {
     )
 }
 
-/// δ = ∂C/∂y, in equations of gradients: a join does not use the name.
-const DELTA: Variable = Variable::Element;
-
-/// Operands of a join's functions in C.
-const OPERANDS: &str = "float f, float s, const float* g, const float* v";
-
 impl Equations {
     /// The equations of the pass `p`.
     pub fn of_pass(plan: &Plan, p: &Pointwise) -> Equations {
-        Equations::new(plan, p.activation, p.join, p.x)
+        Equations::new(plan, p.activation.as_ref(), p.join.as_ref(), p.x)
     }
 
     /// The equations of an activation and of a join of arrays in the shape of `x`.
-    pub fn new(plan: &Plan, activation: Option<Activation>, join: Option<Join>, x: Id) -> Self {
+    pub fn new(plan: &Plan, activation: Option<&Activation>, join: Option<&Join>, x: Id) -> Self {
         let is_unit = |&id: &Id| Granularity::new(plan, x, id) == Granularity::Unit;
-        let join = join.map(convert::join).map(|join| JoinEquations {
-            out: join.out,
-            form: join.form,
+        let join = join.map(|join| JoinEquation {
+            out: join.out.clone(),
+            form: join.form.clone(),
             gates: join.gates.len(),
             trained: join.trained.len(),
             is_uniform: join.trained.iter().all(is_unit) || !join.trained.iter().any(is_unit),
         });
         Equations {
-            activation: activation.map(convert::activation),
-            join,
+            activation: activation.map_or_else(Curve::identity, Curve::new),
+            join: join.unwrap_or_else(JoinEquation::none),
         }
-    }
-
-    /// Trained coefficients.
-    pub fn trained(&self) -> usize {
-        self.join.as_ref().map_or(0, |join| join.trained)
-    }
-
-    /// Gates.
-    pub fn gates(&self) -> usize {
-        self.join.as_ref().map_or(0, |join| join.gates)
-    }
-
-    /// Sums over rows from which the gradients of the trained coefficients follow.
-    pub fn sums(&self) -> usize {
-        self.join.as_ref().map_or(0, |join| join.summands().len())
     }
 
     /// The structure `name`, whose members kernels/pass.cuh describes.
     pub fn print(&self, name: &str) -> String {
-        let x = || Expr::Variable(Variable::Element);
-        let (value, slope) = match &self.activation {
-            Some(curve) => (Expr::clone(&curve.value), Expr::clone(&curve.slope)),
-            None => (x(), Expr::Number(1.0)),
-        };
-        let gradients = Gradients::new(self.join.as_ref());
-        let join = match &self.join {
-            Some(join) => join.print(),
-            None => "        return f;\n".into(),
-        };
-        let (uses_shortcut, uses_body) = match &self.join {
-            Some(join) => (join.out.uses(Variable::Shortcut), gradients.use_body()),
-            None => (false, false),
-        };
+        let Equations { activation, join } = self;
         let counts = format!(
-            "    enum {{ SHORTCUT = {}, BODY = {}, GATES = {}, TRAINED = {}, SUMS = {} }};\n",
-            u8::from(uses_shortcut),
-            u8::from(uses_body),
-            self.gates(),
-            self.trained(),
-            self.sums()
+            "enum {{ SHORTCUT = {}, BODY = {}, GATES = {}, TRAINED = {}, SUMS = {} }};",
+            u8::from(join.out.uses(Variable::Shortcut)),
+            u8::from(join.gradients_use_body()),
+            join.gates,
+            join.trained,
+            join.sums()
         );
-        let with_delta = format!("float d, {OPERANDS}");
-        let with_target = |operands: &str| format!("{operands}, float* to");
+        let operands = "float f, float s, const float* g, const float* v";
+        let gradient = |variable| result(&join.gradient(variable), "d");
+        let gates: Vec<Expr> = (0..join.gates)
+            .map(|k| join.gradient(Variable::Gate(k)))
+            .collect();
         let members = [
-            member("float", "activation", "float x", &result(&value, "x")),
-            member("float", "slope", "float x", &result(&slope, "x")),
-            member("float", "join", OPERANDS, &join),
-            member(
-                "float",
-                "body_gradient",
-                &with_delta,
-                &result(&gradients.body, "d"),
+            (
+                "float activation",
+                "float x",
+                result(&activation.value, "x"),
             ),
-            member(
-                "float",
-                "shortcut_gradient",
-                &with_delta,
-                &result(&gradients.shortcut, "d"),
+            ("float slope", "float x", result(&activation.slope, "x")),
+            ("float join", operands, join.print()),
+            (
+                "float body_gradient",
+                &format!("float d, {operands}"),
+                gradient(Variable::Body),
             ),
-            member(
-                "void",
-                "gate_gradients",
-                &with_target(&with_delta),
-                &results(&gradients.gates, operand),
+            (
+                "float shortcut_gradient",
+                &format!("float d, {operands}"),
+                gradient(Variable::Shortcut),
             ),
-            member(
-                "void",
-                "summands",
-                &with_target(OPERANDS),
-                &results(&gradients.summands, operand),
+            (
+                "void gate_gradients",
+                &format!("float d, {operands}, float* to"),
+                results(&gates, |variable| name_of(variable, "d")),
             ),
-            member(
-                "void",
-                "trained_gradients",
-                &with_target("const float* sums, const float* v"),
-                &gradients.of_trained(),
+            (
+                "void summands",
+                &format!("{operands}, float* to"),
+                results(&join.summands(), |variable| name_of(variable, "d")),
+            ),
+            (
+                "void trained_gradients",
+                "const float* sums, const float* v, float* to",
+                join.print_trained(),
             ),
         ];
-        format!("struct {name} {{\n{counts}{}}};\n", members.concat())
+        let members = members.map(|(function, parameters, body)| {
+            format!("    static __device__ inline {function}({parameters}) {{\n{body}    }}\n")
+        });
+        format!("struct {name} {{\n    {counts}\n{}}};\n", members.concat())
     }
 }
 
-impl JoinEquations {
+impl Curve {
+    fn new(activation: &Activation) -> Curve {
+        Curve {
+            value: activation.equation.clone(),
+            slope: activation.slope.clone(),
+        }
+    }
+
+    /// x.
+    fn identity() -> Curve {
+        Curve {
+            value: Arc::new(Expr::Variable(Variable::Element)),
+            slope: Arc::new(Expr::Number(1.0)),
+        }
+    }
+}
+
+/// δ = ∂C/∂y, in equations of gradients: a join does not use the name.
+const DELTA: Variable = Variable::Element;
+
+impl JoinEquation {
+    /// y = f.
+    fn none() -> JoinEquation {
+        JoinEquation {
+            out: Arc::new(Expr::Variable(Variable::Body)),
+            form: JoinForm::General,
+            gates: 0,
+            trained: 0,
+            is_uniform: true,
+        }
+    }
+
     /// The factors of f and s, where y is a·f + b·s.
     fn factors(&self) -> Option<[Expr; 2]> {
         match &self.form {
@@ -181,134 +182,88 @@ impl JoinEquations {
     }
 
     fn print(&self) -> String {
-        match self.factors() {
-            Some(factors) => {
-                let statements = Statements::new(&Program::new(&factors), INDENT, operand);
-                let [a, b] = [0, 1].map(|k| &statements.outputs[k]);
-                format!("{}{INDENT}return weigh({a}, f, {b}, s);\n", statements.text)
-            }
-            None => result(&self.out, "x"),
-        }
-    }
-
-    /// The derivative of y by a coefficient.
-    fn by_trained(&self, k: usize) -> Expr {
-        self.out.derivative(Variable::Trained(k))
-    }
-
-    /// What is summed over rows, times δ, for the gradients of the trained coefficients.
-    /// Where those are linear in f and s with factors that all rows of a sum share, the
-    /// sums are of f and of s; else there is one a coefficient.
-    fn summands(&self) -> Vec<Expr> {
-        match self.sums_operands() {
-            _ if self.trained == 0 => Vec::new(),
-            true => [Variable::Body, Variable::Shortcut]
-                .map(Expr::Variable)
-                .into(),
-            false => (0..self.trained).map(|k| self.by_trained(k)).collect(),
-        }
-    }
-
-    fn sums_operands(&self) -> bool {
-        match self.form {
-            JoinForm::Affine { .. } => self.is_uniform,
-            JoinForm::SigmoidGate { .. } | JoinForm::General => false,
-        }
-    }
-}
-
-/// Equations of a join's gradients; [`DELTA`] stands for δ.
-struct Gradients<'a> {
-    join: Option<&'a JoinEquations>,
-    /// ∂C/∂f.
-    body: Expr,
-    /// ∂C/∂s.
-    shortcut: Expr,
-    /// ∂C/∂g of each gate.
-    gates: Vec<Expr>,
-    /// Without the factor δ.
-    summands: Vec<Expr>,
-}
-
-impl<'a> Gradients<'a> {
-    fn new(join: Option<&'a JoinEquations>) -> Self {
-        let delta = || Expr::Variable(DELTA);
-        let Some(equations) = join else {
-            return Gradients {
-                join,
-                body: delta(),
-                shortcut: Expr::Number(0.0),
-                gates: Vec::new(),
-                summands: Vec::new(),
-            };
+        let Some(factors) = self.factors() else {
+            return result(&self.out, "d");
         };
-        let by = |variable| delta() * equations.out.derivative(variable);
-        let [body, shortcut] = match equations.factors() {
-            Some(factors) => factors.map(|factor| delta() * factor),
-            None => [by(Variable::Body), by(Variable::Shortcut)],
-        };
-        let gates = match (&equations.form, equations.factors()) {
-            // δ·(f − s)·T·(1 − T), which is exact where f is close to s.
-            (JoinForm::SigmoidGate { gate: own }, Some([share, rest])) => {
+        let program = Program::new(&factors);
+        let statements = Statements::new(&program, INDENT, |variable| name_of(variable, "d"));
+        let [a, b] = [0, 1].map(|k| &statements.outputs[k]);
+        format!("{}{INDENT}return weigh({a}, f, {b}, s);\n", statements.text)
+    }
+
+    /// ∂C/∂`variable` of f, s or a gate.
+    fn gradient(&self, variable: Variable) -> Expr {
+        let delta = Expr::Variable(DELTA);
+        match (variable, &self.form, self.factors()) {
+            (Variable::Body, _, Some([body, _])) => delta * body,
+            (Variable::Shortcut, _, Some([_, skip])) => delta * skip,
+            // The difference is exact where f is close to s.
+            (Variable::Gate(k), JoinForm::SigmoidGate { gate }, Some([share, rest]))
+                if k == *gate =>
+            {
                 let [f, s] = [Variable::Body, Variable::Shortcut].map(Expr::Variable);
-                let gradient = delta() * (f - s) * share * rest;
-                let of_gate = |gate| match gate == *own {
-                    true => gradient.clone(),
-                    false => Expr::Number(0.0),
-                };
-                (0..equations.gates).map(of_gate).collect()
+                delta * (f - s) * share * rest
             }
-            _ => (0..equations.gates)
-                .map(|k| by(Variable::Gate(k)))
-                .collect(),
-        };
-        Gradients {
-            join,
-            body,
-            shortcut,
-            gates,
-            summands: equations.summands(),
+            _ => delta * self.out.derivative(variable),
         }
+    }
+
+    /// The derivatives of y by each trained coefficient.
+    fn by_trained(&self) -> Vec<Expr> {
+        let each = 0..self.trained;
+        each.map(|k| self.out.derivative(Variable::Trained(k)))
+            .collect()
     }
 
     /// Whether a gradient besides that of a gate depends on f.
-    fn use_body(&self) -> bool {
-        let trained = self.join.map_or(0, |join| join.trained);
-        let by_trained = |k| {
-            self.join
-                .is_some_and(|join| join.by_trained(k).uses(Variable::Body))
-        };
-        let direct = [&self.body, &self.shortcut];
-        direct.iter().any(|gradient| gradient.uses(Variable::Body)) || (0..trained).any(by_trained)
+    fn gradients_use_body(&self) -> bool {
+        let direct = [Variable::Body, Variable::Shortcut].map(|variable| self.gradient(variable));
+        let mut all = direct.into_iter().chain(self.by_trained());
+        all.any(|gradient| gradient.uses(Variable::Body))
+    }
+
+    /// Sums over rows from which the gradients of the trained coefficients follow.
+    pub fn sums(&self) -> usize {
+        self.summands().len()
+    }
+
+    /// What is added up, times δ. Where y is linear in f and s with factors that all rows of
+    /// a sum share, the sums are of f and of s; else there is one a coefficient.
+    fn summands(&self) -> Vec<Expr> {
+        match self.adds_operands_up() {
+            true => [Variable::Body, Variable::Shortcut]
+                .map(Expr::Variable)
+                .into(),
+            false => self.by_trained(),
+        }
+    }
+
+    fn adds_operands_up(&self) -> bool {
+        match self.form {
+            JoinForm::Affine { .. } => self.is_uniform && self.trained > 0,
+            JoinForm::SigmoidGate { .. } | JoinForm::General => false,
+        }
     }
 
     /// Statements that make the gradients of the trained coefficients of the sums.
-    fn of_trained(&self) -> String {
-        let Some(join) = self.join else {
-            return String::new();
-        };
-        if join.sums_operands() {
-            // They are linear in f and s, so that sums may stand for these.
-            let by_trained: Vec<Expr> = (0..join.trained).map(|k| join.by_trained(k)).collect();
-            return results(&by_trained, |variable| match variable {
-                Variable::Body => "sums[0]".into(),
-                Variable::Shortcut => "sums[1]".into(),
-                Variable::Element | Variable::Gate(_) | Variable::Trained(_) => operand(variable),
-            });
+    fn print_trained(&self) -> String {
+        if !self.adds_operands_up() {
+            let copies = (0..self.trained).map(|k| format!("{INDENT}to[{k}] = sums[{k}];\n"));
+            return copies.collect();
         }
-        let copies = (0..join.trained).map(|k| format!("{INDENT}to[{k}] = sums[{k}];\n"));
-        copies.collect()
+        // The derivatives are linear in f and s, so that sums may stand for these.
+        results(&self.by_trained(), |variable| match variable {
+            Variable::Body => "sums[0]".into(),
+            Variable::Shortcut => "sums[1]".into(),
+            Variable::Element | Variable::Gate(_) | Variable::Trained(_) => name_of(variable, "d"),
+        })
     }
 }
 
 const INDENT: &str = "        ";
 
-/// A variable of a join's functions.
-fn operand(variable: Variable) -> String {
-    named(variable, "d")
-}
-
-fn named(variable: Variable, element: &str) -> String {
+/// A variable in C; `element` is the name of x, or of δ.
+fn name_of(variable: Variable, element: &str) -> String {
     match variable {
         Variable::Element => element.into(),
         Variable::Body => "f".into(),
@@ -318,15 +273,10 @@ fn named(variable: Variable, element: &str) -> String {
     }
 }
 
-fn member(kind: &str, name: &str, parameters: &str, body: &str) -> String {
-    format!("    static __device__ inline {kind} {name}({parameters}) {{\n{body}    }}\n")
-}
-
 /// The body of a function that returns an equation's value.
 fn result(expr: &Expr, element: &str) -> String {
-    let statements = Statements::new(&Program::new([expr]), INDENT, |variable| {
-        named(variable, element)
-    });
+    let program = Program::new([expr]);
+    let statements = Statements::new(&program, INDENT, |variable| name_of(variable, element));
     format!(
         "{}{INDENT}return {};\n",
         statements.text, statements.outputs[0]

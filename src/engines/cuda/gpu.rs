@@ -19,6 +19,8 @@ pub struct Gpu {
     /// What its kernels are compiled for, once those of [`compile::SOURCES`] are.
     target: CompileTarget,
     modules: Vec<sys::CUmodule>,
+    /// The files that were loaded for networks, by name and what is printed in them.
+    loaded: HashMap<(&'static str, String), Module>,
     functions: HashMap<Kernel, sys::CUfunction>,
 }
 
@@ -123,6 +125,7 @@ impl Gpu {
             stream,
             target: target(format!("sm_{major}{minor}")),
             modules: Vec::new(),
+            loaded: HashMap::new(),
             functions: HashMap::new(),
         };
         // The card may be newer than NVRTC.
@@ -140,19 +143,24 @@ impl Gpu {
         Ok(())
     }
 
-    /// Takes the kernels of `sources` into use, compiled if the cache on disk has them not.
+    /// Takes the kernels of `sources` into use: those that are loaded already, in the cache
+    /// on disk, or else compiled.
     ///
     /// # Errors
     /// If they do not compile, or the driver refuses them.
     pub fn load(&mut self, sources: &[Source]) -> Result<Vec<Module>> {
-        let codes = self.codes(sources)?;
-        let mut modules = Vec::new();
-        for (source, code) in sources.iter().zip(codes) {
+        let key = |source: &Source| (source.name, source.printed.clone());
+        let is_missing = |source: &&Source| !self.loaded.contains_key(&key(source));
+        let missing: Vec<Source> = sources.iter().filter(is_missing).cloned().collect();
+        for (source, code) in missing.iter().zip(self.codes(&missing)?) {
             let module = Module(self.modules.len());
             self.load_file(source, code, Some(module))?;
-            modules.push(module);
+            self.loaded.insert(key(source), module);
         }
-        Ok(modules)
+        Ok(sources
+            .iter()
+            .map(|source| self.loaded[&key(source)])
+            .collect())
     }
 
     fn codes(&self, sources: &[Source]) -> Result<Vec<Vec<u8>>> {

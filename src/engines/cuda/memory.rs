@@ -258,6 +258,7 @@ mod tests {
             name: name.into(),
             shape: shape.into(),
             role,
+            start: crate::ir::Start::Number(0.0),
         }
     }
 

@@ -10,7 +10,6 @@
 mod blas;
 mod card;
 mod compile;
-mod convert;
 mod dnn;
 mod equations;
 mod exchange;
@@ -18,6 +17,7 @@ mod gpu;
 mod images;
 mod layout;
 mod libraries;
+mod map;
 mod memory;
 mod narrow_mlp;
 mod nccl;
@@ -124,9 +124,13 @@ pub fn engine_in(
 
 /// Bytes of the card that steps of `model` with batches of `images` take, without
 /// libraries' scratch memory.
-pub fn memory(model: &Model, images: usize, purpose: Purpose, precision: Precision) -> f64 {
+///
+/// # Errors
+/// As of [`Plan::new`].
+pub fn memory(model: &Model, images: usize, purpose: Purpose, precision: Precision) -> Result<f64> {
     let target = run::CudaTarget { precision };
-    Plan::new(model, images, purpose, &target).peak_bytes() as f64
+    let plan = Plan::new(model, images, purpose, &target)?;
+    Ok(plan.peak_bytes() as f64)
 }
 
 impl CudaEngine {
@@ -358,7 +362,7 @@ impl Engine for CudaEngine {
         let mut found = None;
         self.plans[index].forward(&self.here(), &self.memory, |at| {
             let step = &plan.forward[at];
-            for id in step.action.writes() {
+            for &id in &step.writes {
                 let buffer = plan.buffer(id);
                 let Kind::Map(shape) = buffer.kind else {
                     continue;
@@ -429,7 +433,7 @@ impl Engine for CudaEngine {
     fn make_resident(&mut self, images: &Images) -> Result<bool> {
         // A tenth stays free for libraries and for what else uses the card.
         let part = self.part(images.batch).images;
-        let training = memory(&self.model, part, Purpose::Training, self.precision);
+        let training = memory(&self.model, part, Purpose::Training, self.precision)?;
         let needed = training + images::room(images) as f64;
         if needed > 0.9 * self.gpu.free_memory()? as f64 {
             return Ok(false);

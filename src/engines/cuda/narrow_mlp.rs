@@ -7,7 +7,6 @@
 //! batch in shared memory and meet once a layer each way for batch norm's sums.
 
 use super::compile::Source;
-use super::convert;
 use super::equations::Equations;
 use super::gpu::{Args, Buffer, Gpu, Grid, Module};
 use super::layout::{Layout, shared};
@@ -16,8 +15,8 @@ use super::pass::Coefficient;
 use super::products::int;
 use crate::error::Result;
 use crate::ir::Shape;
-use crate::plan::{Action, Convolve, Id, Join, Plan, Pointwise, Purpose, Storage};
-use crate::plan::{Statistics, Step, Window};
+use crate::plan::{Action, Convolution, Id, Join, Method, Plan, Pointwise, Purpose};
+use crate::plan::{Statistics, Step, Storage};
 
 /// Rows of the batch that a block has, as in kernels/narrow_mlp.cu.
 const ROWS: usize = 8;
@@ -111,8 +110,8 @@ pub struct NarrowMlp {
 /// A hidden layer, found in a plan.
 struct Hidden<'a> {
     norm: &'a Pointwise,
-    linear: &'a Convolve,
-    join: Option<Join>,
+    linear: &'a Convolution,
+    join: Option<&'a Join>,
     next: Id,
     /// Number of its equations among those of [`Found`].
     equations: usize,
@@ -125,7 +124,7 @@ struct Found<'a> {
     hidden: Vec<Hidden<'a>>,
     /// Different ones.
     equations: Vec<Equations>,
-    last: &'a Convolve,
+    last: &'a Convolution,
     dz: Id,
     width: usize,
     classes: usize,
@@ -140,24 +139,23 @@ fn norm_of(step: &Step) -> Option<&Pointwise> {
 }
 
 /// A linear layer of `x`.
-fn linear_of(step: &Step, x: Id) -> Option<&Convolve> {
+fn linear_of(step: &Step, x: Id) -> Option<&Convolution> {
     match &step.action {
-        Action::Convolve(c) if c.window == Window::POINT && c.x == x => Some(c),
+        Action::Convolve(c) if c.method == Method::Dense && c.x == x => Some(c),
         _ => None,
     }
 }
 
 /// How `f` and the shortcut `z` are joined, where this is what the step does.
-fn join_of(step: Option<&Step>, f: Id, z: Id) -> Option<(Join, Id)> {
+fn join_of(step: Option<&Step>, f: Id, z: Id) -> Option<(&Join, Id)> {
     let Action::Pointwise(pass) = &step?.action else {
         return None;
     };
-    let join = pass.join?;
+    let join = pass.join.as_ref()?;
     let is_plain = pass.x == f && pass.norm.is_none() && pass.activation.is_none();
-    let operands = convert::join(join);
-    let is_known = operands.shortcut.is_none_or(|s| s == z)
-        && operands.gates.is_empty()
-        && operands.trained.len() <= MOST_TRAINED;
+    let is_known = join.shortcut.is_none_or(|s| s == z)
+        && join.gates.is_empty()
+        && join.trained.len() <= MOST_TRAINED;
     (is_plain && is_known).then_some((join, pass.y))
 }
 
@@ -193,7 +191,7 @@ fn find(plan: &Plan) -> Option<Found<'_>> {
             at += 1;
         }
         let join = joined.map(|(join, _)| join);
-        let equations = Equations::new(plan, norm.activation, join, z);
+        let equations = Equations::new(plan, norm.activation.as_ref(), join, z);
         let known = all.iter().position(|known| *known == equations);
         hidden.push(Hidden {
             norm,
@@ -265,12 +263,16 @@ fn layer(memory: &Memory, plan: &Plan, hidden: &Hidden, pieces: &mut Vec<Piece>)
     };
     let (weight_at, bias_at) = (
         gradient(hidden.linear.weight),
-        hidden.linear.bias.map_or(0, &mut gradient),
+        hidden.linear.bias().map_or(0, &mut gradient),
     );
     let none = Coefficient::new(plan, hidden.next, hidden.next, 0);
     let (mut trained, mut trained_at) = ([none; MOST_TRAINED], [0; MOST_TRAINED]);
-    let join = hidden.join.map(convert::join);
-    for (k, &id) in join.iter().flat_map(|join| &join.trained).enumerate() {
+    for (k, &id) in hidden
+        .join
+        .iter()
+        .flat_map(|join| &join.trained)
+        .enumerate()
+    {
         trained[k] = Coefficient::new(plan, hidden.next, id, at(id));
         trained_at[k] = gradient(id);
     }
@@ -281,7 +283,7 @@ fn layer(memory: &Memory, plan: &Plan, hidden: &Hidden, pieces: &mut Vec<Piece>)
         norm_weight: at(norm.weight),
         norm_bias: at(norm.bias),
         weight: at(hidden.linear.weight),
-        bias: hidden.linear.bias.map_or(0, at),
+        bias: hidden.linear.bias().map_or(0, at),
         norm_weight_gradient: gradient_at(norm.weight),
         norm_bias_gradient: gradient_at(norm.bias),
         trained,
@@ -307,7 +309,7 @@ impl NarrowMlp {
         let Some(found) = find(plan) else {
             return Ok(None);
         };
-        let is_kept = |c: &Convolve| matches!(plan.buffer(c.weight).storage, Storage::Tensor(_));
+        let is_kept = |c: &Convolution| matches!(plan.buffer(c.weight).storage, Storage::Tensor(_));
         let mut pieces = Vec::new();
         let each = found.hidden.iter().filter(|hidden| is_kept(hidden.linear));
         let layers = each.map(|hidden| layer(memory, plan, hidden, &mut pieces));
@@ -326,7 +328,7 @@ impl NarrowMlp {
         };
         let (weight_at, bias_at) = (
             gradient(found.last.weight),
-            found.last.bias.map_or(0, &mut gradient),
+            found.last.bias().map_or(0, &mut gradient),
         );
         let blocks = plan.batch.div_ceil(ROWS);
         let stride = memory.rows.alphas.end;
@@ -340,7 +342,7 @@ impl NarrowMlp {
         let network = Network {
             layers: of_layers.at,
             weight: memory.address(plan, found.last.weight),
-            bias: found.last.bias.map_or(0, |id| memory.address(plan, id)),
+            bias: found.last.bias().map_or(0, |id| memory.address(plan, id)),
             weight_at,
             bias_at,
             dz: memory.address(plan, found.dz),
@@ -422,7 +424,7 @@ mod tests {
         let target = CudaTarget {
             precision: Precision::Tf32,
         };
-        let plan = Plan::new(&model, model.train.batch, Purpose::Training, &target);
+        let plan = Plan::new(&model, model.train.batch, Purpose::Training, &target).unwrap();
         find(&plan).map(|found| found.hidden.len())
     }
 

@@ -1,7 +1,6 @@
 //! Batch norm, activation and the weighing of a skip in one pass, and its gradients.
 
 use super::compile::Source;
-use super::convert;
 use super::equations::Equations;
 use super::gpu::{Args, Gpu, Grid, Kernel, Module};
 use super::layout::{Layout, shared};
@@ -149,16 +148,16 @@ impl<'a> Pass<'a> {
         let unloaded = || Error::new("the kernels of a pass were not loaded");
         let module = run.passes.find(&Equations::of_pass(run.plan, p));
         let coefficient = |&id: &Id| Coefficient::new(run.plan, p.x, id, run.address(id));
-        let join = p.join.map(convert::join);
-        let (gates, trained) =
-            join.map_or_else(Default::default, |join| (join.gates, join.trained));
+        let join = p.join.as_ref();
+        let gates = join.iter().flat_map(|join| &join.gates);
+        let trained = join.iter().flat_map(|join| &join.trained);
         Ok(Pass {
             run,
             module: module.ok_or_else(unloaded)?,
             x: p.x,
             pass: operands(run, p),
-            gates: gates.iter().map(|&id| run.address(id)).collect(),
-            trained: trained.iter().map(coefficient).collect(),
+            gates: gates.map(|&id| run.address(id)).collect(),
+            trained: trained.map(coefficient).collect(),
         })
     }
 
@@ -179,7 +178,7 @@ impl<'a> Pass<'a> {
 }
 
 fn operands(run: &Run, p: &Pointwise) -> PointwisePass {
-    let shortcut = p.join.and_then(|join| convert::join(join).shortcut);
+    let shortcut = p.join.as_ref().and_then(|join| join.shortcut);
     let mut pass = PointwisePass {
         x: run.address(p.x),
         s: shortcut.map_or(0, |s| run.address(s)),
@@ -223,7 +222,7 @@ pub fn forward(run: &Run, p: &Pointwise) -> Result<()> {
 /// Whether the gradients need sums over each channel.
 fn needs_sums(plan: &Plan, g: &PointwiseGradients) -> bool {
     let of_channels = |&id: &Id| Granularity::new(plan, g.pass.x, id) != Granularity::Unit;
-    g.pass.norm.is_some() || convert::dtrained(g).iter().any(of_channels)
+    g.pass.norm.is_some() || g.dtrained.iter().any(of_channels)
 }
 
 /// Floats in the scratch memory of [`backward`].
@@ -242,11 +241,11 @@ impl Room {
         let shape = plan.shape(g.pass.x);
         let channels = shape.channels();
         let (_, chunks) = chunks(plan.batch * shape.positions(), channels);
-        let equations = Equations::of_pass(plan, &g.pass);
+        let join = Equations::of_pass(plan, &g.pass).join;
         Room {
-            partials: (2 + equations.sums()) * chunks * channels,
+            partials: (2 + join.sums()) * chunks * channels,
             totals: 2 * channels,
-            trained: equations.trained() * channels,
+            trained: join.trained * channels,
         }
     }
 }
@@ -288,7 +287,7 @@ pub fn backward(run: &Run, g: &PointwiseGradients, scratch: u64) -> Result<()> {
         dx: target(g.dx),
         ds: target(g.ds),
     };
-    let dgates: Vec<Target> = convert::dgates(g).into_iter().map(target).collect();
+    let dgates: Vec<Target> = g.dgates.iter().copied().map(target).collect();
     if [targets.dx, targets.ds]
         .iter()
         .chain(&dgates)
@@ -316,8 +315,7 @@ fn sums(pass: &Pass, g: &PointwiseGradients, partials: u64, totals: u64) -> Resu
         Granularity::Channel => run.address(id),
         Granularity::Unit => 0,
     };
-    let dtrained = convert::dtrained(g);
-    let targets: Vec<u64> = dtrained.iter().enumerate().map(by_channel).collect();
+    let targets: Vec<u64> = g.dtrained.iter().enumerate().map(by_channel).collect();
     let args = pass.args().with(run.address(g.dy)).with(partials);
     let grid = columns(channels, chunks);
     let kernel = module.kernel("pointwise_sums");
@@ -333,7 +331,7 @@ fn sums(pass: &Pass, g: &PointwiseGradients, partials: u64, totals: u64) -> Resu
     // SAFETY: what the kernel takes; the gradients of norm and coefficients have a float a
     // channel, and so has each row after the totals.
     unsafe { run.gpu.launch(kernel, columns(channels, 1), args) }?;
-    for (k, &id) in dtrained.iter().enumerate() {
+    for (k, &id) in g.dtrained.iter().enumerate() {
         if Granularity::new(run.plan, pass.x, id) != Granularity::Layer {
             continue;
         }
@@ -355,7 +353,7 @@ fn units(pass: &Pass, g: &PointwiseGradients) -> Result<()> {
         Granularity::Layer | Granularity::Channel => 0,
         Granularity::Unit => run.address(id),
     };
-    let targets: Vec<u64> = convert::dtrained(g).iter().map(by_unit).collect();
+    let targets: Vec<u64> = g.dtrained.iter().map(by_unit).collect();
     if targets.iter().all(|&target| target == 0) {
         return Ok(());
     }

@@ -62,7 +62,7 @@ impl Prepared {
         let target = CudaTarget {
             precision: here.precision,
         };
-        let plan = Plan::new(model, images, purpose, &target);
+        let plan = Plan::new(model, images, purpose, &target)?;
         let most = plan.buffers.iter().map(|b| b.elements).max().unwrap_or(0);
         if most > ELEMENTS {
             return Err(Error::new(format!(
@@ -73,8 +73,8 @@ impl Prepared {
         }
         let products = plan
             .steps()
-            .map(|step| Product::of_action(&plan, &step.action, here.with))
-            .collect::<Result<_>>()?;
+            .map(|step| Product::of_step(&plan, step, here.with))
+            .collect();
         Ok(Prepared {
             plan,
             part,

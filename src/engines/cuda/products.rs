@@ -8,7 +8,7 @@ use super::gpu::{Args, Gpu, Grid};
 use super::layout::shared;
 use super::memory::Memory;
 use crate::error::Result;
-use crate::plan::{self, Action, Id, Plan, Window};
+use crate::plan::{self, Action, Method, Plan, Step, Window};
 
 /// The libraries that were found.
 pub struct Libraries {
@@ -60,18 +60,13 @@ const BLOCKS: usize = 512;
 const TILE: usize = 64;
 
 impl Extents {
-    /// Those of a product.
-    pub fn of_product(plan: &Plan, product: plan::Product) -> Self {
-        Extents::new(plan, product.x, product.y, product.window)
-    }
-
-    /// Those of a convolution from `x` to `y`.
-    pub fn new(plan: &Plan, x: Id, y: Id, window: Window) -> Self {
+    /// Those of a convolution of `plan`.
+    pub fn new(plan: &Plan, c: &plan::Convolution) -> Self {
         Extents {
             images: plan.batch,
-            inputs: plan.shape(x).channels(),
-            outputs: plan.shape(y).channels(),
-            window,
+            inputs: plan.shape(c.x).channels(),
+            outputs: plan.shape(c.y).channels(),
+            window: c.window,
         }
     }
 
@@ -138,31 +133,29 @@ pub fn int(size: usize) -> i32 {
 }
 
 impl Product {
-    /// What is to compute `action`, if it is one of those here.
-    pub fn of_action(plan: &Plan, action: &Action, with: &Libraries) -> Result<Option<Product>> {
-        let Some(product) = action.product() else {
-            return Ok(None);
+    /// What is to compute `step`, if it is a convolution.
+    pub fn of_step(plan: &Plan, step: &Step, with: &Libraries) -> Option<Product> {
+        let Action::Convolve(c) = &step.action else {
+            return None;
         };
-        let extents = Extents::of_product(plan, product);
-        if extents.window == Window::POINT {
-            return Ok(Some(match with.blas {
-                Some(_) => Product::Dense(Dense {
-                    images: int(extents.images),
-                    inputs: int(extents.inputs),
-                    outputs: int(extents.outputs),
-                }),
-                None => Product::Own,
-            }));
-        }
+        let extents = Extents::new(plan, c);
+        let by_blas = |_: &Blas| {
+            Product::Dense(Dense {
+                images: int(extents.images),
+                inputs: int(extents.inputs),
+                outputs: int(extents.outputs),
+            })
+        };
         // Where cuDNN has no algorithm for an odd shape, ours has.
-        let by_library = with
-            .dnn
-            .as_ref()
-            .map(|dnn| dnn.convolution(extents.geometry(), product.pass));
-        Ok(Some(match by_library {
-            Some(Ok(convolution)) => Product::Convolution(convolution),
-            Some(Err(_)) | None => Product::Own,
-        }))
+        let by_dnn = |dnn: &Dnn| {
+            let convolution = dnn.convolution(extents.geometry(), c.pass);
+            convolution.ok().map(Product::Convolution)
+        };
+        let by_library = match c.method {
+            Method::Dense => with.blas.as_ref().map(by_blas),
+            Method::Winograd | Method::Direct => with.dnn.as_ref().and_then(by_dnn),
+        };
+        Some(by_library.unwrap_or(Product::Own))
     }
 
     /// Bytes of a library's scratch memory.
@@ -210,7 +203,19 @@ impl Bench<'_> {
     }
 
     /// y = x ⋆ w.
-    pub fn forward(&self, by: &Product, g: Extents, [x, w, y, scratch]: [u64; 4]) -> Result<()> {
+    ///
+    /// # Errors
+    /// If the driver or a library refuses.
+    ///
+    /// # Safety
+    /// The operands are of memory on the card: images and the weight of these extents, and
+    /// scratch memory as large as [`super::run::CudaTarget`] asks for.
+    pub unsafe fn forward(
+        &self,
+        by: &Product,
+        g: Extents,
+        [x, w, y, scratch]: [u64; 4],
+    ) -> Result<()> {
         match (by, &self.with.blas) {
             (Product::Dense(dense), Some(blas)) => {
                 blas.forward(*dense, x, self.weight(w, g.weights(), scratch)?, y)
@@ -229,7 +234,13 @@ impl Bench<'_> {
     }
 
     /// dx from dy and w.
-    pub fn input_gradient(
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    ///
+    /// # Safety
+    /// As [`Self::forward`].
+    pub unsafe fn input_gradient(
         &self,
         by: &Product,
         g: Extents,
@@ -257,7 +268,13 @@ impl Bench<'_> {
     }
 
     /// dw from x and dy.
-    pub fn weight_gradient(
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    ///
+    /// # Safety
+    /// As [`Self::forward`].
+    pub unsafe fn weight_gradient(
         &self,
         by: &Product,
         g: Extents,

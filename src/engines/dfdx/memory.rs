@@ -1,6 +1,7 @@
 //! How much memory a step takes.
 
-use crate::ir::{Gate, Layer, Model, Op, Policy, Skip};
+use crate::ir::expr::{KnownActivation, Node, Program};
+use crate::ir::{Expr, Gate, Layer, Model, Op};
 
 /// Bytes of an f32.
 const NUMBER: f64 = 4.0;
@@ -35,27 +36,37 @@ fn values(layer: &Layer) -> f64 {
     };
     match &layer.op {
         Op::Conv(conv) => out + patches(conv.kernel),
-        Op::BatchNorm { .. } => 4.0 * out,
-        Op::Relu | Op::Elu { .. } | Op::LeakyRelu { .. } | Op::Crelu => 2.0 * out,
-        Op::Skip(Skip { policy, .. }) => match policy {
-            Policy::Plain | Policy::Dirac => 0.0,
-            Policy::Resnet { .. } | Policy::Variable { .. } => 2.0 * out,
-            Policy::Highway { gate, .. } => {
-                let gate = match gate {
-                    Gate::Conv(gate) => patches(gate.kernel),
-                    Gate::Linear => 0.0,
-                };
-                6.0 * out + gate
+        Op::BatchNorm(_) => 4.0 * out,
+        Op::Activation(activation) => match KnownActivation::recognise(&activation.equation) {
+            Some(
+                KnownActivation::Relu | KnownActivation::Elu(_) | KnownActivation::LeakyRelu(_),
+            ) => 2.0 * out,
+            Some(KnownActivation::Tanh | KnownActivation::Sigmoid) | None => {
+                out * operations(&activation.equation)
             }
         },
-        Op::MaxPool(_)
-        | Op::AvgPool(_)
+        Op::Crelu => 2.0 * out,
+        Op::Skip(skip) => {
+            let gates = skip.gates.iter().map(|gate| match gate {
+                Gate::Conv(gate) => out + patches(gate.kernel),
+                Gate::Linear => out,
+            });
+            let shortcut = if skip.policy.has_shortcut() { out } else { 0.0 };
+            gates.sum::<f64>() + shortcut + out * operations(&skip.policy.out)
+        }
+        Op::Pool(_)
         | Op::Linear(_)
-        | Op::Tanh
-        | Op::Sigmoid
         | Op::GlobalAvgPool
         | Op::Flatten
-        | Op::Dropout { .. }
-        | Op::Concat { .. } => out,
+        | Op::Dropout(_)
+        | Op::Concat(_) => out,
     }
+}
+
+/// The operations of an equation, each of which makes a value of the whole shape.
+fn operations(equation: &Expr) -> f64 {
+    let program = Program::new([equation]);
+    let operands = program.inputs().count();
+    let numbers = |node: &&Node| matches!(node, Node::Number(_));
+    (program.nodes.len() - operands - program.nodes.iter().filter(numbers).count()) as f64
 }

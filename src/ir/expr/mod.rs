@@ -148,6 +148,18 @@ impl Unary {
         Unary::Cos,
     ];
 
+    /// The function that is called `name` in a `.van` file.
+    pub fn named(name: &str) -> Option<Unary> {
+        let called = |function: &Unary| function.is_called() && function.name() == name;
+        Unary::ALL.into_iter().find(called)
+    }
+
+    /// Whether the function is written as a call: a negation is a sign, and `exp(x) - 1` is
+    /// written so.
+    fn is_called(self) -> bool {
+        !matches!(self, Unary::Neg | Unary::ExpM1)
+    }
+
     /// The name of the function in a `.van` file; `-` for the negation.
     pub fn name(self) -> &'static str {
         match self {
@@ -200,4 +212,4 @@ impl Select {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -8,7 +8,7 @@ const F: Variable = Variable::Body;
 const S: Variable = Variable::Shortcut;
 const G: Variable = Variable::Gate(0);
 const A: Variable = Variable::Trained(0);
-const VARIABLES: [Variable; 5] = [X, F, S, G, A];
+pub(crate) const VARIABLES: [Variable; 5] = [X, F, S, G, A];
 
 const COMPARISONS: [Compare; 6] = [
     Compare::Less,
@@ -28,7 +28,7 @@ fn num(number: f64) -> Expr {
 }
 
 /// The values of [`VARIABLES`].
-type Point = [f64; 5];
+pub(crate) type Point = [f64; 5];
 
 fn index(variable: Variable) -> usize {
     VARIABLES.iter().position(|v| *v == variable).unwrap()
@@ -135,7 +135,7 @@ fn raw() -> impl Strategy<Value = Expr> {
 }
 
 /// The equation as the constructors make it.
-fn simplified(expr: &Expr) -> Expr {
+pub(crate) fn simplified(expr: &Expr) -> Expr {
     match expr {
         Expr::Number(_) | Expr::Variable(_) => expr.clone(),
         Expr::Unary(function, x) => simplified(x).apply(*function),
@@ -153,7 +153,7 @@ fn point() -> impl Strategy<Value = Point> {
 
 /// Tests `cases` random equations, the same ones in every run, and wants that `test` had
 /// something to say in `least` of them.
-fn random(cases: u32, least: u32, test: impl Fn(Expr, Point) -> bool) {
+pub(crate) fn random(cases: u32, least: u32, test: impl Fn(Expr, Point) -> bool) {
     random_of(raw(), cases, least, test);
 }
 

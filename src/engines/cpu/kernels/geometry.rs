@@ -61,11 +61,6 @@ impl ConvGeometry {
 
     /// Whether [`super::winograd`] computes it.
     pub fn is_winograd(&self) -> bool {
-        self.kernel == (3, 3)
-            && match self.stride {
-                1 => self.padding <= 2,
-                2 => self.padding == 1,
-                _ => false,
-            }
+        super::winograd::suits(self.kernel, self.stride, self.padding)
     }
 }

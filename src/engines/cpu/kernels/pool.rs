@@ -28,7 +28,6 @@ pub struct Pool {
     team: Arc<Team>,
     helpers: Vec<JoinHandle<()>>,
     isa: Isa,
-    winograd: bool,
     /// Runs do not nest, so one thread owns the pool and jobs cannot capture it.
     not_sync: PhantomData<Cell<()>>,
 }
@@ -88,7 +87,6 @@ impl Pool {
             team,
             helpers: Vec::with_capacity(threads - 1),
             isa: isa.min(Isa::best()),
-            winograd: true,
             not_sync: PhantomData,
         };
         for index in 1..threads {
@@ -108,17 +106,6 @@ impl Pool {
     /// Number of threads.
     pub fn threads(&self) -> usize {
         self.team.members.len()
-    }
-
-    /// Whether convolutions on this pool may be by Winograd's method, which is so at first.
-    pub fn with_winograd(mut self, winograd: bool) -> Pool {
-        self.winograd = winograd;
-        self
-    }
-
-    /// As [`Pool::with_winograd`] said.
-    pub fn winograd(&self) -> bool {
-        self.winograd
     }
 
     /// The instructions that kernels on this pool use.

@@ -15,10 +15,10 @@ use super::clock::Clock;
 use super::kernels::dense::{self, DenseGeometry};
 use super::kernels::{Barrier, Moments, Pool, Shared, WeightSums, moments, pointwise};
 use super::memory::BufferViews;
+use super::pass;
 use super::run::{self, Found, Inputs};
-use super::{Cpu, pass};
 use crate::error::Result;
-use crate::plan::{Action, Convolve, Id, Kind, Plan, Step};
+use crate::plan::{Action, ConvPass, Convolution, Id, Kind, Plan, Step};
 use std::ops::Range;
 use std::sync::Mutex;
 use std::time::Instant;
@@ -36,21 +36,17 @@ pub(super) struct NarrowMlp {
 }
 
 /// Floats of scratch that a plan wants for a whole step, 0 if it is not narrow.
-pub(super) fn scratch(plan: &Plan, target: Cpu) -> usize {
-    let schedule = Schedule::new(plan, target.winograd);
-    schedule.map_or(0, |s| s.sums + target.threads * s.scratch)
+pub(super) fn scratch(plan: &Plan, threads: usize) -> usize {
+    Schedule::new(plan).map_or(0, |s| s.sums + threads * s.scratch)
 }
 
 impl NarrowMlp {
     /// For `plan` on the threads of `pool`, if it is narrow.
     pub fn new(plan: &Plan, pool: &Pool) -> Result<Option<NarrowMlp>> {
-        let Some(schedule) = Schedule::new(plan, pool.winograd()) else {
+        let Some(schedule) = Schedule::new(plan) else {
             return Ok(None);
         };
-        let one = |_| {
-            let own = Pool::with_isa(1, pool.isa())?;
-            Ok(Mutex::new(own.with_winograd(pool.winograd())))
-        };
+        let one = |_| Pool::with_isa(1, pool.isa()).map(Mutex::new);
         let parts = plan.batch.div_ceil(schedule.images);
         Ok(Some(NarrowMlp {
             own: (0..pool.threads()).map(one).collect::<Result<_>>()?,
@@ -177,7 +173,7 @@ impl<'a> Worker<'a> {
                     for part in self.parts.clone() {
                         self.sum(step, part, at);
                     }
-                    if let Action::ConvolveWeight { .. } = step.action {
+                    if schedule::is_weight_gradient(step) {
                         let all = 0..self.narrow_mlp.found.len();
                         self.sum_tree(at, sums_len(plan, step), all);
                     }
@@ -211,8 +207,7 @@ impl<'a> Worker<'a> {
         // SAFETY: buffers of this thread's images, and what nobody writes now.
         unsafe {
             if let Action::Convolve(c) = &step.action {
-                let statistics = None;
-                let alone = Convolve { statistics, ..*c };
+                let alone = c.with_statistics(None);
                 run::convolve(self.pool, &views, &alone, self.scratch);
             } else if let Action::PointwiseGradient(g) = &step.action {
                 let operands = run::operands(&views, &g.pass);
@@ -244,7 +239,12 @@ impl<'a> Worker<'a> {
         unsafe {
             let sums = self.sums.range(at + part * len, len);
             match &step.action {
-                Action::Convolve(Convolve { y: x, .. }) | Action::Statistics { x, .. } => {
+                Action::Convolve(Convolution {
+                    pass: ConvPass::Forward { .. },
+                    y: x,
+                    ..
+                })
+                | Action::Statistics { x, .. } => {
                     let map = views.map(*x);
                     moments::sum(self.pool, views.read(*x), map.rows(), map.stride, sums);
                 }
@@ -253,10 +253,15 @@ impl<'a> Worker<'a> {
                     let dy = views.read(g.dy);
                     pass::sums(self.pool, &operands, dy, sums, self.scratch);
                 }
-                Action::ConvolveWeight { x, dy, dbias, .. } => {
+                Action::Convolve(Convolution {
+                    pass: ConvPass::Weight { bias },
+                    x,
+                    y: dy,
+                    ..
+                }) => {
                     let layout = WeightSums::new(views.map(*x).channels, views.map(*dy).channels);
                     let (x, dy) = (views.read(*x), views.read(*dy));
-                    layout.fill(self.pool, x, dy, dbias.is_some(), sums);
+                    layout.fill(self.pool, x, dy, bias.is_some(), sums);
                 }
                 other => unreachable!("{} has no sums", other.name()),
             }
@@ -291,9 +296,13 @@ impl<'a> Worker<'a> {
             let sums = &*self.sums.range(at, parts * len);
             let totals = self.sums.range(at + parts * len, len);
             match &step.action {
-                Action::Convolve(Convolve {
+                Action::Convolve(Convolution {
+                    pass:
+                        ConvPass::Forward {
+                            statistics: Some(y),
+                            ..
+                        },
                     y: x,
-                    statistics: Some(y),
                     ..
                 })
                 | Action::Statistics { x, y } => {
@@ -309,7 +318,13 @@ impl<'a> Worker<'a> {
                     let operands = run::operands(&views.of_images(0..0), &g.pass);
                     let tensor = |id: Option<Id>| id.map(|id| views.write(id));
                     let norm = tensor(g.dweight).zip(tensor(g.dbias));
-                    pass::merge(&operands, sums, totals, norm, tensor(g.dalpha));
+                    pass::merge(
+                        &operands,
+                        sums,
+                        totals,
+                        norm,
+                        tensor(g.dtrained.first().copied()),
+                    );
                 }
                 other => unreachable!("{} has no sums", other.name()),
             }
@@ -344,13 +359,13 @@ impl<'a> Worker<'a> {
                     let v = velocity.map(|id| self.views.part(id, part));
                     pointwise::sgd(self.pool, self.inputs.sgd(), w, g, v);
                 }
-                Action::ConvolveWeight {
+                Action::Convolve(Convolution {
+                    pass: ConvPass::Weight { bias: dbias },
                     x,
-                    dy,
-                    dweight,
-                    dbias,
+                    weight: dweight,
+                    y: dy,
                     ..
-                } => {
+                }) => {
                     let (part, outputs) = (share(*dweight), plan.shape(*dy).channels());
                     let dw = self.views.part(*dweight, part.clone());
                     let db = dbias.map(|id| self.views.part(id, share(id)));

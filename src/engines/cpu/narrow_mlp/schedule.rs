@@ -1,8 +1,8 @@
 //! Which thread does what of a plan's steps, and where threads must meet.
 
 use super::super::kernels::{WeightSums, normalise, padded};
-use super::super::{Cpu, map::Map, run};
-use crate::plan::{Action, Id, Kind, Plan, Purpose, Step, Storage};
+use super::super::{map::Map, run};
+use crate::plan::{Action, ConvPass, Convolution, Id, Kind, MapKind, Plan, Purpose, Step, Storage};
 use std::ops::Range;
 
 /// Elements of the largest weight of a narrow MLP: every thread blocks its own copy.
@@ -67,11 +67,7 @@ pub enum Work {
 
 impl Schedule {
     /// A schedule, where everything in the plan is narrow.
-    pub fn new(plan: &Plan, winograd: bool) -> Option<Schedule> {
-        let alone = Cpu {
-            threads: 1,
-            winograd,
-        };
+    pub fn new(plan: &Plan) -> Option<Schedule> {
         if plan.purpose != Purpose::Training || !plan.steps().all(|step| is_narrow(plan, step)) {
             return None;
         }
@@ -79,11 +75,11 @@ impl Schedule {
         let parts = plan.batch.div_ceil(images);
         let (mut small, mut large, mut scratch) = (0, 0, 0);
         for step in plan.steps() {
-            match &step.action {
-                Action::ConvolveWeight { .. } => large = large.max(parts * sums_len(plan, step)),
-                _ => small = small.max((parts + 1) * sums_len(plan, step)),
+            match is_weight_gradient(step) {
+                true => large = large.max(parts * sums_len(plan, step)),
+                false => small = small.max((parts + 1) * sums_len(plan, step)),
             }
-            scratch = scratch.max(run::workspace(plan, &step.action, alone));
+            scratch = scratch.max(run::workspace(plan, step, 1));
         }
         let mut maker = Maker {
             plan,
@@ -129,42 +125,57 @@ enum Sharing {
 /// How they share out `action`, if they can.
 fn sharing(action: &Action) -> Option<Sharing> {
     match action {
-        Action::Convolve(_)
-        | Action::ConvolveInput { .. }
-        | Action::Pointwise(_)
-        | Action::PointwiseGradient(_)
-        | Action::Crelu { .. }
-        | Action::CreluGradient { .. }
-        | Action::Concat { .. }
-        | Action::ConcatGradient { .. }
-        | Action::Multiply { .. }
-        | Action::Add { .. }
-        | Action::Loss { .. } => Some(Sharing::Images),
+        Action::Convolve(c) => Some(match c.pass {
+            ConvPass::Forward { .. } | ConvPass::Input { .. } => Sharing::Images,
+            ConvPass::Weight { .. } => Sharing::Lines,
+        }),
+        Action::Pointwise(_) | Action::PointwiseGradient(_) | Action::Loss { .. } => {
+            Some(Sharing::Images)
+        }
+        Action::Map(map) => match map.kind {
+            MapKind::Crelu
+            | MapKind::CreluGradient
+            | MapKind::Concat { .. }
+            | MapKind::ConcatGradient { .. }
+            | MapKind::Multiply
+            | MapKind::Add => Some(Sharing::Images),
+            // Of images, not vectors; or one stream of random numbers for the whole batch.
+            MapKind::MaxPool(_)
+            | MapKind::MaxPoolGradient(_)
+            | MapKind::AvgPool(_)
+            | MapKind::AvgPoolGradient(_)
+            | MapKind::Subsample { .. }
+            | MapKind::SubsampleGradient { .. }
+            | MapKind::Flatten
+            | MapKind::FlattenGradient
+            | MapKind::Mask { .. } => None,
+        },
         Action::Statistics { .. } => Some(Sharing::Sums),
-        Action::ConvolveWeight { .. } | Action::Sgd { .. } => Some(Sharing::Lines),
+        Action::Sgd { .. } => Some(Sharing::Lines),
         Action::Dirac { .. } | Action::DiracGradient { .. } | Action::MoveStatistics { .. } => {
             Some(Sharing::Whole)
         }
-        // Of images, not vectors; or one stream of random numbers for the whole batch.
-        Action::MaxPool { .. }
-        | Action::MaxPoolGradient { .. }
-        | Action::AvgPool { .. }
-        | Action::AvgPoolGradient { .. }
-        | Action::Subsample { .. }
-        | Action::SubsampleGradient { .. }
-        | Action::Flatten { .. }
-        | Action::FlattenGradient { .. }
-        | Action::Mask { .. } => None,
     }
+}
+
+/// Whether a step makes the gradient of a linear layer's weight.
+pub fn is_weight_gradient(step: &Step) -> bool {
+    matches!(
+        step.action,
+        Action::Convolve(Convolution {
+            pass: ConvPass::Weight { .. },
+            ..
+        })
+    )
 }
 
 /// Whether every activation is a vector, every weight small, and the work one that can
 /// be shared out.
 fn is_narrow(plan: &Plan, step: &Step) -> bool {
-    let mut ids = step.action.reads().into_iter().chain(step.action.writes());
-    let is_small = |id| match plan.buffer(id).kind {
+    let mut ids = step.reads.iter().chain(&step.writes);
+    let is_small = |id: &Id| match plan.buffer(*id).kind {
         Kind::Map(shape) => shape.positions() == 1,
-        Kind::Tensor(_) => plan.buffer(id).elements <= WEIGHT,
+        Kind::Tensor(_) => plan.buffer(*id).elements <= WEIGHT,
         Kind::Rows(..) | Kind::Scratch => true,
     };
     sharing(&step.action).is_some() && ids.all(is_small)
@@ -174,15 +185,28 @@ fn is_narrow(plan: &Plan, step: &Step) -> bool {
 pub fn sums_len(plan: &Plan, step: &Step) -> usize {
     let channels = |id| Map::of_buffer(plan, id).channels;
     match &step.action {
-        Action::Convolve(c) if c.statistics.is_some() => 4 * padded(channels(c.y)),
+        Action::Convolve(c) => match c.pass {
+            ConvPass::Forward {
+                statistics: Some(_),
+                ..
+            } => 4 * padded(channels(c.y)),
+            ConvPass::Weight { .. } if is_summed(plan, c.weight) => {
+                WeightSums::new(channels(c.x), channels(c.y)).floats()
+            }
+            ConvPass::Forward { .. } | ConvPass::Input { .. } | ConvPass::Weight { .. } => 0,
+        },
         Action::Statistics { x, .. } => 4 * padded(channels(*x)),
-        Action::PointwiseGradient(g) if g.pass.norm.is_some() || g.dalpha.is_some() => {
+        Action::PointwiseGradient(g) if g.pass.norm.is_some() || !g.dtrained.is_empty() => {
             normalise::sums_len(channels(g.dy))
         }
-        Action::ConvolveWeight { x, dy, dweight, .. } if is_summed(plan, *dweight) => {
-            WeightSums::new(channels(*x), channels(*dy)).floats()
-        }
-        _ => 0,
+        Action::PointwiseGradient(_)
+        | Action::Pointwise(_)
+        | Action::Map(_)
+        | Action::Dirac { .. }
+        | Action::DiracGradient { .. }
+        | Action::Loss { .. }
+        | Action::Sgd { .. }
+        | Action::MoveStatistics { .. } => 0,
     }
 }
 
@@ -381,16 +405,16 @@ impl Maker<'_> {
         };
         let read = |id| self.access(id, share(id), false);
         let write = |id| self.access(id, share(id), true);
-        let (reads, writes) = (action.reads(), action.writes());
+        let (reads, writes) = (what.reads.iter().copied(), what.writes.iter().copied());
         match work {
             Work::Images(totals) => {
-                let mut all: Vec<Access> = reads.into_iter().map(read).collect();
-                all.extend(writes.into_iter().filter(is_map).map(write));
+                let mut all: Vec<Access> = reads.map(read).collect();
+                all.extend(writes.filter(is_map).map(write));
                 all.extend(totals.map(|at| sums(at + parts, len, Share::All, false)));
                 all
             }
             Work::Sums(at) => {
-                let mut all: Vec<Access> = reads.into_iter().map(read).collect();
+                let mut all: Vec<Access> = reads.map(read).collect();
                 if let Action::Convolve(c) = action {
                     all.push(read(c.y));
                 }
@@ -398,14 +422,14 @@ impl Maker<'_> {
                 all
             }
             Work::Merge(at) => {
-                let tensors = writes.into_iter().filter(|id| !is_map(id));
+                let tensors = writes.filter(|id| !is_map(id));
                 let mut all: Vec<Access> = tensors.map(write).collect();
                 all.push(sums(at, total, Share::All, true));
                 all
             }
             Work::Lines(Some(at)) => {
                 let lines = |id| self.access(id, Share::Lines, true);
-                let mut all: Vec<Access> = writes.into_iter().map(lines).collect();
+                let mut all: Vec<Access> = writes.map(lines).collect();
                 all.push(sums(at, parts, Share::All, false));
                 all
             }
@@ -414,24 +438,16 @@ impl Maker<'_> {
                     true => Share::All,
                     false => Share::Lines,
                 };
-                let mut all: Vec<Access> = Vec::new();
-                all.extend(reads.into_iter().map(|id| self.access(id, part(id), false)));
-                all.extend(writes.into_iter().map(|id| self.access(id, part(id), true)));
-                all
+                let reads = reads.map(|id| self.access(id, part(id), false));
+                reads
+                    .chain(writes.map(|id| self.access(id, part(id), true)))
+                    .collect()
             }
             Work::Whole => {
-                let mut all: Vec<Access> = Vec::new();
-                all.extend(
-                    reads
-                        .into_iter()
-                        .map(|id| self.access(id, Share::All, false)),
-                );
-                all.extend(
-                    writes
-                        .into_iter()
-                        .map(|id| self.access(id, Share::All, true)),
-                );
-                all
+                let reads = reads.map(|id| self.access(id, Share::All, false));
+                reads
+                    .chain(writes.map(|id| self.access(id, Share::All, true)))
+                    .collect()
             }
         }
     }

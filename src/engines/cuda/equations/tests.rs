@@ -1,6 +1,8 @@
 use super::*;
-use crate::ir::Form;
+use crate::check::check;
+use crate::diag::Sources;
 use crate::ir::expr::{Binary, Compare};
+use crate::ir::{Op, Policy};
 use std::fmt::Write;
 use std::process::Command;
 
@@ -27,8 +29,8 @@ fn curve(value: Expr) -> Curve {
     }
 }
 
-fn join(out: Expr, gates: usize, trained: usize) -> JoinEquations {
-    JoinEquations {
+fn join(out: Expr, gates: usize, trained: usize) -> JoinEquation {
+    JoinEquation {
         form: JoinForm::recognise(&out),
         out: Arc::new(out),
         gates,
@@ -37,39 +39,39 @@ fn join(out: Expr, gates: usize, trained: usize) -> JoinEquations {
     }
 }
 
-const S: Id = Id(0);
-
-fn built_in_activations() -> [Activation; 5] {
-    [
-        Activation::Relu,
-        Activation::Elu(0.7),
-        Activation::LeakyRelu(0.01),
-        Activation::Tanh,
-        Activation::Sigmoid,
-    ]
-}
-
-fn built_in_joins() -> [(&'static str, Join); 5] {
-    let alpha = Id(1);
-    let fading = |form| Join::Fading { s: S, alpha, form };
-    [
-        ("resnet", Join::Residual { s: S, scale: 1.0 }),
-        ("scaled resnet", Join::Residual { s: S, scale: 0.1 }),
-        ("highway", Join::Gated { s: S, gate: alpha }),
-        ("additive", fading(Form::Additive)),
-        ("convex", fading(Form::Convex)),
-    ]
-}
-
-fn built_in(join: Join) -> JoinEquations {
-    let join = convert::join(join);
-    JoinEquations {
-        out: join.out,
-        form: join.form,
-        gates: join.gates.len(),
-        trained: join.trained.len(),
-        is_uniform: true,
-    }
+/// The activations and joins that every file has, by what is written in a file.
+fn built_in() -> (Vec<(String, Curve)>, Vec<(String, JoinEquation)>) {
+    let text = "model m {
+        input image(1, 1, 4) linear(4)
+        relu elu(alpha: 0.7) leaky_relu tanh sigmoid
+        skip resnet { linear(4) }
+        skip resnet(scale: 0.1) { linear(4) }
+        skip highway { linear(4) }
+        skip variable { linear(4) }
+        skip variable(form: convex) { linear(4) }
+        linear(2)
+    }";
+    let model = check(&mut Sources::new("test.van", text), &[], false);
+    let model = model.unwrap_or_else(|_| panic!("{text} has mistakes"));
+    let (mut curves, mut joins) = (Vec::new(), Vec::new());
+    model.walk(&mut |layer| match &layer.op {
+        Op::Activation(activation) => {
+            let name = format!("{} {:?}", activation.name, activation.settings);
+            curves.push((name, Curve::new(&Activation::new(&activation.equation))));
+        }
+        Op::Skip(skip) => {
+            let Policy {
+                out,
+                gates,
+                trained,
+                ..
+            } = &skip.policy;
+            let equation = join(Expr::clone(out), gates.len(), trained.len());
+            joins.push((skip.policy.to_string(), equation));
+        }
+        _ => {}
+    });
+    (curves, joins)
 }
 
 /// An equation of x with every function and operation.
@@ -100,21 +102,25 @@ fn every_node(x: &Expr) -> Vec<Expr> {
 pub fn equations() -> Vec<Equations> {
     let [f, s, g, h, v, w] = operands();
     let sum = |all: Vec<Expr>| all.into_iter().reduce(|a, b| a + b);
-    let all = sum(every_node(&variable(Variable::Element)));
+    let x = variable(Variable::Element);
+    let power = x.clone().pow(1.5.into());
+    let functions = Unary::ALL.map(|function| x.clone().apply(function));
+    let all = sum(functions.into_iter().chain([power]).collect());
     // A gated mixture with a coefficient inside a function.
     let mixture = g.clone().apply(Unary::Sigmoid) * f.clone()
         + (v.clone() * s.clone()).apply(Unary::Tanh) * h.clone()
         + w.clone() * f.clone() * s.clone();
-    let plain = built_in(Join::Residual { s: S, scale: 1.0 });
-    let with = |activation, join| Equations { activation, join };
+    let (curves, joins) = built_in();
+    let [relu, elu] = [0, 1].map(|k| Some(curves[k].1.clone()));
+    let with = |activation: Option<Curve>, join: Option<JoinEquation>| Equations {
+        activation: activation.unwrap_or_else(Curve::identity),
+        join: join.unwrap_or_else(JoinEquation::none),
+    };
     vec![
-        with(Some(convert::activation(Activation::Relu)), None),
-        with(None, Some(plain)),
+        with(relu, None),
+        with(None, Some(joins[0].1.clone())),
         with(all.map(curve), Some(join(mixture, 2, 2))),
-        with(
-            Some(convert::activation(Activation::Elu(0.7))),
-            Some(join(v * f.clone() + w * s, 0, 2)),
-        ),
+        with(elu, Some(join(v * f.clone() + w * s, 0, 2))),
         with(None, Some(join(f, 0, 0))),
     ]
 }
@@ -122,29 +128,29 @@ pub fn equations() -> Vec<Equations> {
 /// A policy of two coefficients that is no sum of f and s keeps a sum a coefficient.
 #[test]
 fn sums_over_rows_are_of_what_the_coefficients_need() {
-    let sums: Vec<usize> = equations().iter().map(Equations::sums).collect();
+    let sums: Vec<usize> = equations().iter().map(|e| e.join.sums()).collect();
     assert_eq!(sums, [0, 0, 2, 2, 0]);
     let [f, s, _, _, v, _] = operands();
     let mut mixed = join(v * (f + s), 0, 1);
-    let sums = |join: &JoinEquations| join.summands().len();
-    assert_eq!(sums(&mixed), 2);
+    assert_eq!(mixed.sums(), 2);
     // Where another coefficient changes within what is summed over, its factor must too.
     mixed.is_uniform = false;
-    assert_eq!(sums(&mixed), 1);
+    assert_eq!(mixed.sums(), 1);
 }
 
 #[test]
 fn built_in_equations_as_c() {
     let mut text = String::new();
-    for activation in built_in_activations() {
-        let Curve { value, slope } = convert::activation(activation);
+    let (curves, joins) = built_in();
+    assert_eq!((curves.len(), joins.len()), (5, 5));
+    for (name, Curve { value, slope }) in curves {
         let [value, slope] = [&value, &slope].map(|expr| result(expr, "x"));
-        let _ = writeln!(text, "{activation:?}\n{value}  slope\n{slope}");
+        let _ = writeln!(text, "{name}\n{value}  slope\n{slope}");
     }
-    for (name, join) in built_in_joins() {
+    for (name, join) in joins {
         let equations = Equations {
-            activation: None,
-            join: Some(built_in(join)),
+            activation: Curve::identity(),
+            join,
         };
         let _ = writeln!(text, "{name}\n{}", equations.print("Equations0"));
     }
@@ -253,14 +259,12 @@ fn every_node_as_c_has_the_value_of_the_equation() {
 }
 
 /// Joins of every form.
-fn joins() -> Vec<JoinEquations> {
-    let built_in_joins = built_in_joins().map(|(_, join)| built_in(join));
-    let others = equations()
-        .into_iter()
-        .filter_map(|equations| equations.join);
-    let mut joins: Vec<JoinEquations> = built_in_joins.into_iter().chain(others).collect();
+fn joins() -> Vec<JoinEquation> {
+    let built_in_joins = built_in().1.into_iter().map(|(_, join)| join);
+    let others = equations().into_iter().map(|equations| equations.join);
+    let mut joins: Vec<JoinEquation> = built_in_joins.chain(others).collect();
     // The same where coefficients change within what is summed over.
-    let apart = joins.clone().into_iter().map(|join| JoinEquations {
+    let apart = joins.clone().into_iter().map(|join| JoinEquation {
         is_uniform: false,
         ..join
     });
@@ -280,8 +284,8 @@ fn gradients_as_c_are_the_derivatives() {
     let joins = joins();
     let structures = joins.iter().enumerate().map(|(k, join)| {
         let equations = Equations {
-            activation: None,
-            join: Some(join.clone()),
+            activation: Curve::identity(),
+            join: join.clone(),
         };
         equations.print(&format!("Equations{k}"))
     });

@@ -39,6 +39,16 @@ use transform::{Phase, phases_at, points, products};
 
 pub use weight::{weight_gradient, weight_gradient_scratch_len};
 
+/// Whether windows of this kernel, stride and padding can be computed here.
+pub fn suits(kernel: (usize, usize), stride: usize, padding: usize) -> bool {
+    kernel == (3, 3)
+        && match stride {
+            1 => padding <= 2,
+            2 => padding == 1,
+            _ => false,
+        }
+}
+
 /// Side of a tile of output.
 const TILE: usize = 4;
 

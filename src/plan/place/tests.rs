@@ -1,4 +1,4 @@
-use super::super::{Action, Purpose};
+use super::super::{Action, ConvPass, Method, Purpose, Step, Window};
 use super::*;
 use crate::check::check;
 use crate::diag::Sources;
@@ -12,9 +12,13 @@ impl Target for Sixteen {
         16
     }
 
-    fn workspace(&self, _: &Plan, action: &Action) -> usize {
-        match action {
-            Action::Convolve(_) => 100,
+    fn method(&self, _: usize, _: Window) -> Method {
+        Method::Direct
+    }
+
+    fn workspace(&self, _: &Plan, step: &Step) -> usize {
+        match &step.action {
+            Action::Convolve(c) if matches!(c.pass, ConvPass::Forward { .. }) => 100,
             _ => 0,
         }
     }
@@ -34,7 +38,7 @@ const LAYERS: &str = "
     linear(5)";
 
 fn plan(purpose: Purpose) -> Plan {
-    Plan::new(&model(LAYERS), 3, purpose, &Sixteen)
+    Plan::new(&model(LAYERS), 3, purpose, &Sixteen).unwrap()
 }
 
 #[test]
@@ -83,12 +87,11 @@ fn every_buffer_is_written_before_it_is_read() {
         written[plan.input.0] = true;
         for step in plan.steps() {
             let in_arena = |id: &Id| matches!(plan.buffer(*id).storage, Storage::Arena { .. });
-            for id in step.action.reads().iter().filter(|id| in_arena(id)) {
+            for id in step.reads.iter().filter(|id| in_arena(id)) {
                 assert!(written[id.0], "{}: {}", step.path, plan.buffer(*id).name);
             }
-            let writes = step.action.writes();
-            for (i, id) in writes.iter().enumerate() {
-                assert!(!writes[..i].contains(id), "{} writes twice", step.path);
+            for (i, id) in step.writes.iter().enumerate() {
+                assert!(!step.writes[..i].contains(id), "{} writes twice", step.path);
                 written[id.0] = true;
             }
         }

@@ -1,0 +1,77 @@
+//! Batch normalisation.
+
+use super::{Op, Operation, OwnTensor, ShapeError};
+use crate::ir::call::{Arguments, Bounds, Kind, Literal, Refusal, Row, Slot};
+use crate::ir::{Role, Shape, Start};
+
+/// Settings of a batch norm:
+/// `y = (x − μ)/√(σ² + eps) · weight + bias`. Training uses the batch's biased
+/// variance and moves the running statistics by `momentum` (with the unbiased
+/// variance, as PyTorch does); evaluation uses the running ones. Ioffe & Szegedy 2015.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BatchNorm {
+    /// Share of the new statistics in the running ones.
+    pub momentum: f64,
+    /// Added to the variance.
+    pub eps: f64,
+}
+
+const DEFAULT: BatchNorm = BatchNorm {
+    momentum: 0.1,
+    eps: 1e-5,
+};
+
+pub(super) const ROW: Row<Op> = Row {
+    name: "batch_norm",
+    doc: "normalises each channel over batch and positions, then scales and shifts it",
+    slots: &[
+        Slot::optional(
+            "momentum",
+            Kind::Float(Bounds::Share),
+            Literal::Float(DEFAULT.momentum),
+            "share of the new statistics in the running ones",
+        ),
+        Slot::optional(
+            "eps",
+            Kind::Float(Bounds::Positive),
+            Literal::Float(DEFAULT.eps),
+            "added to the variance",
+        ),
+    ],
+    build,
+};
+
+fn build(arguments: &Arguments) -> Result<Op, Refusal> {
+    Ok(Op::BatchNorm(BatchNorm {
+        momentum: arguments.float("momentum")?,
+        eps: arguments.float("eps")?,
+    }))
+}
+
+impl Operation for BatchNorm {
+    fn name(&self) -> &str {
+        ROW.name
+    }
+
+    fn output(&self, input: Shape) -> Result<Shape, ShapeError> {
+        Ok(input)
+    }
+
+    fn tensors(&self, input: Shape, _output: Shape) -> Vec<OwnTensor> {
+        let own = |name, role| OwnTensor::new(name, vec![input.channels()], role);
+        vec![
+            own("weight", Role::Weight).starting(Start::Number(1.0)),
+            own("bias", Role::Bias),
+            own("running_mean", Role::RunningMean),
+            own("running_var", Role::RunningVar),
+        ]
+    }
+
+    fn words(&self, _input: Shape, _output: Shape) -> Vec<String> {
+        let BatchNorm { momentum, eps } = self;
+        let mut words = vec![ROW.name.to_string()];
+        words.extend((*momentum != DEFAULT.momentum).then(|| format!("momentum {momentum}")));
+        words.extend((*eps != DEFAULT.eps).then(|| format!("eps {eps}")));
+        words
+    }
+}

@@ -1,0 +1,25 @@
+//! Images as vectors.
+
+use super::{Op, Operation, ShapeError};
+use crate::ir::Shape;
+use crate::ir::call::Row;
+
+/// `C×H×W → C·H·W`, in C, H, W order.
+pub(super) struct Flatten;
+
+pub(super) const ROW: Row<Op> = Row {
+    name: "flatten",
+    doc: "an image as a vector, in the order channels, height, width",
+    slots: &[],
+    build: |_| Ok(Op::Flatten),
+};
+
+impl Operation for Flatten {
+    fn name(&self) -> &str {
+        ROW.name
+    }
+
+    fn output(&self, input: Shape) -> Result<Shape, ShapeError> {
+        Ok(Shape::Flat(input.elements()))
+    }
+}

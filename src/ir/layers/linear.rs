@@ -1,0 +1,78 @@
+//! Linear layers.
+
+use super::{Op, Operation, OwnTensor, ShapeError};
+use crate::ir::Shape;
+use crate::ir::call::{Arguments, Integers, Kind, Literal, Refusal, Row, Slot};
+
+/// Settings of a linear layer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Linear {
+    /// Output features.
+    pub out: usize,
+    /// Whether a bias per output feature is added.
+    pub bias: bool,
+    /// As in [`super::Conv::dirac`].
+    pub dirac: bool,
+}
+
+pub(super) const ROW: Row<Op> = Row {
+    name: "linear",
+    doc: "every feature weighs every input; an image is flattened first",
+    slots: &[
+        Slot::first(
+            "out",
+            Kind::Int(Integers::Size(1)),
+            Literal::Int(10),
+            "output features",
+        ),
+        Slot::optional(
+            "bias",
+            Kind::Bool,
+            Literal::Bool(true),
+            "whether a number a feature is added",
+        ),
+    ],
+    build,
+};
+
+fn build(arguments: &Arguments) -> Result<Op, Refusal> {
+    Ok(Op::Linear(Linear {
+        out: arguments.size("out")?,
+        bias: arguments.bool("bias")?,
+        dirac: arguments.in_dirac,
+    }))
+}
+
+impl Operation for Linear {
+    fn name(&self) -> &str {
+        ROW.name
+    }
+
+    fn output(&self, _input: Shape) -> Result<Shape, ShapeError> {
+        Ok(Shape::Flat(self.out))
+    }
+
+    fn fixed_output(&self) -> Option<Shape> {
+        Some(Shape::Flat(self.out))
+    }
+
+    fn tensors(&self, input: Shape, output: Shape) -> Vec<OwnTensor> {
+        let shape = vec![output.channels(), input.elements()];
+        OwnTensor::weighted(shape, self.bias, self.dirac)
+    }
+
+    fn multiply_adds(&self, input: Shape, output: Shape) -> u128 {
+        output.elements() as u128 * input.elements() as u128
+    }
+
+    fn words(&self, input: Shape, output: Shape) -> Vec<String> {
+        let mut words = vec![format!("linear {}→{}", input.elements(), output.channels())];
+        words.extend((!self.bias).then(|| "no bias".to_string()));
+        words.extend(self.dirac.then(|| "dirac".to_string()));
+        words
+    }
+
+    fn is_weighted(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,153 @@
+//! Convolutions and linear layers: the three products of one, and their windows.
+
+use super::buffer::Id;
+use super::step::{Action, Step};
+
+/// One of the three products of a convolution, or of a linear layer, whose windows are
+/// the one position of a vector.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Convolution {
+    /// Which product.
+    pub pass: ConvPass,
+    /// x; of the input's product, its gradient.
+    pub x: Id,
+    /// W, outputs × channels × rows × columns in PyTorch's order; of the weight's product,
+    /// its gradient.
+    pub weight: Id,
+    /// y; of the products of backward steps, its gradient.
+    pub y: Id,
+    /// The windows of the forward step.
+    pub window: Window,
+    /// How the product is computed.
+    pub method: Method,
+}
+
+/// Which of the three products of a convolution, and what goes with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConvPass {
+    /// `y = x ⋆ W (+ b)`.
+    Forward {
+        /// b, one an output.
+        bias: Option<Id>,
+        /// Two rows of padded channels for mean and variance of each output channel, as
+        /// in [`Action::Statistics`], when a batch norm follows.
+        statistics: Option<Id>,
+    },
+    /// `∂C/∂x`: the transposed convolution of ∂C/∂y with W.
+    Input {
+        /// Whether to add to what is there, instead of replacing it.
+        add: bool,
+    },
+    /// `∂C/∂W[o,c,u] = Σ dy[n,p,o]·x[n,s·p+u,c]`, `∂C/∂b[o] = Σ dy[n,p,o]`.
+    Weight {
+        /// ∂C/∂b.
+        bias: Option<Id>,
+    },
+}
+
+/// How a convolution is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// One matrix product of images × inputs: windows that are the one position of a
+    /// vector.
+    Dense,
+    /// Winograd's F(4×4, 3×3), for stride 2 with polyphase filters: less work, larger
+    /// rounding errors.
+    Winograd,
+    /// Every window with every weight, by the definition.
+    Direct,
+}
+
+/// Windows that slide over an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// Rows and columns of the image.
+    pub input: (usize, usize),
+    /// Rows and columns of windows.
+    pub output: (usize, usize),
+    /// Rows and columns of a window.
+    pub kernel: (usize, usize),
+    /// Step between windows.
+    pub stride: usize,
+    /// Zeros added on each side of the image.
+    pub padding: usize,
+}
+
+impl Convolution {
+    /// The step of this product.
+    pub(super) fn step(self, path: &str) -> Step {
+        let Convolution { x, weight, y, .. } = self;
+        let (reads, writes) = match self.pass {
+            ConvPass::Forward { bias, statistics } => {
+                ([x, weight].into_iter().chain(bias).collect(), {
+                    [y].into_iter().chain(statistics).collect()
+                })
+            }
+            ConvPass::Input { .. } => (vec![y, weight], vec![x]),
+            ConvPass::Weight { bias } => (vec![x, y], [weight].into_iter().chain(bias).collect()),
+        };
+        Step::new(path, Action::Convolve(self), reads, writes)
+    }
+
+    /// b, or its gradient.
+    pub fn bias(&self) -> Option<Id> {
+        match self.pass {
+            ConvPass::Forward { bias, .. } | ConvPass::Weight { bias } => bias,
+            ConvPass::Input { .. } => None,
+        }
+    }
+
+    /// Rows that mean and variance of the output's channels go to.
+    pub fn statistics(&self) -> Option<Id> {
+        match self.pass {
+            ConvPass::Forward { statistics, .. } => statistics,
+            ConvPass::Input { .. } | ConvPass::Weight { .. } => None,
+        }
+    }
+
+    /// The same, with mean and variance of the output's channels to `statistics`.
+    pub fn with_statistics(self, statistics: Option<Id>) -> Convolution {
+        let pass = match self.pass {
+            ConvPass::Forward { bias, .. } => ConvPass::Forward { bias, statistics },
+            pass @ (ConvPass::Input { .. } | ConvPass::Weight { .. }) => pass,
+        };
+        Convolution { pass, ..self }
+    }
+}
+
+impl ConvPass {
+    /// A word for tables and profiles.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            ConvPass::Forward { .. } => "convolve",
+            ConvPass::Input { .. } => "convolve: input gradient",
+            ConvPass::Weight { .. } => "convolve: weight gradient",
+        }
+    }
+}
+
+impl Window {
+    /// The one position of a vector.
+    pub const POINT: Window = Window {
+        input: (1, 1),
+        output: (1, 1),
+        kernel: (1, 1),
+        stride: 1,
+        padding: 0,
+    };
+
+    /// Positions in a window.
+    pub fn area(self) -> usize {
+        self.kernel.0 * self.kernel.1
+    }
+
+    /// Positions of the image.
+    pub fn inputs(self) -> usize {
+        self.input.0 * self.input.1
+    }
+
+    /// Windows.
+    pub fn outputs(self) -> usize {
+        self.output.0 * self.output.1
+    }
+}

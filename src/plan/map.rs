@@ -1,0 +1,157 @@
+//! Maps: steps that move, choose or weigh activations without a weight of their own.
+//!
+//! A new one is a kind here, with its name and its rule for the gradient, and an arm in
+//! each engine.
+
+use super::buffer::Id;
+use super::convolution::Window;
+use super::step::{Action, GradientTarget, Step};
+
+/// A step that makes activations of others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MapStep {
+    /// What is computed.
+    pub kind: MapKind,
+    /// What is read, in the order that the kind says.
+    pub inputs: Vec<Id>,
+    /// What is made.
+    pub y: GradientTarget,
+}
+
+/// What a map computes, of its inputs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum MapKind {
+    /// `[max(x, 0), max(−x, 0)]` along channels, of x.
+    Crelu,
+    /// `dx = dy₁·[x > 0] − dy₂·[x < 0]`, of x and dy.
+    CreluGradient,
+    /// a and b joined along channels, of both.
+    Concat {
+        /// Channels of a.
+        first: usize,
+    },
+    /// The channels of dy from `from` on, as many as dx has.
+    ConcatGradient {
+        /// First channel.
+        from: usize,
+    },
+    /// The largest value of each window of x.
+    MaxPool(Window),
+    /// dy goes to the first largest element of each window, of x and dy.
+    MaxPoolGradient(Window),
+    /// The mean of each window of x.
+    AvgPool(Window),
+    /// dy/positions goes to every element of the window.
+    AvgPoolGradient(Window),
+    /// Every `stride`-th position of x, zeros in the channels that x has not.
+    Subsample {
+        /// Step between positions.
+        stride: usize,
+    },
+    /// dy goes to the positions taken.
+    SubsampleGradient {
+        /// Step between positions.
+        stride: usize,
+    },
+    /// Positions × channels of x to a vector in C, H, W order.
+    Flatten,
+    /// The vector dy to positions × channels.
+    FlattenGradient,
+    /// The dropout mask of the layer in this step, of nothing.
+    Mask {
+        /// Probability of 0.
+        p: f64,
+    },
+    /// `x∘m`, of both; its gradient is the same of dy.
+    Multiply,
+    /// x itself.
+    Add,
+}
+
+/// The map that makes the gradient of an input.
+pub(super) struct MapGradient {
+    /// The input.
+    pub of: Id,
+    /// The map.
+    pub kind: MapKind,
+    /// What it reads.
+    pub inputs: Vec<Id>,
+}
+
+impl MapStep {
+    /// A map that replaces what is in `y`.
+    pub(super) fn new(kind: MapKind, inputs: &[Id], y: Id) -> MapStep {
+        MapStep {
+            kind,
+            inputs: inputs.to_vec(),
+            y: GradientTarget { to: y, add: false },
+        }
+    }
+
+    /// The step of this map.
+    pub(super) fn step(self, path: &str) -> Step {
+        let (reads, writes) = (self.inputs.clone(), vec![self.y.to]);
+        Step::new(path, Action::Map(self), reads, writes)
+    }
+
+    /// The gradients of the inputs for `dy = ∂C/∂y`.
+    pub(super) fn gradients(&self, dy: Id) -> Vec<MapGradient> {
+        // Of the first input, of dy alone.
+        let of_dy = |kind| vec![(0, kind, vec![dy])];
+        // Of the first input, which is read again.
+        let of_both = |kind| vec![(0, kind, vec![self.inputs[0], dy])];
+        let rules = match self.kind {
+            MapKind::Crelu => of_both(MapKind::CreluGradient),
+            MapKind::MaxPool(window) => of_both(MapKind::MaxPoolGradient(window)),
+            MapKind::AvgPool(window) => of_dy(MapKind::AvgPoolGradient(window)),
+            MapKind::Subsample { stride } => of_dy(MapKind::SubsampleGradient { stride }),
+            MapKind::Flatten => of_dy(MapKind::FlattenGradient),
+            MapKind::Concat { first } => [0, first]
+                .map(|from| MapKind::ConcatGradient { from })
+                .into_iter()
+                .enumerate()
+                .map(|(index, kind)| (index, kind, vec![dy]))
+                .collect(),
+            // m is a mask, which is constant.
+            MapKind::Multiply => vec![(0, MapKind::Multiply, vec![dy, self.inputs[1]])],
+            MapKind::Mask { .. } => Vec::new(),
+            // These are not forward steps.
+            MapKind::CreluGradient
+            | MapKind::ConcatGradient { .. }
+            | MapKind::MaxPoolGradient(_)
+            | MapKind::AvgPoolGradient(_)
+            | MapKind::SubsampleGradient { .. }
+            | MapKind::FlattenGradient
+            | MapKind::Add => Vec::new(),
+        };
+        let gradient = |(index, kind, inputs): (usize, MapKind, Vec<Id>)| MapGradient {
+            of: self.inputs[index],
+            kind,
+            inputs,
+        };
+        rules.into_iter().map(gradient).collect()
+    }
+}
+
+impl MapKind {
+    /// A word for tables and profiles.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            MapKind::Crelu => "crelu",
+            MapKind::CreluGradient => "crelu: gradient",
+            MapKind::Concat { .. } => "concat",
+            MapKind::ConcatGradient { .. } => "concat: gradient",
+            MapKind::MaxPool(_) => "max pool",
+            MapKind::MaxPoolGradient(_) => "max pool: gradient",
+            MapKind::AvgPool(_) => "avg pool",
+            MapKind::AvgPoolGradient(_) => "avg pool: gradient",
+            MapKind::Subsample { .. } => "subsample",
+            MapKind::SubsampleGradient { .. } => "subsample: gradient",
+            MapKind::Flatten => "flatten",
+            MapKind::FlattenGradient => "flatten: gradient",
+            MapKind::Mask { .. } => "dropout mask",
+            MapKind::Multiply => "multiply",
+            MapKind::Add => "add",
+        }
+    }
+}
