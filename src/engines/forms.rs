@@ -70,15 +70,6 @@ pub(crate) fn join(join: &plan::Join) -> Join {
 }
 
 impl Join {
-    /// What the join reads beside f and s.
-    pub fn extra(&self) -> Option<Id> {
-        match *self {
-            Join::Residual { .. } => None,
-            Join::Gated { gate, .. } => Some(gate),
-            Join::Fading { alpha, .. } => Some(alpha),
-        }
-    }
-
     /// The shortcut.
     pub fn shortcut(&self) -> Id {
         match *self {

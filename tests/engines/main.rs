@@ -1,6 +1,7 @@
 //! Engines against central differences, against naive loops, and against themselves.
 
 mod cuda;
+mod equations;
 mod forward;
 mod gradients;
 mod naive;
