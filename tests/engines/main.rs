@@ -1,9 +1,9 @@
 //! Engines against central differences, against naive loops, and against themselves.
 
 mod cuda;
-mod equations;
 mod forward;
 mod gradients;
+mod joins;
 mod naive;
 mod networks;
 mod support;

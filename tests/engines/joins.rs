@@ -122,7 +122,9 @@ impl Case {
             false => "variable",
         };
         let layers = self.layers.replace("POLICY", policy);
-        let constraint = format!("lagrange(alpha_granularity: {})", self.granularity);
+        // Not from 0, where the root of `normalized` has an infinite slope.
+        let granularity = self.granularity;
+        let constraint = format!("lagrange(alpha: 0.3, alpha_granularity: {granularity})");
         let mut model = model(self.input, &layers, &[("constraint", &constraint)]);
         replace(&mut model.layers, &Arc::new((self.out)()));
         model
