@@ -5,7 +5,6 @@ pub mod cpu;
 pub mod cuda;
 pub mod dfdx;
 pub mod dropout;
-mod forms;
 pub mod init;
 mod random;
 mod skips;

@@ -63,6 +63,10 @@ const CONV: &str = "conv(4, kernel: 3) batch_norm relu \
 const VECTOR: &str = "linear(6) batch_norm relu \
     skip POLICY { linear(6) batch_norm relu } \
     skip POLICY { linear(5) relu } linear(3)";
+/// A network whose middle engines run as one, forward and backward.
+const NARROW: &str = "linear(6) \
+    skip POLICY { batch_norm relu linear(6) } \
+    skip POLICY { batch_norm linear(6) } linear(3)";
 
 const CASES: &[Case] = &[
     image("affine", "channel", normalized),
@@ -80,6 +84,10 @@ const CASES: &[Case] = &[
     flat("general by unit on a vector", "unit", modulated),
     flat("gate on a vector", "channel", gated),
     flat("gate alone on a vector", "channel", damped),
+    narrow("affine in a narrow MLP", "channel", normalized),
+    narrow("affine by layer in a narrow MLP", "layer", normalized),
+    narrow("general in a narrow MLP", "channel", modulated),
+    narrow("general by layer in a narrow MLP", "layer", modulated),
 ];
 
 const fn image(name: &'static str, granularity: &'static str, out: fn() -> Expr) -> Case {
@@ -97,6 +105,13 @@ const fn flat(name: &'static str, granularity: &'static str, out: fn() -> Expr) 
         input: "1, 1, 7",
         layers: VECTOR,
         ..image(name, granularity, out)
+    }
+}
+
+const fn narrow(name: &'static str, granularity: &'static str, out: fn() -> Expr) -> Case {
+    Case {
+        layers: NARROW,
+        ..flat(name, granularity, out)
     }
 }
 
