@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 use vanc::check::{Override, OverrideTarget, check};
 use vanc::diag::{Code, Diagnostic, Sources};
+use vanc::ir::expr::Variable;
 use vanc::ir::{
-    Augment, DatasetKind, Every, Form, Granularity, Layer, Model, Op, Optimizer, Policy, Role,
-    Schedule, Shape, Shortcut,
+    Augment, DatasetKind, Every, Granularity, Layer, Model, Op, Optimizer, Role, Schedule, Shape,
+    Shortcut, Skip,
 };
 
 fn run(text: &str, flags: &[(&str, &str)]) -> Result<Model, Vec<Diagnostic>> {
@@ -503,52 +504,67 @@ fn params_may_be_declared_in_any_order() {
 
 // Policies and flags.
 
-fn policy(flags: &[(&str, &str)]) -> Policy {
+fn policy(flags: &[(&str, &str)]) -> Skip {
     let text = format!(
         "param policy: skip = variable\n{}",
         model("skip policy { relu }")
     );
     let made = run(&text, flags).expect("sound");
     match &made.layers[0].op {
-        Op::Skip(skip) => skip.policy.clone(),
+        Op::Skip(skip) => skip.clone(),
         op => panic!("no skip: {op:?}"),
     }
 }
 
+/// The output of a policy with one gate g or one coefficient a.
+fn out(skip: &Skip) -> String {
+    let name = |variable| match variable {
+        Variable::Element => "x".to_string(),
+        Variable::Body => "f".to_string(),
+        Variable::Shortcut => "s".to_string(),
+        Variable::Gate(_) => "g".to_string(),
+        Variable::Trained(_) => "a".to_string(),
+    };
+    skip.policy.out.equation(name).to_string()
+}
+
 #[test]
 fn policies_come_from_flags() {
-    let variable = |form, enforced| Policy::Variable {
-        form,
-        enforced,
-        alpha: vec![3],
+    let is_variable = |flag: Option<&str>, equation, enforced| {
+        let flags: Vec<(&str, &str)> = flag.into_iter().map(|flag| ("policy", flag)).collect();
+        let skip = policy(&flags);
+        assert_eq!(out(&skip), equation);
+        let [alpha] = &skip.policy.trained[..] else {
+            panic!("one coefficient: {skip:?}");
+        };
+        assert_eq!((&*alpha.name, alpha.enforced), ("alpha", enforced));
+        assert_eq!(skip.coefficients, [vec![3]]);
     };
-    assert_eq!(policy(&[]), variable(Form::Additive, true));
-    assert_eq!(
-        policy(&[("policy", "variable(lambda: 0)")]),
-        variable(Form::Additive, false)
+    let (additive, convex) = ("f + (1 - a) * s", "s + a * (f - s)");
+    is_variable(None, additive, true);
+    is_variable(Some("variable(lambda: 0)"), additive, false);
+    is_variable(Some("variable(form: convex)"), convex, true);
+    is_variable(
+        Some("variable(form: additive, lambda: 0.0)"),
+        additive,
+        false,
     );
-    assert_eq!(
-        policy(&[("policy", "variable(form: convex)")]),
-        variable(Form::Convex, true)
-    );
-    assert_eq!(
-        policy(&[("policy", "variable(form: additive, lambda: 0.0)")]),
-        variable(Form::Additive, false)
-    );
-    assert_eq!(
-        policy(&[("policy", "resnet(scale: 0.5)")]),
-        Policy::Resnet { scale: 0.5 }
-    );
-    assert_eq!(policy(&[("policy", "plain")]), Policy::Plain);
-    assert_eq!(policy(&[("policy", "dirac")]), Policy::Dirac);
-    assert!(matches!(
-        policy(&[("policy", "highway")]),
-        Policy::Highway { bias: -2.0, .. }
-    ));
-    assert!(matches!(
-        policy(&[("policy", "if 1 > 2 { plain } else { highway(bias: 1) }")]),
-        Policy::Highway { bias: 1.0, .. }
-    ));
+    let of_flag = |flag: &str| policy(&[("policy", flag)]);
+    assert_eq!(out(&of_flag("resnet")), "f + s");
+    assert_eq!(out(&of_flag("resnet(scale: 0.5)")), "0.5 * f + 0.5 * s");
+    assert_eq!(of_flag("plain").policy.to_string(), "plain");
+    assert_eq!(out(&of_flag("plain")), "f");
+    let dirac = of_flag("dirac");
+    assert_eq!(dirac.policy.to_string(), "dirac");
+    assert!(dirac.policy.dirac_weights);
+    for (flag, bias) in [
+        ("highway", -2.0),
+        ("if 1 > 2 { plain } else { highway(bias: 1) }", 1.0),
+    ] {
+        let highway = of_flag(flag);
+        assert_eq!(out(&highway), "s + sigmoid(g) * (f - s)");
+        assert_eq!(highway.policy.gates[0].bias, bias);
+    }
     let text = format!(
         "param policy: skip = variable\n{}",
         model("skip policy { relu }")
@@ -561,10 +577,8 @@ fn policies_come_from_flags() {
         "variable(lambda: 0)"
     );
     // The last of two flags counts.
-    assert_eq!(
-        policy(&[("policy", "plain"), ("policy", "dirac")]),
-        Policy::Dirac
-    );
+    let last = policy(&[("policy", "plain"), ("policy", "dirac")]);
+    assert_eq!(last.policy.to_string(), "dirac");
 }
 
 // Training settings.

@@ -2,14 +2,14 @@
 //! its bounds, and it is in the README and in the help.
 
 use std::collections::HashSet;
-use vanc::check::check;
+use vanc::check::{check, layers, policies};
 use vanc::diag::{Code, Diagnostic, Sources};
 use vanc::ir::call::{Arguments, Bounds, Integers, Kind, Literal, Row, Slot, SlotDefault};
 use vanc::ir::train::{
     AUGMENTS, CONSTRAINTS, DATASET_LIST, DATASETS, INIT_LIST, INITS, LOSS_LIST, LOSSES, OPTIMIZERS,
     SCHEDULE_LIST, SCHEDULES, SETTINGS,
 };
-use vanc::ir::{INPUTS, Layer, Model, Op, layers, policies};
+use vanc::ir::{INPUTS, Layer, Model, Op};
 use vanc::syntax::{parse, print};
 
 /// A row without what it builds, and a file around a call of it.

@@ -49,12 +49,12 @@ pub(super) fn binary(
     reports: &mut Reports,
 ) -> Option<Value> {
     let boolean = |b: bool| Some(Value::Bool(b));
-    match (op, left, right) {
-        (BinaryOp::And, Value::Bool(a), Value::Bool(b)) => boolean(a && b),
-        (BinaryOp::Or, Value::Bool(a), Value::Bool(b)) => boolean(a || b),
+    match (op, &left, &right) {
+        (BinaryOp::And, Value::Bool(a), Value::Bool(b)) => boolean(*a && *b),
+        (BinaryOp::Or, Value::Bool(a), Value::Bool(b)) => boolean(*a || *b),
         (BinaryOp::Equal, Value::Bool(_) | Value::Skip(_), _) => boolean(left == right),
         (BinaryOp::NotEqual, Value::Bool(_) | Value::Skip(_), _) => boolean(left != right),
-        (_, Value::Int(a), Value::Int(b)) => int_binary(op, a, b, exprs, reports),
+        (_, Value::Int(a), Value::Int(b)) => int_binary(op, *a, *b, exprs, reports),
         _ => float_binary(op, left.float()?, right.float()?, exprs, reports),
     }
 }

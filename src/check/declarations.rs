@@ -1,11 +1,11 @@
 //! What a file declares, by name.
 
+use super::prelude::{layers, policies};
 use super::report::Reports;
 use super::scope::Function;
 use crate::diag::{Code, Diagnostic};
 use crate::flags;
 use crate::ir::call::find;
-use crate::ir::{layers, policies};
 use crate::span::Span;
 use crate::syntax::ast::{self, Body, File, Ident, Item, StatementKind};
 use std::collections::{HashMap, HashSet};

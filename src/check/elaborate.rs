@@ -5,6 +5,7 @@ use super::declarations::Declarations;
 use super::eval::{Builder, eval};
 use super::layer_scope::LayerScope;
 use super::limits::{MAX_DEPTH, MAX_ELEMENTS, MAX_LAYERS, MAX_PATH, MAX_STEPS};
+use super::prelude::layers;
 use super::report::Reports;
 use super::scope::{Binding, Params, Scope};
 use super::types::block_slots;
@@ -12,8 +13,8 @@ use super::value::{Type, Value};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::call::{Integers, Row, find};
 use crate::ir::{
-    Concat, Granularity, INPUTS, Layer, Model, ModelParam, Op, PolicyValue, Project, Shape,
-    ShapeError, Skip, Train, layers,
+    Concat, Granularity, INPUTS, Layer, Model, ModelParam, Op, Project, Shape, ShapeError, Skip,
+    Train,
 };
 use crate::span::Span;
 use crate::syntax::ast::{self, Body, Call, Ident, Statement, StatementKind};
@@ -53,7 +54,7 @@ pub(super) fn elaborate(
         Some(ModelParam {
             name: param.name.node.clone(),
             kind: binding.kind?.name(),
-            value: binding.value?.to_string(),
+            value: binding.value.as_ref()?.to_string(),
             doc: param.doc.clone(),
         })
     });
@@ -155,7 +156,10 @@ impl<'a> Elaborator<'a, '_> {
                 let span = header(statement, body);
                 let name = self.name(place, label, "skip", span);
                 let policy = eval(policy, scope, self.reports).and_then(Value::skip);
-                let mut inner = place.skip_body(&name, policy == Some(PolicyValue::Dirac));
+                let mut inner = place.skip_body(
+                    &name,
+                    policy.as_ref().is_some_and(|policy| policy.dirac_weights),
+                );
                 let end = self.nested(body, scope, &mut inner, flow, span);
                 // A word that is wrong is reported with the types.
                 let project = project.as_ref().and_then(|p| Project::named(&p.node));

@@ -5,17 +5,18 @@
 
 use super::arithmetic::{binary, finite, int};
 use super::call::{Args, bind, find};
+use super::prelude::policies;
 use super::report::{Reports, suggest};
 use super::scope::{Function, Scope};
 use super::typing::{check_args, type_of, word};
 use super::value::Value;
 use crate::diag::{Code, Diagnostic};
+use crate::ir::Augment;
 use crate::ir::call::{
     Argument, Arguments, Bounds, Conflict, ConflictKind, Given, Integers, Kind, Literal, Refusal,
     Row, Slot, SlotDefault, names,
 };
 use crate::ir::train::AUGMENTS;
-use crate::ir::{Augment, policies};
 use crate::span::Span;
 use crate::syntax::ast::{BinaryOp, Call, Expr, ExprKind, UnaryOp};
 use crate::text::grouped;
@@ -50,7 +51,7 @@ pub(super) fn eval(expr: &Expr, scope: &Scope, reports: &mut Reports) -> Option<
         },
         ExprKind::Binary(op, left, right) => {
             let left_value = eval(left, scope, reports);
-            match (op, left_value) {
+            match (op, &left_value) {
                 // What follows may rely on what comes before: `i > 0 and 8 / i == 2`.
                 (BinaryOp::And, Some(Value::Bool(false))) => return Some(Value::Bool(false)),
                 (BinaryOp::Or, Some(Value::Bool(true))) => return Some(Value::Bool(true)),
@@ -78,7 +79,7 @@ pub(super) fn eval(expr: &Expr, scope: &Scope, reports: &mut Reports) -> Option<
 fn eval_call(call: &Call, scope: &Scope, reports: &mut Reports) -> Option<Value> {
     let name = call.name.node.as_str();
     if let Some(binding) = scope.get(name) {
-        return binding.value;
+        return binding.value.clone();
     }
     if let Some(function) = Function::named(name) {
         return eval_function(function, call, scope, reports);
@@ -99,13 +100,13 @@ fn eval_function(
     for arg in call.args() {
         values.push(eval(&arg.value, scope, reports)?);
     }
-    let mut rounded = |round: fn(f64) -> f64| match *values.first()? {
+    let mut rounded = |round: fn(f64) -> f64| match values.first()? {
         Value::Float(x) => {
-            let x = round(x);
+            let x = round(*x);
             let fits = x.abs() < i64::MAX as f64;
             int(fits.then_some(x as i64), call.span, reports)
         }
-        value => Some(value),
+        value => Some(value.clone()),
     };
     match function {
         Function::Floor => rounded(f64::floor),

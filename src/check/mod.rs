@@ -18,11 +18,13 @@ mod call;
 mod dataset_check;
 mod declarations;
 mod elaborate;
+mod equation;
 mod eval;
 mod flags;
 mod layer_scope;
 mod limits;
 mod params;
+mod prelude;
 mod report;
 mod scope;
 mod train_settings;
@@ -33,6 +35,7 @@ mod value;
 pub use flags::{Override, OverrideTarget};
 pub use limits::{MAX_DEPTH, MAX_ELEMENTS, MAX_LAYERS, MAX_PATH, MAX_STEPS};
 pub use params::{ParamInfo, param_infos};
+pub use prelude::{layers, policies};
 
 use crate::diag::{Diagnostic, Sources};
 use crate::ir::Model;
@@ -55,6 +58,7 @@ pub fn check(
     overrides: &[Override],
     trains: bool,
 ) -> Result<Model, Vec<Diagnostic>> {
+    prelude::validate()?;
     let file = parse(sources.text(0), 0)?;
     let mut reports = Reports::default();
     let flags = parse_flags(sources, overrides, &mut reports);

@@ -31,7 +31,7 @@ impl Function {
 }
 
 /// What a name stands for, as far as it is known.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Binding {
     pub kind: Option<Type>,
     pub value: Option<Value>,
@@ -40,7 +40,7 @@ pub(super) struct Binding {
 impl Binding {
     /// A name whose value is known.
     pub fn known(value: Value) -> Self {
-        let kind = match value {
+        let kind = match &value {
             Value::Int(_) => Type::Int,
             Value::Float(_) => Type::Float,
             Value::Bool(_) => Type::Bool,
@@ -79,11 +79,11 @@ impl<'a> Scope<'a> {
         self.locals.pop();
     }
 
-    pub fn get(&self, name: &str) -> Option<Binding> {
+    pub fn get(&self, name: &str) -> Option<&Binding> {
         let local = self.locals.iter().rev().find(|(local, _)| *local == name);
         match local {
-            Some((_, binding)) => Some(*binding),
-            None => self.params.get(name).copied(),
+            Some((_, binding)) => Some(binding),
+            None => self.params.get(name),
         }
     }
 

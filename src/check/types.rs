@@ -1,13 +1,14 @@
 //! Names and types of statements, before any value is known.
 
 use super::declarations::Declarations;
+use super::prelude::{layers, policies};
 use super::report::{Reports, unknown};
 use super::scope::{Binding, Params, Scope};
 use super::typing::{check_args, expect};
 use super::value::Type;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::call::{Bounds, Integers, Kind, Slot, SlotDefault, find, names};
-use crate::ir::{INPUTS, Project, layers, policies};
+use crate::ir::{INPUTS, Project};
 use crate::syntax::ast::{self, Body, Call, Ident, Statement, StatementKind};
 
 /// Checks every expression outside `train`, which is checked as it is resolved.

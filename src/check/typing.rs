@@ -1,12 +1,12 @@
 //! The types of expressions and arguments.
 
 use super::call::bind;
+use super::prelude::{layers, policies};
 use super::report::{Reports, quoted, suggest, unknown};
 use super::scope::{Function, Scope};
 use super::value::Type;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::call::{Kind, Slot, find, names};
-use crate::ir::{layers, policies};
 use crate::span::Span;
 use crate::suggest::nearest;
 use crate::syntax::ast::{BinaryOp, Call, Expr, ExprKind, Ident, UnaryOp};

@@ -1,6 +1,6 @@
 //! Types and values of expressions.
 
-use crate::ir::PolicyValue;
+use crate::ir::Policy;
 use std::fmt;
 
 /// The type of an expression.
@@ -60,39 +60,39 @@ impl fmt::Display for Type {
 }
 
 /// The value of an expression.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
     Int(i64),
     Float(f64),
     Bool(bool),
-    Skip(PolicyValue),
+    Skip(Policy),
 }
 
 impl Value {
-    pub fn int(self) -> Option<i64> {
-        match self {
+    pub fn int(&self) -> Option<i64> {
+        match *self {
             Value::Int(n) => Some(n),
             Value::Float(_) | Value::Bool(_) | Value::Skip(_) => None,
         }
     }
 
     /// The number, an int widened.
-    pub fn float(self) -> Option<f64> {
-        match self {
+    pub fn float(&self) -> Option<f64> {
+        match *self {
             Value::Int(n) => Some(n as f64),
             Value::Float(x) => Some(x),
             Value::Bool(_) | Value::Skip(_) => None,
         }
     }
 
-    pub fn bool(self) -> Option<bool> {
-        match self {
+    pub fn bool(&self) -> Option<bool> {
+        match *self {
             Value::Bool(b) => Some(b),
             Value::Int(_) | Value::Float(_) | Value::Skip(_) => None,
         }
     }
 
-    pub fn skip(self) -> Option<PolicyValue> {
+    pub fn skip(self) -> Option<Policy> {
         match self {
             Value::Skip(policy) => Some(policy),
             Value::Int(_) | Value::Float(_) | Value::Bool(_) => None,
@@ -101,8 +101,8 @@ impl Value {
 
     /// The value as one of type `want`.
     pub fn widened(self, want: Type) -> Value {
-        match (self, want) {
-            (Value::Int(n), Type::Float) => Value::Float(n as f64),
+        match (&self, want) {
+            (Value::Int(n), Type::Float) => Value::Float(*n as f64),
             _ => self,
         }
     }

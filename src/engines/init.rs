@@ -1,11 +1,10 @@
 //! Where a network's tensors start.
 
 use super::random::{Purpose, stream, unit};
-use crate::ir::{Init, Model, Op, Policy, Role, TensorSpec};
+use crate::ir::{Init, Model, Start, TensorSpec};
 use crate::schedule::SkipMultipliers;
 use crate::tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
-use std::collections::HashMap;
 use std::f64::consts::PI;
 
 /// The starting state of a network, in the order of [`Model::tensors`].
@@ -18,25 +17,21 @@ use std::f64::consts::PI;
 /// random stream, named by `seed` and its path, so that a layer more or less leaves the
 /// others as they are.
 pub fn initial(model: &Model, seed: u64) -> Vec<Tensor> {
-    let policies = skip_policies(model);
-    let start = |spec: &TensorSpec| match spec.role {
-        Role::Weight if spec.shape.len() > 1 => {
-            let mut random = stream(Purpose::Initial, seed, &spec.name, 0);
-            let gain = if is_of_skip(&policies, &spec.name) {
-                1.0
-            } else {
-                2.0
-            };
-            weights(model.train.init, &spec.shape, gain, &mut random)
+    let constraint = &model.train.constraint;
+    let start = |spec: &TensorSpec| {
+        let count = spec.shape.iter().product();
+        match spec.start {
+            Start::Drawn { rectified } => {
+                let mut random = stream(Purpose::Initial, seed, &spec.name, 0);
+                let gain = if rectified { 2.0 } else { 1.0 };
+                weights(model.train.init, &spec.shape, gain, &mut random)
+            }
+            Start::Number(number) => vec![number as f32; count],
+            Start::Alpha => SkipMultipliers::new(constraint, count, false).alpha,
+            Start::Multiplier { enforced } => {
+                SkipMultipliers::new(constraint, count, enforced).lambda
+            }
         }
-        Role::Weight => full(spec, 1.0),
-        Role::Bias => full(spec, gate_bias(&policies, &spec.name)),
-        Role::DiracA => full(spec, 1.0),
-        Role::DiracB => full(spec, 0.1),
-        Role::RunningMean => full(spec, 0.0),
-        Role::RunningVar => full(spec, 1.0),
-        Role::Alpha => multipliers(model, &policies, spec).alpha,
-        Role::Multiplier => multipliers(model, &policies, spec).lambda,
     };
     model
         .tensors()
@@ -47,51 +42,6 @@ pub fn initial(model: &Model, seed: u64) -> Vec<Tensor> {
             shape: spec.shape,
         })
         .collect()
-}
-
-fn full(spec: &TensorSpec, value: f64) -> Vec<f32> {
-    vec![value as f32; spec.shape.iter().product()]
-}
-
-fn skip_policies(model: &Model) -> HashMap<&str, &Policy> {
-    let mut policies = HashMap::new();
-    model.walk(&mut |layer| {
-        if let Op::Skip(skip) = &layer.op {
-            policies.insert(layer.path.as_str(), &skip.policy);
-        }
-    });
-    policies
-}
-
-/// Where the bias called `name` starts: 0, unless it is a highway gate's.
-fn gate_bias(policies: &HashMap<&str, &Policy>, name: &str) -> f64 {
-    let skip = name.strip_suffix(".gate.bias");
-    match skip.and_then(|path| policies.get(path)) {
-        Some(Policy::Highway { bias, .. }) => *bias,
-        _ => 0.0,
-    }
-}
-
-/// Whether the weight called `name` is the projection or the gate of a skip.
-fn is_of_skip(policies: &HashMap<&str, &Policy>, name: &str) -> bool {
-    let skip = [".project.weight", ".gate.weight"]
-        .iter()
-        .find_map(|part| name.strip_suffix(part));
-    skip.is_some_and(|path| policies.contains_key(path))
-}
-
-fn multipliers(
-    model: &Model,
-    policies: &HashMap<&str, &Policy>,
-    spec: &TensorSpec,
-) -> SkipMultipliers {
-    let skip = spec.name.rsplit_once('.').map(|(path, _)| path);
-    let enforced = matches!(
-        skip.and_then(|path| policies.get(path)),
-        Some(Policy::Variable { enforced: true, .. })
-    );
-    let count = spec.shape.iter().product();
-    SkipMultipliers::new(&model.train.constraint, count, enforced)
 }
 
 /// A weight of `shape` (outputs first) drawn by `init`. The fan-in is the product of

@@ -2,10 +2,9 @@
 
 use super::state::State;
 use super::{GRADIENT_STEPS, GRADIENT_SUM_PREFIX, SkipState};
-use crate::ir::{Every, Model, Op, Policy, Role, TensorSpec};
+use crate::ir::{Every, Model, Role, Start, TensorSpec};
 use crate::schedule::{Multipliers, SkipMultipliers};
 use crate::tensor::Tensor;
-use std::collections::HashMap;
 
 /// The variable skips of a network, in forward order.
 pub(crate) struct Skips {
@@ -17,26 +16,22 @@ pub(crate) struct Skips {
 impl Skips {
     /// The skips of `model` with their α and λ from `state`.
     pub fn read(model: &Model, specs: &[TensorSpec], state: &State) -> Self {
-        let mut enforced = HashMap::new();
-        model.walk(&mut |layer| {
-            if let Op::Skip(skip) = &layer.op
-                && let Policy::Variable { enforced: e, .. } = skip.policy
-            {
-                enforced.insert(layer.path.as_str(), e);
-            }
-        });
         let (mut paths, mut skips) = (Vec::new(), Vec::new());
         let pairs = specs.iter().zip(&state.network);
         let values = |role| pairs.clone().filter(move |(spec, _)| spec.role == role);
-        for ((spec, alpha), (_, lambda)) in values(Role::Alpha).zip(values(Role::Multiplier)) {
-            let path = spec.name.strip_suffix(".alpha").unwrap_or(&spec.name);
+        let lambdas = values(Role::Multiplier);
+        for ((spec, alpha), (multiplier, lambda)) in values(Role::Alpha).zip(lambdas) {
+            let path = spec
+                .name
+                .rsplit_once('.')
+                .map_or(&*spec.name, |(path, _)| path);
             let sum = state.gradient_sum(&spec.name);
             let zeros = || vec![0.0; alpha.data.len()];
             skips.push(SkipMultipliers {
                 alpha: alpha.data.clone(),
                 lambda: lambda.data.clone(),
                 gradient_sum: sum.map_or_else(zeros, |sum| sum.data.clone()),
-                enforced: enforced.get(path).copied().unwrap_or(false),
+                enforced: multiplier.start == Start::Multiplier { enforced: true },
             });
             paths.push(path.to_string());
         }

@@ -130,6 +130,7 @@ mod tests {
             name: name.to_string(),
             shape,
             role,
+            start: crate::ir::Start::Number(0.0),
         })
         .to_vec()
     }

@@ -16,12 +16,12 @@ pub mod train;
 pub use augment::Augment;
 pub use expr::Expr;
 pub use layers::{
-    BatchNorm, Concat, Conv, ConvGate, Dropout, Elu, Form, Gate, Layer, LeakyRelu, Linear, Op,
-    Operation, Policy, PolicyValue, Pool, PoolKind, Project, ShapeError, Shortcut, Skip, layers,
+    Activation, BatchNorm, Coefficient, Concat, Conv, ConvGate, Dropout, Gate, GateSpec, Layer,
+    Linear, Op, Operation, Policy, Pool, PoolKind, Project, ShapeError, Shortcut, Skip, layers,
     policies,
 };
 pub use model::{Model, ModelParam};
-pub use role::{OwnTensor, Role};
+pub use role::{OwnTensor, Role, Start};
 pub use shape::{INPUTS, Shape};
 pub use tensors::TensorSpec;
 pub use train::{

@@ -40,21 +40,66 @@ impl Role {
     }
 }
 
+/// What a tensor is before training.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Start {
+    /// Drawn by the training's `init`.
+    Drawn {
+        /// Whether a rectifier follows, which halves the variance.
+        rectified: bool,
+    },
+    /// This number throughout.
+    Number(f64),
+    /// Where the constraint starts α.
+    Alpha,
+    /// Where the constraint starts λ; 0 where it is not enforced.
+    Multiplier {
+        /// Whether λ moves.
+        enforced: bool,
+    },
+}
+
+impl Start {
+    /// What a tensor of that role is, if nothing else is said.
+    fn usual(role: Role) -> Start {
+        match role {
+            Role::Weight => Start::Drawn { rectified: true },
+            Role::Bias | Role::RunningMean => Start::Number(0.0),
+            Role::DiracA | Role::RunningVar => Start::Number(1.0),
+            Role::DiracB => Start::Number(0.1),
+            Role::Alpha => Start::Alpha,
+            Role::Multiplier => Start::Multiplier { enforced: true },
+        }
+    }
+}
+
 /// A tensor of one layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OwnTensor {
     /// Name below the layer's path.
-    pub name: &'static str,
+    pub name: String,
     /// Extent of each dimension, in PyTorch's layout.
     pub shape: Vec<usize>,
     /// What it is for.
     pub role: Role,
+    /// What it is before training.
+    pub start: Start,
 }
 
 impl OwnTensor {
-    /// A tensor called `name` below the layer's path.
-    pub fn new(name: &'static str, shape: Vec<usize>, role: Role) -> Self {
-        OwnTensor { name, shape, role }
+    /// A tensor called `name` below the layer's path, with the usual start of its role.
+    pub fn new(name: impl Into<String>, shape: Vec<usize>, role: Role) -> Self {
+        OwnTensor {
+            name: name.into(),
+            shape,
+            role,
+            start: Start::usual(role),
+        }
+    }
+
+    /// The same tensor with another start.
+    pub fn starting(self, start: Start) -> Self {
+        OwnTensor { start, ..self }
     }
 
     /// A weight of `shape`, outputs first, with the scales of a Dirac weight and a bias.

@@ -2,7 +2,7 @@
 
 use super::layers::Layer;
 use super::model::Model;
-use super::role::Role;
+use super::role::{Role, Start};
 use serde::Serialize;
 
 /// Name, shape and role of one tensor.
@@ -14,6 +14,9 @@ pub struct TensorSpec {
     pub shape: Vec<usize>,
     /// What it is for.
     pub role: Role,
+    /// What it is before training.
+    #[serde(skip)]
+    pub start: Start,
 }
 
 impl Model {
@@ -35,6 +38,7 @@ impl Layer {
             name: format!("{}.{}", self.path, tensor.name),
             shape: tensor.shape,
             role: tensor.role,
+            start: tensor.start,
         })
         .collect()
     }

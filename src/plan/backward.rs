@@ -9,7 +9,7 @@ use super::Plan;
 use super::buffer::{Buffer, GradientTarget, Id, Kind, Storage};
 use super::convolution::{ConvPass, Convolution};
 use super::map::{MapKind, MapStep};
-use super::step::{Action, Join, Pointwise, PointwiseGradients, Step};
+use super::step::{Action, Pointwise, PointwiseGradients, Step};
 use crate::ir::{Loss, Model, TensorSpec};
 use std::collections::HashMap;
 
@@ -182,29 +182,31 @@ impl Tape<'_> {
             return;
         };
         let dx = self.gradient_target(pass.x);
-        let (mut ds, mut dgate, mut dalpha) = (None, None, None);
+        let (mut ds, mut dgates, mut dtrained) = (None, Vec::new(), Vec::new());
         let mut also = None;
-        if let Some(join) = pass.join {
-            let s = join.shortcut();
-            ds = if s == pass.x && dx.is_some() {
-                // One step cannot write a buffer twice.
-                let kind = self.plan.buffer(s).kind.clone();
-                let to = self
-                    .plan
-                    .add_buffer(&format!("∂{} (shortcut)", self.path), kind);
-                also = dx.map(|dx| MapStep {
-                    kind: MapKind::Add,
-                    inputs: vec![to],
-                    y: GradientTarget { add: true, ..dx },
-                });
-                Some(GradientTarget { to, add: false })
-            } else {
-                self.gradient_target(s)
+        if let Some(join) = &pass.join {
+            ds = match join.shortcut {
+                Some(s) if s == pass.x && dx.is_some() => {
+                    // One step cannot write a buffer twice.
+                    let kind = self.plan.buffer(s).kind.clone();
+                    let to = self
+                        .plan
+                        .add_buffer(&format!("∂{} (shortcut)", self.path), kind);
+                    also = dx.map(|dx| MapStep {
+                        kind: MapKind::Add,
+                        inputs: vec![to],
+                        y: GradientTarget { add: true, ..dx },
+                    });
+                    Some(GradientTarget { to, add: false })
+                }
+                Some(s) => self.gradient_target(s),
+                None => None,
             };
-            match join {
-                Join::Residual { .. } => {}
-                Join::Gated { gate, .. } => dgate = self.gradient_target(gate),
-                Join::Fading { alpha, .. } => dalpha = Some(self.new_gradient(alpha)),
+            for &gate in &join.gates {
+                dgates.push(self.gradient_target(gate));
+            }
+            for &coefficient in &join.trained {
+                dtrained.push(self.new_gradient(coefficient));
             }
         }
         let norm = pass.norm;
@@ -213,8 +215,8 @@ impl Tape<'_> {
             dy,
             dx,
             ds,
-            dgate,
-            dalpha,
+            dgates,
+            dtrained,
             dweight: norm.map(|norm| self.new_gradient(norm.weight)),
             dbias: norm.map(|norm| self.new_gradient(norm.bias)),
         };

@@ -6,7 +6,8 @@ use super::map::{MapKind, MapStep};
 use super::step::{Action, Activation, Join, Norm, Pointwise, Statistics, Step};
 use super::{Plan, Purpose, Target};
 use crate::error::{Error, Result};
-use crate::ir::{Gate, Layer, Model, Op, Policy, PoolKind, Shape, Shortcut, Skip, TensorSpec};
+use crate::ir::expr::{JoinForm, Variable};
+use crate::ir::{Expr, Gate, Layer, Model, Op, PoolKind, Shape, Shortcut, Skip, TensorSpec};
 use std::collections::HashMap;
 
 /// The forward steps of `model`, nothing fused or placed yet.
@@ -89,13 +90,10 @@ impl Layout<'_> {
                 Ok(self.convolve(&layer.path, layer.output, (x, weight, bias), Window::POINT))
             }
             Op::BatchNorm(norm) => self.batch_norm(layer, x, norm.momentum, norm.eps),
-            Op::Relu => Ok(self.activation(layer, x, Activation::Relu)),
-            Op::Elu(elu) => Ok(self.activation(layer, x, Activation::Elu(elu.alpha as f32))),
-            Op::LeakyRelu(leaky) => {
-                Ok(self.activation(layer, x, Activation::LeakyRelu(leaky.slope as f32)))
+            Op::Activation(activation) => {
+                let activation = Activation::new(&activation.equation);
+                Ok(self.pointwise(layer, x, (None, Some(activation), None)))
             }
-            Op::Tanh => Ok(self.activation(layer, x, Activation::Tanh)),
-            Op::Sigmoid => Ok(self.activation(layer, x, Activation::Sigmoid)),
             Op::Crelu => Ok(self.map(layer, MapKind::Crelu, &[x])),
             Op::Pool(pool) => {
                 let window = window(layer.input, layer.output, pool.kernel, pool.stride, 0);
@@ -212,10 +210,6 @@ impl Layout<'_> {
         y
     }
 
-    fn activation(&mut self, layer: &Layer, x: Id, activation: Activation) -> Id {
-        self.pointwise(layer, x, (None, Some(activation), None))
-    }
-
     fn batch_norm(&mut self, layer: &Layer, x: Id, momentum: f64, eps: f64) -> Result<Id> {
         let path = &layer.path;
         let mean = self.tensor(path, "running_mean")?;
@@ -277,22 +271,25 @@ impl Layout<'_> {
 
     fn skip(&mut self, layer: &Layer, skip: &Skip, x: Id) -> Result<Id> {
         let f = self.layers(&skip.body, x)?;
-        let join = match &skip.policy {
-            Policy::Plain | Policy::Dirac => return Ok(f),
-            Policy::Resnet { scale } => Join::Residual {
-                s: self.shortcut(layer, skip, x)?,
-                scale: *scale as f32,
-            },
-            Policy::Highway { gate, .. } => {
-                let gate = self.gate(layer, gate, x)?;
-                let s = self.shortcut(layer, skip, x)?;
-                Join::Gated { s, gate }
-            }
-            Policy::Variable { form, .. } => Join::Fading {
-                s: self.shortcut(layer, skip, x)?,
-                alpha: self.tensor(&layer.path, "alpha")?,
-                form: *form,
-            },
+        let policy = &skip.policy;
+        if *policy.out == Expr::Variable(Variable::Body) {
+            return Ok(f);
+        }
+        let gates = policy.gates.iter().zip(&skip.gates);
+        let gates = gates.map(|(spec, gate)| self.gate(layer, (&spec.name, gate), x));
+        let gates = gates.collect::<Result<_>>()?;
+        let shortcut = match policy.has_shortcut() {
+            true => Some(self.shortcut(layer, skip, x)?),
+            false => None,
+        };
+        let trained = policy.trained.iter();
+        let trained = trained.map(|coefficient| self.tensor(&layer.path, &coefficient.name));
+        let join = Join {
+            out: policy.out.clone(),
+            form: JoinForm::recognise(&policy.out),
+            shortcut,
+            gates,
+            trained: trained.collect::<Result<_>>()?,
         };
         Ok(self.pointwise(layer, f, (None, None, Some(join))))
     }
@@ -317,9 +314,9 @@ impl Layout<'_> {
         }
     }
 
-    /// Values that the gate T(x) is the sigmoid of.
-    fn gate(&mut self, layer: &Layer, gate: &Gate, x: Id) -> Result<Id> {
-        let path = format!("{}.gate", layer.path);
+    /// Output of the gate called `name`, before any function.
+    fn gate(&mut self, layer: &Layer, (name, gate): (&str, &Gate), x: Id) -> Result<Id> {
+        let path = format!("{}.{name}", layer.path);
         let window = match gate {
             Gate::Conv(conv) => {
                 let (kernel, stride, padding) = (conv.kernel, conv.stride, conv.padding);

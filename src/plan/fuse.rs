@@ -81,8 +81,12 @@ fn merge(first: &Pointwise, second: &Pointwise) -> Option<Pointwise> {
     is_ordered.then(|| Pointwise {
         x: first.x,
         norm: first.norm,
-        activation: first.activation.or(second.activation),
-        join: second.join,
+        activation: first
+            .activation
+            .as_ref()
+            .or(second.activation.as_ref())
+            .cloned(),
+        join: second.join.clone(),
         y: second.y,
     })
 }
@@ -91,6 +95,9 @@ fn merge(first: &Pointwise, second: &Pointwise) -> Option<Pointwise> {
 mod tests {
     use super::super::step::{Activation, Join};
     use super::*;
+    use crate::ir::Expr;
+    use crate::ir::expr::{JoinForm, Variable};
+    use std::sync::Arc;
 
     fn pass(x: usize, activation: Option<Activation>, join: Option<Join>, y: usize) -> Step {
         let pass = Pointwise {
@@ -104,33 +111,41 @@ mod tests {
     }
 
     fn skip(s: usize) -> Option<Join> {
-        let (s, scale) = (Id(s), 1.0);
-        Some(Join::Residual { s, scale })
+        let out = Expr::from(Variable::Body) + Expr::from(Variable::Shortcut);
+        Some(Join {
+            form: JoinForm::recognise(&out),
+            out: Arc::new(out),
+            shortcut: Some(Id(s)),
+            gates: Vec::new(),
+            trained: Vec::new(),
+        })
+    }
+
+    fn relu() -> Option<Activation> {
+        let equation = Expr::from(Variable::Element).max(0.0.into());
+        Some(Activation::new(&Arc::new(equation)))
     }
 
     #[test]
     fn an_activation_and_a_skip_share_a_pass() {
-        let relu = Some(Activation::Relu);
-        let steps = vec![pass(0, relu, None, 1), pass(1, None, skip(0), 2)];
+        let steps = vec![pass(0, relu(), None, 1), pass(1, None, skip(0), 2)];
         let fused = join_passes(steps, Id(2));
-        assert_eq!(fused, [pass(0, relu, skip(0), 2)]);
+        assert_eq!(fused, [pass(0, relu(), skip(0), 2)]);
     }
 
     #[test]
     fn what_is_read_twice_stays() {
-        let relu = Some(Activation::Relu);
-        let shortcut = vec![pass(0, relu, None, 1), pass(1, None, skip(1), 2)];
+        let shortcut = vec![pass(0, relu(), None, 1), pass(1, None, skip(1), 2)];
         assert_eq!(join_passes(shortcut.clone(), Id(2)), shortcut);
-        let output = vec![pass(0, relu, None, 1), pass(1, None, skip(0), 2)];
+        let output = vec![pass(0, relu(), None, 1), pass(1, None, skip(0), 2)];
         assert_eq!(join_passes(output.clone(), Id(1)), output);
     }
 
     #[test]
     fn the_order_within_a_pass_is_kept() {
-        let relu = Some(Activation::Relu);
-        let twice = vec![pass(0, relu, None, 1), pass(1, relu, None, 2)];
+        let twice = vec![pass(0, relu(), None, 1), pass(1, relu(), None, 2)];
         assert_eq!(join_passes(twice.clone(), Id(2)), twice);
-        let after = vec![pass(0, None, skip(3), 1), pass(1, relu, None, 2)];
+        let after = vec![pass(0, None, skip(3), 1), pass(1, relu(), None, 2)];
         assert_eq!(join_passes(after.clone(), Id(2)), after);
     }
 }

@@ -3,7 +3,9 @@
 use super::buffer::{GradientTarget, Id};
 use super::convolution::{ConvPass, Convolution};
 use super::map::MapStep;
-use crate::ir::{Form, Optimizer};
+use crate::ir::expr::{JoinForm, KnownActivation, Variable};
+use crate::ir::{Expr, Optimizer};
+use std::sync::Arc;
 
 /// One step: an action of a layer, with the buffers that it uses.
 #[derive(Clone, Debug, PartialEq)]
@@ -172,61 +174,42 @@ pub enum Statistics {
     },
 }
 
-/// The activation of a pass; see [`crate::ir::Op`] for the equations.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Activation {
-    /// `max(x, 0)`, derivative 0 at 0.
-    Relu,
-    /// Exponential below 0.
-    Elu(f32),
-    /// Linear of this slope below 0.
-    LeakyRelu(f32),
-    /// Hyperbolic tangent.
-    Tanh,
-    /// Logistic.
-    Sigmoid,
+/// The activation of a pass.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Activation {
+    /// f, of [`Variable::Element`] z.
+    pub equation: Arc<Expr>,
+    /// ∂f/∂z.
+    pub slope: Arc<Expr>,
+    /// The kernel of its own that it has.
+    pub kernel: Option<KnownActivation>,
 }
 
-/// How f and a shortcut s become y.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Join {
-    /// `scale·(f + s)`.
-    Residual {
-        /// The shortcut.
-        s: Id,
-        /// Factor of both.
-        scale: f32,
-    },
-    /// `s + T∘(f − s)`, `T = sigmoid(gate)`.
-    Gated {
-        /// The shortcut.
-        s: Id,
-        /// What T is the sigmoid of.
-        gate: Id,
-    },
-    /// `f + (1 − α)·s`, or `s + α·(f − s)`.
-    Fading {
-        /// The shortcut.
-        s: Id,
-        /// α: one, one a channel, or one an activation of a sample in C, H, W order.
-        alpha: Id,
-        /// Which of the two.
-        form: Form,
-    },
+/// How f, a shortcut s, gates and trained coefficients become y.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Join {
+    /// y, of [`Variable::Body`] and the others.
+    pub out: Arc<Expr>,
+    /// The form of `out`.
+    pub form: JoinForm,
+    /// s, where `out` uses it.
+    pub shortcut: Option<Id>,
+    /// The gates' outputs, in the order of [`Variable::Gate`].
+    pub gates: Vec<Id>,
+    /// The coefficients, in the order of [`Variable::Trained`]: each one number, one a
+    /// channel, or one an activation of a sample in C, H, W order.
+    pub trained: Vec<Id>,
 }
 
 /// The gradients of a pass. With δ = ∂C/∂y, and f, z, x̂ computed again from x:
 ///
 /// ```text
-/// residual:  df = scale·δ        ds = scale·δ
-/// gated:     df = T·δ            ds = (1 − T)·δ    dgate = T(1 − T)·(f − s)·δ
-/// additive:  df = δ              ds = (1 − α)·δ    dα = −Σ s·δ
-/// convex:    df = α·δ            ds = (1 − α)·δ    dα = Σ (f − s)·δ
+/// join:       df = ∂out/∂f·δ     ds = ∂out/∂s·δ     dg = ∂out/∂g·δ     dv = Σ ∂out/∂v·δ
 /// activation: dz = activation′(z)·df
-/// norm:      db = Σ dz, dw = Σ x̂·dz, dx = w/√(σ² + eps)·(dz − db/M − x̂·dw/M)
+/// norm:       db = Σ dz, dw = Σ x̂·dz, dx = w/√(σ² + eps)·(dz − db/M − x̂·dw/M)
 /// ```
 ///
-/// M is the number of images × positions; sums over α run over all that share one.
+/// M is the number of images × positions; sums over a coefficient v run over all that share it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PointwiseGradients {
     /// The forward pass.
@@ -237,30 +220,23 @@ pub struct PointwiseGradients {
     pub dx: Option<GradientTarget>,
     /// ∂C/∂s.
     pub ds: Option<GradientTarget>,
-    /// ∂C/∂gate.
-    pub dgate: Option<GradientTarget>,
-    /// ∂C/∂α.
-    pub dalpha: Option<Id>,
+    /// ∂C/∂g of each gate.
+    pub dgates: Vec<Option<GradientTarget>>,
+    /// ∂C/∂v of each trained coefficient.
+    pub dtrained: Vec<Id>,
     /// ∂C/∂weight of the norm.
     pub dweight: Option<Id>,
     /// ∂C/∂bias of the norm.
     pub dbias: Option<Id>,
 }
 
-impl Join {
-    /// The shortcut.
-    pub fn shortcut(&self) -> Id {
-        match *self {
-            Join::Residual { s, .. } | Join::Gated { s, .. } | Join::Fading { s, .. } => s,
-        }
-    }
-
-    /// What the join reads beside f and s.
-    pub fn extra(&self) -> Option<Id> {
-        match *self {
-            Join::Residual { .. } => None,
-            Join::Gated { gate, .. } => Some(gate),
-            Join::Fading { alpha, .. } => Some(alpha),
+impl Activation {
+    /// The activation of an equation.
+    pub fn new(equation: &Arc<Expr>) -> Activation {
+        Activation {
+            equation: equation.clone(),
+            slope: Arc::new(equation.derivative(Variable::Element)),
+            kernel: KnownActivation::recognise(equation),
         }
     }
 }
@@ -306,9 +282,9 @@ impl Pointwise {
                 Statistics::Running { mean, variance } => ids.extend([mean, variance]),
             }
         }
-        if let Some(join) = self.join {
-            ids.push(join.shortcut());
-            ids.extend(join.extra());
+        if let Some(join) = &self.join {
+            ids.extend(join.shortcut);
+            ids.extend(join.gates.iter().chain(&join.trained));
         }
         ids
     }
@@ -319,11 +295,15 @@ impl PointwiseGradients {
     pub(super) fn step(self, path: &str) -> Option<Step> {
         let mut reads = self.pass.reads();
         reads.push(self.dy);
-        let targets = [self.dx, self.ds, self.dgate].into_iter().flatten();
-        let tensors = [self.dalpha, self.dweight, self.dbias]
-            .into_iter()
-            .flatten();
-        let writes: Vec<Id> = targets.map(|target| target.to).chain(tensors).collect();
+        let gates = self.dgates.iter().copied();
+        let targets = [self.dx, self.ds].into_iter().chain(gates).flatten();
+        let tensors = self.dtrained.iter().copied();
+        let norm = [self.dweight, self.dbias].into_iter().flatten();
+        let writes: Vec<Id> = targets
+            .map(|target| target.to)
+            .chain(tensors)
+            .chain(norm)
+            .collect();
         let action = Action::PointwiseGradient(Box::new(self));
         (!writes.is_empty()).then(|| Step::new(path, action, reads, writes))
     }

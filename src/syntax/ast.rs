@@ -5,6 +5,69 @@ use crate::span::{Span, Spanned};
 /// A name and the span it was written at.
 pub type Ident = Spanned<String>;
 
+/// The program's own declarations.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Prelude {
+    /// Activations in the order of the text.
+    pub activations: Vec<Activation>,
+    /// Skip policies in the order of the text.
+    pub policies: Vec<Policy>,
+}
+
+/// `activation NAME(ELEMENT, …) = EQUATION`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Activation {
+    /// The `///` text before it.
+    pub doc: Option<String>,
+    /// Its name.
+    pub name: Ident,
+    /// The name of the element that it is applied to.
+    pub element: Ident,
+    /// Its settings.
+    pub settings: Vec<SettingFormal>,
+    /// What it makes of the element.
+    pub equation: Expr,
+}
+
+/// `policy NAME(…) { … }`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// The `///` text before it.
+    pub doc: Option<String>,
+    /// Its name.
+    pub name: Ident,
+    /// Its settings.
+    pub settings: Vec<SettingFormal>,
+    /// Its gates.
+    pub gates: Vec<Gate>,
+    /// What it makes of f, s and the gates.
+    pub out: Expr,
+}
+
+/// `gate NAME(bias: EXPR)`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gate {
+    /// Its name.
+    pub name: Ident,
+    /// Where its bias starts.
+    pub bias: Expr,
+}
+
+/// A setting of an activation or a policy: `NAME: TYPE = DEFAULT in RANGE`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SettingFormal {
+    /// The `///` text before it.
+    pub doc: Option<String>,
+    /// Its name.
+    pub name: Ident,
+    /// Its type's name.
+    pub kind: Ident,
+    /// Its value where the call gives none.
+    pub default: Expr,
+    /// What values it may have.
+    pub range: Option<Range>,
+}
+
 /// A whole file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct File {

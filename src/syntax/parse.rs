@@ -57,6 +57,23 @@ pub fn parse_value(text: &str, source: u16) -> Result<Expr, Vec<Diagnostic>> {
     }
 }
 
+/// Parses the program's own declarations of activations and policies.
+///
+/// # Errors
+/// The place where the text is not in the grammar.
+pub fn parse_prelude(text: &str) -> Result<Prelude, Vec<Diagnostic>> {
+    let comments = scan(text, 0).map_err(|e| vec![e])?;
+    let mut builder = Builder::new(text, 0);
+    let prelude = match Grammar::parse(Rule::prelude, text) {
+        Ok(mut pairs) => builder.prelude(next(&mut pairs), &comments),
+        Err(_) => return Err(vec![parse_error(Rule::prelude, text, 0, 0)]),
+    };
+    match builder.reports.is_empty() {
+        true => Ok(prelude),
+        false => Err(builder.reports),
+    }
+}
+
 /// Takes the next part of a rule; the grammar guarantees that it exists.
 pub(super) fn next<'t>(pairs: &mut Pairs<'t, Rule>) -> Pair<'t, Rule> {
     pairs.next().expect("the grammar requires this part")
@@ -83,6 +100,10 @@ impl<'t> Builder<'t> {
             source,
             reports: Vec::new(),
         }
+    }
+
+    pub fn text(&self) -> &'t str {
+        self.text
     }
 
     pub fn report(&mut self, report: Diagnostic) {
@@ -152,11 +173,7 @@ impl<'t> Builder<'t> {
         let kind = self.ident(next(&mut parts));
         next(&mut parts); // `=`
         let default = self.whole_expr(next(&mut parts));
-        let range = next_if(&mut parts, Rule::within).map(|within| {
-            let mut parts = within.into_inner();
-            next(&mut parts); // `in`
-            self.range(next(&mut parts))
-        });
+        let range = self.within(&mut parts);
         let end = range.as_ref().map_or(default.span, |r| r.span);
         Param {
             span: Span {
@@ -169,6 +186,15 @@ impl<'t> Builder<'t> {
             default,
             range,
         }
+    }
+
+    /// `in RANGE`, where it is next.
+    pub fn within(&mut self, parts: &mut Pairs<'t, Rule>) -> Option<Range> {
+        next_if(parts, Rule::within).map(|within| {
+            let mut parts = within.into_inner();
+            next(&mut parts); // `in`
+            self.range(next(&mut parts))
+        })
     }
 
     fn range(&mut self, pair: Pair<'t, Rule>) -> Range {
@@ -332,7 +358,7 @@ impl<'t> Builder<'t> {
 
 /// Text of the `///` lines right before byte `start`, without their slashes. Other comments
 /// may be among them, but no blank line.
-fn doc_before(start: u32, comments: &[Comment], text: &str) -> Option<String> {
+pub(super) fn doc_before(start: u32, comments: &[Comment], text: &str) -> Option<String> {
     let mut lines = Vec::new();
     let mut below = start as usize;
     let before = comments.partition_point(|comment| comment.span.start < start);

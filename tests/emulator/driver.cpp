@@ -3,6 +3,7 @@
 // by g++ (kernel.h), device memory is host memory, a graph is the list of what was
 // captured. It shows whether the engine computes what it should; nothing of speed, memory
 // or races on a real card.
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -155,15 +156,16 @@ API R nvrtcCompileProgram(Program* p, int count, const char* const* options) {
             << how << ", p); }\n";
         at = next;
     }
-    // The same text was perhaps compiled before, by another process too.
+    // The same text was perhaps compiled before, or is by another thread or process.
     std::ifstream header(std::string(include ? include : ".") + "/kernel.h");
     std::string all = out.str() + flags + std::string(std::istreambuf_iterator<char>(header), {});
     std::string name = std::string(folder ? folder : "/tmp") + "/vanc-emulator-" + std::to_string(std::hash<std::string>()(all));
     p->code = name + ".so";
     if (!access(p->code.c_str(), R_OK)) return OK;
-    std::string base = name + "-" + std::to_string(getpid());
+    static std::atomic<int> compiled;
+    std::string base = name + "-" + std::to_string(getpid()) + "-" + std::to_string(compiled++);
     std::ofstream(base + ".cpp") << out.str();
-    std::string command = "g++ -std=c++17 -O1 -shared -fPIC -w -o " + base + ".so " + base + ".cpp" + flags + " 2> " + base + ".log";
+    std::string command = "g++ -std=c++20 -O1 -shared -fPIC -w -o " + base + ".so " + base + ".cpp" + flags + " 2> " + base + ".log";
     int status = system(command.c_str());
     std::stringstream log;
     log << std::ifstream(base + ".log").rdbuf();

@@ -2,6 +2,7 @@
 // a block are fibers that run in turn, blocks run one after another.
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <csetjmp>
 #include <functional>
@@ -25,6 +26,9 @@ static inline float __uint_as_float(unsigned x) { float y; memcpy(&y, &x, 4); re
 static inline unsigned __float_as_uint(float x) { unsigned y; memcpy(&y, &x, 4); return y; }
 static inline double __dmul_rn(double a, double b) { volatile double c = a * b; return c; }
 static inline double __dadd_rn(double a, double b) { volatile double c = a + b; return c; }
+static inline float __fmul_rn(float a, float b) { return a * b; }
+static inline float __fmaf_rn(float a, float b, float c) { return fmaf(a, b, c); }
+static inline void __trap() { abort(); }
 static inline float rsqrtf(float x) { return 1.0f / sqrtf(x); }
 static inline float __fdividef(float a, float b) { return a / b; }
 static inline void __threadfence() {}

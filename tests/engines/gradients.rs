@@ -16,7 +16,7 @@ fn loss(engine: &mut dyn Engine, state: &[Tensor], batch: &Batch) -> f64 {
 
 /// Compares ∂C/∂w at random elements of every parameter with
 /// (8(C(w + h) − C(w − h)) − (C(w + 2h) − C(w − 2h)))/12h, whose error is of h⁴.
-fn compare(name: &str, model: &Model, images: usize) {
+pub fn compare(name: &str, model: &Model, images: usize) {
     let mut tensors = state(model, 11);
     let batch = batch(model, images, 17);
     let mut engine = double(model, &tensors);

@@ -3,6 +3,8 @@
 
 mod forward;
 mod gradients;
+mod joins;
+mod mixed;
 mod naive;
 mod networks;
 mod support;

@@ -5,7 +5,8 @@
 use crate::support::AT;
 use std::collections::HashMap;
 use vanc::engines::dropout;
-use vanc::ir::{Form, Gate, Layer, Model, Op, Policy, Pool, PoolKind, Shape, Shortcut, Skip};
+use vanc::ir::expr::Variable;
+use vanc::ir::{Gate, Layer, Model, Op, Pool, PoolKind, Shape, Shortcut, Skip};
 use vanc::tensor::{Batch, Tensor};
 
 /// A run of a model: its tensors by name, and in training the running statistics that it
@@ -139,21 +140,11 @@ impl Naive<'_> {
                 self.bias(layer, "bias", y, linear.bias)
             }
             Op::BatchNorm(norm) => self.batch_norm(layer, x, norm.momentum, norm.eps),
-            Op::Relu => x.map(|x| x.max(0.0)),
-            Op::Elu(elu) => x.map(|x| {
-                if x > 0.0 {
-                    x
-                } else {
-                    elu.alpha * (x.exp() - 1.0)
-                }
-            }),
-            Op::LeakyRelu(leaky) => x.map(|x| if x > 0.0 { x } else { leaky.slope * x }),
+            Op::Activation(activation) => x.map(|x| activation.equation.value(&|_| x)),
             Op::Crelu => {
                 let negated = x.clone().map(|x| (-x).max(0.0));
                 self.concat(&x.map(|x| x.max(0.0)), &negated)
             }
-            Op::Tanh => x.map(f64::tanh),
-            Op::Sigmoid => x.map(|x| 1.0 / (1.0 + (-x).exp())),
             Op::Pool(pool) => self.pool(&x, layer.output, pool, |window| match pool.kind {
                 PoolKind::Max => window.iter().copied().fold(f64::NEG_INFINITY, f64::max),
                 PoolKind::Mean => mean(window),
@@ -316,33 +307,35 @@ impl Naive<'_> {
 
     fn skip(&mut self, layer: &Layer, skip: &Skip, x: Maps) -> Maps {
         let f = self.layers(&skip.body, x.clone());
-        match &skip.policy {
-            Policy::Plain | Policy::Dirac => f,
-            Policy::Resnet { scale } => {
-                let s = self.shortcut(layer, skip, &x);
-                self.join(&f, &s, |_, f, s| scale * f + scale * s)
-            }
-            Policy::Highway { gate, .. } => {
-                let s = self.shortcut(layer, skip, &x);
-                let t = self.gate(layer, gate, &x).data;
-                self.join(&f, &s, |i, f, s| f * t[i] + s * (1.0 - t[i]))
-            }
-            Policy::Variable { form, alpha, .. } => {
-                let s = self.shortcut(layer, skip, &x);
-                let values = self.tensor(layer, "alpha");
-                let channel = channel_of(f.shape);
-                let elements = f.shape.elements();
-                let alpha = |i: usize| match alpha.len() {
-                    3 => values[i % elements],
-                    _ if values.len() == 1 => values[0],
-                    _ => values[channel(i)],
-                };
-                self.join(&f, &s, |i, f, s| match form {
-                    Form::Additive => f + (1.0 - alpha(i)) * s,
-                    Form::Convex => alpha(i) * f + (1.0 - alpha(i)) * s,
-                })
-            }
-        }
+        let policy = &skip.policy;
+        let gates = policy.gates.iter().zip(&skip.gates);
+        let gates: Vec<Vec<f64>> = gates
+            .map(|(spec, gate)| self.gate(layer, (&spec.name, gate), &x).data)
+            .collect();
+        let s = match policy.has_shortcut() {
+            true => self.shortcut(layer, skip, &x),
+            false => f.clone(),
+        };
+        let trained: Vec<Vec<f64>> = policy
+            .trained
+            .iter()
+            .map(|coefficient| self.tensor(layer, &coefficient.name))
+            .collect();
+        let (channel, elements) = (channel_of(f.shape), f.shape.elements());
+        let coefficient = |index: usize, i: usize| match &trained[index][..] {
+            [one] => *one,
+            values if skip.coefficients[index].len() == 3 => values[i % elements],
+            values => values[channel(i)],
+        };
+        self.join(&f, &s, |i, f, s| {
+            policy.out.value(&|variable| match variable {
+                Variable::Element => panic!("a policy has no element"),
+                Variable::Body => f,
+                Variable::Shortcut => s,
+                Variable::Gate(index) => gates[index][i],
+                Variable::Trained(index) => coefficient(index, i),
+            })
+        })
     }
 
     fn join(&self, f: &Maps, s: &Maps, by: impl Fn(usize, f64, f64) -> f64) -> Maps {
@@ -377,8 +370,8 @@ impl Naive<'_> {
         }
     }
 
-    fn gate(&self, layer: &Layer, gate: &Gate, x: &Maps) -> Maps {
-        let weight = self.tensor(layer, "gate.weight");
+    fn gate(&self, layer: &Layer, (name, gate): (&str, &Gate), x: &Maps) -> Maps {
+        let weight = self.tensor(layer, &format!("{name}.weight"));
         let y = match gate {
             Gate::Conv(conv) => {
                 let filters = Filters {
@@ -391,8 +384,7 @@ impl Naive<'_> {
             }
             Gate::Linear => self.linear(x, layer.output, &weight),
         };
-        let y = self.bias(layer, "gate.bias", y, true);
-        y.map(|x| 1.0 / (1.0 + (-x).exp()))
+        self.bias(layer, &format!("{name}.bias"), y, true)
     }
 }
 

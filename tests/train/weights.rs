@@ -4,7 +4,10 @@ use safetensors::tensor::{Dtype, TensorView};
 use std::path::PathBuf;
 use tempfile::{TempDir, tempdir};
 use vanc::error::Result;
-use vanc::ir::{BatchNorm, Form, Layer, Linear, Model, Op, Policy, Shape, Shortcut, Skip, Train};
+use vanc::ir::expr::Variable;
+use vanc::ir::{
+    BatchNorm, Coefficient, Layer, Linear, Model, Op, Policy, Shape, Shortcut, Skip, Train,
+};
 use vanc::span::Span;
 use vanc::tensor::Tensor;
 use vanc::train::weights;
@@ -25,12 +28,17 @@ fn model() -> Model {
         dirac: false,
     };
     let skip = Skip {
-        policy: Policy::Variable {
-            form: Form::Additive,
-            enforced: true,
-            alpha: vec![2],
+        policy: Policy {
+            trained: vec![Coefficient {
+                name: "alpha".into(),
+                multiplier: "lambda".into(),
+                enforced: true,
+            }],
+            ..Policy::new("variable", Variable::Body.into())
         },
         shortcut: Shortcut::Identity,
+        gates: Vec::new(),
+        coefficients: vec![vec![2]],
         body: vec![
             layer("skip0.fc", Op::Linear(linear)),
             layer(

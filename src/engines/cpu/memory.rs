@@ -132,6 +132,11 @@ impl<'a> BufferViews<'a> {
         }
     }
 
+    /// Where each buffer starts, of all images.
+    pub fn starts(&self) -> &'a [*mut f32] {
+        self.starts
+    }
+
     fn range(&self, id: Id) -> (*mut f32, usize) {
         let buffer = self.plan.buffer(id);
         match buffer.kind {

@@ -24,6 +24,7 @@ mod update;
 use self::kernels::Pool;
 use self::memory::Memory;
 use self::narrow_mlp::NarrowMlp;
+use self::pass::Passes;
 use self::run::{Found, Inputs};
 use super::skips::Skips;
 use super::state::State;
@@ -82,6 +83,7 @@ impl Target for Cpu {
 /// A plan to run.
 struct Ready {
     plan: Plan,
+    passes: Passes,
     /// Where the network is narrow.
     narrow_mlp: Option<NarrowMlp>,
 }
@@ -175,8 +177,13 @@ impl CpuEngine {
         if self.plans.len() == PLANS {
             self.plans.remove(0);
         }
-        let narrow_mlp = NarrowMlp::new(&plan, &self.pool)?;
-        self.plans.push(Ready { plan, narrow_mlp });
+        let passes = Passes::new(&plan);
+        let narrow_mlp = NarrowMlp::new(&plan, &passes, &self.pool)?;
+        self.plans.push(Ready {
+            plan,
+            passes,
+            narrow_mlp,
+        });
         Ok(self.plans.len() - 1)
     }
 
@@ -184,15 +191,22 @@ impl CpuEngine {
     fn run(&mut self, batch: &Batch, at: StepContext, moves: bool) -> Result<Outcome> {
         batch::validate(&self.model, batch)?;
         let index = self.plan_for(batch.len(), Purpose::Training)?;
-        let Ready { plan, narrow_mlp } = &mut self.plans[index];
-        let inputs = Inputs::new(&self.model, batch, at);
+        let Ready {
+            plan,
+            passes,
+            narrow_mlp,
+        } = &mut self.plans[index];
+        let inputs = Inputs::new(&self.model, batch, at, passes);
         if let Some(times) = &mut self.times {
             times.resize(plan.steps().count(), 0.0);
         }
         let (views, times) = (self.memory.views(plan, &batch.images), self.times.as_mut());
-        let found = match narrow_mlp {
-            Some(narrow_mlp) => narrow_mlp.run(&self.pool, views, &inputs, moves, times),
-            None => run::all(&self.pool, views, &inputs, moves, times),
+        // SAFETY: the engine's memory is borrowed for this run alone.
+        let found = unsafe {
+            match narrow_mlp {
+                Some(narrow_mlp) => narrow_mlp.run(&self.pool, views, &inputs, moves, times),
+                None => run::all(&self.pool, views, &inputs, moves, times),
+            }
         };
         Ok(Outcome {
             loss: found.loss,
@@ -275,17 +289,20 @@ impl Engine for CpuEngine {
     fn logits(&mut self, batch: &Batch) -> Result<Vec<f32>> {
         batch::validate(&self.model, batch)?;
         let index = self.plan_for(batch.len(), Purpose::Evaluation)?;
-        let plan = &self.plans[index].plan;
+        let Ready { plan, passes, .. } = &self.plans[index];
         let at = StepContext {
             rate: 0.0,
             seed: 0,
             step: 0,
         };
-        let inputs = Inputs::new(&self.model, batch, at);
+        let inputs = Inputs::new(&self.model, batch, at, passes);
         let views = self.memory.views(plan, &batch.images);
-        run::all(&self.pool, views, &inputs, false, None);
-        // SAFETY: no step runs any more.
-        let logits = unsafe { views.read(plan.logits) };
+        // SAFETY: the engine's memory is borrowed for this run alone; after it, no step
+        // runs any more.
+        let logits = unsafe {
+            run::all(&self.pool, views, &inputs, false, None);
+            views.read(plan.logits)
+        };
         let classes = self.model.output.elements();
         let rows = logits.chunks_exact(plan.padded(classes));
         Ok(rows.flat_map(|row| &row[..classes]).copied().collect())
@@ -304,11 +321,14 @@ impl Engine for CpuEngine {
         batch::validate(&self.model, batch)?;
         let plan = Plan::new(&self.model, batch.len(), Purpose::Inspection, &self.target)?;
         self.memory.reserve(&plan)?;
-        let inputs = Inputs::new(&self.model, batch, at);
+        let passes = Passes::new(&plan);
+        let inputs = Inputs::new(&self.model, batch, at, &passes);
         let views = self.memory.views(&plan, &batch.images);
-        run::images(&self.pool, &views, &inputs);
+        // SAFETY: the engine's memory is borrowed for this run alone.
+        unsafe { run::images(&self.pool, &views, &inputs) };
         for step in &plan.forward {
-            run::step(&self.pool, step, &views, &inputs, &mut Found::default());
+            // SAFETY: as above, one step at a time.
+            unsafe { run::step(&self.pool, step, &views, &inputs, &mut Found::default()) };
             for &id in &step.writes {
                 let is_map = matches!(plan.buffer(id).kind, Kind::Map(_));
                 // SAFETY: no step runs at the moment.

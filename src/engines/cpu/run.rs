@@ -3,15 +3,13 @@
 use super::clock::Clock;
 use super::convolution::Kernel;
 use super::kernels::Pool;
-use super::kernels::normalise::{self, Norm};
 use super::map::Map;
 use super::memory::BufferViews;
-use super::{convolution, dirac, loss, map_step, pass, reshape, update};
+use super::pass::{self, Pass, Passes};
+use super::{convolution, dirac, loss, map_step, reshape, update};
 use crate::engines::{StepContext, batch};
 use crate::ir::Model;
-use crate::plan::{
-    Action, ConvPass, Convolution, Id, Plan, Pointwise, PointwiseGradients, Statistics, Step,
-};
+use crate::plan::{Action, ConvPass, Convolution, Plan, Step};
 use crate::tensor::Batch;
 
 /// What a step is given.
@@ -19,14 +17,17 @@ pub(super) struct Inputs<'a> {
     batch: &'a Batch,
     pub at: StepContext,
     classes: usize,
+    /// The compiled passes of the plan.
+    pub passes: &'a Passes,
 }
 
 impl<'a> Inputs<'a> {
-    pub fn new(model: &Model, batch: &'a Batch, at: StepContext) -> Self {
+    pub fn new(model: &Model, batch: &'a Batch, at: StepContext, passes: &'a Passes) -> Self {
         Inputs {
             batch,
             at,
             classes: model.output.elements(),
+            passes,
         }
     }
 }
@@ -42,18 +43,11 @@ pub(super) struct Found {
 
 /// Floats of scratch memory for a step.
 pub(super) fn workspace(plan: &Plan, step: &Step, threads: usize) -> usize {
-    let map = |id| Map::of_buffer(plan, id);
-    let alphas = |pass: &Pointwise| {
-        let extra = pass.join.and_then(|join| join.extra());
-        extra.map_or(0, |id| plan.buffer(id).elements)
-    };
     match &step.action {
         Action::Convolve(c) => convolution::scratch(plan, c, threads),
-        Action::Statistics { x, .. } => pass::statistics_scratch(map(*x)),
-        Action::Pointwise(p) => pass::forward_scratch(map(p.x), p.join, alphas(p)),
-        Action::PointwiseGradient(g) => {
-            pass::backward_scratch(map(g.pass.x), g.pass.join, alphas(&g.pass))
-        }
+        Action::Statistics { x, .. } => pass::statistics_scratch(Map::of_buffer(plan, *x)),
+        Action::Pointwise(p) => Pass::forward_scratch(plan, p, threads),
+        Action::PointwiseGradient(g) => Pass::backward_scratch(plan, g, threads),
         Action::Map(_)
         | Action::Dirac { .. }
         | Action::DiracGradient { .. }
@@ -64,7 +58,10 @@ pub(super) fn workspace(plan: &Plan, step: &Step, threads: usize) -> usize {
 }
 
 /// Puts the batch's images where the plan wants them.
-pub(super) fn images(pool: &Pool, views: &BufferViews, inputs: &Inputs) {
+///
+/// # Safety
+/// Nothing else uses the plan's input of the images that are viewed.
+pub(super) unsafe fn images(pool: &Pool, views: &BufferViews, inputs: &Inputs) {
     let (input, images) = (views.plan.input, views.images());
     let (map, given) = (views.map(input), Map::of_images(views.plan));
     if map.is_given(given) {
@@ -72,14 +69,17 @@ pub(super) fn images(pool: &Pool, views: &BufferViews, inputs: &Inputs) {
     }
     let each = given.image();
     let images = &inputs.batch.images[images.start * each..images.end * each];
-    // SAFETY: the only buffer in use.
+    // SAFETY: the caller's promise.
     let rows = unsafe { views.write(input) };
     reshape::images_to_rows(pool, (images, given), (rows, map));
 }
 
 /// Runs the steps of a plan: forward, and where the loss is finite backward, and if
 /// `moves` those that move tensors. Adds the seconds that each takes to `times`.
-pub(super) fn all(
+///
+/// # Safety
+/// Nothing else uses the buffers that are viewed.
+pub(super) unsafe fn all(
     pool: &Pool,
     views: BufferViews,
     inputs: &Inputs,
@@ -88,7 +88,8 @@ pub(super) fn all(
 ) -> Found {
     let plan = views.plan;
     let (mut found, mut clock) = (Found::default(), Clock::new(times));
-    images(pool, &views, inputs);
+    // SAFETY: the caller's promise.
+    unsafe { images(pool, &views, inputs) };
     let mut index = 0;
     for steps in [
         Some(&plan.forward),
@@ -96,7 +97,8 @@ pub(super) fn all(
         moves.then_some(&plan.update),
     ] {
         for step in steps.into_iter().flatten() {
-            self::step(pool, step, &views, inputs, &mut found);
+            // SAFETY: one step of the plan at a time, on buffers that nothing else uses.
+            unsafe { self::step(pool, step, &views, inputs, &mut found) };
             clock.tick(index);
             index += 1;
         }
@@ -108,26 +110,32 @@ pub(super) fn all(
 }
 
 /// Runs one step, in its own workspace.
-pub(super) fn step(
+///
+/// # Safety
+/// As of [`step_in`].
+pub(super) unsafe fn step(
     pool: &Pool,
     step: &Step,
     views: &BufferViews,
     inputs: &Inputs,
     found: &mut Found,
 ) {
-    // SAFETY: as below.
-    let scratch = step
-        .workspace
-        .map_or(&mut [][..], |id| unsafe { views.write(id) });
-    step_in(pool, step, views, scratch, inputs, found);
+    // SAFETY: passed on to the caller; the workspace is the step's alone.
+    unsafe {
+        let scratch = step.workspace.map_or(&mut [][..], |id| views.write(id));
+        step_in(pool, step, views, scratch, inputs, found);
+    }
 }
 
 /// Runs one step, of the images that are viewed.
 ///
-/// The plan's promise makes the borrows below sound: a step writes no buffer twice and
-/// none that it reads, and buffers that are in use in the same step do not overlap
-/// (`plan::place` tests both).
-pub(super) fn step_in(
+/// # Safety
+/// The step is one of the plan that is viewed, the scratch is not among its buffers, and
+/// while it runs nothing else writes what it reads, or uses what it writes. Its own
+/// borrows are sound by the plan's promise: a step writes no buffer twice and none that it
+/// reads, and buffers that are in use in the same step do not overlap (`plan::place` tests
+/// both).
+pub(super) unsafe fn step_in(
     pool: &Pool,
     step: &Step,
     views: &BufferViews,
@@ -136,7 +144,8 @@ pub(super) fn step_in(
     found: &mut Found,
 ) {
     let plan = views.plan;
-    // SAFETY: see above; only this step's buffers are borrowed, each by its own role.
+    // SAFETY: the caller's promise; only this step's buffers are borrowed, each by its own
+    // role.
     unsafe {
         match &step.action {
             Action::Convolve(c) => convolve(pool, views, c, scratch),
@@ -145,11 +154,12 @@ pub(super) fn step_in(
                 pass::statistics(pool, views.read(*x), from, views.write(*y), scratch);
             }
             Action::Pointwise(pointwise) => {
-                let operands = operands(views, pointwise);
-                pass::forward(pool, &operands, views.write(pointwise.y), scratch);
+                let pass = inputs.passes.of_forward(pointwise);
+                pass::forward(pool, pass, views, pointwise, scratch);
             }
             Action::PointwiseGradient(gradients) => {
-                pointwise_gradient(pool, views, gradients, scratch)
+                let pass = inputs.passes.of_backward(gradients);
+                pass::backward(pool, pass, views, gradients, scratch);
             }
             Action::Map(map) => map_step::run(pool, views, &step.path, map, inputs.at),
             Action::Dirac { weight, a, b, y } => {
@@ -241,73 +251,5 @@ pub(super) unsafe fn convolve(
                 convolution::weight_gradient(pool, kernel, from, to, scratch);
             }
         }
-    }
-}
-
-pub(super) unsafe fn operands<'a>(views: &BufferViews<'a>, p: &Pointwise) -> pass::Operands<'a> {
-    let at = views.map(p.x);
-    // SAFETY: the caller's promise.
-    unsafe {
-        let norm = p.norm.map(|norm| {
-            let (mean, variance) = match norm.statistics {
-                Statistics::Batch(id) => views.read(id).split_at(at.stride),
-                Statistics::Running { mean, variance } => (views.read(mean), views.read(variance)),
-            };
-            Norm {
-                mean,
-                variance,
-                weight: views.read(norm.weight),
-                bias: views.read(norm.bias),
-                eps: norm.eps as f32,
-            }
-        });
-        let join = p.join;
-        let extra = join.and_then(|join| join.extra());
-        pass::Operands {
-            map: at,
-            x: views.read(p.x),
-            norm,
-            activation: p.activation,
-            join,
-            s: join.map_or(&[], |join| views.read(join.shortcut())),
-            extra: extra.map_or(&[], |id| views.read(id)),
-        }
-    }
-}
-
-/// Where a pass sends its gradients: of x, s and the gate.
-pub(super) unsafe fn gradient_slices<'a>(
-    views: &BufferViews<'a>,
-    g: &PointwiseGradients,
-) -> [Option<normalise::GradientSlice<'a>>; 3] {
-    [g.dx, g.ds, g.dgate].map(|target| {
-        target.map(|target| normalise::GradientSlice {
-            // SAFETY: the caller's promise.
-            to: unsafe { views.write(target.to) },
-            add: target.add,
-        })
-    })
-}
-
-unsafe fn pointwise_gradient(
-    pool: &Pool,
-    views: &BufferViews,
-    g: &PointwiseGradients,
-    scratch: &mut [f32],
-) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let operands = operands(views, &g.pass);
-        let dy = views.read(g.dy);
-        let [dx, ds, dgate] = gradient_slices(views, g);
-        let tensor = |id: Option<Id>| id.map(|id| views.write(id));
-        let gradients = pass::Gradients {
-            dx,
-            ds,
-            dgate,
-            dalpha: tensor(g.dalpha),
-            norm: tensor(g.dweight).zip(tensor(g.dbias)),
-        };
-        pass::backward(pool, &operands, dy, gradients, scratch);
     }
 }

@@ -1,7 +1,13 @@
 //! From kernel sources to what the driver loads, by NVRTC, once a machine: the results
 //! are kept on disk under a hash of all they depend on.
 
+use super::equations::{self, Equations};
+use super::layout::Layout;
 use super::libraries::Library;
+use super::map::Windows;
+use super::products::Conv;
+use super::update::Running;
+use super::{images, memory, narrow_mlp, pass};
 use crate::error::{Error, Result};
 use cudarc::nvrtc::{result, sys};
 use rayon::prelude::*;
@@ -10,46 +16,82 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// What every file begins with.
-const PRELUDE: &str = concat!(
-    include_str!("kernels/prelude.cuh"),
-    include_str!("kernels/pass.cuh")
-);
+const PRELUDE: &str = include_str!("kernels/prelude.cuh");
+
+/// Structures of [`PRELUDE`].
+const PRELUDE_LAYOUTS: [Layout; 2] = [memory::CONTROL_LAYOUT, memory::OUTCOME_LAYOUT];
 
 /// A file of kernels.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Source {
     /// Its name, for messages and the cache.
     pub name: &'static str,
+    /// What is printed for a network and stands before the text: equations.
+    pub printed: String,
     /// Its text, without [`PRELUDE`].
     pub text: &'static str,
+    /// The structures that it shares with Rust.
+    pub layouts: &'static [Layout],
 }
 
-macro_rules! sources {
-    ($($name:literal),* $(,)?) => {
-        &[$(Source { name: $name, text: include_str!(concat!("kernels/", $name, ".cu")) }),*]
+macro_rules! source {
+    ($name:literal, $layouts:expr) => {
+        Source {
+            name: $name,
+            printed: String::new(),
+            text: include_str!(concat!("kernels/", $name, ".cu")),
+            layouts: &$layouts,
+        }
     };
 }
 
-/// All kernels.
-pub const SOURCES: &[Source] = sources![
-    "convolve",
-    "dirac",
-    "dropout",
-    "images",
-    "loss",
-    "narrow_mlp",
-    "pointwise",
-    "pooling",
-    "reshape",
-    "statistics",
-    "update",
+/// The kernels that are the same for every network.
+pub const SOURCES: &[Source] = &[
+    source!("convolve", [Conv::LAYOUT]),
+    source!("dirac", []),
+    source!("dropout", []),
+    source!("images", [images::CHANGE_LAYOUT]),
+    source!("loss", []),
+    source!("pooling", [Windows::LAYOUT]),
+    source!("reshape", []),
+    source!("statistics", []),
+    source!("update", [Running::LAYOUT]),
 ];
 
 impl Source {
+    /// The kernels of a pass with these equations. Each pair of an activation and a join
+    /// is a file of its own: networks that have it share what is kept on disk, and those
+    /// that a network needs are compiled side by side.
+    pub fn of_pass(equations: &Equations) -> Source {
+        Source {
+            name: "pointwise",
+            printed: PASS.to_string() + &equations.print("Equations0"),
+            text: include_str!("kernels/pointwise.cu"),
+            layouts: pass::LAYOUTS,
+        }
+    }
+
+    /// The kernels of a narrow MLP whose hidden layers have these equations.
+    pub fn of_narrow_mlp(equations: &[Equations]) -> Source {
+        Source {
+            name: "narrow_mlp",
+            printed: PASS.to_string() + &equations::print_all(equations),
+            text: include_str!("kernels/narrow_mlp.cu"),
+            layouts: narrow_mlp::LAYOUTS,
+        }
+    }
+
     /// The names of its kernels.
-    pub fn kernels(&self) -> impl Iterator<Item = &'static str> {
+    pub fn kernels(&self) -> impl Iterator<Item = &'static str> + use<> {
         let after = self.text.split("extern \"C\" __global__ void ").skip(1);
         after.filter_map(|rest| rest.split('(').next())
+    }
+
+    /// All that is compiled.
+    pub fn whole(&self) -> String {
+        let layouts = PRELUDE_LAYOUTS.iter().chain(self.layouts);
+        let assertions: String = layouts.map(Layout::assertions).collect();
+        [PRELUDE, &self.printed, self.text, &assertions].concat()
     }
 }
 
@@ -66,7 +108,7 @@ impl CompileTarget {
     fn options(&self) -> Vec<String> {
         let mut options = vec![
             format!("--gpu-architecture={}", self.arch),
-            "--std=c++17".into(),
+            "--std=c++20".into(),
         ];
         if self.half {
             options.push("--define-macro=BF16".into());
@@ -91,15 +133,20 @@ pub fn version() -> Result<(i32, i32)> {
     Ok((major, minor))
 }
 
-/// Every file for `target`, in the order of [`SOURCES`], from the `cache` where it is there.
-pub fn all(target: &CompileTarget, cache: Option<&Path>) -> Result<Vec<Vec<u8>>> {
+/// The code of each of `sources` for `target`, from the `cache` where it is there.
+pub fn all(
+    sources: &[Source],
+    target: &CompileTarget,
+    cache: Option<&Path>,
+) -> Result<Vec<Vec<u8>>> {
     let version = version()?;
-    let each = SOURCES.par_iter().map(|source| {
-        let path = cache.map(|dir| dir.join(file_name(source, target, version)));
+    let each = sources.par_iter().map(|source| {
+        let whole = source.whole();
+        let path = cache.map(|dir| dir.join(file_name(source.name, &whole, target, version)));
         if let Some(found) = path.as_deref().and_then(read) {
             return Ok(found);
         }
-        let made = compile(source, target)?;
+        let made = compile(source.name, &whole, target)?;
         if let Some(path) = path {
             // The next run compiles again where the folder cannot be written.
             let _ = keep(&path, &made);
@@ -109,22 +156,21 @@ pub fn all(target: &CompileTarget, cache: Option<&Path>) -> Result<Vec<Vec<u8>>>
     each.collect()
 }
 
-/// Compiles a file.
-pub fn compile(source: &Source, target: &CompileTarget) -> Result<Vec<u8>> {
+/// Compiles the text `whole` of a file.
+fn compile(name: &str, whole: &str, target: &CompileTarget) -> Result<Vec<u8>> {
     Library::Nvrtc.load()?;
     let failed = |what: &str, log: String| {
         Error::new(format!(
-            "the kernels in {}.cu do not compile for {}: {what}{log}",
-            source.name, target.arch
+            "the kernels in {name}.cu do not compile for {}: {what}{log}",
+            target.arch
         ))
         .help(
             "this is a mistake in vanc or an NVRTC that it does not know; --device cpu needs none",
         )
     };
-    let text = CString::new(format!("{PRELUDE}{}", source.text));
-    let text = text.map_err(|_| failed("a zero byte", String::new()))?;
-    let name = CString::new(format!("{}.cu", source.name)).unwrap_or_default();
-    let program = result::create_program(&text, Some(&name))
+    let text = CString::new(whole).map_err(|_| failed("a zero byte", String::new()))?;
+    let file = CString::new(format!("{name}.cu")).unwrap_or_default();
+    let program = result::create_program(&text, Some(&file))
         .map_err(|e| failed(&format!("{e:?}"), String::new()))?;
     let program = Program(program);
     // SAFETY: a program that was made above.
@@ -173,6 +219,9 @@ impl Drop for Program {
     }
 }
 
+/// The start of files whose kernels are compiled with equations.
+const PASS: &str = include_str!("kernels/pass.cuh");
+
 /// Where compiled kernels are kept: `$XDG_CACHE_HOME/vanc/kernels`, else below the home
 /// folder; nowhere where there is neither.
 pub fn cache_folder() -> Option<PathBuf> {
@@ -183,17 +232,16 @@ pub fn cache_folder() -> Option<PathBuf> {
 }
 
 /// The file's name among the cached ones: equal only where all that matters is equal.
-fn file_name(source: &Source, target: &CompileTarget, version: (i32, i32)) -> String {
+fn file_name(name: &str, whole: &str, target: &CompileTarget, version: (i32, i32)) -> String {
     let options = target.options().join(" ");
     let parts = [
         env!("CARGO_PKG_VERSION"),
         &format!("{version:?}"),
         &options,
-        PRELUDE,
-        source.text,
+        whole,
     ];
     let hash = crate::random::fnv1a(&parts.join("\0"));
-    format!("{}-{}-{hash:016x}.bin", source.name, target.arch)
+    format!("{name}-{}-{hash:016x}.bin", target.arch)
 }
 
 fn read(path: &Path) -> Option<Vec<u8>> {
@@ -212,7 +260,34 @@ fn keep(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::equations::tests;
     use super::*;
+
+    #[test]
+    fn a_structure_that_is_another_in_the_kernels_does_not_compile() {
+        if Library::Nvrtc.load().is_err() {
+            return;
+        }
+        let target = CompileTarget {
+            arch: "sm_90".into(),
+            half: false,
+        };
+        let compiles = |fields| {
+            let running = Layout {
+                fields,
+                ..Running::LAYOUT
+            };
+            let update = SOURCES
+                .iter()
+                .find(|source| source.name == "update")
+                .unwrap();
+            let whole = update.whole() + &running.assertions();
+            compile("update", &whole, &target).is_ok()
+        };
+        assert!(compiles(&[("share", 8), ("unbiased", 8)]));
+        assert!(!compiles(&[("unbiased", 8), ("share", 8)]));
+        assert!(!compiles(&[("share", 4)]));
+    }
 
     /// Every kernel, for two real architectures and for the driver to translate.
     #[test]
@@ -227,12 +302,20 @@ mod tests {
             ("sm_90", true),
             ("compute_75", false),
         ];
+        let equations = tests::equations();
+        let mut sources = SOURCES.to_vec();
+        sources.extend(equations.iter().map(Source::of_pass));
+        let narrow = equations
+            .iter()
+            .filter(|equations| equations.join.gates == 0);
+        sources.push(Source::of_narrow_mlp(&narrow.cloned().collect::<Vec<_>>()));
         for (arch, half) in targets {
             let target = CompileTarget {
                 arch: arch.into(),
                 half,
             };
-            for (source, code) in SOURCES.iter().zip(all(&target, None).unwrap()) {
+            let codes = all(&sources, &target, None).unwrap();
+            for (source, code) in sources.iter().zip(codes) {
                 assert!(!code.is_empty());
                 for kernel in source.kernels() {
                     let named = code.windows(kernel.len()).any(|w| w == kernel.as_bytes());
@@ -244,7 +327,13 @@ mod tests {
 
     #[test]
     fn kernels_have_names_of_their_own() {
-        let mut names: Vec<&str> = SOURCES.iter().flat_map(Source::kernels).collect();
+        let equations = &tests::equations()[..1];
+        let [pass, narrow] = [
+            Source::of_pass(&equations[0]),
+            Source::of_narrow_mlp(equations),
+        ];
+        let sources = SOURCES.iter().chain([&pass, &narrow]);
+        let mut names: Vec<&str> = sources.flat_map(Source::kernels).collect();
         let count = names.len();
         names.sort_unstable();
         names.dedup();
@@ -272,11 +361,16 @@ mod tests {
             arch: arch.into(),
             half,
         };
-        let name = |source: usize, target, version| file_name(&SOURCES[source], &target, version);
+        let equations = tests::equations();
+        let sources = [0, 0, 1].map(|k| Source::of_pass(&equations[k]));
+        let name = |source: usize, target, version| {
+            let Source { name, .. } = sources[source];
+            file_name(name, &sources[source].whole(), &target, version)
+        };
         let first = name(0, target("sm_90", false), (13, 0));
-        assert_eq!(first, name(0, target("sm_90", false), (13, 0)));
+        assert_eq!(first, name(1, target("sm_90", false), (13, 0)));
         for other in [
-            name(1, target("sm_90", false), (13, 0)),
+            name(2, target("sm_90", false), (13, 0)),
             name(0, target("sm_80", false), (13, 0)),
             name(0, target("sm_90", true), (13, 0)),
             name(0, target("sm_90", false), (13, 1)),

@@ -93,9 +93,11 @@ impl Exchange {
         let (control, outcomes) = (memory.control.at, memory.outcomes.at);
         let args = || Args::default().with(control).with(outcomes).with(tally.at);
         let graph = gpu.capture(|| {
-            gpu.launch("tell", one, args())?;
+            // SAFETY: what the kernel takes; memory has them, and the tally two doubles.
+            unsafe { gpu.launch("tell", one, args()) }?;
             sums()?;
-            gpu.launch("settle", one, args())?;
+            // SAFETY: as before.
+            unsafe { gpu.launch("settle", one, args()) }?;
             update::update(gpu, memory, train)
         })?;
         Ok(Exchange {

@@ -7,7 +7,6 @@ use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::{CudaContext, CudaGraph, CudaStream, sys};
 use std::collections::HashMap;
 use std::ffi::{CString, c_void};
-use std::path::Path;
 use std::sync::Arc;
 
 /// Code that drivers of every card translate, where NVRTC does not know the card.
@@ -17,8 +16,40 @@ const PORTABLE: &str = "compute_75";
 pub struct Gpu {
     context: Arc<CudaContext>,
     stream: Arc<CudaStream>,
+    /// What its kernels are compiled for, once those of [`compile::SOURCES`] are.
+    target: CompileTarget,
     modules: Vec<sys::CUmodule>,
-    functions: HashMap<&'static str, sys::CUfunction>,
+    /// The files that were loaded for networks, by name and what is printed in them.
+    loaded: HashMap<(&'static str, String), Module>,
+    functions: HashMap<Kernel, sys::CUfunction>,
+}
+
+/// A file of kernels that was loaded for some network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Module(usize);
+
+/// A kernel that is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Kernel {
+    name: &'static str,
+    /// Its file; none for those of [`compile::SOURCES`].
+    module: Option<Module>,
+}
+
+impl From<&'static str> for Kernel {
+    fn from(name: &'static str) -> Kernel {
+        Kernel { name, module: None }
+    }
+}
+
+impl Module {
+    /// The kernel of this name in this file.
+    pub fn kernel(self, name: &'static str) -> Kernel {
+        Kernel {
+            name,
+            module: Some(self),
+        }
+    }
 }
 
 /// Device memory.
@@ -59,78 +90,117 @@ impl Grid {
 impl Args {
     /// With `value` as the next argument: a number, or a structure that is laid out as in
     /// C and as the kernel declares it.
-    pub fn with<T: Copy>(mut self, value: T) -> Self {
+    pub fn with<T: Copy>(self, value: T) -> Self {
+        self.with_array(std::slice::from_ref(&value))
+    }
+
+    /// With `values` as the next argument: an `Array` of kernels/pass.cuh, which has room
+    /// for one where there are none.
+    pub fn with_array<T: Copy>(mut self, values: &[T]) -> Self {
+        const { assert!(align_of::<T>() <= align_of::<u64>()) };
         let start = self.words.len();
         self.starts.push(start);
-        self.words.resize(start + size_of::<T>().div_ceil(8), 0);
-        debug_assert!(align_of::<T>() <= 8);
-        // SAFETY: as many bytes are there, and u64 is aligned for any T in use.
-        unsafe { self.words.as_mut_ptr().add(start).cast::<T>().write(value) };
+        let bytes = size_of::<T>() * values.len().max(1);
+        self.words.resize(start + bytes.div_ceil(8), 0);
+        // SAFETY: as many bytes are there, and a word is aligned for a T.
+        unsafe {
+            let to = self.words.as_mut_ptr().add(start).cast::<T>();
+            to.copy_from_nonoverlapping(values.as_ptr(), values.len());
+        }
         self
     }
 }
 
 impl Gpu {
-    /// Takes `card` into use with its kernels, which come from the cache on disk or are
+    /// Takes `card` into use with the kernels that every network shares, which come from the cache on disk or are
     /// compiled. `half` stores activations in 16 bits.
     pub fn new(card: &Card, half: bool) -> Result<Gpu> {
         let begun = |e: DriverError| failed(&format!("the GPU {} cannot be used", card.name), &e);
         let context = CudaContext::new(card.ordinal).map_err(begun)?;
         let stream = context.new_stream().map_err(begun)?;
+        let (major, minor) = card.capability;
+        let target = |arch: String| CompileTarget { arch, half };
         let mut gpu = Gpu {
             context,
             stream,
+            target: target(format!("sm_{major}{minor}")),
             modules: Vec::new(),
+            loaded: HashMap::new(),
             functions: HashMap::new(),
         };
-        let (major, minor) = card.capability;
-        let target = |arch: String| CompileTarget { arch, half };
-        let native = target(format!("sm_{major}{minor}"));
-        let cache = compile::cache_folder();
-        let cache = cache.as_deref();
-        // What the cache holds may be damaged, and the card newer than NVRTC.
-        let tries: [(CompileTarget, Option<&Path>); 4] = [
-            (native.clone(), cache),
-            (native, None),
-            (target(PORTABLE.into()), cache),
-            (target(PORTABLE.into()), None),
-        ];
-        let mut first = None;
-        for (target, cache) in &tries {
-            match gpu.load(target, *cache) {
-                Ok(()) => return Ok(gpu),
-                Err(error) => {
-                    first.get_or_insert(error);
-                }
-            }
+        // The card may be newer than NVRTC.
+        if let Err(error) = gpu.load_common() {
+            gpu.target = target(PORTABLE.into());
+            gpu.load_common().map_err(|_| error)?;
         }
-        Err(first.unwrap_or_else(|| Error::new("no kernels were loaded")))
+        Ok(gpu)
     }
 
-    fn load(&mut self, target: &CompileTarget, cache: Option<&Path>) -> Result<()> {
-        let codes = compile::all(target, cache)?;
-        for (source, mut code) in compile::SOURCES.iter().zip(codes) {
-            // Translated code is text and ends in a zero.
-            code.push(0);
-            self.load_file(source, &code).map_err(|e| {
-                failed(
-                    &format!("the kernels in {}.cu do not load", source.name),
-                    &e,
-                )
-            })?;
+    fn load_common(&mut self) -> Result<()> {
+        for (source, code) in compile::SOURCES.iter().zip(self.codes(compile::SOURCES)?) {
+            self.load_file(source, code, None)?;
         }
         Ok(())
     }
 
-    fn load_file(&mut self, source: &Source, code: &[u8]) -> Result<(), DriverError> {
+    /// Takes the kernels of `sources` into use: those that are loaded already, in the cache
+    /// on disk, or else compiled.
+    ///
+    /// # Errors
+    /// If they do not compile, or the driver refuses them.
+    pub fn load(&mut self, sources: &[Source]) -> Result<Vec<Module>> {
+        let key = |source: &Source| (source.name, source.printed.clone());
+        let is_missing = |source: &&Source| !self.loaded.contains_key(&key(source));
+        let missing: Vec<Source> = sources.iter().filter(is_missing).cloned().collect();
+        for (source, code) in missing.iter().zip(self.codes(&missing)?) {
+            let module = Module(self.modules.len());
+            self.load_file(source, code, Some(module))?;
+            self.loaded.insert(key(source), module);
+        }
+        Ok(sources
+            .iter()
+            .map(|source| self.loaded[&key(source)])
+            .collect())
+    }
+
+    fn codes(&self, sources: &[Source]) -> Result<Vec<Vec<u8>>> {
+        compile::all(sources, &self.target, compile::cache_folder().as_deref())
+    }
+
+    /// Loads a file's `code`, and where the driver refuses it, what is compiled anew: what
+    /// the cache holds may be damaged.
+    fn load_file(&mut self, source: &Source, code: Vec<u8>, module: Option<Module>) -> Result<()> {
+        if self.load_code(source, code, module).is_ok() {
+            return Ok(());
+        }
+        let fresh = compile::all(std::slice::from_ref(source), &self.target, None)?;
+        let refused = |e: DriverError| {
+            failed(
+                &format!("the kernels in {}.cu do not load", source.name),
+                &e,
+            )
+        };
+        fresh
+            .into_iter()
+            .try_for_each(|code| self.load_code(source, code, module).map_err(refused))
+    }
+
+    fn load_code(
+        &mut self,
+        source: &Source,
+        mut code: Vec<u8>,
+        module: Option<Module>,
+    ) -> Result<(), DriverError> {
+        // Translated code is text and ends in a zero.
+        code.push(0);
         // SAFETY: code that NVRTC made, or that the driver refuses.
-        let module = unsafe { result::module::load_data(code.as_ptr().cast()) }?;
-        self.modules.push(module);
+        let loaded = unsafe { result::module::load_data(code.as_ptr().cast()) }?;
+        self.modules.push(loaded);
         for name in source.kernels() {
             let c_name = CString::new(name).unwrap_or_default();
             // SAFETY: the module is loaded.
-            let function = unsafe { result::module::get_function(module, c_name) }?;
-            self.functions.insert(name, function);
+            let function = unsafe { result::module::get_function(loaded, c_name) }?;
+            self.functions.insert(Kernel { name, module }, function);
         }
         Ok(())
     }
@@ -203,17 +273,48 @@ impl Gpu {
     }
 
     /// Queues a kernel.
-    pub fn launch(&self, name: &'static str, grid: Grid, args: Args) -> Result<()> {
-        self.start(name, grid, args, false)
+    ///
+    /// # Errors
+    /// If the grid is larger than a GPU takes, or the driver refuses.
+    ///
+    /// # Safety
+    /// `args` are what the kernel declares, in this order and of these sizes: the driver
+    /// reads as many bytes. Addresses among them are of memory on the card that lives until
+    /// the kernel has run, or null where the kernel allows it, and as large as the kernel's
+    /// description makes of the other arguments and the grid.
+    pub unsafe fn launch(&self, kernel: impl Into<Kernel>, grid: Grid, args: Args) -> Result<()> {
+        // SAFETY: the caller's.
+        unsafe { self.start(kernel.into(), grid, args, false) }
     }
 
     /// Queues a kernel whose blocks wait for one another, so that all must run at once.
-    pub fn launch_together(&self, name: &'static str, grid: Grid, args: Args) -> Result<()> {
-        self.start(name, grid, args, true)
+    ///
+    /// # Errors
+    /// As [`Self::launch`].
+    ///
+    /// # Safety
+    /// As [`Self::launch`].
+    pub unsafe fn launch_together(
+        &self,
+        kernel: impl Into<Kernel>,
+        grid: Grid,
+        args: Args,
+    ) -> Result<()> {
+        // SAFETY: the caller's.
+        unsafe { self.start(kernel.into(), grid, args, true) }
     }
 
-    fn start(&self, name: &'static str, grid: Grid, mut args: Args, together: bool) -> Result<()> {
-        let Some(&function) = self.functions.get(name) else {
+    /// # Safety
+    /// As [`Self::launch`].
+    unsafe fn start(
+        &self,
+        kernel: Kernel,
+        grid: Grid,
+        mut args: Args,
+        together: bool,
+    ) -> Result<()> {
+        let name = kernel.name;
+        let Some(&function) = self.functions.get(&kernel) else {
             return Err(Error::new(format!("there is no kernel `{name}`")));
         };
         let [x, y, z] = grid.blocks;
@@ -234,13 +335,12 @@ impl Gpu {
             .iter()
             .map(|&start| unsafe { words.add(start) }.cast())
             .collect();
-        // A kernel of a loaded module is given the arguments that it declares, which each
-        // caller has to see to; the driver copies them.
         let launch = match together {
             true => result::launch_cooperative_kernel,
             false => result::launch_kernel,
         };
-        // SAFETY: see above.
+        // SAFETY: a kernel of a loaded module is given the arguments that it declares, which
+        // the caller sees to; the driver copies them.
         unsafe {
             launch(
                 function,

@@ -2,6 +2,7 @@
 
 use super::exchange::Part;
 use super::gpu::{Args, Buffer, Gpu, Grid};
+use super::layout::Layout;
 use super::memory::Memory;
 use super::products::int;
 use crate::engines::{Images, Order};
@@ -9,6 +10,15 @@ use crate::error::{Error, Result};
 use crate::ir::{Augment, Shape};
 use crate::plan::Plan;
 use crate::tensor::Batch;
+use std::mem::offset_of;
+
+/// A change of an image as the host has it.
+pub const CHANGE_LAYOUT: Layout = Layout {
+    name: "Change",
+    size: size_of::<(i32, i32)>(),
+    fields: &[("down", 4), ("right", 4)],
+};
+const _: () = assert!(offset_of!((i32, i32), 1) == 4);
 
 /// The training images on the card, and the order of an epoch.
 pub struct ResidentImages {
@@ -48,7 +58,8 @@ pub fn place(gpu: &Gpu, memory: &mut Memory, plan: &Plan, batch: &Batch) -> Resu
         .with(int(plan.image.channels()))
         .with(int(plan.image.positions()));
     let args = args.with(is_vector(plan)).with(count as u32);
-    gpu.launch("place_images", Grid::for_count(count), args)
+    // SAFETY: what the kernel takes; a validated batch has `count` pixels, as the plan's input.
+    unsafe { gpu.launch("place_images", Grid::for_count(count), args) }
 }
 
 /// Bytes that [`ResidentImages`] takes for `images`.
@@ -135,6 +146,8 @@ impl ResidentImages {
         let args = args.with(memory.labels()).with(first as u32);
         let args = args.with(int(channels)).with(int(height)).with(int(width));
         let args = args.with(is_vector(plan)).with(count as u32);
-        gpu.launch("gather_images", Grid::for_count(count), args)
+        // SAFETY: what the kernel takes; the order is of the images here, the batch within
+        // it, and the plan is for as many.
+        unsafe { gpu.launch("gather_images", Grid::for_count(count), args) }
     }
 }

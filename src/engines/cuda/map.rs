@@ -2,6 +2,7 @@
 //! takes the inputs, then what is made, then in gradients whether to add to it.
 
 use super::gpu::{Args, Grid};
+use super::layout::shared;
 use super::products::int;
 use super::run::Run;
 use crate::engines::random::Purpose;
@@ -9,17 +10,23 @@ use crate::error::Result;
 use crate::plan::{Id, MapKind, MapStep, Window};
 use crate::random::fnv1a;
 
-/// `Windows` in kernels/pooling.cu.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Windows {
-    input: [i32; 2],
-    output: [i32; 2],
-    kernel: [i32; 2],
-    stride: i32,
-    channels: i32,
-    count: u32,
+shared! {
+    /// Windows that slide over an image.
+    pub struct Windows as "Windows" {
+        in_h: i32,
+        in_w: i32,
+        out_h: i32,
+        out_w: i32,
+        kernel_h: i32,
+        kernel_w: i32,
+        stride: i32,
+        channels: i32,
+        count: u32,
+    }
 }
+
+/// A kernel to be queued.
+type Launch = (&'static str, Grid, Args);
 
 /// Queues a map of the layer at `path`.
 pub fn run(run: &Run, path: &str, step: &MapStep) -> Result<()> {
@@ -29,7 +36,7 @@ pub fn run(run: &Run, path: &str, step: &MapStep) -> Result<()> {
     let args = inputs.fold(Args::default(), |args, id| args.with(run.address(*id)));
     let args = args.with(run.address(y));
     let add = i32::from(step.y.add);
-    match step.kind {
+    let (name, grid, args) = match step.kind {
         MapKind::Crelu => each(run, "crelu", y, args.with(channels(step.inputs[0]))),
         MapKind::CreluGradient => {
             let args = args.with(add).with(channels(y));
@@ -76,30 +83,33 @@ pub fn run(run: &Run, path: &str, step: &MapStep) -> Result<()> {
         MapKind::Mask { p } => mask(run, y, p, path),
         MapKind::Multiply => each(run, "multiply", y, args.with(add)),
         MapKind::Add => each(run, "add", y, args),
-    }
+    };
+    // SAFETY: each arm lists what its kernel takes; the plan's buffers are as large as their
+    // shapes, of which the sizes among the arguments are.
+    unsafe { run.gpu.launch(name, grid, args) }
 }
 
 /// A thread for each element of `id`; its count is the last argument.
-fn each(run: &Run, name: &'static str, id: Id, args: Args) -> Result<()> {
+fn each(run: &Run, name: &'static str, id: Id, args: Args) -> Launch {
     let count = run.count(id);
-    let args = args.with(count as u32);
-    run.gpu.launch(name, Grid::for_count(count), args)
+    (name, Grid::for_count(count), args.with(count as u32))
 }
 
 /// A thread for each element of `id`, which is written.
-fn pool(run: &Run, name: &'static str, id: Id, args: Args, window: Window) -> Result<()> {
-    let pair = |(rows, columns)| [int(rows), int(columns)];
+fn pool(run: &Run, name: &'static str, id: Id, args: Args, window: Window) -> Launch {
     let count = run.count(id);
     let windows = Windows {
-        input: pair(window.input),
-        output: pair(window.output),
-        kernel: pair(window.kernel),
+        in_h: int(window.input.0),
+        in_w: int(window.input.1),
+        out_h: int(window.output.0),
+        out_w: int(window.output.1),
+        kernel_h: int(window.kernel.0),
+        kernel_w: int(window.kernel.1),
         stride: int(window.stride),
         channels: int(run.channels(id)),
         count: count as u32,
     };
-    run.gpu
-        .launch(name, Grid::for_count(count), args.with(windows))
+    (name, Grid::for_count(count), args.with(windows))
 }
 
 /// Rows, columns and channels of two images.
@@ -111,7 +121,7 @@ fn images(run: &Run, args: Args, ids: [Id; 2]) -> Args {
     })
 }
 
-fn mask(run: &Run, y: Id, p: f64, path: &str) -> Result<()> {
+fn mask(run: &Run, y: Id, p: f64, path: &str) -> Launch {
     let count = run.count(y);
     let purpose = u64::from_le_bytes(Purpose::Dropout.word());
     let kept = (1.0 / (1.0 - p)) as f32;
@@ -124,5 +134,5 @@ fn mask(run: &Run, y: Id, p: f64, path: &str) -> Result<()> {
     let first = run.part.first * each;
     let args = args.with(first as u64).with(count as u32);
     let grid = Grid::for_count((first % 8 + count).div_ceil(8));
-    run.gpu.launch("mask", grid, args)
+    ("mask", grid, args)
 }

@@ -2,6 +2,7 @@
 //! rows of floats that one kernel can pass over, and one arena for the rest.
 
 use super::gpu::{Buffer, Gpu};
+use super::layout::Layout;
 use crate::error::Result;
 use crate::ir::{Role, TensorSpec};
 use crate::plan::{Id, Plan, Storage};
@@ -14,10 +15,21 @@ const ALIGNMENT: usize = 32;
 pub const OUTCOMES: usize = 1024;
 
 /// Bytes of one.
-pub const OUTCOME: usize = 16;
+pub const OUTCOME: usize = OUTCOME_LAYOUT.size;
 
-/// Bytes of `Control` in kernels/prelude.cuh.
-const CONTROL: usize = 32;
+/// What a step found, as the host reads it: two words.
+pub const OUTCOME_LAYOUT: Layout = Layout {
+    name: "Outcome",
+    size: 16,
+    fields: &[("loss", 8), ("correct", 8)],
+};
+
+/// What a step is told, which kernels alone read and write.
+pub const CONTROL_LAYOUT: Layout = Layout {
+    name: "Control",
+    size: 32,
+    fields: &[],
+};
 
 /// Where each tensor is in the row of all: those that the optimizer moves, then α, λ
 /// and the
@@ -112,7 +124,7 @@ impl Memory {
                 .collect::<Result<_>>()?,
             sums: gpu.zeros(rows.alphas.len() * FLOAT)?,
             enforced: gpu.zeros(rows.alphas.len())?,
-            control: gpu.zeros(CONTROL)?,
+            control: gpu.zeros(CONTROL_LAYOUT.size)?,
             outcomes: gpu.zeros(OUTCOMES * OUTCOME)?,
             arena: nothing()?,
             labels: nothing()?,
@@ -249,6 +261,7 @@ mod tests {
             name: name.into(),
             shape: shape.into(),
             role,
+            start: crate::ir::Start::Number(0.0),
         }
     }
 

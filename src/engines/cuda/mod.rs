@@ -11,9 +11,11 @@ mod blas;
 mod card;
 mod compile;
 mod dnn;
+mod equations;
 mod exchange;
 mod gpu;
 mod images;
+mod layout;
 mod libraries;
 mod map;
 mod memory;
@@ -21,6 +23,7 @@ mod narrow_mlp;
 mod nccl;
 mod pass;
 mod prepare;
+mod print;
 mod products;
 mod run;
 mod step;
@@ -38,6 +41,7 @@ use self::exchange::Exchange;
 use self::gpu::Gpu;
 use self::images::ResidentImages;
 use self::memory::{Memory, from_card, to_card};
+use self::pass::PassKernels;
 use self::prepare::{Graph, Here, Prepared};
 use self::products::Libraries;
 use super::skips::Skips;
@@ -68,6 +72,7 @@ pub struct CudaEngine {
     /// Steps whose outcomes were not read yet.
     queued: usize,
     with: Libraries,
+    passes: PassKernels,
     memory: Memory,
     gpu: Gpu,
 }
@@ -158,6 +163,7 @@ impl CudaEngine {
             exchange: None,
             queued: 0,
             with,
+            passes: PassKernels::default(),
             specs: specs.clone(),
             gpu,
         };
@@ -218,7 +224,8 @@ impl CudaEngine {
             self.gpu.wait()?;
             self.plans.remove(0);
         }
-        prepared.place(&self.here(), &self.memory)?;
+        let (gpu, passes) = (&mut self.gpu, &mut self.passes);
+        prepared.place(gpu, passes, self.precision, &self.memory)?;
         self.plans.push(prepared);
         Ok(self.plans.len() - 1)
     }
@@ -227,6 +234,7 @@ impl CudaEngine {
         Here {
             gpu: &self.gpu,
             with: &self.with,
+            passes: &self.passes,
             precision: self.precision,
         }
     }
@@ -250,6 +258,7 @@ impl CudaEngine {
         let here = Here {
             gpu: &self.gpu,
             with: &self.with,
+            passes: &self.passes,
             precision: self.precision,
         };
         match work {

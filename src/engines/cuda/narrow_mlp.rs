@@ -6,12 +6,16 @@
 //! is the kernel `narrow_mlp` ([`super::run`] does the rest): its blocks keep their rows of the
 //! batch in shared memory and meet once a layer each way for batch norm's sums.
 
-use super::gpu::{Args, Buffer, Gpu, Grid};
+use super::compile::Source;
+use super::equations::Equations;
+use super::gpu::{Args, Buffer, Gpu, Grid, Module};
+use super::layout::{Layout, shared};
 use super::memory::Memory;
+use super::pass::Coefficient;
 use super::products::int;
 use crate::error::Result;
-use crate::ir::{Form, Shape};
-use crate::plan::{Action, Activation, Convolution, Id, Join, Method, Plan, Pointwise, Purpose};
+use crate::ir::Shape;
+use crate::plan::{Action, Convolution, Id, Join, Method, Plan, Pointwise, Purpose};
 use crate::plan::{Statistics, Step, Storage};
 
 /// Rows of the batch that a block has, as in kernels/narrow_mlp.cu.
@@ -21,59 +25,74 @@ const WIDTH: usize = 64;
 /// Blocks: few enough that they all fit on any card at once, which they must to meet.
 const BLOCKS: usize = 32;
 
-/// `Layer` in kernels/narrow_mlp.cu.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Layer {
-    z: u64,
-    next: u64,
-    found: u64,
-    norm_weight: u64,
-    norm_bias: u64,
-    weight: u64,
-    bias: u64,
-    alpha: u64,
-    norm_weight_gradient: u64,
-    norm_bias_gradient: u64,
-    weight_at: u32,
-    bias_at: u32,
-    alpha_at: u32,
-    eps: f32,
-    slope: f32,
-    scale: f32,
-    activation: i32,
-    join: i32,
-    granularity: i32,
-    padding: i32,
+/// Trained coefficients that a join may have, as there.
+const MOST_TRAINED: usize = 4;
+
+shared! {
+    /// A hidden layer.
+    struct Layer as "Layer" {
+        z: u64,
+        next: u64,
+        found: u64,
+        norm_weight: u64,
+        norm_bias: u64,
+        weight: u64,
+        bias: u64,
+        norm_weight_gradient: u64,
+        norm_bias_gradient: u64,
+        trained: [Coefficient; MOST_TRAINED],
+        trained_at: [u32; MOST_TRAINED],
+        weight_at: u32,
+        bias_at: u32,
+        eps: f32,
+        equations: i32,
+    }
 }
 
-/// `NarrowMlp` there.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Network {
-    layers: u64,
-    weight: u64,
-    bias: u64,
-    weight_at: u32,
-    bias_at: u32,
-    dz: u64,
-    labels: u64,
-    losses: u64,
-    correct: u64,
-    gradients: u64,
-    exchange: u64,
-    met: u64,
-    stride: u64,
-    depth: i32,
-    width: i32,
-    classes: i32,
-    images: i32,
-    total: i32,
+shared! {
+    /// All of it.
+    struct Network as "NarrowMlp" {
+        layers: u64,
+        weight: u64,
+        bias: u64,
+        weight_at: u32,
+        bias_at: u32,
+        dz: u64,
+        labels: u64,
+        losses: u64,
+        correct: u64,
+        gradients: u64,
+        exchange: u64,
+        met: u64,
+        stride: u64,
+        depth: i32,
+        width: i32,
+        classes: i32,
+        images: i32,
+        total: i32,
+    }
 }
+
+shared! {
+    /// A tensor's place in a row of gradients.
+    struct Piece as "Piece" {
+        first: u32,
+        count: u32,
+    }
+}
+
+/// Structures of kernels/narrow_mlp.cu.
+pub const LAYOUTS: &[Layout] = &[
+    Coefficient::LAYOUT,
+    Layer::LAYOUT,
+    Network::LAYOUT,
+    Piece::LAYOUT,
+];
 
 /// The end of a plan that one launch does.
 pub struct NarrowMlp {
     network: Network,
+    module: Module,
     blocks: usize,
     /// Forward steps before it.
     pub before: usize,
@@ -92,8 +111,10 @@ pub struct NarrowMlp {
 struct Hidden<'a> {
     norm: &'a Pointwise,
     linear: &'a Convolution,
-    join: Option<Join>,
+    join: Option<&'a Join>,
     next: Id,
+    /// Number of its equations among those of [`Found`].
+    equations: usize,
 }
 
 /// What was found.
@@ -101,6 +122,8 @@ struct Found<'a> {
     before: usize,
     after: usize,
     hidden: Vec<Hidden<'a>>,
+    /// Different ones.
+    equations: Vec<Equations>,
     last: &'a Convolution,
     dz: Id,
     width: usize,
@@ -124,16 +147,15 @@ fn linear_of(step: &Step, x: Id) -> Option<&Convolution> {
 }
 
 /// How `f` and the shortcut `z` are joined, where this is what the step does.
-fn join_of(step: Option<&Step>, f: Id, z: Id) -> Option<(Join, Id)> {
+fn join_of(step: Option<&Step>, f: Id, z: Id) -> Option<(&Join, Id)> {
     let Action::Pointwise(pass) = &step?.action else {
         return None;
     };
-    let join = pass.join?;
+    let join = pass.join.as_ref()?;
     let is_plain = pass.x == f && pass.norm.is_none() && pass.activation.is_none();
-    let is_known = match join {
-        Join::Residual { s, .. } | Join::Fading { s, .. } => s == z,
-        Join::Gated { .. } => false,
-    };
+    let is_known = join.shortcut.is_none_or(|s| s == z)
+        && join.gates.is_empty()
+        && join.trained.len() <= MOST_TRAINED;
     (is_plain && is_known).then_some((join, pass.y))
 }
 
@@ -154,6 +176,7 @@ fn find(plan: &Plan) -> Option<Found<'_>> {
         return None;
     }
     let (mut at, mut z, mut hidden) = (before, first, Vec::new());
+    let mut all: Vec<Equations> = Vec::new();
     while let Some(norm) = norm_of(steps.get(at)?) {
         let linear = linear_of(steps.get(at + 1)?, norm.y)?;
         if norm.x != z || plan.shape(linear.y) != Shape::Flat(width) {
@@ -168,12 +191,18 @@ fn find(plan: &Plan) -> Option<Found<'_>> {
             at += 1;
         }
         let join = joined.map(|(join, _)| join);
+        let equations = Equations::new(plan, norm.activation.as_ref(), join, z);
+        let known = all.iter().position(|known| *known == equations);
         hidden.push(Hidden {
             norm,
             linear,
             join,
             next,
+            equations: known.unwrap_or(all.len()),
         });
+        if known.is_none() {
+            all.push(equations);
+        }
         z = next;
     }
     let last = linear_of(steps.get(at)?, z)?;
@@ -195,6 +224,7 @@ fn find(plan: &Plan) -> Option<Found<'_>> {
         before,
         after,
         hidden,
+        equations: all,
         last,
         dz,
         width,
@@ -211,17 +241,15 @@ fn place(memory: &Memory, plan: &Plan, id: Id) -> (usize, usize) {
     }
 }
 
-fn layer(
-    memory: &Memory,
-    plan: &Plan,
-    hidden: &Hidden,
-    pieces: &mut Vec<[u32; 2]>,
-) -> Option<Layer> {
+fn layer(memory: &Memory, plan: &Plan, hidden: &Hidden, pieces: &mut Vec<Piece>) -> Option<Layer> {
     let at = |id: Id| memory.address(plan, id);
-    let mut gradient = |id: Option<Id>| {
-        let (first, count) = id.map_or((0, 0), |id| place(memory, plan, id));
+    let mut gradient = |id: Id| {
+        let (first, count) = place(memory, plan, id);
         if count > 0 {
-            pieces.push([first as u32, count as u32]);
+            pieces.push(Piece {
+                first: first as u32,
+                count: count as u32,
+            });
         }
         first as u32
     };
@@ -229,26 +257,25 @@ fn layer(
     let Statistics::Batch(found) = norm.statistics else {
         return None;
     };
-    let (activation, slope) = match hidden.norm.activation {
-        None => (0, 0.0),
-        Some(Activation::Relu) => (1, 0.0),
-        Some(Activation::Elu(alpha)) => (2, alpha),
-        Some(Activation::LeakyRelu(slope)) => (3, slope),
-        Some(Activation::Tanh) => (4, 0.0),
-        Some(Activation::Sigmoid) => (5, 0.0),
-    };
-    let (join, scale, alpha) = match hidden.join {
-        None | Some(Join::Gated { .. }) => (0, 1.0, None),
-        Some(Join::Residual { scale, .. }) => (1, scale, None),
-        Some(Join::Fading { alpha, form, .. }) => match form {
-            Form::Additive => (3, 1.0, Some(alpha)),
-            Form::Convex => (4, 1.0, Some(alpha)),
-        },
-    };
     let gradient_at = |id: Id| {
         let (first, _) = place(memory, plan, id);
         memory.gradients.at + (first * size_of::<f32>()) as u64
     };
+    let (weight_at, bias_at) = (
+        gradient(hidden.linear.weight),
+        hidden.linear.bias().map_or(0, &mut gradient),
+    );
+    let none = Coefficient::new(plan, hidden.next, hidden.next, 0);
+    let (mut trained, mut trained_at) = ([none; MOST_TRAINED], [0; MOST_TRAINED]);
+    for (k, &id) in hidden
+        .join
+        .iter()
+        .flat_map(|join| &join.trained)
+        .enumerate()
+    {
+        trained[k] = Coefficient::new(plan, hidden.next, id, at(id));
+        trained_at[k] = gradient(id);
+    }
     Some(Layer {
         z: at(hidden.norm.x),
         next: at(hidden.next),
@@ -257,28 +284,28 @@ fn layer(
         norm_bias: at(norm.bias),
         weight: at(hidden.linear.weight),
         bias: hidden.linear.bias().map_or(0, at),
-        alpha: alpha.map_or(0, at),
         norm_weight_gradient: gradient_at(norm.weight),
         norm_bias_gradient: gradient_at(norm.bias),
-        weight_at: gradient(Some(hidden.linear.weight)),
-        bias_at: gradient(hidden.linear.bias()),
-        alpha_at: gradient(alpha),
+        trained,
+        trained_at,
+        weight_at,
+        bias_at,
         eps: norm.eps as f32,
-        slope,
-        scale,
-        activation,
-        join,
-        granularity: match alpha.map(|id| plan.buffer(id).elements) {
-            Some(1) => 0,
-            Some(_) | None => 1,
-        },
-        padding: 0,
+        equations: int(hidden.equations),
     })
 }
 
 impl NarrowMlp {
     /// The end of `plan` as one launch, if it can be.
-    pub fn new(gpu: &Gpu, memory: &Memory, plan: &Plan, total: usize) -> Result<Option<NarrowMlp>> {
+    ///
+    /// # Errors
+    /// If the driver refuses, or the kernel does not compile.
+    pub fn new(
+        gpu: &mut Gpu,
+        memory: &Memory,
+        plan: &Plan,
+        total: usize,
+    ) -> Result<Option<NarrowMlp>> {
         let Some(found) = find(plan) else {
             return Ok(None);
         };
@@ -293,7 +320,10 @@ impl NarrowMlp {
         }
         let mut gradient = |id: Id| {
             let (first, count) = place(memory, plan, id);
-            pieces.push([first as u32, count as u32]);
+            pieces.push(Piece {
+                first: first as u32,
+                count: count as u32,
+            });
             first as u32
         };
         let (weight_at, bias_at) = (
@@ -329,15 +359,20 @@ impl NarrowMlp {
             images: int(plan.batch),
             total: int(total),
         };
+        let source = Source::of_narrow_mlp(&found.equations);
+        let Some(&module) = gpu.load(&[source])?.first() else {
+            return Ok(None);
+        };
         Ok(Some(NarrowMlp {
             network,
+            module,
             blocks,
             before: found.before,
             after: found.after,
             pieces: pieces.len(),
             longest: pieces
                 .iter()
-                .map(|[_, count]| *count as usize)
+                .map(|piece| piece.count as usize)
                 .max()
                 .unwrap_or(0),
             _layers: of_layers,
@@ -355,7 +390,12 @@ impl NarrowMlp {
             blocks: [self.blocks, 1, 1],
             threads: [256, 1, 1],
         };
-        gpu.launch_together("narrow_mlp", grid, Args::default().with(self.network))?;
+        let (narrow_mlp, add_rows) = (
+            self.module.kernel("narrow_mlp"),
+            self.module.kernel("add_rows"),
+        );
+        // SAFETY: what the kernel takes; `new` made room for its blocks.
+        unsafe { gpu.launch_together(narrow_mlp, grid, Args::default().with(self.network)) }?;
         let args = Args::default()
             .with(self.network.gradients)
             .with(int(self.blocks));
@@ -364,7 +404,8 @@ impl NarrowMlp {
             blocks: [self.longest.div_ceil(256), self.pieces, 1],
             threads: [256, 1, 1],
         };
-        gpu.launch("add_rows", grid, args.with(memory.gradients.at))
+        // SAFETY: what the kernel takes; the pieces are within a row of gradients.
+        unsafe { gpu.launch(add_rows, grid, args.with(memory.gradients.at)) }
     }
 }
 

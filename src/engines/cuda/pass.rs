@@ -1,126 +1,196 @@
 //! Batch norm, activation and the weighing of a skip in one pass, and its gradients.
 
-use super::gpu::{Args, Grid};
+use super::compile::Source;
+use super::equations::Equations;
+use super::gpu::{Args, Gpu, Grid, Kernel, Module};
+use super::layout::{Layout, shared};
 use super::products::int;
 use super::run::{Run, chunks, columns};
-use crate::error::Result;
-use crate::ir::Form;
-use crate::plan::{
-    Activation, GradientTarget, Id, Join, Plan, Pointwise, PointwiseGradients, Statistics,
-};
+use crate::error::{Error, Result};
+use crate::plan::{Action, GradientTarget, Id, Plan, Pointwise, PointwiseGradients, Statistics};
 
-/// `PointwisePass` in kernels/pass.cuh.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct PointwisePass {
-    x: u64,
-    s: u64,
-    gate: u64,
-    alpha: u64,
-    mean: u64,
-    variance: u64,
-    weight: u64,
-    bias: u64,
-    eps: f32,
-    slope: f32,
-    scale: f32,
-    activation: i32,
-    join: i32,
-    granularity: i32,
-    channels: i32,
-    positions: i32,
-    count: u32,
-}
-
-/// `GradientTargets` in kernels/pointwise.cu.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct GradientTargets {
-    dy: u64,
-    dx: u64,
-    ds: u64,
-    dgate: u64,
-    totals: u64,
-    add_dx: i32,
-    add_ds: i32,
-    add_dgate: i32,
-}
-
-/// What one α covers, by its number in kernels/pass.cuh.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Granularity {
-    Layer = 0,
-    Channel = 1,
-    Unit = 2,
-}
-
-fn granularity(plan: &Plan, p: &Pointwise) -> Granularity {
-    let alphas = match p.join {
-        Some(Join::Fading { alpha, .. }) => plan.buffer(alpha).elements,
-        Some(Join::Residual { .. } | Join::Gated { .. }) | None => 1,
-    };
-    match alphas {
-        1 => Granularity::Layer,
-        n if n == plan.shape(p.x).channels() => Granularity::Channel,
-        _ => Granularity::Unit,
+shared! {
+    /// A pass, but for its gates and trained coefficients.
+    struct PointwisePass as "PointwisePass" {
+        x: u64,
+        s: u64,
+        mean: u64,
+        variance: u64,
+        weight: u64,
+        bias: u64,
+        eps: f32,
+        channels: i32,
+        positions: i32,
+        count: u32,
     }
 }
 
-/// Whether the gradients need sums over each channel.
-fn needs_sums(plan: &Plan, g: &PointwiseGradients) -> bool {
-    g.pass.norm.is_some() || (g.dalpha.is_some() && granularity(plan, &g.pass) != Granularity::Unit)
+shared! {
+    /// Where a trained coefficient's values are.
+    pub struct Coefficient as "Coefficient" {
+        values: u64,
+        channel_step: i32,
+        position_step: i32,
+    }
 }
 
-/// Floats of scratch memory of [`backward`].
-pub fn room(plan: &Plan, g: &PointwiseGradients) -> usize {
-    let shape = plan.shape(g.pass.x);
-    let (_, chunks) = chunks(plan.batch * shape.positions(), shape.channels());
-    match needs_sums(plan, g) {
-        true => 4 * (chunks + 1) * shape.channels(),
-        false => 0,
+shared! {
+    /// Where an array's gradient goes.
+    struct Target as "Target" {
+        to: u64,
+        add: i32,
+        padding: i32,
+    }
+}
+
+shared! {
+    /// Where the gradients of a pass go, but for those of gates.
+    struct GradientTargets as "GradientTargets" {
+        dy: u64,
+        totals: u64,
+        dx: Target,
+        ds: Target,
+    }
+}
+
+/// Structures of kernels/pointwise.cu.
+pub const LAYOUTS: &[Layout] = &[
+    PointwisePass::LAYOUT,
+    Coefficient::LAYOUT,
+    Target::LAYOUT,
+    GradientTargets::LAYOUT,
+];
+
+/// What one value of a trained coefficient covers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Granularity {
+    /// All channels and positions.
+    Layer,
+    /// All positions of a channel.
+    Channel,
+    /// One activation of a sample.
+    Unit,
+}
+
+impl Granularity {
+    /// That of the coefficient `id` of a pass over `x`, by how many values it has.
+    pub fn new(plan: &Plan, x: Id, id: Id) -> Granularity {
+        match plan.buffer(id).elements {
+            1 => Granularity::Layer,
+            n if n == plan.shape(x).channels() => Granularity::Channel,
+            _ => Granularity::Unit,
+        }
+    }
+}
+
+impl Coefficient {
+    /// The coefficient `id`, whose values are at `values`, of a pass over `x`.
+    pub fn new(plan: &Plan, x: Id, id: Id, values: u64) -> Coefficient {
+        let (channel_step, position_step) = match Granularity::new(plan, x, id) {
+            Granularity::Layer => (0, 0),
+            Granularity::Channel => (1, 0),
+            Granularity::Unit => (int(plan.shape(x).positions()), 1),
+        };
+        Coefficient {
+            values,
+            channel_step,
+            position_step,
+        }
+    }
+}
+
+/// The kernels of every pass that plans have had so far.
+#[derive(Default)]
+pub struct PassKernels {
+    modules: Vec<(Equations, Module)>,
+}
+
+impl PassKernels {
+    /// Loads what the passes of `plan` need and is not there yet.
+    ///
+    /// # Errors
+    /// As [`Gpu::load`].
+    pub fn load(&mut self, gpu: &mut Gpu, plan: &Plan) -> Result<()> {
+        let mut missing: Vec<Equations> = Vec::new();
+        for step in &plan.forward {
+            let Action::Pointwise(pass) = &step.action else {
+                continue;
+            };
+            let equations = Equations::of_pass(plan, pass);
+            if self.find(&equations).is_none() && !missing.contains(&equations) {
+                missing.push(equations);
+            }
+        }
+        let sources: Vec<Source> = missing.iter().map(Source::of_pass).collect();
+        let modules = gpu.load(&sources)?;
+        self.modules.extend(missing.into_iter().zip(modules));
+        Ok(())
+    }
+
+    fn find(&self, equations: &Equations) -> Option<Module> {
+        let found = self.modules.iter().find(|(known, _)| known == equations);
+        found.map(|(_, module)| *module)
+    }
+}
+
+/// A pass on a card: its kernels and what they take.
+struct Pass<'a> {
+    run: &'a Run<'a>,
+    module: Module,
+    x: Id,
+    pass: PointwisePass,
+    gates: Vec<u64>,
+    trained: Vec<Coefficient>,
+}
+
+impl<'a> Pass<'a> {
+    fn new(run: &'a Run, p: &Pointwise) -> Result<Pass<'a>> {
+        let unloaded = || Error::new("the kernels of a pass were not loaded");
+        let module = run.passes.find(&Equations::of_pass(run.plan, p));
+        let coefficient = |&id: &Id| Coefficient::new(run.plan, p.x, id, run.address(id));
+        let join = p.join.as_ref();
+        let gates = join.iter().flat_map(|join| &join.gates);
+        let trained = join.iter().flat_map(|join| &join.trained);
+        Ok(Pass {
+            run,
+            module: module.ok_or_else(unloaded)?,
+            x: p.x,
+            pass: operands(run, p),
+            gates: gates.map(|&id| run.address(id)).collect(),
+            trained: trained.map(coefficient).collect(),
+        })
+    }
+
+    /// What the kernels take first.
+    fn args(&self) -> Args {
+        let args = Args::default().with(self.pass);
+        args.with_array(&self.gates).with_array(&self.trained)
+    }
+
+    /// A thread for each element, or for each four where a row of channels can be cut so.
+    fn by_element(&self, names: [&'static str; 2]) -> (Kernel, Grid) {
+        let count = self.run.count(self.x);
+        match self.run.channels(self.x).is_multiple_of(4) {
+            true => (self.module.kernel(names[1]), Grid::for_count(count / 4)),
+            false => (self.module.kernel(names[0]), Grid::for_count(count)),
+        }
     }
 }
 
 fn operands(run: &Run, p: &Pointwise) -> PointwisePass {
-    let (activation, slope) = match p.activation {
-        None => (0, 0.0),
-        Some(Activation::Relu) => (1, 0.0),
-        Some(Activation::Elu(alpha)) => (2, alpha),
-        Some(Activation::LeakyRelu(slope)) => (3, slope),
-        Some(Activation::Tanh) => (4, 0.0),
-        Some(Activation::Sigmoid) => (5, 0.0),
-    };
+    let shortcut = p.join.as_ref().and_then(|join| join.shortcut);
     let mut pass = PointwisePass {
         x: run.address(p.x),
-        s: p.join.map_or(0, |join| run.address(join.shortcut())),
-        gate: 0,
-        alpha: 0,
+        s: shortcut.map_or(0, |s| run.address(s)),
         mean: 0,
         variance: 0,
         weight: 0,
         bias: 0,
         eps: 0.0,
-        slope,
-        scale: 1.0,
-        activation,
-        join: 0,
-        granularity: granularity(run.plan, p) as i32,
         channels: int(run.channels(p.x)),
         positions: int(run.positions(p.x)),
         count: run.count(p.x) as u32,
     };
-    match p.join {
-        None => {}
-        Some(Join::Residual { scale, .. }) => (pass.join, pass.scale) = (1, scale),
-        Some(Join::Gated { gate, .. }) => (pass.join, pass.gate) = (2, run.address(gate)),
-        Some(Join::Fading { alpha, form, .. }) => {
-            pass.alpha = run.address(alpha);
-            pass.join = match form {
-                Form::Additive => 3,
-                Form::Convex => 4,
-            };
-        }
-    }
     if let Some(norm) = p.norm {
         (pass.mean, pass.variance) = match norm.statistics {
             Statistics::Batch(found) => {
@@ -135,85 +205,161 @@ fn operands(run: &Run, p: &Pointwise) -> PointwisePass {
     pass
 }
 
-/// A thread for each element, or for each four where a row of channels can be cut so.
-fn launch(run: &Run, names: [&'static str; 2], x: Id, args: Args) -> Result<()> {
-    let count = run.count(x);
-    match run.channels(x).is_multiple_of(4) {
-        true => run.gpu.launch(names[1], Grid::for_count(count / 4), args),
-        false => run.gpu.launch(names[0], Grid::for_count(count), args),
-    }
-}
-
-/// `y = join(activation(norm(x)))`.
+/// Queues `y = join(activation(norm(x)))`.
+///
+/// # Errors
+/// If the driver refuses.
 pub fn forward(run: &Run, p: &Pointwise) -> Result<()> {
-    let args = Args::default()
-        .with(operands(run, p))
-        .with(run.address(p.y));
-    launch(run, ["pointwise_1", "pointwise_4"], p.x, args)
+    let pass = Pass::new(run, p)?;
+    let (kernel, grid) = pass.by_element(["pointwise_1", "pointwise_4"]);
+    // SAFETY: what `pointwise` takes; y is as large as x.
+    unsafe {
+        run.gpu
+            .launch(kernel, grid, pass.args().with(run.address(p.y)))
+    }
 }
 
-/// The gradients of a pass: sums over rows, what comes from them, then the rows.
+/// Whether the gradients need sums over each channel.
+fn needs_sums(plan: &Plan, g: &PointwiseGradients) -> bool {
+    let of_channels = |&id: &Id| Granularity::new(plan, g.pass.x, id) != Granularity::Unit;
+    g.pass.norm.is_some() || g.dtrained.iter().any(of_channels)
+}
+
+/// Floats in the scratch memory of [`backward`].
+#[derive(Clone, Copy)]
+struct Room {
+    /// Partial sums of each chunk of rows.
+    partials: usize,
+    /// Sums over all rows, for batch norm.
+    totals: usize,
+    /// For each trained coefficient its gradient in each channel.
+    trained: usize,
+}
+
+impl Room {
+    fn new(plan: &Plan, g: &PointwiseGradients) -> Room {
+        let shape = plan.shape(g.pass.x);
+        let channels = shape.channels();
+        let (_, chunks) = chunks(plan.batch * shape.positions(), channels);
+        let join = Equations::of_pass(plan, &g.pass).join;
+        Room {
+            partials: (2 + join.sums()) * chunks * channels,
+            totals: 2 * channels,
+            trained: join.trained * channels,
+        }
+    }
+}
+
+/// Floats of scratch memory of [`backward`].
+pub fn room(plan: &Plan, g: &PointwiseGradients) -> usize {
+    if !needs_sums(plan, g) {
+        return 0;
+    }
+    let Room {
+        partials,
+        totals,
+        trained,
+    } = Room::new(plan, g);
+    partials + totals + trained
+}
+
+/// Queues the gradients of a pass: sums over rows, what comes from them, then the rows.
+///
+/// # Errors
+/// If the driver refuses.
 pub fn backward(run: &Run, g: &PointwiseGradients, scratch: u64) -> Result<()> {
-    let pass = operands(run, &g.pass);
-    let channels = run.channels(g.pass.x);
-    let (chunk, chunks) = chunks(run.rows(g.pass.x), channels);
-    let totals = scratch + (4 * chunks * channels * size_of::<f32>()) as u64;
-    let null = |id: Option<Id>| id.map_or(0, |id| run.address(id));
-    let granularity = granularity(run.plan, &g.pass);
-    let dalpha = |wanted| match granularity == wanted {
-        true => null(g.dalpha),
-        false => 0,
-    };
-    let convex = i32::from(pass.join == 4);
-    let dy = run.address(g.dy);
+    let pass = Pass::new(run, &g.pass)?;
+    let room = Room::new(run.plan, g);
+    let after = |floats: usize| scratch + (floats * size_of::<f32>()) as u64;
+    let totals = after(room.partials);
     if needs_sums(run.plan, g) {
-        let args = Args::default()
-            .with(pass)
-            .with(dy)
-            .with(scratch)
-            .with(chunk as u32);
-        run.gpu
-            .launch("pointwise_sums", columns(channels, chunks), args)?;
-        let args = Args::default()
-            .with(scratch)
-            .with(int(chunks))
-            .with(int(channels));
-        let args = args.with(totals).with(null(g.dweight)).with(null(g.dbias));
-        let args = args.with(dalpha(Granularity::Channel)).with(convex);
-        run.gpu
-            .launch("pointwise_totals", columns(channels, 1), args)?;
+        sums(&pass, g, scratch, totals)?;
     }
-    if dalpha(Granularity::Layer) != 0 {
-        let args = Args::default().with(totals).with(int(channels));
-        let args = args.with(dalpha(Granularity::Layer)).with(convex);
-        run.gpu.launch("alpha_of_layer", Grid::for_count(1), args)?;
-    }
-    if dalpha(Granularity::Unit) != 0 {
-        let units = channels * run.positions(g.pass.x);
-        let args = Args::default()
-            .with(pass)
-            .with(dy)
-            .with(dalpha(Granularity::Unit));
-        run.gpu
-            .launch("alpha_of_units", Grid::for_count(units), args)?;
-    }
-    let to = |target: Option<GradientTarget>| {
-        target.map_or((0, 0), |s| (run.address(s.to), i32::from(s.add)))
+    units(&pass, g)?;
+    let target = |target: Option<GradientTarget>| Target {
+        to: target.map_or(0, |target| run.address(target.to)),
+        add: target.map_or(0, |target| i32::from(target.add)),
+        padding: 0,
     };
-    let [(dx, add_dx), (ds, add_ds), (dgate, add_dgate)] = [g.dx, g.ds, g.dgate].map(to);
-    if [dx, ds, dgate] == [0; 3] {
+    let targets = GradientTargets {
+        dy: run.address(g.dy),
+        totals,
+        dx: target(g.dx),
+        ds: target(g.ds),
+    };
+    let dgates: Vec<Target> = g.dgates.iter().copied().map(target).collect();
+    if [targets.dx, targets.ds]
+        .iter()
+        .chain(&dgates)
+        .all(|target| target.to == 0)
+    {
         return Ok(());
     }
-    let targets = GradientTargets {
-        dy,
-        dx,
-        ds,
-        dgate,
-        totals,
-        add_dx,
-        add_ds,
-        add_dgate,
+    let (kernel, grid) = pass.by_element(["gradient_1", "gradient_4"]);
+    let args = pass.args().with(targets).with_array(&dgates);
+    // SAFETY: what `gradient` takes; gradients are as large as what they are of.
+    unsafe { run.gpu.launch(kernel, grid, args) }
+}
+
+/// The gradients' sums over rows, and the gradients of the norm and of coefficients of
+/// channels and layers.
+fn sums(pass: &Pass, g: &PointwiseGradients, partials: u64, totals: u64) -> Result<()> {
+    let Pass { run, module, .. } = *pass;
+    let channels = run.channels(pass.x);
+    let (chunk, chunks) = chunks(run.rows(pass.x), channels);
+    let null = |id: Option<Id>| id.map_or(0, |id| run.address(id));
+    // After the totals, a row of channels for each coefficient.
+    let row = |k: usize| totals + ((2 + k) * channels * size_of::<f32>()) as u64;
+    let by_channel = |(k, &id): (usize, &Id)| match Granularity::new(run.plan, pass.x, id) {
+        Granularity::Layer => row(k),
+        Granularity::Channel => run.address(id),
+        Granularity::Unit => 0,
     };
-    let args = Args::default().with(pass).with(targets);
-    launch(run, ["gradient_1", "gradient_4"], g.pass.x, args)
+    let targets: Vec<u64> = g.dtrained.iter().enumerate().map(by_channel).collect();
+    let args = pass.args().with(run.address(g.dy)).with(partials);
+    let grid = columns(channels, chunks);
+    let kernel = module.kernel("pointwise_sums");
+    // SAFETY: what the kernel takes; `room` made room for the partial sums.
+    unsafe { run.gpu.launch(kernel, grid, args.with(chunk as u32)) }?;
+    let args = Args::default()
+        .with(partials)
+        .with(int(chunks))
+        .with(int(channels));
+    let args = args.with(totals).with(null(g.dweight)).with(null(g.dbias));
+    let args = args.with_array(&pass.trained).with_array(&targets);
+    let kernel = module.kernel("pointwise_totals");
+    // SAFETY: what the kernel takes; the gradients of norm and coefficients have a float a
+    // channel, and so has each row after the totals.
+    unsafe { run.gpu.launch(kernel, columns(channels, 1), args) }?;
+    for (k, &id) in g.dtrained.iter().enumerate() {
+        if Granularity::new(run.plan, pass.x, id) != Granularity::Layer {
+            continue;
+        }
+        let args = Args::default().with(row(k)).with(int(channels));
+        let kernel = module.kernel("add_channels");
+        // SAFETY: what the kernel takes: a row of channels, and one float.
+        unsafe {
+            run.gpu
+                .launch(kernel, Grid::for_count(1), args.with(run.address(id)))
+        }?;
+    }
+    Ok(())
+}
+
+/// The gradients of coefficients that each activation of a sample has one of.
+fn units(pass: &Pass, g: &PointwiseGradients) -> Result<()> {
+    let run = pass.run;
+    let by_unit = |&id: &Id| match Granularity::new(run.plan, pass.x, id) {
+        Granularity::Layer | Granularity::Channel => 0,
+        Granularity::Unit => run.address(id),
+    };
+    let targets: Vec<u64> = g.dtrained.iter().map(by_unit).collect();
+    if targets.iter().all(|&target| target == 0) {
+        return Ok(());
+    }
+    let units = run.channels(pass.x) * run.positions(pass.x);
+    let args = pass.args().with(run.address(g.dy)).with_array(&targets);
+    let kernel = pass.module.kernel("trained_units");
+    // SAFETY: what the kernel takes; these gradients have a float an activation of a sample.
+    unsafe { run.gpu.launch(kernel, Grid::for_count(units), args) }
 }

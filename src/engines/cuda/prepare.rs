@@ -5,6 +5,7 @@ use super::exchange::Part;
 use super::gpu::Gpu;
 use super::memory::Memory;
 use super::narrow_mlp::NarrowMlp;
+use super::pass::PassKernels;
 use super::products::{Bench, Libraries, Product};
 use super::run::{CudaTarget, Run};
 use super::update::{self, Statistics};
@@ -48,6 +49,8 @@ pub struct Here<'a> {
     pub gpu: &'a Gpu,
     /// Its libraries.
     pub with: &'a Libraries,
+    /// Kernels of passes.
+    pub passes: &'a PassKernels,
     /// How numbers are multiplied.
     pub precision: Precision,
 }
@@ -90,9 +93,15 @@ impl Prepared {
     }
 
     /// Takes its place in `memory`, where room was made for it.
-    pub fn place(&mut self, here: &Here, memory: &Memory) -> Result<()> {
-        let gpu = here.gpu;
-        self.narrow_mlp = match here.precision {
+    pub fn place(
+        &mut self,
+        gpu: &mut Gpu,
+        passes: &mut PassKernels,
+        precision: Precision,
+        memory: &Memory,
+    ) -> Result<()> {
+        passes.load(gpu, &self.plan)?;
+        self.narrow_mlp = match precision {
             Precision::F32 | Precision::Tf32 => {
                 NarrowMlp::new(gpu, memory, &self.plan, self.part.total)?
             }
@@ -111,6 +120,7 @@ impl Prepared {
             memory,
             plan: &self.plan,
             part: self.part,
+            passes: here.passes,
             bench: Bench {
                 gpu: here.gpu,
                 with: here.with,

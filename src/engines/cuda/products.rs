@@ -5,6 +5,7 @@ use super::Precision;
 use super::blas::{Blas, Dense};
 use super::dnn::{Convolution, Dnn, Geometry};
 use super::gpu::{Args, Gpu, Grid};
+use super::layout::shared;
 use super::memory::Memory;
 use crate::error::Result;
 use crate::plan::{self, Action, Method, Plan, Step, Window};
@@ -27,16 +28,21 @@ pub enum Product {
     Convolution(Convolution),
 }
 
-/// `Conv` in kernels/convolve.cu.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Conv {
-    images: i32,
-    input: [i32; 3],
-    output: [i32; 3],
-    kernel: [i32; 2],
-    stride: i32,
-    padding: i32,
+shared! {
+    /// A convolution by kernels of our own.
+    pub struct Conv as "Conv" {
+        images: i32,
+        in_h: i32,
+        in_w: i32,
+        in_c: i32,
+        out_h: i32,
+        out_w: i32,
+        out_c: i32,
+        kernel_h: i32,
+        kernel_w: i32,
+        stride: i32,
+        padding: i32,
+    }
 }
 
 /// A convolution of the plan: what goes in, what comes out, and the windows.
@@ -90,15 +96,19 @@ impl Extents {
     }
 
     fn own(self) -> Conv {
-        let map = |channels, (h, w): (usize, usize)| [h, w, channels].map(int);
-        let (kh, kw) = self.window.kernel;
+        let window = self.window;
         Conv {
             images: int(self.images),
-            input: map(self.inputs, self.window.input),
-            output: map(self.outputs, self.window.output),
-            kernel: [int(kh), int(kw)],
-            stride: int(self.window.stride),
-            padding: int(self.window.padding),
+            in_h: int(window.input.0),
+            in_w: int(window.input.1),
+            in_c: int(self.inputs),
+            out_h: int(window.output.0),
+            out_w: int(window.output.1),
+            out_c: int(self.outputs),
+            kernel_h: int(window.kernel.0),
+            kernel_w: int(window.kernel.1),
+            stride: int(window.stride),
+            padding: int(window.padding),
         }
     }
 
@@ -177,7 +187,8 @@ impl Bench<'_> {
             Precision::F32 | Precision::Tf32 => Ok(w),
             Precision::Bf16 => {
                 let args = Args::default().with(w).with(scratch).with(count as u32);
-                self.gpu.launch("to_act", Grid::for_count(count), args)?;
+                // SAFETY: what the kernel takes; the step's workspace has `cast_room`.
+                unsafe { self.gpu.launch("to_act", Grid::for_count(count), args) }?;
                 Ok(scratch)
             }
         }
@@ -192,7 +203,19 @@ impl Bench<'_> {
     }
 
     /// y = x ⋆ w.
-    pub fn forward(&self, by: &Product, g: Extents, [x, w, y, scratch]: [u64; 4]) -> Result<()> {
+    ///
+    /// # Errors
+    /// If the driver or a library refuses.
+    ///
+    /// # Safety
+    /// The operands are of memory on the card: images and the weight of these extents, and
+    /// scratch memory as large as [`super::run::CudaTarget`] asks for.
+    pub unsafe fn forward(
+        &self,
+        by: &Product,
+        g: Extents,
+        [x, w, y, scratch]: [u64; 4],
+    ) -> Result<()> {
         match (by, &self.with.blas) {
             (Product::Dense(dense), Some(blas)) => {
                 blas.forward(*dense, x, self.weight(w, g.weights(), scratch)?, y)
@@ -203,14 +226,21 @@ impl Bench<'_> {
             }
             (Product::Own | Product::Dense(_), _) => {
                 let args = Args::default().with(x).with(w).with(y).with(g.own());
-                self.gpu
-                    .launch("convolve", tiles(g.windows(), g.outputs, 1), args)
+                let grid = tiles(g.windows(), g.outputs, 1);
+                // SAFETY: what the kernel takes; the buffers are those of the extents.
+                unsafe { self.gpu.launch("convolve", grid, args) }
             }
         }
     }
 
     /// dx from dy and w.
-    pub fn input_gradient(
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    ///
+    /// # Safety
+    /// As [`Self::forward`].
+    pub unsafe fn input_gradient(
         &self,
         by: &Product,
         g: Extents,
@@ -230,14 +260,21 @@ impl Bench<'_> {
                 let args = Args::default().with(dy).with(w).with(dx);
                 let args = args.with(i32::from(add)).with(g.own());
                 let pixels = g.images * g.window.inputs();
-                self.gpu
-                    .launch("convolve_input", tiles(pixels, g.inputs, 1), args)
+                let grid = tiles(pixels, g.inputs, 1);
+                // SAFETY: what the kernel takes; the buffers are those of the extents.
+                unsafe { self.gpu.launch("convolve_input", grid, args) }
             }
         }
     }
 
     /// dw from x and dy.
-    pub fn weight_gradient(
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    ///
+    /// # Safety
+    /// As [`Self::forward`].
+    pub unsafe fn weight_gradient(
         &self,
         by: &Product,
         g: Extents,
@@ -251,7 +288,8 @@ impl Bench<'_> {
                     self.dnn(convolution, (x, dy), scratch, false)?;
                     let count = g.weights();
                     let args = Args::default().with(scratch).with(dw).with(count as u32);
-                    self.gpu.launch("from_act", Grid::for_count(count), args)
+                    // SAFETY: what the kernel takes; both have the weight's elements.
+                    unsafe { self.gpu.launch("from_act", Grid::for_count(count), args) }
                 }
             },
             (Product::Own | Product::Dense(_), _) => {
@@ -259,11 +297,13 @@ impl Bench<'_> {
                 let args = Args::default().with(x).with(dy).with(scratch);
                 let args = args.with(chunk as u32).with(g.own());
                 let grid = tiles(g.outputs, g.terms(), chunks);
-                self.gpu.launch("convolve_weight", grid, args)?;
+                // SAFETY: what the kernel takes; the step's workspace has `partials`.
+                unsafe { self.gpu.launch("convolve_weight", grid, args) }?;
                 let args = Args::default().with(scratch).with(int(chunks));
                 let args = args.with(g.weights() as u32).with(dw);
-                self.gpu
-                    .launch("add_parts", Grid::for_count(g.weights()), args)
+                let grid = Grid::for_count(g.weights());
+                // SAFETY: what the kernel takes; the gradient has the weight's elements.
+                unsafe { self.gpu.launch("add_parts", grid, args) }
             }
         }
     }

@@ -3,9 +3,10 @@
 use super::Precision;
 use super::exchange::Part;
 use super::gpu::{Args, Gpu, Grid};
+use super::map;
 use super::memory::Memory;
+use super::pass::{self, PassKernels};
 use super::products::{Bench, Extents, Product, cast_room, int};
-use super::{map, pass};
 use crate::error::Result;
 use crate::plan::{self, Action, ConvPass, Convolution, Id, Method, Plan, Step, Window};
 
@@ -91,6 +92,8 @@ pub struct Run<'a> {
     pub plan: &'a Plan,
     /// The images that it is for.
     pub part: Part,
+    /// Kernels of passes.
+    pub passes: &'a PassKernels,
     /// Convolutions and dense layers.
     pub bench: Bench<'a>,
 }
@@ -132,7 +135,8 @@ impl Run<'_> {
                 let (grid, inputs, length, center) = self.filters(*weight);
                 let args = args().with(at(weight)).with(at(a)).with(at(b)).with(at(y));
                 let args = args.with(inputs).with(length).with(center);
-                self.gpu.launch("dirac", grid, args)
+                // SAFETY: what the kernel takes, of one weight and its filters.
+                unsafe { self.gpu.launch("dirac", grid, args) }
             }
             Action::DiracGradient {
                 weight,
@@ -146,7 +150,8 @@ impl Run<'_> {
                 let args = args().with(at(weight)).with(at(b)).with(at(dy));
                 let args = args.with(at(dweight)).with(at(da)).with(at(db));
                 let args = args.with(inputs).with(length).with(center);
-                self.gpu.launch("dirac_gradient", grid, args)
+                // SAFETY: what the kernel takes, of one weight and its filters.
+                unsafe { self.gpu.launch("dirac_gradient", grid, args) }
             }
             Action::Statistics { x, y } => self.moments(*x, self.scratch(step), at(y)),
             Action::Pointwise(p) => pass::forward(self, p),
@@ -162,12 +167,14 @@ impl Run<'_> {
         match c.pass {
             ConvPass::Forward { bias, statistics } => {
                 let operands = [x, weight, y, scratch];
-                self.bench.forward(product, extents, operands)?;
+                // SAFETY: the plan's buffers, of its extents, and the step's workspace.
+                unsafe { self.bench.forward(product, extents, operands) }?;
                 if let Some(bias) = bias {
                     let count = self.count(c.y);
                     let args = Args::default().with(y).with(self.address(bias));
                     let args = args.with(count as u32).with(int(self.channels(c.y)));
-                    self.gpu.launch("add_bias", Grid::for_count(count), args)?;
+                    // SAFETY: what the kernel takes; the bias has a float a channel of y.
+                    unsafe { self.gpu.launch("add_bias", Grid::for_count(count), args) }?;
                 }
                 statistics.map_or(Ok(()), |found| {
                     self.moments(c.y, scratch, self.address(found))
@@ -175,18 +182,24 @@ impl Run<'_> {
             }
             ConvPass::Input { add } => {
                 let operands = [y, weight, x, scratch];
-                self.bench.input_gradient(product, extents, operands, add)
+                // SAFETY: as before.
+                unsafe { self.bench.input_gradient(product, extents, operands, add) }
             }
             ConvPass::Weight { bias } => {
                 let operands = [x, y, weight, scratch];
-                self.bench.weight_gradient(product, extents, operands)?;
+                // SAFETY: as before.
+                unsafe { self.bench.weight_gradient(product, extents, operands) }?;
                 bias.map_or(Ok(()), |bias| self.sums(c.y, scratch, self.address(bias)))
             }
         }
     }
 
     /// Sums over each of the [`chunks`] of the rows of `x`, to `scratch`; how many.
-    fn by_chunks(&self, name: &'static str, x: Id, scratch: u64) -> Result<usize> {
+    ///
+    /// # Safety
+    /// The kernel takes x, the sums, rows, channels and the rows of a chunk; `scratch` is of
+    /// memory on the card with room for its sums.
+    unsafe fn by_chunks(&self, name: &'static str, x: Id, scratch: u64) -> Result<usize> {
         let (rows, channels) = (self.rows(x), self.channels(x));
         let (chunk, chunks) = chunks(rows, channels);
         let args = Args::default().with(self.address(x)).with(scratch);
@@ -194,30 +207,36 @@ impl Run<'_> {
             .with(rows as u32)
             .with(int(channels))
             .with(chunk as u32);
-        self.gpu.launch(name, columns(channels, chunks), args)?;
+        // SAFETY: the caller's.
+        unsafe { self.gpu.launch(name, columns(channels, chunks), args) }?;
         Ok(chunks)
     }
 
     /// Mean and variance of the channels of `x`, to `found`.
     fn moments(&self, x: Id, scratch: u64, found: u64) -> Result<()> {
         let (rows, channels) = (self.rows(x), self.channels(x));
-        let chunks = self.by_chunks("moments", x, scratch)?;
+        // SAFETY: such a kernel; the step's workspace has `moments_room`.
+        let chunks = unsafe { self.by_chunks("moments", x, scratch) }?;
         let args = Args::default()
             .with(self.address(x))
             .with(scratch)
             .with(int(chunks));
         let args = args.with(rows as u32).with(int(channels)).with(found);
-        self.gpu.launch("moments_merge", columns(channels, 1), args)
+        let grid = columns(channels, 1);
+        // SAFETY: what the kernel takes; `found` has two rows of channels.
+        unsafe { self.gpu.launch("moments_merge", grid, args) }
     }
 
     /// The sum of each channel of `x`, to `to`.
     fn sums(&self, x: Id, scratch: u64, to: u64) -> Result<()> {
         let channels = self.channels(x);
-        let chunks = self.by_chunks("sums", x, scratch)?;
+        // SAFETY: such a kernel; the step's workspace has a row of channels a chunk.
+        let chunks = unsafe { self.by_chunks("sums", x, scratch) }?;
         let args = Args::default().with(scratch).with(int(chunks));
         let args = args.with(channels as u32).with(to);
-        self.gpu
-            .launch("add_parts", Grid::for_count(channels), args)
+        let grid = Grid::for_count(channels);
+        // SAFETY: what the kernel takes; `to` has a float a channel.
+        unsafe { self.gpu.launch("add_parts", grid, args) }
     }
 
     /// A block for each filter of a weight; its inputs, elements and first element in
@@ -243,8 +262,9 @@ impl Run<'_> {
             blocks: [images, 1, 1],
             threads: [128, 1, 1],
         };
-        self.gpu
-            .launch("cross_entropy", grid, args.with(int(self.part.total)))?;
+        let args = args.with(int(self.part.total));
+        // SAFETY: what the kernel takes; memory has a label, a loss and a count an image.
+        unsafe { self.gpu.launch("cross_entropy", grid, args) }?;
         self.outcome()
     }
 
@@ -254,7 +274,8 @@ impl Run<'_> {
         let args = Args::default().with(memory.losses()).with(memory.correct());
         let args = args.with(int(images)).with(int(self.part.total));
         let args = args.with(memory.control.at);
-        self.gpu
-            .launch("outcome", Grid::for_count(1), args.with(memory.outcomes.at))
+        let args = args.with(memory.outcomes.at);
+        // SAFETY: what the kernel takes; memory has a loss and a count an image.
+        unsafe { self.gpu.launch("outcome", Grid::for_count(1), args) }
     }
 }

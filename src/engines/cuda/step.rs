@@ -72,7 +72,8 @@ impl CudaEngine {
             blocks: [1; 3],
             threads: [1; 3],
         };
-        self.gpu.launch("begin", grid, args.with(restart))?;
+        // SAFETY: what the kernel takes.
+        unsafe { self.gpu.launch("begin", grid, args.with(restart)) }?;
         self.queued += 1;
         Ok(())
     }

@@ -1,22 +1,23 @@
 //! The end of a step: the optimizer, running statistics, and the constraint, one launch each.
 
 use super::gpu::{Args, Buffer, Gpu, Grid};
+use super::layout::shared;
 use super::memory::Memory;
 use super::products::int;
 use crate::error::Result;
 use crate::ir::{Every, Optimizer, Sgd, Train};
 use crate::plan::{Action, Plan};
 
-/// `Running` in kernels/update.cu.
-#[repr(C)]
-#[derive(Clone, Copy, Default)]
-struct Running {
-    found: u64,
-    mean: u64,
-    variance: u64,
-    share: f64,
-    unbiased: f64,
-    channels: u64,
+shared! {
+    /// The running statistics of a batch norm.
+    pub struct Running as "Running" {
+        found: u64,
+        mean: u64,
+        variance: u64,
+        share: f64,
+        unbiased: f64,
+        channels: u64,
+    }
 }
 
 /// The running statistics that a plan moves, on the card.
@@ -73,7 +74,8 @@ impl Statistics {
             blocks: [self.channels.div_ceil(256), self.norms, 1],
             threads: [256, 1, 1],
         };
-        gpu.launch("move_statistics", grid, args)
+        // SAFETY: what the kernel takes; the table has a row a norm, of the plan's buffers.
+        unsafe { gpu.launch("move_statistics", grid, args) }
     }
 }
 
@@ -97,7 +99,8 @@ pub fn update(gpu: &Gpu, memory: &Memory, train: &Train) -> Result<()> {
         .with(constraint.lambda_rate);
     let count = memory.rows.alphas.len();
     let args = args.with(wait).with(count as u32);
-    gpu.launch("constrain_step", Grid::for_count(count), args)
+    // SAFETY: what the kernel takes; there are as many α, λ, gradients and sums.
+    unsafe { gpu.launch("constrain_step", Grid::for_count(count), args) }
 }
 
 fn sgd(gpu: &Gpu, memory: &Memory, sgd: &Sgd) -> Result<()> {
@@ -109,7 +112,8 @@ fn sgd(gpu: &Gpu, memory: &Memory, sgd: &Sgd) -> Result<()> {
     let args = args.with(sgd.momentum as f32).with(i32::from(sgd.nesterov));
     let count = memory.rows.optimized;
     let args = args.with(sgd.weight_decay as f32).with(count as u32);
-    gpu.launch("sgd", Grid::for_count(count), args)
+    // SAFETY: what the kernel takes; the rows begin with `count` floats that SGD moves.
+    unsafe { gpu.launch("sgd", Grid::for_count(count), args) }
 }
 
 /// Queues the constraint at the end of an epoch of `steps` steps.
@@ -121,9 +125,7 @@ pub fn end_epoch(gpu: &Gpu, memory: &Memory, train: &Train, rate: f64, steps: u3
     let args = args.with(constraint.lambda_rate * rate);
     let args = args.with(1.0 / f64::from(steps));
     let count = memory.rows.alphas.len();
-    gpu.launch(
-        "constrain_epoch",
-        Grid::for_count(count),
-        args.with(int(count)),
-    )
+    let args = args.with(int(count));
+    // SAFETY: what the kernel takes; there are as many α, λ and sums.
+    unsafe { gpu.launch("constrain_epoch", Grid::for_count(count), args) }
 }

@@ -7,6 +7,7 @@
 //! operations that dfdx has on every device are used, so the engine runs on any. It is
 //! made to be right and clear, and to be what other engines are held against.
 
+mod equation;
 mod memory;
 mod ops;
 mod parameters;

@@ -26,7 +26,7 @@ pub(super) type Tried<X, D> = std::result::Result<X, <D as HasErr>::Err>;
 const DIRAC_EPSILON: f64 = 1e-24;
 
 /// `row` as a matrix of `rows` equal rows.
-fn repeated<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
+pub(super) fn repeated<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     row: Matrix<E, D, T>,
     rows: usize,
 ) -> Tried<Matrix<E, D, T>, D> {
@@ -69,7 +69,9 @@ fn mean_row<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
 }
 
 /// A tensor equal to `x` that dfdx takes for another one.
-fn apart<E: Dtype, D: Backend<E>, T: Tape<E, D>>(x: Matrix<E, D, T>) -> Tried<Matrix<E, D, T>, D> {
+pub(super) fn apart<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
+    x: Matrix<E, D, T>,
+) -> Tried<Matrix<E, D, T>, D> {
     x.try_mul(E::ONE)
 }
 
@@ -225,50 +227,4 @@ pub(super) fn dirac<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     let scale = norm.try_recip()?.try_reshape_like(&(1, filters))?;
     let scaled = mul_row(weight, b.try_mul(scale)?)?;
     scaled.try_add(mul_row(delta.retaped::<T>(), a)?)
-}
-
-/// `scale·(f + s)`: eq. (1) and (10).
-pub(super) fn residual<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
-    f: Matrix<E, D, T>,
-    s: Matrix<E, D, T>,
-    scale: f64,
-) -> Tried<Matrix<E, D, T>, D> {
-    let sum = f.try_add(apart(s)?)?;
-    if scale == 1.0 {
-        Ok(sum)
-    } else {
-        sum.try_mul(number::<E>(scale))
-    }
-}
-
-/// `f∘t + s∘(1 − t)`, as `s + t∘(f − s)`: eq. (2).
-pub(super) fn gated<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
-    f: Matrix<E, D, T>,
-    s: Matrix<E, D, T>,
-    gate: Matrix<E, D, T>,
-) -> Tried<Matrix<E, D, T>, D> {
-    let s = apart(s)?;
-    let change = f.try_sub(s.with_empty_tape())?;
-    change.try_mul(gate)?.try_add(s)
-}
-
-/// `f + (1 − α)·s`: eq. (4).
-pub(super) fn fading<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
-    f: Matrix<E, D, T>,
-    s: Matrix<E, D, T>,
-    alpha: Matrix<E, D, T>,
-) -> Tried<Matrix<E, D, T>, D> {
-    let rest = alpha.try_negate()?.try_add(E::ONE)?;
-    f.try_add(mul_row(s, rest)?)
-}
-
-/// `α·f + (1 − α)·s`, as `s + α·(f − s)`: eq. (9).
-pub(super) fn convex<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
-    f: Matrix<E, D, T>,
-    s: Matrix<E, D, T>,
-    alpha: Matrix<E, D, T>,
-) -> Tried<Matrix<E, D, T>, D> {
-    let s = apart(s)?;
-    let change = f.try_sub(s.with_empty_tape())?;
-    mul_row(change, alpha)?.try_add(s)
 }

@@ -1,5 +1,6 @@
 //! One forward pass over the layers of a model, on a tape or without.
 
+use super::equation;
 use super::ops;
 use super::parameters::Parameters;
 use super::pool;
@@ -7,10 +8,11 @@ use super::windows::{Geometry, Windows};
 use super::{Backend, Matrix, device_failed, number};
 use crate::engines::dropout;
 use crate::error::{Error, Result};
-use crate::ir::{Form, Gate, Layer, Op, Policy, Pool, PoolKind, Shape, Shortcut, Skip};
+use crate::ir::expr::{KnownActivation, Variable};
+use crate::ir::{Activation, Gate, Layer, Op, Pool, PoolKind, Shape, Shortcut, Skip};
 use dfdx::dtypes::Dtype;
 use dfdx::shapes::HasShape;
-use dfdx::tensor::{Tape, WithEmptyTape};
+use dfdx::tensor::{PutTape, SplitTape, Tape, WithEmptyTape};
 use dfdx::tensor_ops::{GatherTo, ReshapeTo, TryMatMul, TryMul};
 
 /// What a pass works with, and what it finds on the way.
@@ -138,12 +140,8 @@ impl<E: Dtype, D: Backend<E>> ForwardPass<'_, E, D> {
                 self.weighted(layer, x, filters)
             }
             Op::BatchNorm(norm) => self.batch_norm(layer, x, norm.momentum, norm.eps),
-            Op::Relu => ops::relu(x).map_err(device_failed),
-            Op::Elu(elu) => ops::elu(x, elu.alpha).map_err(device_failed),
-            Op::LeakyRelu(leaky) => ops::leaky_relu(x, leaky.slope).map_err(device_failed),
+            Op::Activation(activation) => self.activation(activation, x),
             Op::Crelu => ops::crelu(x).map_err(device_failed),
-            Op::Tanh => x.try_tanh().map_err(device_failed),
-            Op::Sigmoid => x.try_sigmoid().map_err(device_failed),
             Op::Pool(pool) => {
                 let windows = pool_windows(layer, pool);
                 match pool.kind {
@@ -304,30 +302,41 @@ impl<E: Dtype, D: Backend<E>> ForwardPass<'_, E, D> {
         skip: &Skip,
         x: Matrix<E, D, T>,
     ) -> Result<Matrix<E, D, T>> {
-        match &skip.policy {
-            Policy::Plain | Policy::Dirac => self.layers(&skip.body, x),
-            Policy::Resnet { scale } => {
-                let f = self.layers(&skip.body, x.with_empty_tape())?;
-                let s = self.shortcut(layer, skip, x)?;
-                ops::residual(f, s, *scale).map_err(device_failed)
-            }
-            Policy::Highway { gate, .. } => {
-                let f = self.layers(&skip.body, x.with_empty_tape())?;
-                let gate = self.gate(layer, gate, x.with_empty_tape())?;
-                let s = self.shortcut(layer, skip, x)?;
-                ops::gated(f, s, gate).map_err(device_failed)
-            }
-            Policy::Variable { form, .. } => {
-                let f = self.layers(&skip.body, x.with_empty_tape())?;
-                let alpha = self.parameter(&layer.path, "alpha")?;
-                let s = self.shortcut(layer, skip, x)?;
-                match form {
-                    Form::Additive => ops::fading(f, s, alpha),
-                    Form::Convex => ops::convex(f, s, alpha),
-                }
-                .map_err(device_failed)
-            }
+        let policy = &skip.policy;
+        let (x, tape) = x.split_tape();
+        let f = self.layers(&skip.body, x.clone().put_tape(tape))?;
+        let mut others = Vec::new();
+        for (index, (spec, gate)) in policy.gates.iter().zip(&skip.gates).enumerate() {
+            let gate = self.gate(layer, (&spec.name, gate), x.retaped::<T>())?;
+            others.push((Variable::Gate(index), gate));
         }
+        for (index, coefficient) in policy.trained.iter().enumerate() {
+            let value = self.parameter(&layer.path, &coefficient.name)?;
+            others.push((Variable::Trained(index), value));
+        }
+        if policy.has_shortcut() {
+            let s = self.shortcut(layer, skip, x.retaped::<T>())?;
+            // It may be f itself, which dfdx takes for one tensor.
+            others.push((Variable::Shortcut, ops::apart(s).map_err(device_failed)?));
+        }
+        equation::evaluate(&policy.out, (Variable::Body, f), others).map_err(device_failed)
+    }
+
+    fn activation<T: Tape<E, D>>(
+        &self,
+        activation: &Activation,
+        x: Matrix<E, D, T>,
+    ) -> Result<Matrix<E, D, T>> {
+        // These have fewer operations than their equations.
+        let y = match KnownActivation::recognise(&activation.equation) {
+            Some(KnownActivation::Relu) => ops::relu(x),
+            Some(KnownActivation::LeakyRelu(slope)) => ops::leaky_relu(x, slope),
+            Some(KnownActivation::Elu(alpha)) => ops::elu(x, alpha),
+            Some(KnownActivation::Tanh | KnownActivation::Sigmoid) | None => {
+                equation::evaluate(&activation.equation, (Variable::Element, x), Vec::new())
+            }
+        };
+        y.map_err(device_failed)
     }
 
     /// s(x).
@@ -361,15 +370,16 @@ impl<E: Dtype, D: Backend<E>> ForwardPass<'_, E, D> {
         }
     }
 
-    /// T(x) = sigmoid(gate(x)).
+    /// The gate called `name`, before any function.
     fn gate<T: Tape<E, D>>(
         &mut self,
         layer: &Layer,
-        gate: &Gate,
+        (name, gate): (&str, &Gate),
         x: Matrix<E, D, T>,
     ) -> Result<Matrix<E, D, T>> {
-        let weight = self.parameter::<T>(&layer.path, "gate.weight")?;
-        let bias = self.parameter(&layer.path, "gate.bias")?;
+        let path = format!("{}.{name}", layer.path);
+        let weight = self.parameter::<T>(&path, "weight")?;
+        let bias = self.parameter(&path, "bias")?;
         let x = match gate {
             Gate::Conv(conv) => {
                 let (kernel, stride, padding) = (conv.kernel, conv.stride, conv.padding);
@@ -380,8 +390,8 @@ impl<E: Dtype, D: Backend<E>> ForwardPass<'_, E, D> {
         };
         let y = x.try_matmul(weight).map_err(device_failed)?;
         let y = ops::add_row(y, bias).map_err(device_failed)?;
-        self.look(&format!("{}.gate", layer.path), &y);
-        y.try_sigmoid().map_err(device_failed)
+        self.look(&path, &y);
+        Ok(y)
     }
 }
 

@@ -1,6 +1,8 @@
 use super::*;
+use crate::ir::expr::Variable;
 use crate::ir::{
-    BatchNorm, Conv, ConvGate, Form, Gate, Layer, Linear, Shape, Shortcut, Skip, Train,
+    BatchNorm, Coefficient, Conv, ConvGate, Gate, GateSpec, Layer, Linear, Op, Policy, Shape,
+    Shortcut, Skip, Train,
 };
 use crate::span::Span;
 
@@ -26,22 +28,28 @@ fn conv(path: &str, input: Shape, out: usize, dirac: bool) -> Layer {
     layer(path, input, input.with_channels(out), Op::Conv(conv))
 }
 
-fn skip(path: &str, shape: Shape, policy: Policy) -> Layer {
+fn skip(path: &str, shape: Shape, policy: Policy, gates: Vec<Gate>) -> Layer {
+    let coefficients = policy.trained.iter().map(|_| vec![shape.channels()]);
     let skip = Skip {
+        coefficients: coefficients.collect(),
         policy,
         shortcut: Shortcut::Identity,
+        gates,
         body: Vec::new(),
     };
     layer(path, shape, shape, Op::Skip(skip))
 }
 
 fn variable(path: &str, shape: Shape, enforced: bool) -> Layer {
-    let policy = Policy::Variable {
-        form: Form::Additive,
-        enforced,
-        alpha: vec![shape.channels()],
+    let policy = Policy {
+        trained: vec![Coefficient {
+            name: "alpha".into(),
+            multiplier: "lambda".into(),
+            enforced,
+        }],
+        ..Policy::new("variable", Variable::Body.into())
     };
-    skip(path, shape, policy)
+    skip(path, shape, policy, Vec::new())
 }
 
 /// Large enough for its weights' moments to be close to the distribution's.
@@ -62,6 +70,13 @@ fn model(init: Init) -> Model {
         momentum: 0.1,
         eps: 1e-5,
     });
+    let highway = Policy {
+        gates: vec![GateSpec {
+            name: "gate".into(),
+            bias: -1.5,
+        }],
+        ..Policy::new("highway", Variable::Body.into())
+    };
     let logits = Shape::Flat(10);
     Model {
         name: "m".to_string(),
@@ -72,7 +87,7 @@ fn model(init: Init) -> Model {
             conv("conv0", image, 64, false),
             layer("norm", wide, wide, norm),
             conv("conv1", wide, 16, true),
-            skip("gated", image, Policy::Highway { bias: -1.5, gate }),
+            skip("gated", image, highway, vec![gate]),
             variable("free", image, false),
             variable("bound", image, true),
             layer("fc", image, logits, Op::Linear(linear)),

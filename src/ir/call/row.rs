@@ -5,7 +5,7 @@ use super::refusal::Refusal;
 use super::slot::Slot;
 
 /// A name that can be called, with what it takes and what it makes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Row<T: 'static> {
     /// Name in a `.van` file.
     pub name: &'static str,

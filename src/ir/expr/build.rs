@@ -1,7 +1,16 @@
 //! Constructors that simplify: constants are folded, neutral terms dropped.
 //!
-//! Only rewrites that keep every bit of an f32 evaluation of the rest are made, with one
-//! exception: `0·x` is 0 also where x is infinite or NaN.
+//! Every rewrite keeps the value of the equation in real numbers. In floating point,
+//! these may differ from the equation as it was written:
+//!
+//! - operations on constants are done in f64, before they are rounded to the type that
+//!   the equation is evaluated in; one without a finite result stays as it is;
+//! - `exp(x) - 1` is exact near 0;
+//! - `0 * x` and `0 / x` are 0 also where x is infinite, NaN or (below the line) 0;
+//! - the sign of a zero: `x + 0` and `x - 0` are x, `0 - x` is −x, and `-(a - b)` is b − a;
+//! - `min` and `max` of a constant and x are NaN where x is.
+//!
+//! All others, such as `a + -b` to `a - b` and `-a * b` to `-(a * b)`, keep every bit.
 
 use super::{Binary, Compare, Expr, Select, Unary, Variable};
 use std::ops;
@@ -28,14 +37,19 @@ impl Expr {
         }
     }
 
-    fn is(&self, number: f64) -> bool {
+    pub(super) fn is(&self, number: f64) -> bool {
         self.number() == Some(number)
     }
 
     /// `function` of the equation.
     pub fn apply(self, function: Unary) -> Expr {
+        if let Some(x) = self.number()
+            && let value = function.value(x)
+            && value.is_finite()
+        {
+            return Expr::Number(value);
+        }
         match (function, self) {
-            (function, Expr::Number(x)) => Expr::Number(function.value(x)),
             (Unary::Neg, Expr::Unary(Unary::Neg, x)) => Arc::unwrap_or_clone(x),
             (Unary::Neg, Expr::Binary(Binary::Sub, a, b)) => Expr::Binary(Binary::Sub, b, a),
             (function, x) => Expr::Unary(function, Arc::new(x)),
@@ -44,8 +58,11 @@ impl Expr {
 
     /// `operation` on two equations.
     pub fn combine(operation: Binary, a: Expr, b: Expr) -> Expr {
-        if let (Some(a), Some(b)) = (a.number(), b.number()) {
-            return Expr::Number(operation.value(a, b));
+        if let (Some(a), Some(b)) = (a.number(), b.number())
+            && let value = operation.value(a, b)
+            && value.is_finite()
+        {
+            return Expr::Number(value);
         }
         match operation {
             Binary::Add => sum(a, b),
@@ -87,7 +104,7 @@ impl Expr {
         if then == otherwise {
             return then;
         }
-        Expr::Select(Box::new(Select {
+        Expr::Select(Arc::new(Select {
             compare,
             left,
             right,

@@ -59,7 +59,11 @@ macro_rules! real {
                             a
                         }
                     }
-                    Binary::Pow => a.powf(b),
+                    Binary::Pow => match products(f64::from(b)) {
+                        Some(factors) => (1..factors).fold(a, |power, _| power * a),
+                        None if b == 0.5 => a.sqrt(),
+                        None => a.powf(b),
+                    },
                 }
             }
         }
@@ -68,6 +72,14 @@ macro_rules! real {
 
 real!(f32, libm::erff);
 real!(f64, libm::erf);
+
+/// The number of factors where a power is computed as a product: exact for negative
+/// bases, and faster than a logarithm and an exponential.
+pub(super) fn products(exponent: f64) -> Option<usize> {
+    [2.0, 3.0, 4.0]
+        .contains(&exponent)
+        .then_some(exponent as usize)
+}
 
 impl Unary {
     /// The value at `x`.

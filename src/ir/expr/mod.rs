@@ -1,18 +1,22 @@
 //! Elementwise equations: what an activation computes of its element, and how a skip
 //! joins F(x) and s(x).
 //!
-//! An [`Expr`] is plain data, made by the smart constructors of [`build`], which fold
-//! constants and drop what changes nothing. [`derive`] differentiates by rule, [`Program`]
-//! lists the operations of several equations once each, in the order they run: that is
-//! what engines compile, print as C, or put on a tape.
+//! An [`Expr`] is plain data, made by constructors that fold constants and drop what
+//! changes nothing. [`Expr::derivative`] differentiates by rule. [`KnownActivation`] and
+//! [`JoinForm`] recognise what engines have kernels for. [`Program`] lists the operations
+//! of several equations once each, in the order they run: that is what engines compile,
+//! print as C, or put on a tape.
 
 mod build;
 mod derive;
 mod eval;
+mod form;
 mod print;
 mod program;
 
 pub use eval::Real;
+pub use form::{JoinForm, KnownActivation};
+pub use print::Equation;
 pub use program::{Node, Program};
 
 use std::sync::Arc;
@@ -29,7 +33,7 @@ pub enum Expr {
     /// An operation on two values.
     Binary(Binary, Arc<Expr>, Arc<Expr>),
     /// `if LEFT compare RIGHT { THEN } else { OTHERWISE }`.
-    Select(Box<Select>),
+    Select(Arc<Select>),
 }
 
 /// A choice between two values, element by element. A comparison with NaN is false.
@@ -144,6 +148,18 @@ impl Unary {
         Unary::Cos,
     ];
 
+    /// The function that is called `name` in a `.van` file.
+    pub fn named(name: &str) -> Option<Unary> {
+        let called = |function: &Unary| function.is_called() && function.name() == name;
+        Unary::ALL.into_iter().find(called)
+    }
+
+    /// Whether the function is written as a call: a negation is a sign, and `exp(x) - 1` is
+    /// written so.
+    fn is_called(self) -> bool {
+        !matches!(self, Unary::Neg | Unary::ExpM1)
+    }
+
     /// The name of the function in a `.van` file; `-` for the negation.
     pub fn name(self) -> &'static str {
         match self {
@@ -194,3 +210,6 @@ impl Select {
         [&self.left, &self.right, &self.then, &self.otherwise]
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

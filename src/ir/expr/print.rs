@@ -42,9 +42,10 @@ impl<N: Fn(super::Variable) -> String> Display for Equation<'_, N> {
 
 fn binding(expr: &Expr) -> Binding {
     match expr {
-        Expr::Number(number) if *number < 0.0 => Binding::Sign,
+        Expr::Number(number) if number.is_sign_negative() => Binding::Sign,
         Expr::Number(_) | Expr::Variable(_) => Binding::Atom,
         Expr::Unary(Unary::Neg, _) => Binding::Sign,
+        Expr::Unary(Unary::ExpM1, _) => Binding::Sum,
         Expr::Unary(..) => Binding::Atom,
         Expr::Binary(Binary::Add | Binary::Sub, ..) => Binding::Sum,
         Expr::Binary(Binary::Mul | Binary::Div, ..) => Binding::Product,
@@ -72,9 +73,9 @@ fn write_expr(f: &mut Formatter<'_>, expr: &Expr, name: Name, place: Binding) ->
         }
         // Not a function of the language: it is what `exp(x) - 1` became.
         Expr::Unary(Unary::ExpM1, x) => {
-            f.write_str("(exp(")?;
+            f.write_str("exp(")?;
             part(f, x, Binding::Choice)?;
-            f.write_str(") - 1)")
+            f.write_str(") - 1")
         }
         Expr::Unary(function, x) => {
             write!(f, "{}(", function.name())?;
@@ -83,9 +84,9 @@ fn write_expr(f: &mut Formatter<'_>, expr: &Expr, name: Name, place: Binding) ->
         }
         Expr::Binary(operation, a, b) => {
             let (open, between, close, left, right) = match operation {
-                Binary::Add => ("", " + ", "", Binding::Sum, Binding::Sum),
+                Binary::Add => ("", " + ", "", Binding::Sum, Binding::Product),
                 Binary::Sub => ("", " - ", "", Binding::Sum, Binding::Product),
-                Binary::Mul => ("", " * ", "", Binding::Product, Binding::Product),
+                Binary::Mul => ("", " * ", "", Binding::Product, Binding::Sign),
                 Binary::Div => ("", " / ", "", Binding::Product, Binding::Sign),
                 Binary::Min => ("min(", ", ", ")", Binding::Choice, Binding::Choice),
                 Binary::Max => ("max(", ", ", ")", Binding::Choice, Binding::Choice),
@@ -100,7 +101,7 @@ fn write_expr(f: &mut Formatter<'_>, expr: &Expr, name: Name, place: Binding) ->
         Expr::Select(select) => {
             f.write_str("if ")?;
             part(f, &select.left, Binding::Sum)?;
-            write!(f, " {} ", sign(select.compare))?;
+            write!(f, " {} ", symbol(select.compare))?;
             part(f, &select.right, Binding::Sum)?;
             f.write_str(" { ")?;
             part(f, &select.then, Binding::Choice)?;
@@ -111,7 +112,7 @@ fn write_expr(f: &mut Formatter<'_>, expr: &Expr, name: Name, place: Binding) ->
     }
 }
 
-fn sign(compare: Compare) -> &'static str {
+fn symbol(compare: Compare) -> &'static str {
     match compare {
         Compare::Less => "<",
         Compare::LessEqual => "<=",

@@ -1,5 +1,6 @@
 //! Equations as a list of operations, each computed once.
 
+use super::eval::products;
 use super::{Binary, Compare, Expr, Unary, Variable};
 use std::collections::HashMap;
 
@@ -37,9 +38,6 @@ pub enum Node {
         otherwise: usize,
     },
 }
-
-/// Powers up to this one are multiplications.
-const MOST_PRODUCTS: f64 = 4.0;
 
 impl Program {
     /// The operations of `equations`.
@@ -101,22 +99,19 @@ impl Builder {
         }
     }
 
-    /// Small whole powers are products, exact for negative bases too; ½ is a root.
+    /// A small whole power is a product, and the power ½ a root.
     fn power(&mut self, base: &Expr, exponent: &Expr) -> usize {
         let base = self.expr(base);
-        match exponent.number() {
-            Some(n) if n.fract() == 0.0 && (2.0..=MOST_PRODUCTS).contains(&n) => {
-                let mut power = base;
-                for _ in 1..n as usize {
-                    power = self.node(Node::Binary(Binary::Mul, power, base));
-                }
-                power
-            }
-            Some(0.5) => self.node(Node::Unary(Unary::Sqrt, base)),
-            _ => {
-                let exponent = self.expr(exponent);
-                self.node(Node::Binary(Binary::Pow, base, exponent))
-            }
+        let number = exponent.number();
+        if let Some(factors) = number.and_then(products) {
+            return (1..factors).fold(base, |power, _| {
+                self.node(Node::Binary(Binary::Mul, power, base))
+            });
         }
+        if number == Some(0.5) {
+            return self.node(Node::Unary(Unary::Sqrt, base));
+        }
+        let exponent = self.expr(exponent);
+        self.node(Node::Binary(Binary::Pow, base, exponent))
     }
 }

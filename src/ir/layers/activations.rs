@@ -1,65 +1,24 @@
 //! Activations: functions of each element.
 
 use super::{Op, Operation, ShapeError};
-use crate::ir::call::{Arguments, Bounds, Kind, Literal, Refusal, Row, Slot};
+use crate::ir::call::Row;
+use crate::ir::expr::{Expr, KnownActivation, Node, Program};
 use crate::ir::shape::Shape;
+use std::sync::Arc;
 
-/// Settings of an `elu`.
+/// A function of each element, declared as an equation.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Elu {
-    /// The limit for x → −∞, negated.
-    pub alpha: f64,
+pub struct Activation {
+    /// Name of its declaration.
+    pub name: Arc<str>,
+    /// Settings that are not at their default.
+    pub settings: Vec<(Arc<str>, f64)>,
+    /// Its value at [`crate::ir::expr::Variable::Element`].
+    pub equation: Arc<Expr>,
 }
 
-/// Settings of a `leaky_relu`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LeakyRelu {
-    /// Slope of the negative half.
-    pub slope: f64,
-}
-
-/// `max(x, 0)`.
-pub(super) struct Relu;
 /// `[max(x, 0), max(−x, 0)]`.
 pub(super) struct Crelu;
-/// Hyperbolic tangent.
-pub(super) struct Tanh;
-/// `1/(1 + e⁻ˣ)`.
-pub(super) struct Sigmoid;
-
-const ELU_DEFAULT: Elu = Elu { alpha: 1.0 };
-const LEAKY_RELU_DEFAULT: LeakyRelu = LeakyRelu { slope: 0.01 };
-
-pub(super) const RELU: Row<Op> = Row {
-    name: "relu",
-    doc: "max(x, 0)",
-    slots: &[],
-    build: |_| Ok(Op::Relu),
-};
-
-pub(super) const ELU: Row<Op> = Row {
-    name: "elu",
-    doc: "x where positive, else alpha·(eˣ − 1)",
-    slots: &[Slot::new(
-        "alpha",
-        Kind::Float(Bounds::NotNegative),
-        "the limit for x → −∞, negated",
-    )
-    .or(Literal::Float(ELU_DEFAULT.alpha))],
-    build: build_elu,
-};
-
-pub(super) const LEAKY_RELU: Row<Op> = Row {
-    name: "leaky_relu",
-    doc: "x where positive, else slope·x",
-    slots: &[Slot::new(
-        "slope",
-        Kind::Float(Bounds::Any),
-        "slope of the negative half",
-    )
-    .or(Literal::Float(LEAKY_RELU_DEFAULT.slope))],
-    build: build_leaky_relu,
-};
 
 pub(super) const CRELU: Row<Op> = Row {
     name: "crelu",
@@ -68,33 +27,9 @@ pub(super) const CRELU: Row<Op> = Row {
     build: |_| Ok(Op::Crelu),
 };
 
-pub(super) const TANH: Row<Op> = Row {
-    name: "tanh",
-    doc: "the hyperbolic tangent",
-    slots: &[],
-    build: |_| Ok(Op::Tanh),
-};
-
-pub(super) const SIGMOID: Row<Op> = Row {
-    name: "sigmoid",
-    doc: "1/(1 + e⁻ˣ)",
-    slots: &[],
-    build: |_| Ok(Op::Sigmoid),
-};
-
-fn build_elu(arguments: &Arguments) -> Result<Op, Refusal> {
-    let alpha = arguments.get("alpha")?;
-    Ok(Op::Elu(Elu { alpha }))
-}
-
-fn build_leaky_relu(arguments: &Arguments) -> Result<Op, Refusal> {
-    let slope = arguments.get("slope")?;
-    Ok(Op::LeakyRelu(LeakyRelu { slope }))
-}
-
-impl Operation for Relu {
-    fn name(&self) -> &'static str {
-        RELU.name
+impl Operation for Activation {
+    fn name(&self) -> &str {
+        &self.name
     }
 
     fn output(&self, input: Shape) -> Result<Shape, ShapeError> {
@@ -102,54 +37,28 @@ impl Operation for Relu {
     }
 
     fn kept(&self, _input: Shape, output: Shape) -> f64 {
-        2.0 * output.elements() as f64
-    }
-}
-
-impl Operation for Elu {
-    fn name(&self) -> &'static str {
-        ELU.name
-    }
-
-    fn output(&self, input: Shape) -> Result<Shape, ShapeError> {
-        Ok(input)
-    }
-
-    fn kept(&self, _input: Shape, output: Shape) -> f64 {
-        2.0 * output.elements() as f64
+        let operations = match KnownActivation::recognise(&self.equation) {
+            // By two operations of their own.
+            Some(
+                KnownActivation::Relu | KnownActivation::Elu(_) | KnownActivation::LeakyRelu(_),
+            ) => 2.0,
+            Some(KnownActivation::Tanh | KnownActivation::Sigmoid) | None => {
+                operations(&self.equation)
+            }
+        };
+        operations * output.elements() as f64
     }
 
     fn words(&self, _input: Shape, _output: Shape) -> Vec<String> {
-        let alpha = self.alpha;
-        let mut words = vec![ELU.name.to_string()];
-        words.extend((*self != ELU_DEFAULT).then(|| format!("alpha {alpha}")));
-        words
-    }
-}
-
-impl Operation for LeakyRelu {
-    fn name(&self) -> &'static str {
-        LEAKY_RELU.name
-    }
-
-    fn output(&self, input: Shape) -> Result<Shape, ShapeError> {
-        Ok(input)
-    }
-
-    fn kept(&self, _input: Shape, output: Shape) -> f64 {
-        2.0 * output.elements() as f64
-    }
-
-    fn words(&self, _input: Shape, _output: Shape) -> Vec<String> {
-        let slope = self.slope;
-        let mut words = vec![LEAKY_RELU.name.to_string()];
-        words.extend((*self != LEAKY_RELU_DEFAULT).then(|| format!("slope {slope}")));
-        words
+        let settings = self.settings.iter();
+        std::iter::once(self.name.to_string())
+            .chain(settings.map(|(name, value)| format!("{name} {value}")))
+            .collect()
     }
 }
 
 impl Operation for Crelu {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         CRELU.name
     }
 
@@ -162,22 +71,12 @@ impl Operation for Crelu {
     }
 }
 
-impl Operation for Tanh {
-    fn name(&self) -> &'static str {
-        TANH.name
-    }
-
-    fn output(&self, input: Shape) -> Result<Shape, ShapeError> {
-        Ok(input)
-    }
-}
-
-impl Operation for Sigmoid {
-    fn name(&self) -> &'static str {
-        SIGMOID.name
-    }
-
-    fn output(&self, input: Shape) -> Result<Shape, ShapeError> {
-        Ok(input)
-    }
+/// The operations of an equation, each of which makes a value of the whole shape.
+pub(super) fn operations(equation: &Expr) -> f64 {
+    let program = Program::new([equation]);
+    let is_operation = |node: &&Node| match node {
+        Node::Number(_) | Node::Input(_) => false,
+        Node::Unary(..) | Node::Binary(..) | Node::Select { .. } => true,
+    };
+    program.nodes.iter().filter(is_operation).count() as f64
 }

@@ -2,7 +2,7 @@
 
 use super::{Op, Operation, OwnTensor, ShapeError};
 use crate::ir::call::{Arguments, Bounds, Kind, Literal, Refusal, Row, Slot};
-use crate::ir::role::Role;
+use crate::ir::role::{Role, Start};
 use crate::ir::shape::Shape;
 
 /// Settings of a batch norm:
@@ -50,7 +50,7 @@ fn build(arguments: &Arguments) -> Result<Op, Refusal> {
 }
 
 impl Operation for BatchNorm {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         ROW.name
     }
 
@@ -59,14 +59,13 @@ impl Operation for BatchNorm {
     }
 
     fn tensors(&self, input: Shape, _output: Shape) -> Vec<OwnTensor> {
-        let roles = [
-            ("weight", Role::Weight),
-            ("bias", Role::Bias),
-            ("running_mean", Role::RunningMean),
-            ("running_var", Role::RunningVar),
-        ];
-        let own = roles.map(|(name, role)| OwnTensor::new(name, vec![input.channels()], role));
-        own.into()
+        let own = |name, role| OwnTensor::new(name, vec![input.channels()], role);
+        vec![
+            own("weight", Role::Weight).starting(Start::Number(1.0)),
+            own("bias", Role::Bias),
+            own("running_mean", Role::RunningMean),
+            own("running_var", Role::RunningVar),
+        ]
     }
 
     fn kept(&self, _input: Shape, output: Shape) -> f64 {

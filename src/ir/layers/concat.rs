@@ -29,7 +29,7 @@ impl Concat {
 }
 
 impl Operation for Concat {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "concat"
     }
 
@@ -47,7 +47,7 @@ impl Operation for Concat {
         &self.body
     }
 
-    fn by_pass(&self) -> Option<&'static str> {
-        Some("x")
+    fn by_pass(&self) -> Option<String> {
+        Some("x".to_string())
     }
 }

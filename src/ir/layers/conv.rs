@@ -85,7 +85,7 @@ fn padding(arguments: &Arguments, kernel: usize) -> Result<usize, Refusal> {
 }
 
 impl Operation for Conv {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         ROW.name
     }
 

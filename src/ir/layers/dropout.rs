@@ -27,7 +27,7 @@ fn build(arguments: &Arguments) -> Result<Op, Refusal> {
 }
 
 impl Operation for Dropout {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         ROW.name
     }
 

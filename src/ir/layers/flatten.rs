@@ -15,7 +15,7 @@ pub(super) const ROW: Row<Op> = Row {
 };
 
 impl Operation for Flatten {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         ROW.name
     }
 

@@ -34,7 +34,7 @@ fn build(arguments: &Arguments) -> Result<Op, Refusal> {
 }
 
 impl Operation for Linear {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         ROW.name
     }
 

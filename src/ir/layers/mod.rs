@@ -16,15 +16,15 @@ mod policies;
 mod pools;
 mod skip;
 
-pub use activations::{Elu, LeakyRelu};
+pub use activations::Activation;
 pub use batch_norm::BatchNorm;
 pub use concat::Concat;
 pub use conv::Conv;
 pub use dropout::Dropout;
 pub use linear::Linear;
-pub use policies::{Form, PolicyValue, policies};
+pub use policies::{Coefficient, GateSpec, Policy, policies};
 pub use pools::{Pool, PoolKind};
-pub use skip::{ConvGate, Gate, Policy, Project, Shortcut, Skip};
+pub use skip::{ConvGate, Gate, Project, Shortcut, Skip};
 
 use super::call::Row;
 use super::role::OwnTensor;
@@ -56,18 +56,10 @@ pub enum Op {
     Linear(Linear),
     /// Normalises each channel over batch and positions, then scales and shifts.
     BatchNorm(BatchNorm),
-    /// `max(x, 0)`.
-    Relu,
-    /// `x` where positive, else `alpha·(eˣ − 1)`. Clevert et al. 2015.
-    Elu(Elu),
-    /// `x` where positive, else `slope·x`.
-    LeakyRelu(LeakyRelu),
+    /// A function of each element.
+    Activation(Activation),
     /// `[max(x, 0), max(−x, 0)]` along channels: `C → 2C`. Shang et al. 2016.
     Crelu,
-    /// Hyperbolic tangent.
-    Tanh,
-    /// `1/(1 + e⁻ˣ)`.
-    Sigmoid,
     /// Largest value or mean of each window, no padding; `H' = (H − k)/s + 1`.
     Pool(Pool),
     /// Mean over all positions: `C×H×W → C`.
@@ -83,18 +75,14 @@ pub enum Op {
     Skip(Skip),
 }
 
-/// The layers that are calls; `skip` and `concat` have syntax of their own.
+/// The layers that are calls and no equations; `skip` and `concat` have syntax of their
+/// own, and activations are declared in the language itself.
 pub fn layers() -> &'static [Row<Op>] {
     const LAYERS: &[Row<Op>] = &[
         conv::ROW,
         linear::ROW,
         batch_norm::ROW,
-        activations::RELU,
-        activations::ELU,
-        activations::LEAKY_RELU,
         activations::CRELU,
-        activations::TANH,
-        activations::SIGMOID,
         pools::MAX_POOL,
         pools::AVG_POOL,
         pools::GLOBAL_AVG_POOL,
@@ -107,7 +95,7 @@ pub fn layers() -> &'static [Row<Op>] {
 /// What an operation says of itself: its shapes, tensors, cost and words.
 pub trait Operation {
     /// Name of the layer in a `.van` file.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// Shape that it makes of `input`.
     ///
@@ -157,7 +145,7 @@ pub trait Operation {
     }
 
     /// What goes round its body, if anything does.
-    fn by_pass(&self) -> Option<&'static str> {
+    fn by_pass(&self) -> Option<String> {
         None
     }
 }
@@ -169,12 +157,8 @@ impl Op {
             Op::Conv(conv) => conv,
             Op::Linear(linear) => linear,
             Op::BatchNorm(norm) => norm,
-            Op::Relu => &activations::Relu,
-            Op::Elu(elu) => elu,
-            Op::LeakyRelu(leaky) => leaky,
+            Op::Activation(activation) => activation,
             Op::Crelu => &activations::Crelu,
-            Op::Tanh => &activations::Tanh,
-            Op::Sigmoid => &activations::Sigmoid,
             Op::Pool(pool) => pool,
             Op::GlobalAvgPool => &pools::GlobalAvgPool,
             Op::Flatten => &flatten::Flatten,
@@ -185,7 +169,7 @@ impl Op {
     }
 
     /// The name the layer has in a `.van` file.
-    pub fn keyword(&self) -> &'static str {
+    pub fn keyword(&self) -> &str {
         self.operation().name()
     }
 

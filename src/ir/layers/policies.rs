@@ -1,41 +1,119 @@
-//! The skip policies as the language names them, before the network around is known.
+//! Skip policies: how a skip joins F(x) and s(x), before the network around is known.
 
 use crate::ir::call::{
     Arguments, Bounds, Conflict, ConflictKind, Kind, Literal, Refusal, Row, Slot, words,
 };
-use serde::Serialize;
+use crate::ir::expr::{Expr, JoinForm, Variable};
 use std::fmt;
+use std::sync::Arc;
 
-/// A policy with its settings, before the network around it is known.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum PolicyValue {
-    /// `F(x)`.
-    Plain,
-    /// `scale·F(x) + scale·s(x)`.
-    Resnet {
-        /// Factor of both terms.
-        scale: f64,
-    },
-    /// `F(x)·T(x) + s(x)·(1 − T(x))`.
-    Highway {
-        /// Where the gate's bias starts.
-        bias: f64,
-    },
-    /// F with Dirac weights.
-    Dirac,
-    /// `F(x) + (1 − α)·s(x)`, or the convex form.
-    Variable {
-        /// Which of the two.
-        form: Form,
-        /// Whether λ moves.
-        enforced: bool,
-    },
+/// How a skip joins F(x) and s(x), with its settings. Equation numbers are those of the
+/// paper, "Avoiding degradation in deep feed-forward networks by phasing out
+/// skip-connections".
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// Name in a `.van` file.
+    pub name: Arc<str>,
+    /// Settings that are not at their default, as they are written.
+    pub settings: Vec<(Arc<str>, String)>,
+    /// The settings worth showing, in a few words each.
+    pub words: Vec<String>,
+    /// The output, of [`Variable::Body`], [`Variable::Shortcut`], the gates and the
+    /// coefficients.
+    pub out: Arc<Expr>,
+    /// Gates, in the order of [`Variable::Gate`].
+    pub gates: Vec<GateSpec>,
+    /// Coefficients, in the order of [`Variable::Trained`].
+    pub trained: Vec<Coefficient>,
+    /// Whether every convolution and linear layer in F has a Dirac weight.
+    pub dirac_weights: bool,
+}
+
+/// A layer of x with as many outputs as F(x) has channels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GateSpec {
+    /// Name below the skip's path: `gate` of `gate.weight`.
+    pub name: Arc<str>,
+    /// Where its bias starts.
+    pub bias: f64,
+}
+
+/// A trained coefficient in [0, 1] under the constraint that it is 1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Coefficient {
+    /// Name below the skip's path.
+    pub name: Arc<str>,
+    /// Name of its multiplier λ below the skip's path.
+    pub multiplier: Arc<str>,
+    /// Whether λ moves; false holds it at 0 (the paper's "VAN (λ = 0)").
+    pub enforced: bool,
+}
+
+impl Policy {
+    /// The policy `name` without settings, gates and coefficients, whose output is `out`.
+    pub fn new(name: &str, out: Expr) -> Policy {
+        Policy {
+            name: name.into(),
+            settings: Vec::new(),
+            words: Vec::new(),
+            out: Arc::new(out),
+            gates: Vec::new(),
+            trained: Vec::new(),
+            dirac_weights: false,
+        }
+    }
+
+    /// Whether s(x) is part of the output.
+    pub fn has_shortcut(&self) -> bool {
+        self.out.uses(Variable::Shortcut)
+    }
+
+    /// The shortcut with its factor, if it is part of the output.
+    pub(super) fn by_pass(&self) -> Option<String> {
+        if !self.has_shortcut() {
+            return None;
+        }
+        let symbol = |variable| match variable {
+            Variable::Trained(_) => "α".to_string(),
+            Variable::Gate(_) => "T".to_string(),
+            Variable::Element | Variable::Body | Variable::Shortcut => "x".to_string(),
+        };
+        Some(match JoinForm::recognise(&self.out) {
+            JoinForm::Affine { skip, .. } if skip.number().is_none() => {
+                let factor = skip.equation(symbol).to_string().replace('-', "−");
+                format!("({factor})·s(x)")
+            }
+            JoinForm::SigmoidGate { .. } => "(1 − T)·s(x)".to_string(),
+            JoinForm::Affine { .. } | JoinForm::General => "s(x)".to_string(),
+        })
+    }
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        let mut settings = self.settings.iter();
+        if let Some((name, value)) = settings.next() {
+            write!(f, "({name}: {value}")?;
+            for (name, value) in settings {
+                write!(f, ", {name}: {value}")?;
+            }
+            f.write_str(")")?;
+        }
+        Ok(())
+    }
+}
+
+/// The policies that are more than an equation: their weights are special, or the
+/// settings of the training belong to them.
+pub fn policies() -> &'static [Row<Policy>] {
+    const POLICIES: &[Row<Policy>] = &[DIRAC, VARIABLE];
+    POLICIES
 }
 
 /// The two ways to weigh a skip by α.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Form {
+#[derive(Clone, Copy, PartialEq)]
+enum Form {
     /// `F(x) + (1 − α)·s(x)`: eq. (4).
     Additive,
     /// `α·F(x) + (1 − α)·s(x)`: eq. (9).
@@ -47,60 +125,30 @@ impl Form {
     const WORDS: [(&'static str, Form); 2] =
         [("additive", Form::Additive), ("convex", Form::Convex)];
     const NAMES: [&'static str; 2] = words(&Self::WORDS);
+
+    fn out(self) -> Expr {
+        let (f, s) = (Expr::from(Variable::Body), Expr::from(Variable::Shortcut));
+        let alpha = || Expr::from(Variable::Trained(0));
+        match self {
+            Form::Additive => f + (Expr::from(1.0) - alpha()) * s,
+            Form::Convex => s.clone() + alpha() * (f - s),
+        }
+    }
 }
 
-/// The skip policies.
-pub fn policies() -> &'static [Row<PolicyValue>] {
-    const POLICIES: &[Row<PolicyValue>] = &[PLAIN, RESNET, HIGHWAY, DIRAC, VARIABLE];
-    POLICIES
-}
-
-const SCALE: f64 = 1.0;
-const GATE_BIAS: f64 = -2.0;
-
-const PLAIN: Row<PolicyValue> = Row {
-    name: "plain",
-    doc: "F(x)",
-    slots: &[],
-    build: |_| Ok(PolicyValue::Plain),
-};
-
-const RESNET: Row<PolicyValue> = Row {
-    name: "resnet",
-    doc: "scale·F(x) + scale·s(x)",
-    slots: &[
-        Slot::new("scale", Kind::Float(Bounds::Any), "factor of both terms")
-            .or(Literal::Float(SCALE)),
-    ],
-    build: |arguments| {
-        let scale = arguments.get("scale")?;
-        Ok(PolicyValue::Resnet { scale })
-    },
-};
-
-const HIGHWAY: Row<PolicyValue> = Row {
-    name: "highway",
-    doc: "F(x)·T(x) + s(x)·(1 − T(x)), with T(x) the sigmoid of a layer of x",
-    slots: &[Slot::new(
-        "bias",
-        Kind::Float(Bounds::Any),
-        "where the bias of that layer starts",
-    )
-    .or(Literal::Float(GATE_BIAS))],
-    build: |arguments| {
-        let bias = arguments.get("bias")?;
-        Ok(PolicyValue::Highway { bias })
-    },
-};
-
-const DIRAC: Row<PolicyValue> = Row {
+const DIRAC: Row<Policy> = Row {
     name: "dirac",
     doc: "F(x) with a Dirac weight in every convolution and linear layer",
     slots: &[],
-    build: |_| Ok(PolicyValue::Dirac),
+    build: |arguments| {
+        Ok(Policy {
+            dirac_weights: true,
+            ..Policy::new(arguments.name, Variable::Body.into())
+        })
+    },
 };
 
-const VARIABLE: Row<PolicyValue> = Row {
+const VARIABLE: Row<Policy> = Row {
     name: "variable",
     doc: "F(x) + (1 − α)·s(x), α trained under the constraint α = 1",
     slots: &[
@@ -119,7 +167,7 @@ const VARIABLE: Row<PolicyValue> = Row {
     build: variable,
 };
 
-fn variable(arguments: &Arguments) -> Result<PolicyValue, Refusal> {
+fn variable(arguments: &Arguments) -> Result<Policy, Refusal> {
     let enforced = !arguments.is_given("lambda");
     if !enforced {
         let lambda: f64 = arguments.get("lambda")?;
@@ -137,45 +185,23 @@ fn variable(arguments: &Arguments) -> Result<PolicyValue, Refusal> {
             .into());
         }
     }
-    Ok(PolicyValue::Variable {
-        form: arguments.choice("form", &Form::WORDS)?,
-        enforced,
+    let form = arguments.choice("form", &Form::WORDS)?;
+    let is_convex = form == Form::Convex;
+    let held = (!enforced).then(|| ("lambda".into(), "0".to_string()));
+    let convex = is_convex.then(|| ("form".into(), "convex".to_string()));
+    let words = [(is_convex, "convex"), (!enforced, "λ = 0")];
+    Ok(Policy {
+        settings: held.into_iter().chain(convex).collect(),
+        words: words
+            .into_iter()
+            .filter(|(said, _)| *said)
+            .map(|(_, words)| words.to_string())
+            .collect(),
+        trained: vec![Coefficient {
+            name: "alpha".into(),
+            multiplier: "lambda".into(),
+            enforced,
+        }],
+        ..Policy::new(arguments.name, form.out())
     })
-}
-
-impl PolicyValue {
-    /// Whether s(x) is part of the output.
-    pub fn has_shortcut(self) -> bool {
-        match self {
-            PolicyValue::Plain | PolicyValue::Dirac => false,
-            PolicyValue::Resnet { .. }
-            | PolicyValue::Highway { .. }
-            | PolicyValue::Variable { .. } => true,
-        }
-    }
-}
-
-impl fmt::Display for PolicyValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            PolicyValue::Plain => f.write_str(PLAIN.name),
-            PolicyValue::Resnet { scale: SCALE } => f.write_str(RESNET.name),
-            PolicyValue::Resnet { scale } => write!(f, "resnet(scale: {scale:?})"),
-            PolicyValue::Highway { bias: GATE_BIAS } => f.write_str(HIGHWAY.name),
-            PolicyValue::Highway { bias } => write!(f, "highway(bias: {bias:?})"),
-            PolicyValue::Dirac => f.write_str(DIRAC.name),
-            PolicyValue::Variable { form, enforced } => {
-                let form = match form {
-                    Form::Additive => None,
-                    Form::Convex => Some("form: convex"),
-                };
-                let lambda = (!enforced).then_some("lambda: 0");
-                let args: Vec<&str> = lambda.into_iter().chain(form).collect();
-                match args.as_slice() {
-                    [] => f.write_str(VARIABLE.name),
-                    args => write!(f, "variable({})", args.join(", ")),
-                }
-            }
-        }
-    }
 }

@@ -68,7 +68,7 @@ fn pool(kind: PoolKind, arguments: &Arguments) -> Result<Op, Refusal> {
 }
 
 impl Operation for Pool {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         match self.kind {
             PoolKind::Max => MAX_POOL.name,
             PoolKind::Mean => AVG_POOL.name,
@@ -94,7 +94,7 @@ impl Operation for Pool {
 }
 
 impl Operation for GlobalAvgPool {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         GLOBAL_AVG_POOL.name
     }
 

@@ -1,10 +1,11 @@
 //! Bodies under a skip policy, and the shortcut that fits them.
 
+use super::activations::operations;
 use super::conv::{patches, stride_words};
 use super::pools::{windowed, windows};
-use super::{Form, Layer, Op, Operation, OwnTensor, PolicyValue, ShapeError};
+use super::{Coefficient, GateSpec, Layer, Op, Operation, OwnTensor, Policy, ShapeError};
 use crate::ir::call::words;
-use crate::ir::role::Role;
+use crate::ir::role::{Role, Start};
 use crate::ir::shape::Shape;
 use crate::ir::train::Granularity;
 
@@ -13,44 +14,18 @@ use crate::ir::train::Granularity;
 pub struct Skip {
     /// How F(x) and s(x) are put together.
     pub policy: Policy,
-    /// s. [`Shortcut::Identity`] for `plain` and `dirac`, which do not use it.
+    /// s. [`Shortcut::Identity`] where the policy does not use it.
     pub shortcut: Shortcut,
+    /// The layer of each of the policy's gates.
+    pub gates: Vec<Gate>,
+    /// The shape of each of the policy's coefficients: `[C]`, `[1]` or `[C, H, W]` by the
+    /// constraint's granularity.
+    pub coefficients: Vec<Vec<usize>>,
     /// F.
     pub body: Vec<Layer>,
 }
 
-/// How a skip joins F(x) and s(x). Equation numbers are those of the paper,
-/// "Avoiding degradation in deep feed-forward networks by phasing out skip-connections".
-#[derive(Clone, Debug, PartialEq)]
-pub enum Policy {
-    /// `F(x)`.
-    Plain,
-    /// `scale·F(x) + scale·s(x)`: eq. (1) with scale 1, eq. (10) with 0.5.
-    Resnet {
-        /// Factor of both terms.
-        scale: f64,
-    },
-    /// `F(x)·T(x) + s(x)·(1 − T(x))`, `T = sigmoid(gate(x))`: eq. (2).
-    Highway {
-        /// Where the gate's bias starts.
-        bias: f64,
-        /// The layer that makes the gate.
-        gate: Gate,
-    },
-    /// `F(x)`, every convolution and linear layer in F with a Dirac weight.
-    Dirac,
-    /// `F(x) + (1 − α)·s(x)` (eq. 4–8) or the convex form (eq. 9), α trained under α = 1.
-    Variable {
-        /// Which of the two.
-        form: Form,
-        /// Whether λ moves; false holds it at 0 (the paper's "VAN (λ = 0)").
-        enforced: bool,
-        /// Shape of α and λ: `[C]`, `[1]` or `[C, H, W]` by the constraint's granularity.
-        alpha: Vec<usize>,
-    },
-}
-
-/// What makes a highway's gate from x.
+/// What makes a gate from x.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Gate {
     /// A convolution with bias, as many outputs as F has channels.
@@ -86,39 +61,6 @@ pub enum Shortcut {
         /// Step between the positions taken.
         stride: usize,
     },
-}
-
-impl Policy {
-    /// The policy in a few words, and those of its gate.
-    fn words(&self) -> Vec<String> {
-        let policy = match self {
-            Policy::Plain => "skip plain".to_string(),
-            Policy::Resnet { scale: 1.0 } => "skip resnet".to_string(),
-            Policy::Resnet { scale } => format!("skip resnet, scale {scale}"),
-            Policy::Highway { bias, .. } => format!("skip highway, bias {bias}"),
-            Policy::Dirac => "skip dirac".to_string(),
-            Policy::Variable { form, enforced, .. } => {
-                let form = match form {
-                    Form::Additive => "",
-                    Form::Convex => ", convex",
-                };
-                let held = if *enforced { "" } else { ", λ = 0" };
-                format!("skip variable{form}{held}")
-            }
-        };
-        match self {
-            Policy::Highway { gate, .. } => vec![
-                policy,
-                match gate {
-                    Gate::Conv(gate) => format!("gate {0}×{0}", gate.kernel),
-                    Gate::Linear => "gate linear".to_string(),
-                },
-            ],
-            Policy::Plain | Policy::Resnet { .. } | Policy::Dirac | Policy::Variable { .. } => {
-                vec![policy]
-            }
-        }
-    }
 }
 
 /// What `project:` asks for.
@@ -157,7 +99,7 @@ impl Skip {
     /// # Errors
     /// The reason where no shortcut, or no gate, makes `output` of `input`.
     pub fn new(
-        policy: PolicyValue,
+        policy: Policy,
         project: Project,
         granularity: Granularity,
         (input, output): (Shape, Shape),
@@ -167,26 +109,21 @@ impl Skip {
             true => Shortcut::new(input, output, &body, project)?,
             false => Shortcut::Identity,
         };
-        let policy = match policy {
-            PolicyValue::Plain => Policy::Plain,
-            PolicyValue::Resnet { scale } => Policy::Resnet { scale },
-            PolicyValue::Highway { bias } => Policy::Highway {
-                bias,
-                gate: match input {
-                    Shape::Image { .. } => Gate::Conv(ConvGate::new(input, output, &body)?),
-                    Shape::Flat(_) => Gate::Linear,
-                },
-            },
-            PolicyValue::Dirac => Policy::Dirac,
-            PolicyValue::Variable { form, enforced } => Policy::Variable {
-                form,
-                enforced,
-                alpha: granularity.extents(output),
-            },
-        };
+        let mut gates = Vec::new();
+        for _ in &policy.gates {
+            gates.push(match input {
+                Shape::Image { .. } => {
+                    Gate::Conv(ConvGate::new(&policy.name, (input, output), &body)?)
+                }
+                Shape::Flat(_) => Gate::Linear,
+            });
+        }
+        let coefficients = policy.trained.iter().map(|_| granularity.extents(output));
         Ok(Skip {
+            coefficients: coefficients.collect(),
             policy,
             shortcut,
+            gates,
             body,
         })
     }
@@ -277,8 +214,12 @@ fn first_weighted(body: &[Layer]) -> Option<&Op> {
 }
 
 impl ConvGate {
-    /// The geometry of a highway's gate, which must make the positions of `output`.
-    fn new(input: Shape, output: Shape, body: &[Layer]) -> Result<ConvGate, ShapeError> {
+    /// The geometry of a gate of `policy`, which must make the positions of `output`.
+    fn new(
+        policy: &str,
+        (input, output): (Shape, Shape),
+        body: &[Layer],
+    ) -> Result<ConvGate, ShapeError> {
         let gate = match first_weighted(body) {
             Some(Op::Conv(conv)) => ConvGate {
                 kernel: conv.kernel,
@@ -298,9 +239,9 @@ impl ConvGate {
         }
         let made = match made {
             Ok(made) => {
-                format!("the gate of a `highway` gives {made}, but its body gives {output}")
+                format!("the gate of a `{policy}` gives {made}, but its body gives {output}")
             }
-            Err(_) => format!("the gate of a `highway` does not fit on {input}"),
+            Err(_) => format!("the gate of a `{policy}` does not fit on {input}"),
         };
         Err(ShapeError::new(
             made,
@@ -314,7 +255,7 @@ impl ConvGate {
 }
 
 impl Operation for Skip {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "skip"
     }
 
@@ -328,21 +269,33 @@ impl Operation for Skip {
             Shape::Image { .. } => vec![cout, cin, kernel, kernel],
             Shape::Flat(_) => vec![cout, cin],
         };
-        let weight = |name, kernel| OwnTensor::new(name, kernel_shape(kernel), Role::Weight);
+        // No rectifier follows a projection or a gate.
+        let linear = |name: String, kernel| {
+            OwnTensor::new(name, kernel_shape(kernel), Role::Weight)
+                .starting(Start::Drawn { rectified: false })
+        };
         let mut own = Vec::new();
         if let Shortcut::Conv1x1 { .. } = self.shortcut {
-            own.push(weight("project.weight", 1));
+            own.push(linear("project.weight".to_string(), 1));
         }
-        match &self.policy {
-            Policy::Highway { gate, .. } => {
-                own.push(weight("gate.weight", gate.kernel()));
-                own.push(OwnTensor::new("gate.bias", vec![cout], Role::Bias));
-            }
-            Policy::Variable { alpha, .. } => {
-                own.push(OwnTensor::new("alpha", alpha.clone(), Role::Alpha));
-                own.push(OwnTensor::new("lambda", alpha.clone(), Role::Multiplier));
-            }
-            Policy::Plain | Policy::Resnet { .. } | Policy::Dirac => {}
+        for (GateSpec { name, bias }, gate) in self.policy.gates.iter().zip(&self.gates) {
+            own.push(linear(format!("{name}.weight"), gate.kernel()));
+            let start = Start::Number(*bias);
+            let bias = OwnTensor::new(format!("{name}.bias"), vec![cout], Role::Bias);
+            own.push(bias.starting(start));
+        }
+        for (coefficient, shape) in self.policy.trained.iter().zip(&self.coefficients) {
+            let Coefficient {
+                name,
+                multiplier,
+                enforced,
+            } = coefficient;
+            let start = Start::Multiplier {
+                enforced: *enforced,
+            };
+            own.push(OwnTensor::new(&**name, shape.clone(), Role::Alpha));
+            let multiplier = OwnTensor::new(&**multiplier, shape.clone(), Role::Multiplier);
+            own.push(multiplier.starting(start));
         }
         own
     }
@@ -353,24 +306,26 @@ impl Operation for Skip {
             Shortcut::Conv1x1 { .. } => pairs,
             Shortcut::Identity | Shortcut::Pad { .. } => 0,
         };
-        let gate = match &self.policy {
-            Policy::Highway { gate, .. } => pairs * (gate.kernel() as u128).pow(2),
-            Policy::Plain | Policy::Resnet { .. } | Policy::Dirac | Policy::Variable { .. } => 0,
-        };
-        project + gate
+        let gates = self.gates.iter();
+        let gates = gates.map(|gate| pairs * (gate.kernel() as u128).pow(2));
+        project + gates.sum::<u128>()
     }
 
     fn kept(&self, input: Shape, output: Shape) -> f64 {
         let out = output.elements() as f64;
-        match &self.policy {
-            Policy::Plain | Policy::Dirac => 0.0,
-            Policy::Resnet { .. } | Policy::Variable { .. } => 2.0 * out,
-            Policy::Highway { gate, .. } => 6.0 * out + patches(gate.kernel(), input, output),
-        }
+        let gates = self.gates.iter();
+        let gates = gates.map(|gate| out + patches(gate.kernel(), input, output));
+        let shortcut = if self.policy.has_shortcut() { out } else { 0.0 };
+        gates.sum::<f64>() + shortcut + out * operations(&self.policy.out)
     }
 
     fn words(&self, input: Shape, _output: Shape) -> Vec<String> {
-        let mut words = self.policy.words();
+        let mut words = vec![format!("skip {}", self.policy.name)];
+        words.extend(self.policy.words.iter().cloned());
+        words.extend(self.gates.iter().map(|gate| match gate {
+            Gate::Conv(gate) => format!("gate {0}×{0}", gate.kernel),
+            Gate::Linear => "gate linear".to_string(),
+        }));
         let (kind, step) = match (&self.shortcut, input) {
             (Shortcut::Identity, _) => return words,
             (Shortcut::Conv1x1 { stride }, Shape::Image { .. }) => ("project 1×1", *stride),
@@ -390,13 +345,8 @@ impl Operation for Skip {
         &self.body
     }
 
-    fn by_pass(&self) -> Option<&'static str> {
-        match &self.policy {
-            Policy::Plain | Policy::Dirac => None,
-            Policy::Resnet { .. } => Some("s(x)"),
-            Policy::Highway { .. } => Some("(1 − T)·s(x)"),
-            Policy::Variable { .. } => Some("(1 − α)·s(x)"),
-        }
+    fn by_pass(&self) -> Option<String> {
+        self.policy.by_pass()
     }
 }
 

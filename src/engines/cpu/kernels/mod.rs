@@ -17,17 +17,19 @@
 mod activation;
 pub mod conv;
 pub mod dense;
+mod functions;
 mod gemm;
 mod geometry;
 pub mod moments;
 pub mod normalise;
 pub mod pointwise;
 mod pool;
+pub mod program;
 mod shared;
 mod simd;
 mod tail;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 mod weight_sums;
 mod weights;
 pub mod winograd;

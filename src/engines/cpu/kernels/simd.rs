@@ -107,8 +107,18 @@ pub trait Simd: Copy {
     unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
     /// Computes `1/x` of finite numbers, to a unit in the last place.
     unsafe fn reciprocal(x: Self::V) -> Self::V;
+    /// Computes `a/b`.
+    unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
+    /// Computes √x.
+    unsafe fn sqrt(x: Self::V) -> Self::V;
     /// Selects `a` where `x > 0`, else `b`.
     unsafe fn if_positive(x: Self::V, a: Self::V, b: Self::V) -> Self::V;
+    /// Selects `a` where `x < y`, else `b`.
+    unsafe fn if_less(x: Self::V, y: Self::V, a: Self::V, b: Self::V) -> Self::V;
+    /// Selects `a` where `x ≤ y`, else `b`.
+    unsafe fn if_at_most(x: Self::V, y: Self::V, a: Self::V, b: Self::V) -> Self::V;
+    /// Selects `a` where `x = y`, else `b`.
+    unsafe fn if_equal(x: Self::V, y: Self::V, a: Self::V, b: Self::V) -> Self::V;
     /// Sums each of sixteen vectors.
     #[inline(always)]
     unsafe fn sums(rows: [Self::V; 16]) -> Self::V {
@@ -197,6 +207,15 @@ impl Portable {
     fn map2(a: Floats, b: Floats, f: impl Fn(f32, f32) -> f32) -> Floats {
         Floats(std::array::from_fn(|i| f(a.0[i], b.0[i])))
     }
+
+    #[inline(always)]
+    fn choose(holds: impl Fn(usize) -> bool, a: Floats, b: Floats) -> Floats {
+        Floats(std::array::from_fn(
+            |i| {
+                if holds(i) { a.0[i] } else { b.0[i] }
+            },
+        ))
+    }
 }
 
 impl Simd for Portable {
@@ -248,18 +267,35 @@ impl Simd for Portable {
         Floats(x.0.map(|x| 1.0 / x))
     }
     #[inline(always)]
+    unsafe fn div(a: Floats, b: Floats) -> Floats {
+        Self::map2(a, b, |a, b| a / b)
+    }
+    #[inline(always)]
+    unsafe fn sqrt(x: Floats) -> Floats {
+        Floats(x.0.map(f32::sqrt))
+    }
+    #[inline(always)]
     unsafe fn if_positive(x: Floats, a: Floats, b: Floats) -> Floats {
-        Floats(std::array::from_fn(|i| {
-            if x.0[i] > 0.0 { a.0[i] } else { b.0[i] }
-        }))
+        Self::choose(|i| x.0[i] > 0.0, a, b)
+    }
+    #[inline(always)]
+    unsafe fn if_less(x: Floats, y: Floats, a: Floats, b: Floats) -> Floats {
+        Self::choose(|i| x.0[i] < y.0[i], a, b)
+    }
+    #[inline(always)]
+    unsafe fn if_at_most(x: Floats, y: Floats, a: Floats, b: Floats) -> Floats {
+        Self::choose(|i| x.0[i] <= y.0[i], a, b)
+    }
+    #[inline(always)]
+    unsafe fn if_equal(x: Floats, y: Floats, a: Floats, b: Floats) -> Floats {
+        Self::choose(|i| x.0[i] == y.0[i], a, b)
     }
 }
 
 #[cfg(target_arch = "x86_64")]
-pub use x86::{Avx2, Avx512};
-
-#[cfg(target_arch = "x86_64")]
 mod x86;
+#[cfg(target_arch = "x86_64")]
+pub use x86::{Avx2, Avx512};
 
 /// Floating-point mode of a thread before a change; restored on drop.
 pub struct FloatMode(#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] u32);

@@ -15,8 +15,9 @@ use super::clock::Clock;
 use super::kernels::dense::{self, DenseGeometry};
 use super::kernels::{Barrier, Moments, Pool, Shared, WeightSums, moments};
 use super::memory::BufferViews;
+use super::pass::{self, Passes};
 use super::run::{self, Found, Inputs};
-use super::{pass, update};
+use super::update;
 use crate::error::Result;
 use crate::plan::{Action, ConvPass, Convolution, Id, Kind, Plan, Step};
 use std::ops::Range;
@@ -37,13 +38,14 @@ pub(super) struct NarrowMlp {
 
 /// Floats of scratch that a plan wants for a whole step, 0 if it is not narrow.
 pub(super) fn scratch(plan: &Plan, threads: usize) -> usize {
-    Schedule::new(plan).map_or(0, |s| s.sums + threads * s.scratch)
+    let schedule = Schedule::new(plan, &Passes::new(plan));
+    schedule.map_or(0, |s| s.sums + threads * s.scratch)
 }
 
 impl NarrowMlp {
-    /// For `plan` on the threads of `pool`, if it is narrow.
-    pub fn new(plan: &Plan, pool: &Pool) -> Result<Option<NarrowMlp>> {
-        let Some(schedule) = Schedule::new(plan) else {
+    /// For `plan` with its passes on the threads of `pool`, if it is narrow.
+    pub fn new(plan: &Plan, passes: &Passes, pool: &Pool) -> Result<Option<NarrowMlp>> {
+        let Some(schedule) = Schedule::new(plan, passes) else {
             return Ok(None);
         };
         let one = |_| Pool::with_isa(1, pool.isa()).map(Mutex::new);
@@ -58,7 +60,10 @@ impl NarrowMlp {
     }
 
     /// As [`run::all`], the times being those of the first thread.
-    pub fn run(
+    ///
+    /// # Safety
+    /// As of [`run::all`].
+    pub unsafe fn run(
         &mut self,
         pool: &Pool,
         views: BufferViews,
@@ -72,7 +77,8 @@ impl NarrowMlp {
         let start = Instant::now();
         let (threads, times) = (self.tuner.threads(), Mutex::new(times));
         let barrier = &self.barriers[usize::from(threads == 1)];
-        // SAFETY: only the threads below use it, each its own part or as scheduled.
+        // SAFETY: the views are the caller's alone, and only the threads below use this,
+        // each its own part or as scheduled.
         let scratch = Shared::new(unsafe { views.write(scratch) });
         let job = |thread: usize| {
             let own = self.own[thread].lock().unwrap_or_else(|e| e.into_inner());
@@ -138,7 +144,8 @@ impl<'a> Worker<'a> {
     fn run(&mut self, moves: bool) {
         let [forward, backward, update] = &self.narrow_mlp.schedule.phases;
         let mine = self.views_of_parts(self.parts.clone());
-        run::images(self.pool, &mine, self.inputs);
+        // SAFETY: this thread's images, which nobody else uses before the next barrier.
+        unsafe { run::images(self.pool, &mine, self.inputs) };
         self.phases(forward);
         if !self.narrow_mlp.found().loss.is_finite() {
             return;
@@ -175,7 +182,7 @@ impl<'a> Worker<'a> {
                     }
                     if schedule::is_weight_gradient(step) {
                         let all = 0..self.narrow_mlp.found.len();
-                        self.sum_tree(at, sums_len(plan, step), all);
+                        self.sum_tree(at, self.sums_len(step), all);
                     }
                 }
                 Work::Merge(at) => self.merge(step, at),
@@ -197,8 +204,16 @@ impl<'a> Worker<'a> {
         self.views.of_images(at(parts.start)..at(parts.end))
     }
 
-    fn step(&mut self, step: &Step, views: BufferViews, found: &mut Found) {
-        run::step_in(self.pool, step, &views, self.scratch, self.inputs, found);
+    /// # Safety
+    /// No other thread uses what the step writes of these views, or writes what it reads.
+    unsafe fn step(&mut self, step: &Step, views: BufferViews, found: &mut Found) {
+        // SAFETY: the scratch is this thread's own, the rest the caller's promise.
+        unsafe { run::step_in(self.pool, step, &views, self.scratch, self.inputs, found) };
+    }
+
+    /// Floats of the sums of a step over a part.
+    fn sums_len(&self, step: &Step) -> usize {
+        sums_len(self.views.plan, self.inputs.passes, step)
     }
 
     /// What can be done of each image by itself.
@@ -210,14 +225,13 @@ impl<'a> Worker<'a> {
                 let alone = c.with_statistics(None);
                 run::convolve(self.pool, &views, &alone, self.scratch);
             } else if let Action::PointwiseGradient(g) = &step.action {
-                let operands = run::operands(&views, &g.pass);
-                let (dy, targets) = (views.read(g.dy), run::gradient_slices(&views, g));
-                let len = sums_len(views.plan, step);
+                let pass = self.inputs.passes.of_backward(g);
+                let len = self.sums_len(step);
                 let totals = totals.map_or(&mut [][..], |at| {
                     self.sums.range(at + self.narrow_mlp.found.len() * len, len)
                 });
                 let totals = (&*totals, views.plan.batch);
-                pass::apply(self.pool, &operands, totals, dy, targets, self.scratch);
+                pass::apply(self.pool, pass, &views, g, totals, self.scratch);
             } else if let Action::Loss { .. } = step.action {
                 for part in self.parts.clone() {
                     let mut found = Found::default();
@@ -234,7 +248,7 @@ impl<'a> Worker<'a> {
     /// A step's sums over one part, to its place among those at `at`.
     unsafe fn sum(&mut self, step: &Step, part: usize, at: usize) {
         let views = self.views_of_parts(part..part + 1);
-        let len = sums_len(views.plan, step);
+        let len = self.sums_len(step);
         // SAFETY: the part's own sums, its images, and what nobody writes now.
         unsafe {
             let sums = self.sums.range(at + part * len, len);
@@ -249,9 +263,8 @@ impl<'a> Worker<'a> {
                     moments::sum(self.pool, views.read(*x), map.rows(), map.stride, sums);
                 }
                 Action::PointwiseGradient(g) => {
-                    let operands = run::operands(&views, &g.pass);
-                    let dy = views.read(g.dy);
-                    pass::sums(self.pool, &operands, dy, sums, self.scratch);
+                    let pass = self.inputs.passes.of_backward(g);
+                    pass::sum(self.pool, pass, &views, g, sums, self.scratch);
                 }
                 Action::Convolve(Convolution {
                     pass: ConvPass::Weight { bias },
@@ -290,7 +303,7 @@ impl<'a> Worker<'a> {
     /// The sums of all parts at `at`, put together.
     unsafe fn merge(&mut self, step: &Step, at: usize) {
         let (views, parts) = (self.views, self.narrow_mlp.found.len());
-        let len = sums_len(views.plan, step);
+        let len = self.sums_len(step);
         // SAFETY: all threads are waiting.
         unsafe {
             let sums = &*self.sums.range(at, parts * len);
@@ -315,10 +328,9 @@ impl<'a> Worker<'a> {
                     moments::merge(sums, moments);
                 }
                 Action::PointwiseGradient(g) => {
-                    let operands = run::operands(&views.of_images(0..0), &g.pass);
-                    let tensor = |id: Option<Id>| id.map(|id| views.write(id));
-                    let norm = tensor(g.dweight).zip(tensor(g.dbias));
-                    pass::merge(&operands, sums, totals, norm, tensor(g.dalpha));
+                    let pass = self.inputs.passes.of_backward(g);
+                    let sums = (sums, totals);
+                    pass::merge(self.pool, pass, &views, g, sums, self.scratch);
                 }
                 other => unreachable!("{} has no sums", other.name()),
             }

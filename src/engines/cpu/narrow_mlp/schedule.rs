@@ -1,7 +1,7 @@
 //! Which thread does what of a plan's steps, and where threads must meet.
 
-use super::super::kernels::{WeightSums, normalise, padded};
-use super::super::{map::Map, run};
+use super::super::kernels::{WeightSums, padded};
+use super::super::{map::Map, pass::Passes, run};
 use crate::plan::{Action, ConvPass, Convolution, Id, Kind, MapKind, Plan, Purpose, Step, Storage};
 use std::ops::Range;
 
@@ -66,8 +66,8 @@ pub enum Work {
 }
 
 impl Schedule {
-    /// A schedule, where everything in the plan is narrow.
-    pub fn new(plan: &Plan) -> Option<Schedule> {
+    /// A schedule, where everything in the plan, whose passes are given, is narrow.
+    pub fn new(plan: &Plan, passes: &Passes) -> Option<Schedule> {
         if plan.purpose != Purpose::Training || !plan.steps().all(|step| is_narrow(plan, step)) {
             return None;
         }
@@ -76,13 +76,14 @@ impl Schedule {
         let (mut small, mut large, mut scratch) = (0, 0, 0);
         for step in plan.steps() {
             match is_weight_gradient(step) {
-                true => large = large.max(parts * sums_len(plan, step)),
-                false => small = small.max((parts + 1) * sums_len(plan, step)),
+                true => large = large.max(parts * sums_len(plan, passes, step)),
+                false => small = small.max((parts + 1) * sums_len(plan, passes, step)),
             }
             scratch = scratch.max(run::workspace(plan, step, 1));
         }
         let mut maker = Maker {
             plan,
+            passes,
             small: Ring::new(0, small, SMALL),
             large: Ring::new(SMALL * small, large, LARGE),
             parts,
@@ -182,7 +183,7 @@ fn is_narrow(plan: &Plan, step: &Step) -> bool {
 }
 
 /// Floats of a step's sums over a part.
-pub fn sums_len(plan: &Plan, step: &Step) -> usize {
+pub fn sums_len(plan: &Plan, passes: &Passes, step: &Step) -> usize {
     let channels = |id| Map::of_buffer(plan, id).channels;
     match &step.action {
         Action::Convolve(c) => match c.pass {
@@ -196,11 +197,8 @@ pub fn sums_len(plan: &Plan, step: &Step) -> usize {
             ConvPass::Forward { .. } | ConvPass::Input { .. } | ConvPass::Weight { .. } => 0,
         },
         Action::Statistics { x, .. } => 4 * padded(channels(*x)),
-        Action::PointwiseGradient(g) if g.pass.norm.is_some() || g.dalpha.is_some() => {
-            normalise::sums_len(channels(g.dy))
-        }
-        Action::PointwiseGradient(_)
-        | Action::Pointwise(_)
+        Action::PointwiseGradient(g) => passes.of_backward(g).sums_len(g, channels(g.dy)),
+        Action::Pointwise(_)
         | Action::Map(_)
         | Action::Dirac { .. }
         | Action::DiracGradient { .. }
@@ -293,6 +291,7 @@ impl Access {
 
 struct Maker<'a> {
     plan: &'a Plan,
+    passes: &'a Passes,
     small: Ring,
     large: Ring,
     parts: usize,
@@ -322,7 +321,7 @@ impl Maker<'_> {
     }
 
     fn step(&mut self, step: usize, what: &Step) {
-        let sums = sums_len(self.plan, what);
+        let sums = sums_len(self.plan, self.passes, what);
         let task = |work| Task { step, work };
         match sharing(&what.action) {
             None => debug_assert!(false, "{} is not narrow", what.action.name()),
@@ -396,7 +395,7 @@ impl Maker<'_> {
             share,
             writes,
         };
-        let len = sums_len(self.plan, what);
+        let len = sums_len(self.plan, self.passes, what);
         let (parts, total) = (self.parts * len, (self.parts + 1) * len);
         let is_map = |id: &Id| matches!(self.plan.buffer(*id).kind, Kind::Map(_));
         let share = |id| match is_map(&id) {

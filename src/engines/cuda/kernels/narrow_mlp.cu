@@ -7,6 +7,9 @@
 // has it and read by the same block. Only batch norms need the other blocks: once a layer
 // each way, all meet. Gradients of weights are partial sums, a row of all gradients for
 // each block, which `add_rows` adds up.
+//
+// Layers whose activation and join have the same equations are one instance of the
+// functions below; `with_equations`, printed with the structures, picks it by number.
 
 #define ROWS 8
 #define WIDTH 64
@@ -14,6 +17,8 @@
 // Blocks at most, and the groups of WIDTH threads that share the reading of their sums.
 #define BLOCKS 32
 #define GROUPS 4
+// Trained coefficients that a join may have.
+#define MOST_TRAINED 4
 
 // A hidden layer: next = join(linear(activation(norm(z))), z).
 struct Layer {
@@ -26,19 +31,16 @@ struct Layer {
     const float* weight;
     // Null without a bias.
     const float* bias;
-    // Null where the join has no alpha.
-    const float* alpha;
     float* norm_weight_gradient;
     float* norm_bias_gradient;
+    Coefficient trained[MOST_TRAINED];
     // Places in a row of gradients.
-    u32 weight_at, bias_at, alpha_at;
+    u32 trained_at[MOST_TRAINED];
+    u32 weight_at;
+    u32 bias_at;
     float eps;
-    float slope;
-    float scale;
-    int activation;
-    int join;
-    int granularity;
-    int padding;
+    // Number of its equations.
+    int equations;
 };
 
 // All of it.
@@ -47,7 +49,8 @@ struct NarrowMlp {
     // The last layer.
     const float* weight;
     const float* bias;
-    u32 weight_at, bias_at;
+    u32 weight_at;
+    u32 bias_at;
     // ∂C/∂z of the first.
     float* dz;
     const u32* labels;
@@ -74,6 +77,8 @@ struct Tiles {
     // ∂C/∂next, and from it ∂C/∂z.
     float d[ROWS][PITCH];
     float df[ROWS][PITCH];
+    // The linear layer's output, where gradients depend on it.
+    float f[ROWS][PITCH];
     float du[ROWS][PITCH];
     float mean[WIDTH], inverse[WIDTH];
     float first[WIDTH], second[WIDTH];
@@ -136,16 +141,12 @@ __device__ inline void fetch(Tiles& t, const float* weight, int rows, int column
     }
 }
 
-__device__ inline PointwisePass pass_of(const Layer& layer) {
-    PointwisePass p = {};
-    p.alpha = layer.alpha;
-    p.slope = layer.slope;
-    p.scale = layer.scale;
-    p.activation = layer.activation;
-    p.join = layer.join;
-    p.granularity = layer.granularity == PER_LAYER ? PER_LAYER : PER_CHANNEL;
-    p.positions = 1;
-    return p;
+// The values of the layer's coefficients for channel c.
+template <class E>
+__device__ inline Array<float, E::TRAINED> values_of(const Layer& layer, int c) {
+    Array<float, E::TRAINED> v;
+    for (int k = 0; k < E::TRAINED; k++) v.at[k] = value_of(layer.trained[k], c, 0);
+    return v;
 }
 
 // h = activation(norm(z)), with the statistics in the tiles.
@@ -160,6 +161,12 @@ __device__ inline float along(const Tiles& t, const float* row, int o, int terms
     return sum;
 }
 
+// Output o of the layer's linear part in row r.
+__device__ inline float linear(const Layer& layer, const Tiles& t, int r, int o, int width) {
+    return along(t, t.h[r], o, width) + (layer.bias ? layer.bias[o] : 0.0f);
+}
+
+template <class E>
 __device__ void forward_layer(const NarrowMlp& net, const Layer& layer, Tiles& t, int rows, u32& turns) {
     int width = net.width, c = threadIdx.x;
     u32 turn = turns / gridDim.x;
@@ -202,18 +209,15 @@ __device__ void forward_layer(const NarrowMlp& net, const Layer& layer, Tiles& t
         layer.found[width + c] = variance;
     }
     __syncthreads();
-    PointwisePass p = pass_of(layer);
     for (int k = threadIdx.x; k < rows * width; k += blockDim.x) {
         int r = k / width, c = k % width;
         float u = normal(t, r, c) * layer.norm_weight[c] + layer.norm_bias[c];
-        t.h[r][c] = activate(p, u);
+        t.h[r][c] = E::activation(u);
     }
     __syncthreads();
     for (int k = threadIdx.x; k < rows * width; k += blockDim.x) {
         int r = k / width, o = k % width;
-        float f = along(t, t.h[r], o, width) + (layer.bias ? layer.bias[o] : 0.0f);
-        Factors by = factors(p, o, 0, 0.0f);
-        float y = p.join == NO_JOIN ? f : by.a * f + by.b * t.z[r][o];
+        float y = E::join(linear(layer, t, r, o, width), t.z[r][o], nullptr, values_of<E>(layer, o).at);
         t.d[r][o] = y;
         layer.next[(u64)blockIdx.x * ROWS * width + k] = y;
     }
@@ -267,10 +271,38 @@ __device__ void last_layer(const NarrowMlp& net, Tiles& t, int rows) {
     __syncthreads();
 }
 
+// The gradients of the join's coefficients, to this block's row of gradients.
+template <class E>
+__device__ void trained_gradients(const Layer& layer, Tiles& t, int rows, int width, float* to) {
+    int c = threadIdx.x;
+    Array<float, E::TRAINED> sums = {};
+    if (E::TRAINED && c < width) {
+        Array<float, E::TRAINED> v = values_of<E>(layer, c), gradients;
+        for (int r = 0; r < rows; r++) {
+            Array<float, E::SUMS> summands;
+            E::summands(E::BODY ? t.f[r][c] : 0.0f, t.z[r][c], nullptr, v.at, summands.at);
+            E::trained_gradients(summands.at, v.at, gradients.at);
+            for (int k = 0; k < E::TRAINED; k++) sums.at[k] += t.d[r][c] * gradients.at[k];
+        }
+    }
+    for (int k = 0; k < E::TRAINED; k++) {
+        bool is_of_layer = layer.trained[k].channel_step == 0;
+        if (c < width && !is_of_layer) to[layer.trained_at[k] + c] = sums.at[k];
+        if (c < width) t.first[c] = sums.at[k];
+        __syncthreads();
+        if (is_of_layer && threadIdx.x == 0) {
+            float sum = 0.0f;
+            for (int channel = 0; channel < width; channel++) sum += t.first[channel];
+            to[layer.trained_at[k]] = sum;
+        }
+        __syncthreads();
+    }
+}
+
+template <class E>
 __device__ void backward_layer(const NarrowMlp& net, const Layer& layer, Tiles& t, int rows, u32& turns) {
     int width = net.width, c = threadIdx.x;
     u32 turn = turns / gridDim.x;
-    PointwisePass p = pass_of(layer);
     float* to = net.gradients + blockIdx.x * net.stride;
     fetch(t, layer.weight, width, width);
     for (int k = threadIdx.x; k < rows * width; k += blockDim.x) {
@@ -284,35 +316,34 @@ __device__ void backward_layer(const NarrowMlp& net, const Layer& layer, Tiles& 
     for (int k = threadIdx.x; k < rows * width; k += blockDim.x) {
         int r = k / width, c = k % width;
         float u = normal(t, r, c) * layer.norm_weight[c] + layer.norm_bias[c];
-        t.h[r][c] = activate(p, u);
-        t.du[r][c] = slope_at(p, u);
-        t.df[r][c] = factors(p, c, 0, 0.0f).a * t.d[r][c];
+        t.h[r][c] = E::activation(u);
+        t.du[r][c] = E::slope(u);
+    }
+    if (E::BODY) {
+        __syncthreads();
+        for (int k = threadIdx.x; k < rows * width; k += blockDim.x) {
+            t.f[k / width][k % width] = linear(layer, t, k / width, k % width, width);
+        }
+    }
+    // Each thread reads again what it wrote itself.
+    for (int k = threadIdx.x; k < rows * width; k += blockDim.x) {
+        int r = k / width, c = k % width;
+        float f = E::BODY ? t.f[r][c] : 0.0f;
+        t.df[r][c] = E::body_gradient(t.d[r][c], f, t.z[r][c], nullptr, values_of<E>(layer, c).at);
     }
     __syncthreads();
-    // Of the weight, the bias and alpha.
+    // Of the weight, the bias and the coefficients.
     for (int k = threadIdx.x; k < width * width; k += blockDim.x) {
         float sum = 0.0f;
         for (int r = 0; r < rows; r++) sum += t.df[r][k / width] * t.h[r][k % width];
         to[layer.weight_at + k] = sum;
     }
-    if (c < width) {
-        float of_bias = 0.0f, of_alpha = 0.0f;
-        for (int r = 0; r < rows; r++) {
-            of_bias += t.df[r][c];
-            float f = 0.0f;
-            if (p.join == CONVEX) f = along(t, t.h[r], c, width) + (layer.bias ? layer.bias[c] : 0.0f);
-            of_alpha += (f - t.z[r][c]) * t.d[r][c];
-        }
-        if (layer.bias) to[layer.bias_at + c] = of_bias;
-        if (layer.alpha && p.granularity == PER_CHANNEL) to[layer.alpha_at + c] = of_alpha;
-        t.first[c] = of_alpha;
-    }
-    __syncthreads();
-    if (layer.alpha && p.granularity == PER_LAYER && threadIdx.x == 0) {
+    if (layer.bias && c < width) {
         float sum = 0.0f;
-        for (int k = 0; k < width; k++) sum += t.first[k];
-        to[layer.alpha_at] = sum;
+        for (int r = 0; r < rows; r++) sum += t.df[r][c];
+        to[layer.bias_at + c] = sum;
     }
+    trained_gradients<E>(layer, t, rows, width, to);
     // ∂C/∂u = (df·W)·activation′(u).
     for (int k = threadIdx.x; k < rows * width; k += blockDim.x) {
         int r = k / width, c = k % width;
@@ -356,10 +387,41 @@ __device__ void backward_layer(const NarrowMlp& net, const Layer& layer, Tiles& 
         int r = k / width, c = k % width;
         float turned = normal(t, r, c) * t.second[c] * share;
         float dz = t.inverse[c] * layer.norm_weight[c] * (t.du[r][c] - t.first[c] * share - turned);
-        t.d[r][c] = dz + factors(p, c, 0, 0.0f).b * t.d[r][c];
+        if (E::SHORTCUT) {
+            float f = E::BODY ? t.f[r][c] : 0.0f;
+            dz += E::shortcut_gradient(t.d[r][c], f, t.z[r][c], nullptr, values_of<E>(layer, c).at);
+        }
+        t.d[r][c] = dz;
     }
     __syncthreads();
 }
+
+// A layer's passes, for `with_equations`.
+struct Forward {
+    const NarrowMlp& net;
+    const Layer& layer;
+    Tiles& t;
+    int rows;
+    u32& turns;
+
+    template <class E>
+    __device__ void operator()(E) const {
+        forward_layer<E>(net, layer, t, rows, turns);
+    }
+};
+
+struct Backward {
+    const NarrowMlp& net;
+    const Layer& layer;
+    Tiles& t;
+    int rows;
+    u32& turns;
+
+    template <class E>
+    __device__ void operator()(E) const {
+        backward_layer<E>(net, layer, t, rows, turns);
+    }
+};
 
 extern "C" __global__ void narrow_mlp(NarrowMlp net) {
     SHARED(Tiles, t);
@@ -369,9 +431,13 @@ extern "C" __global__ void narrow_mlp(NarrowMlp net) {
         t.z[k / net.width][k % net.width] = net.layers[0].z[(u64)blockIdx.x * ROWS * net.width + k];
     }
     __syncthreads();
-    for (int k = 0; k < net.depth; k++) forward_layer(net, net.layers[k], t, rows, turns);
+    for (int k = 0; k < net.depth; k++) {
+        with_equations(net.layers[k].equations, Forward{net, net.layers[k], t, rows, turns});
+    }
     last_layer(net, t, rows);
-    for (int k = net.depth - 1; k >= 0; k--) backward_layer(net, net.layers[k], t, rows, turns);
+    for (int k = net.depth - 1; k >= 0; k--) {
+        with_equations(net.layers[k].equations, Backward{net, net.layers[k], t, rows, turns});
+    }
     for (int k = threadIdx.x; k < rows * net.width; k += blockDim.x) {
         net.dz[(u64)blockIdx.x * ROWS * net.width + k] = t.d[k / net.width][k % net.width];
     }

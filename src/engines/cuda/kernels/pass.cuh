@@ -1,33 +1,58 @@
 // A pass over activations, y = join(activation(norm(x))): see `Pointwise` in src/plan.
-
-enum { NO_ACTIVATION, RELU, ELU, LEAKY_RELU, TANH, SIGMOID };
-enum { NO_JOIN, RESIDUAL, GATED, ADDITIVE, CONVEX };
-enum { PER_LAYER, PER_CHANNEL, PER_UNIT };
+//
+// Activation and join are members of a structure that src/engines/cuda/equations.rs prints,
+// `E` here. With f = activation(z), s = s(x), the gates' outputs g, the trained coefficients
+// v, d = ∂C/∂y:
+//
+//     SHORTCUT           1 where y depends on s
+//     BODY               1 where a gradient besides those of gates depends on f
+//     GATES, TRAINED     how many gates and coefficients there are
+//     SUMS               how many sums over rows the coefficients' gradients take
+//     activation(z)      f
+//     slope(z)           activation′(z); at a kink that of the left
+//     join(f, s, g, v)   y
+//     body_gradient(d, f, s, g, v)        ∂C/∂f
+//     shortcut_gradient(d, f, s, g, v)    ∂C/∂s
+//     gate_gradients(d, f, s, g, v, to)   ∂C/∂g of each gate
+//     summands(f, s, g, v, to)            of each sum what is added up, times d
+//     trained_gradients(sums, v, to)      ∂C/∂v of each coefficient
 
 struct PointwisePass {
     const act* x;
+    // s(x), where y depends on it.
     const act* s;
-    const act* gate;
-    const float* alpha;
     // Batch norm, unless `mean` is null.
     const float* mean;
     const float* variance;
     const float* weight;
     const float* bias;
     float eps;
-    // Of ELU or leaky ReLU.
-    float slope;
-    // Of a residual join.
-    float scale;
-    int activation;
-    int join;
-    // What one alpha covers.
-    int granularity;
     int channels;
     int positions;
     // Elements of x.
     u32 count;
 };
+
+// N values; one that nobody reads where N is 0.
+template <class T, int N>
+struct Array {
+    T at[N ? N : 1];
+};
+
+// The values of a trained coefficient: one, one a channel, or one an activation of a sample
+// in C, H, W order.
+struct Coefficient {
+    const float* values;
+    // From a channel's value to the next channel's, 0 where all have one; likewise of
+    // positions.
+    int channel_step;
+    int position_step;
+};
+
+// The value for channel c at `position`.
+__device__ inline float value_of(const Coefficient& k, int c, int position) {
+    return k.values[c * k.channel_step + position * k.position_step];
+}
 
 // A channel's batch norm as x ↦ n = (x − mean)·inverse, z = n·weight + bias.
 struct Normal {
@@ -69,57 +94,12 @@ __device__ inline float sigmoid(float x) {
     return 1.0f / (1.0f + expf(-x));
 }
 
-// f = activation(z). NaN stays NaN.
-__device__ inline float activate(const PointwisePass& p, float z) {
-    switch (p.activation) {
-        case RELU: return z < 0.0f ? 0.0f : z;
-        case ELU: return z > 0.0f ? z : p.slope * expm1f(z);
-        case LEAKY_RELU: return z > 0.0f ? z : p.slope * z;
-        case TANH: return tanhf(z);
-        case SIGMOID: return sigmoid(z);
-        default: return z;
-    }
+// ln(1 + eˣ). NaN stays NaN.
+__device__ inline float softplus(float x) {
+    return (x < 0.0f ? 0.0f : x) + log1pf(expf(-fabsf(x)));
 }
 
-// activation′(z); at a kink that of the left.
-__device__ inline float slope_at(const PointwisePass& p, float z) {
-    switch (p.activation) {
-        case RELU: return z > 0.0f ? 1.0f : 0.0f;
-        case ELU: return z > 0.0f ? 1.0f : p.slope * expf(z);
-        case LEAKY_RELU: return z > 0.0f ? 1.0f : p.slope;
-        case TANH: {
-            float y = tanhf(z);
-            return 1.0f - y * y;
-        }
-        case SIGMOID: {
-            float y = sigmoid(z);
-            return y * (1.0f - y);
-        }
-        default: return 1.0f;
-    }
-}
-
-// Factors of f and s in y = a·f + b·s.
-struct Factors {
-    float a, b;
-};
-
-// Those of channel c in row `row`; `gate` is the gate's element there.
-__device__ inline Factors factors(const PointwisePass& p, int c, u32 row, float gate) {
-    Factors k = {1.0f, 0.0f};
-    if (p.join == RESIDUAL) {
-        k.a = k.b = p.scale;
-    } else if (p.join == GATED) {
-        k.a = sigmoid(gate);
-        k.b = 1.0f - k.a;
-    } else if (p.join != NO_JOIN) {
-        u32 at = 0;
-        if (p.granularity == PER_CHANNEL) at = c;
-        // alpha is in C, H, W order.
-        if (p.granularity == PER_UNIT) at = c * p.positions + row % p.positions;
-        float alpha = p.alpha[at];
-        k.a = p.join == CONVEX ? alpha : 1.0f;
-        k.b = 1.0f - alpha;
-    }
-    return k;
+// a·f + b·s, rounded the same whether or not the compiler knows a factor.
+__device__ inline float weigh(float a, float f, float b, float s) {
+    return __fmaf_rn(a, f, __fmul_rn(b, s));
 }

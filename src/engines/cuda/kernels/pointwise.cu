@@ -1,186 +1,272 @@
+// Passes over activations with the equations `Equations0`, and their gradients.
+
+typedef Equations0 E;
+typedef Array<const act*, E::GATES> Gates;
+typedef Array<Coefficient, E::TRAINED> Trained;
+// The gates' elements and the coefficients' values of one place.
+typedef Array<float, E::GATES> GateValues;
+typedef Array<float, E::TRAINED> TrainedValues;
+
+__device__ inline TrainedValues values_of(
+    const PointwisePass& p, const Trained& trained, int c, u32 row) {
+    TrainedValues v;
+    for (int k = 0; k < E::TRAINED; k++) {
+        int position = trained.at[k].position_step ? row % p.positions : 0;
+        v.at[k] = value_of(trained.at[k], c, position);
+    }
+    return v;
+}
+
+// Element `at` of each gate.
+__device__ inline GateValues gates_of(const Gates& gates, u32 at) {
+    GateValues g;
+    for (int k = 0; k < E::GATES; k++) g.at[k] = get(gates.at[k] + at);
+    return g;
+}
+
+// V neighbouring elements of the operands.
+template <int V>
+struct Operands {
+    Pack<V> x, s;
+    Array<Pack<V>, E::GATES> gates;
+};
+
+template <int V>
+__device__ inline Operands<V> operands_of(const PointwisePass& p, const Gates& gates, u32 at) {
+    Operands<V> all;
+    all.x = load<V>(p.x + at);
+    if (E::SHORTCUT) {
+        all.s = load<V>(p.s + at);
+    } else {
+        all.s = {};
+    }
+    for (int k = 0; k < E::GATES; k++) all.gates.at[k] = load<V>(gates.at[k] + at);
+    return all;
+}
+
+template <int V>
+__device__ inline GateValues lane(const Operands<V>& all, int k) {
+    GateValues g;
+    for (int gate = 0; gate < E::GATES; gate++) g.at[gate] = all.gates.at[gate].v[k];
+    return g;
+}
+
 // y = join(activation(norm(x))).
 template <int V>
-__device__ void pointwise(const PointwisePass& p, act* y) {
+__device__ void pointwise(const PointwisePass& p, const Gates& gates, const Trained& trained, act* y) {
     u32 at = index() * V;
     if (at >= p.count) return;
     u32 row = at / p.channels;
     int first = at - row * p.channels;
-    Pack<V> x = load<V>(p.x + at), s = {}, gate = {}, out;
-    if (p.join != NO_JOIN) s = load<V>(p.s + at);
-    if (p.join == GATED) gate = load<V>(p.gate + at);
+    Operands<V> all = operands_of<V>(p, gates, at);
     Normals<V> norms = normals_of<V>(p, first);
+    Pack<V> out;
     for (int k = 0; k < V; k++) {
-        int c = first + k;
         Normal n = norms.of[k];
-        float f = activate(p, (x.v[k] - n.mean) * n.inverse * n.weight + n.bias);
-        Factors by = factors(p, c, row, gate.v[k]);
-        out.v[k] = p.join == NO_JOIN ? f : by.a * f + by.b * s.v[k];
+        float f = E::activation((all.x.v[k] - n.mean) * n.inverse * n.weight + n.bias);
+        GateValues g = lane<V>(all, k);
+        TrainedValues v = values_of(p, trained, first + k, row);
+        out.v[k] = E::join(f, all.s.v[k], g.at, v.at);
     }
     store<V>(y + at, out);
 }
 
-extern "C" __global__ void pointwise_1(PointwisePass p, act* y) {
-    pointwise<1>(p, y);
+extern "C" __global__ void pointwise_1(PointwisePass p, Gates gates, Trained trained, act* y) {
+    pointwise<1>(p, gates, trained, y);
 }
 
-extern "C" __global__ void pointwise_4(PointwisePass p, act* y) {
-    pointwise<4>(p, y);
+extern "C" __global__ void pointwise_4(PointwisePass p, Gates gates, Trained trained, act* y) {
+    pointwise<4>(p, gates, trained, y);
 }
 
-// The sums over rows of du, du·n, dy·f and dy·s, with du = a·dy·activation′(z): a block
-// takes 32 channels and the rows of one chunk. `partials` is chunks × 4 × channels.
-// Blocks of 32 × 8 threads.
-extern "C" __global__ void pointwise_sums(PointwisePass p, const act* dy, float* partials, u32 chunk) {
-    __shared__ float all[4][8][32];
+// Sums over rows: of du and du·n, with du = ∂C/∂f·activation′(z), and those that the
+// coefficients' gradients take.
+enum { ALL_SUMS = 2 + E::SUMS };
+
+// The sums of the rows of one chunk for 32 channels. `partials` is chunks × ALL_SUMS ×
+// channels. Blocks of 32 × 8 threads.
+extern "C" __global__ void pointwise_sums(
+    PointwisePass p, Gates gates, Trained trained, const act* dy, float* partials, u32 chunk) {
+    __shared__ float all[ALL_SUMS][8][32];
     int c = blockIdx.x * 32 + threadIdx.x;
     u32 rows = p.count / p.channels;
     u32 first = blockIdx.y * chunk;
     u32 end = first + chunk < rows ? first + chunk : rows;
-    float sums[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+    float sums[ALL_SUMS] = {};
     if (c < p.channels) {
         Normal norm = normal_of(p, c);
 #pragma unroll 4
         for (u32 row = first + threadIdx.y; row < end; row += 8) {
             u32 at = row * p.channels + c;
             float x = get(p.x + at), d = get(dy + at);
-            float s = p.join == NO_JOIN ? 0.0f : get(p.s + at);
-            float gate = p.join == GATED ? get(p.gate + at) : 0.0f;
+            float s = E::SHORTCUT ? get(p.s + at) : 0.0f;
+            GateValues g = gates_of(gates, at);
+            TrainedValues v = values_of(p, trained, c, row);
             float n = (x - norm.mean) * norm.inverse;
             float z = n * norm.weight + norm.bias;
-            float du = factors(p, c, row, gate).a * d * slope_at(p, z);
+            float f = E::activation(z);
+            float du = E::body_gradient(d, f, s, g.at, v.at) * E::slope(z);
+            Array<float, E::SUMS> summands;
+            E::summands(f, s, g.at, v.at, summands.at);
             sums[0] += du;
             sums[1] += du * n;
-            sums[2] += d * activate(p, z);
-            sums[3] += d * s;
+            for (int k = 0; k < E::SUMS; k++) sums[2 + k] += d * summands.at[k];
         }
     }
-    for (int k = 0; k < 4; k++) all[k][threadIdx.y][threadIdx.x] = sums[k];
+    for (int k = 0; k < ALL_SUMS; k++) all[k][threadIdx.y][threadIdx.x] = sums[k];
     __syncthreads();
-    int k = threadIdx.y;
-    if (k < 4 && c < p.channels) {
+    if (c >= p.channels) return;
+    for (int k = threadIdx.y; k < ALL_SUMS; k += 8) {
         float sum = 0.0f;
         for (int y = 0; y < 8; y++) sum += all[k][y][threadIdx.x];
-        partials[(blockIdx.y * 4 + k) * p.channels + c] = sum;
+        partials[(blockIdx.y * ALL_SUMS + k) * p.channels + c] = sum;
     }
 }
 
-// Adds the partials up, in double precision and in order. The totals are 4 × channels;
-// from them come the gradients of the norm and of an alpha a channel. Blocks of 32 × 8.
+// Adds the partials up, in double precision and in order. `totals` gets those of du and
+// du·n, 2 × channels; from all come the gradients of the norm and, for each coefficient
+// that has a `to`, its gradient in each channel. Blocks of 32 × 8.
 extern "C" __global__ void pointwise_totals(
     const float* partials, int chunks, int channels, float* totals, float* dweight, float* dbias,
-    float* dalpha, int convex) {
-    __shared__ double all[4][8][32];
+    Trained trained, Array<float*, E::TRAINED> to) {
+    __shared__ double all[ALL_SUMS][8][32];
     int c = blockIdx.x * 32 + threadIdx.x;
-    double sums[4] = {0.0, 0.0, 0.0, 0.0};
+    double sums[ALL_SUMS] = {};
     if (c < channels) {
         for (int chunk = threadIdx.y; chunk < chunks; chunk += 8) {
-            for (int k = 0; k < 4; k++) sums[k] += partials[(chunk * 4 + k) * channels + c];
+            for (int k = 0; k < ALL_SUMS; k++) {
+                sums[k] += partials[(chunk * ALL_SUMS + k) * channels + c];
+            }
         }
     }
-    for (int k = 0; k < 4; k++) all[k][threadIdx.y][threadIdx.x] = sums[k];
+    for (int k = 0; k < ALL_SUMS; k++) all[k][threadIdx.y][threadIdx.x] = sums[k];
     __syncthreads();
     if (threadIdx.y != 0 || c >= channels) return;
-    for (int k = 0; k < 4; k++) {
+    float total[ALL_SUMS];
+    for (int k = 0; k < ALL_SUMS; k++) {
         double sum = 0.0;
         for (int y = 0; y < 8; y++) sum += all[k][y][threadIdx.x];
-        sums[k] = sum;
-        totals[k * channels + c] = (float)sum;
+        total[k] = (float)sum;
     }
-    if (dbias) dbias[c] = (float)sums[0];
-    if (dweight) dweight[c] = (float)sums[1];
-    if (dalpha) dalpha[c] = (convex ? (float)sums[2] : 0.0f) - (float)sums[3];
+    totals[c] = total[0];
+    totals[channels + c] = total[1];
+    if (dbias) dbias[c] = total[0];
+    if (dweight) dweight[c] = total[1];
+    // Coefficients whose gradients are taken from these sums have one value a channel; the
+    // others' gradients, which are not used, are those at the first position.
+    TrainedValues v, gradients;
+    for (int k = 0; k < E::TRAINED; k++) v.at[k] = value_of(trained.at[k], c, 0);
+    E::trained_gradients(total + 2, v.at, gradients.at);
+    for (int k = 0; k < E::TRAINED; k++) {
+        if (to.at[k]) to.at[k][c] = gradients.at[k];
+    }
 }
 
-// ∂C/∂alpha of a whole layer: the sum over channels. One block of 256.
-extern "C" __global__ void alpha_of_layer(
-    const float* totals, int channels, float* dalpha, int convex) {
+// The sum over channels, of a coefficient that a layer has one of. One block of 256.
+extern "C" __global__ void add_channels(const float* gradients, int channels, float* to) {
     __shared__ double all[256];
     double sum = 0.0;
-    for (int c = threadIdx.x; c < channels; c += 256) {
-        float da = convex ? totals[2 * channels + c] : 0.0f;
-        sum += (double)(da - totals[3 * channels + c]);
-    }
+    for (int c = threadIdx.x; c < channels; c += 256) sum += (double)gradients[c];
     all[threadIdx.x] = sum;
     __syncthreads();
     if (threadIdx.x == 0) {
         sum = 0.0;
         for (int k = 0; k < 256; k++) sum += all[k];
-        dalpha[0] = (float)sum;
+        to[0] = (float)sum;
     }
 }
 
-// ∂C/∂alpha where each activation has its own: sums over images, a thread an alpha.
-extern "C" __global__ void alpha_of_units(PointwisePass p, const act* dy, float* dalpha) {
+// The gradients of the coefficients that have a `to`, each activation of a sample one: sums
+// over images, a thread an activation.
+extern "C" __global__ void trained_units(
+    PointwisePass p, Gates gates, Trained trained, const act* dy, Array<float*, E::TRAINED> to) {
     u32 unit = index();
     if (unit >= (u32)(p.channels * p.positions)) return;
     int c = unit % p.channels, position = unit / p.channels;
     Normal norm = normal_of(p, c);
-    float da = 0.0f, db = 0.0f;
+    TrainedValues v = values_of(p, trained, c, position), gradients;
+    Array<float, E::SUMS> sums = {}, summands;
     for (u32 at = unit; at < p.count; at += p.channels * p.positions) {
-        float z = (get(p.x + at) - norm.mean) * norm.inverse * norm.weight + norm.bias;
-        float d = get(dy + at);
-        da += d * activate(p, z);
-        db += d * get(p.s + at);
+        float f = E::activation((get(p.x + at) - norm.mean) * norm.inverse * norm.weight + norm.bias);
+        float s = E::SHORTCUT ? get(p.s + at) : 0.0f, d = get(dy + at);
+        GateValues g = gates_of(gates, at);
+        E::summands(f, s, g.at, v.at, summands.at);
+        for (int k = 0; k < E::SUMS; k++) sums.at[k] += d * summands.at[k];
     }
-    dalpha[c * p.positions + position] = (p.join == CONVEX ? da : 0.0f) - db;
+    E::trained_gradients(sums.at, v.at, gradients.at);
+    for (int k = 0; k < E::TRAINED; k++) {
+        if (to.at[k]) to.at[k][c * p.positions + position] = gradients.at[k];
+    }
 }
 
-// Where the gradients of a pass go; null where nobody asks.
-struct GradientTargets {
-    const act* dy;
-    act* dx;
-    act* ds;
-    act* dgate;
-    // As `pointwise_totals` left them, where there is a norm.
-    const float* totals;
-    int add_dx;
-    int add_ds;
-    int add_dgate;
+// An array's gradient: null where nobody asks.
+struct Target {
+    act* to;
+    // Not 0 to add to what is there.
+    int add;
+    int padding;
 };
 
-// dx, ds and dgate: the formulas of `PointwiseGradients` in src/plan.
+// Where the gradients of a pass go.
+struct GradientTargets {
+    const act* dy;
+    // As `pointwise_totals` left them, where there is a norm.
+    const float* totals;
+    Target dx;
+    Target ds;
+};
+
+// dx, ds and those of gates: the formulas of `PointwiseGradients` in src/plan.
 template <int V>
-__device__ void gradient(const PointwisePass& p, const GradientTargets& to) {
+__device__ void gradient(
+    const PointwisePass& p, const Gates& gates, const Trained& trained, const GradientTargets& targets,
+    const Array<Target, E::GATES>& dgates) {
     u32 at = index() * V;
     if (at >= p.count) return;
     u32 row = at / p.channels;
     int first = at - row * p.channels;
     float share = 1.0f / (float)(p.count / p.channels);
-    Pack<V> x = load<V>(p.x + at), d = load<V>(to.dy + at), s = {}, gate = {}, dx, ds, dgate;
-    if (p.join == GATED) {
-        s = load<V>(p.s + at);
-        gate = load<V>(p.gate + at);
-    }
+    Operands<V> all = operands_of<V>(p, gates, at);
+    Pack<V> d = load<V>(targets.dy + at), dx, ds, sums = {}, turned = {};
+    Array<Pack<V>, E::GATES> of_gates;
     Normals<V> norms = normals_of<V>(p, first);
-    Pack<V> sums = {}, turned = {};
     if (p.mean) {
-        sums = floats<V>(to.totals + first);
-        turned = floats<V>(to.totals + p.channels + first);
+        sums = floats<V>(targets.totals + first);
+        turned = floats<V>(targets.totals + p.channels + first);
     }
     for (int k = 0; k < V; k++) {
-        int c = first + k;
         Normal norm = norms.of[k];
-        Factors by = factors(p, c, row, gate.v[k]);
-        float n = (x.v[k] - norm.mean) * norm.inverse;
+        float n = (all.x.v[k] - norm.mean) * norm.inverse;
         float z = n * norm.weight + norm.bias;
-        float du = by.a * d.v[k] * slope_at(p, z);
+        float f = E::activation(z), s = all.s.v[k];
+        GateValues g = lane<V>(all, k), dg;
+        TrainedValues v = values_of(p, trained, first + k, row);
+        float du = E::body_gradient(d.v[k], f, s, g.at, v.at) * E::slope(z);
         if (p.mean) {
             float along = n * turned.v[k] * share;
             du = norm.inverse * norm.weight * (du - sums.v[k] * share - along);
         }
         dx.v[k] = du;
-        ds.v[k] = by.b * d.v[k];
-        if (to.dgate) dgate.v[k] = d.v[k] * (activate(p, z) - s.v[k]) * by.a * by.b;
+        ds.v[k] = E::shortcut_gradient(d.v[k], f, s, g.at, v.at);
+        E::gate_gradients(d.v[k], f, s, g.at, v.at, dg.at);
+        for (int gate = 0; gate < E::GATES; gate++) of_gates.at[gate].v[k] = dg.at[gate];
     }
-    if (to.dx) give<V>(to.dx + at, dx, to.add_dx);
-    if (to.ds) give<V>(to.ds + at, ds, to.add_ds);
-    if (to.dgate) give<V>(to.dgate + at, dgate, to.add_dgate);
+    if (targets.dx.to) give<V>(targets.dx.to + at, dx, targets.dx.add);
+    if (targets.ds.to) give<V>(targets.ds.to + at, ds, targets.ds.add);
+    for (int k = 0; k < E::GATES; k++) {
+        Target gate = dgates.at[k];
+        if (gate.to) give<V>(gate.to + at, of_gates.at[k], gate.add);
+    }
 }
 
-extern "C" __global__ void gradient_1(PointwisePass p, GradientTargets to) {
-    gradient<1>(p, to);
+extern "C" __global__ void gradient_1(
+    PointwisePass p, Gates gates, Trained trained, GradientTargets targets,
+    Array<Target, E::GATES> dgates) {
+    gradient<1>(p, gates, trained, targets, dgates);
 }
 
-extern "C" __global__ void gradient_4(PointwisePass p, GradientTargets to) {
-    gradient<4>(p, to);
+extern "C" __global__ void gradient_4(
+    PointwisePass p, Gates gates, Trained trained, GradientTargets targets,
+    Array<Target, E::GATES> dgates) {
+    gradient<4>(p, gates, trained, targets, dgates);
 }

@@ -114,7 +114,7 @@ const SUMS: usize = 4;
 const PARTS: usize = 4;
 
 /// Rows of a part.
-fn part_rows(rows: usize, stride: usize) -> usize {
+pub fn part_rows(rows: usize, stride: usize) -> usize {
     let most = (PART / stride.max(1)).clamp(8, 256);
     most.min(rows.div_ceil(PARTS)).max(8)
 }

@@ -1,9 +1,9 @@
-//! The instruction sets of x86-64: AVX-512F, and AVX2 with FMA.
+//! The vector instructions of x86-64.
 
 use super::Simd;
 use std::arch::x86_64::*;
 
-/// The AVX-512F instruction set.
+/// AVX-512F.
 #[derive(Clone, Copy)]
 pub struct Avx512;
 
@@ -14,54 +14,52 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> __m512 {
-        // SAFETY: AVX-512F is present by the trait's contract.
+        // SAFETY: the instructions are there.
         unsafe { _mm512_set1_ps(x) }
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> __m512 {
-        // SAFETY: AVX-512F is present by the trait's contract,
-        // and the caller gives sixteen readable floats.
+        // SAFETY: the instructions are there, and the sixteen floats.
         unsafe { _mm512_loadu_ps(from) }
     }
     #[inline(always)]
     unsafe fn store(to: *mut f32, x: __m512) {
-        // SAFETY: AVX-512F is present by the trait's contract,
-        // and the caller gives sixteen writable floats.
+        // SAFETY: the instructions are there, and the sixteen floats.
         unsafe { _mm512_storeu_ps(to, x) }
     }
     #[inline(always)]
     unsafe fn add(a: __m512, b: __m512) -> __m512 {
-        // SAFETY: AVX-512F is present by the trait's contract.
+        // SAFETY: the instructions are there.
         unsafe { _mm512_add_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn sub(a: __m512, b: __m512) -> __m512 {
-        // SAFETY: AVX-512F is present by the trait's contract.
+        // SAFETY: the instructions are there.
         unsafe { _mm512_sub_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn mul(a: __m512, b: __m512) -> __m512 {
-        // SAFETY: AVX-512F is present by the trait's contract.
+        // SAFETY: the instructions are there.
         unsafe { _mm512_mul_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
-        // SAFETY: AVX-512F is present by the trait's contract.
+        // SAFETY: the instructions are there.
         unsafe { _mm512_fmadd_ps(a, b, c) }
     }
     #[inline(always)]
     unsafe fn max(a: __m512, b: __m512) -> __m512 {
-        // SAFETY: AVX-512F is present by the trait's contract.
+        // SAFETY: the instructions are there.
         unsafe { _mm512_max_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn min(a: __m512, b: __m512) -> __m512 {
-        // SAFETY: AVX-512F is present by the trait's contract.
+        // SAFETY: the instructions are there.
         unsafe { _mm512_min_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn reciprocal(x: __m512) -> __m512 {
-        // SAFETY: AVX-512F is present by the trait's contract.
+        // SAFETY: the instructions are there.
         unsafe {
             // Fourteen bits, and a step of Newton's method: less than a division.
             let y = _mm512_rcp14_ps(x);
@@ -71,15 +69,40 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     unsafe fn if_positive(x: __m512, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: AVX-512F is present by the trait's contract.
+        // SAFETY: the instructions are there.
         unsafe {
             let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, _mm512_setzero_ps());
             _mm512_mask_blend_ps(positive, b, a)
         }
     }
     #[inline(always)]
+    unsafe fn div(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the instructions are there.
+        unsafe { _mm512_div_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn sqrt(x: __m512) -> __m512 {
+        // SAFETY: the instructions are there.
+        unsafe { _mm512_sqrt_ps(x) }
+    }
+    #[inline(always)]
+    unsafe fn if_less(x: __m512, y: __m512, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the instructions are there.
+        unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(x, y), b, a) }
+    }
+    #[inline(always)]
+    unsafe fn if_at_most(x: __m512, y: __m512, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the instructions are there.
+        unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LE_OQ>(x, y), b, a) }
+    }
+    #[inline(always)]
+    unsafe fn if_equal(x: __m512, y: __m512, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the instructions are there.
+        unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>(x, y), b, a) }
+    }
+    #[inline(always)]
     unsafe fn sums(rows: [__m512; 16]) -> __m512 {
-        // SAFETY: AVX-512F is present by the trait's contract.
+        // SAFETY: the instructions are there.
         unsafe {
             // Of a row eight lanes are left, then four, two and one.
             let mut halves = [_mm512_setzero_ps(); 8];
@@ -108,8 +131,7 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
-        // SAFETY: AVX-512F is present by the trait's contract,
-        // and the caller gives sixteen rows of sixteen floats on both sides.
+        // SAFETY: the instructions are there, and so are the floats of the squares.
         unsafe {
             let mut pairs = [_mm512_setzero_ps(); 16];
             for i in 0..8 {
@@ -147,7 +169,7 @@ impl Simd for Avx512 {
     }
 }
 
-/// The AVX2 and FMA instruction sets, with two registers for a vector.
+/// AVX2 with FMA, two registers at a time.
 #[derive(Clone, Copy)]
 pub struct Avx2;
 
@@ -160,20 +182,18 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> Pair {
-        // SAFETY: AVX2 and FMA are present by the trait's contract.
+        // SAFETY: the instructions are there.
         let x = unsafe { _mm256_set1_ps(x) };
         (x, x)
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Pair {
-        // SAFETY: AVX2 and FMA are present by the trait's contract,
-        // and the caller gives sixteen readable floats.
+        // SAFETY: the instructions are there, and the sixteen floats.
         unsafe { (_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))) }
     }
     #[inline(always)]
     unsafe fn store(to: *mut f32, x: Pair) {
-        // SAFETY: AVX2 and FMA are present by the trait's contract,
-        // and the caller gives sixteen writable floats.
+        // SAFETY: the instructions are there, and the sixteen floats.
         unsafe {
             _mm256_storeu_ps(to, x.0);
             _mm256_storeu_ps(to.add(8), x.1);
@@ -181,22 +201,22 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn add(a: Pair, b: Pair) -> Pair {
-        // SAFETY: AVX2 and FMA are present by the trait's contract.
+        // SAFETY: the instructions are there.
         unsafe { (_mm256_add_ps(a.0, b.0), _mm256_add_ps(a.1, b.1)) }
     }
     #[inline(always)]
     unsafe fn sub(a: Pair, b: Pair) -> Pair {
-        // SAFETY: AVX2 and FMA are present by the trait's contract.
+        // SAFETY: the instructions are there.
         unsafe { (_mm256_sub_ps(a.0, b.0), _mm256_sub_ps(a.1, b.1)) }
     }
     #[inline(always)]
     unsafe fn mul(a: Pair, b: Pair) -> Pair {
-        // SAFETY: AVX2 and FMA are present by the trait's contract.
+        // SAFETY: the instructions are there.
         unsafe { (_mm256_mul_ps(a.0, b.0), _mm256_mul_ps(a.1, b.1)) }
     }
     #[inline(always)]
     unsafe fn fma(a: Pair, b: Pair, c: Pair) -> Pair {
-        // SAFETY: AVX2 and FMA are present by the trait's contract.
+        // SAFETY: the instructions are there.
         unsafe {
             (
                 _mm256_fmadd_ps(a.0, b.0, c.0),
@@ -206,17 +226,17 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn max(a: Pair, b: Pair) -> Pair {
-        // SAFETY: AVX2 and FMA are present by the trait's contract.
+        // SAFETY: the instructions are there.
         unsafe { (_mm256_max_ps(a.0, b.0), _mm256_max_ps(a.1, b.1)) }
     }
     #[inline(always)]
     unsafe fn min(a: Pair, b: Pair) -> Pair {
-        // SAFETY: AVX2 and FMA are present by the trait's contract.
+        // SAFETY: the instructions are there.
         unsafe { (_mm256_min_ps(a.0, b.0), _mm256_min_ps(a.1, b.1)) }
     }
     #[inline(always)]
     unsafe fn reciprocal(x: Pair) -> Pair {
-        // SAFETY: AVX2 and FMA are present by the trait's contract.
+        // SAFETY: the instructions are there.
         unsafe {
             let one = _mm256_set1_ps(1.0);
             (_mm256_div_ps(one, x.0), _mm256_div_ps(one, x.1))
@@ -224,12 +244,52 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn if_positive(x: Pair, a: Pair, b: Pair) -> Pair {
-        // SAFETY: AVX2 and FMA are present by the trait's contract.
+        // SAFETY: the instructions are there.
         unsafe {
             let zero = _mm256_setzero_ps();
             (
                 _mm256_blendv_ps(b.0, a.0, _mm256_cmp_ps::<_CMP_GT_OQ>(x.0, zero)),
                 _mm256_blendv_ps(b.1, a.1, _mm256_cmp_ps::<_CMP_GT_OQ>(x.1, zero)),
+            )
+        }
+    }
+    #[inline(always)]
+    unsafe fn div(a: Pair, b: Pair) -> Pair {
+        // SAFETY: the instructions are there.
+        unsafe { (_mm256_div_ps(a.0, b.0), _mm256_div_ps(a.1, b.1)) }
+    }
+    #[inline(always)]
+    unsafe fn sqrt(x: Pair) -> Pair {
+        // SAFETY: the instructions are there.
+        unsafe { (_mm256_sqrt_ps(x.0), _mm256_sqrt_ps(x.1)) }
+    }
+    #[inline(always)]
+    unsafe fn if_less(x: Pair, y: Pair, a: Pair, b: Pair) -> Pair {
+        // SAFETY: the instructions are there.
+        unsafe {
+            (
+                _mm256_blendv_ps(b.0, a.0, _mm256_cmp_ps::<_CMP_LT_OQ>(x.0, y.0)),
+                _mm256_blendv_ps(b.1, a.1, _mm256_cmp_ps::<_CMP_LT_OQ>(x.1, y.1)),
+            )
+        }
+    }
+    #[inline(always)]
+    unsafe fn if_at_most(x: Pair, y: Pair, a: Pair, b: Pair) -> Pair {
+        // SAFETY: the instructions are there.
+        unsafe {
+            (
+                _mm256_blendv_ps(b.0, a.0, _mm256_cmp_ps::<_CMP_LE_OQ>(x.0, y.0)),
+                _mm256_blendv_ps(b.1, a.1, _mm256_cmp_ps::<_CMP_LE_OQ>(x.1, y.1)),
+            )
+        }
+    }
+    #[inline(always)]
+    unsafe fn if_equal(x: Pair, y: Pair, a: Pair, b: Pair) -> Pair {
+        // SAFETY: the instructions are there.
+        unsafe {
+            (
+                _mm256_blendv_ps(b.0, a.0, _mm256_cmp_ps::<_CMP_EQ_OQ>(x.0, y.0)),
+                _mm256_blendv_ps(b.1, a.1, _mm256_cmp_ps::<_CMP_EQ_OQ>(x.1, y.1)),
             )
         }
     }
