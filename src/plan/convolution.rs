@@ -66,7 +66,7 @@ pub struct Window {
     pub output: (usize, usize),
     /// Rows and columns of a window.
     pub kernel: (usize, usize),
-    /// Step between windows.
+    /// Step s between windows.
     pub stride: usize,
     /// Zeros added on each side of the image.
     pub padding: usize,

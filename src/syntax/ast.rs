@@ -17,9 +17,9 @@ pub struct Prelude {
 /// `activation NAME(ELEMENT, …) = EQUATION`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Activation {
-    /// The `///` text before it.
+    /// Text of the `///` comment before the declaration.
     pub doc: Option<String>,
-    /// Its name.
+    /// Name of the network.
     pub name: Ident,
     /// The name of the element that it is applied to.
     pub element: Ident,
@@ -32,9 +32,9 @@ pub struct Activation {
 /// `policy NAME(…) { … }`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
-    /// The `///` text before it.
+    /// Text of the `///` comment before the declaration.
     pub doc: Option<String>,
-    /// Its name.
+    /// Name of the network.
     pub name: Ident,
     /// Its settings.
     pub settings: Vec<SettingFormal>,
@@ -47,7 +47,7 @@ pub struct Policy {
 /// `gate NAME(bias: EXPR)`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gate {
-    /// Its name.
+    /// Name of the network.
     pub name: Ident,
     /// Where its bias starts.
     pub bias: Expr,
@@ -56,15 +56,15 @@ pub struct Gate {
 /// A setting of an activation or a policy: `NAME: TYPE = DEFAULT in RANGE`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SettingFormal {
-    /// The `///` text before it.
+    /// Text of the `///` comment before the declaration.
     pub doc: Option<String>,
-    /// Its name.
+    /// Name of the network.
     pub name: Ident,
-    /// Its type's name.
+    /// Name of the type.
     pub kind: Ident,
     /// Its value where the call gives none.
     pub default: Expr,
-    /// What values it may have.
+    /// Range of allowed values.
     pub range: Option<Range>,
 }
 

@@ -12,9 +12,9 @@ pub struct Conv {
     pub out: usize,
     /// Side of the square kernel.
     pub kernel: usize,
-    /// Step between windows.
+    /// Step s between windows.
     pub stride: usize,
-    /// Zeros added on each side.
+    /// Zeros p added on each side.
     pub padding: usize,
     /// Whether a bias per output channel is added.
     pub bias: bool,

@@ -37,7 +37,7 @@ pub struct Layer {
     /// Where the layer is in the network: `stage2.0.skip0.conv0`. Unique; the prefix
     /// of the names of its tensors. Segments that are numbers come from `repeat`.
     pub path: String,
-    /// Where it was written.
+    /// Span it was written at.
     pub span: Span,
     /// Shape of what it takes.
     pub input: Shape,

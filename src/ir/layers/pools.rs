@@ -11,7 +11,7 @@ pub struct Pool {
     pub kind: PoolKind,
     /// Side of the square window.
     pub kernel: usize,
-    /// Step between windows.
+    /// Step s between windows.
     pub stride: usize,
 }
 

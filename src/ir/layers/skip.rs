@@ -39,9 +39,9 @@ pub enum Gate {
 pub struct ConvGate {
     /// Side of the square kernel.
     pub kernel: usize,
-    /// Step between windows.
+    /// Step s between windows.
     pub stride: usize,
-    /// Zeros added on each side.
+    /// Zeros p added on each side.
     pub padding: usize,
 }
 

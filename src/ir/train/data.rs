@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// A dataset and how its training images are varied.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Data {
-    /// Which dataset.
+    /// Dataset to load.
     pub kind: DatasetKind,
     /// Applied in this order, to the training split only.
     pub augment: Vec<Augment>,

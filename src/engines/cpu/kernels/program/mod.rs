@@ -91,7 +91,7 @@ pub struct Frame<'a> {
     pub offset: usize,
     /// What [`Layout::fill`] filled.
     pub tables: &'a [f32],
-    /// Rows.
+    /// Number of rows.
     pub rows: usize,
 }
 

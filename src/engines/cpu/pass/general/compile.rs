@@ -11,7 +11,7 @@ use crate::plan::Activation;
 pub struct Equations<'e> {
     /// C.
     pub channels: usize,
-    /// Positions of an image.
+    /// Number of positions in an image.
     pub positions: usize,
     /// What comes in.
     pub x: usize,

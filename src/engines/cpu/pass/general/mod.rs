@@ -59,7 +59,7 @@ pub struct Operands<'a, 't> {
     pub arrays: &'a [*mut f32],
     /// Floats of each before the first row.
     pub offset: usize,
-    /// Rows.
+    /// Number of rows.
     pub rows: usize,
     /// The batch norm, if any.
     pub norm: Option<Norm<'a>>,
