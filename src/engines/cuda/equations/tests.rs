@@ -39,8 +39,11 @@ fn join(out: Expr, gates: usize, trained: usize) -> JoinEquation {
     }
 }
 
-/// The activations and joins that every file has, by what is written in a file.
-fn built_in() -> (Vec<(String, Curve)>, Vec<(String, JoinEquation)>) {
+/// What is written in a file, and what it stands for.
+type Named<T> = Vec<(String, T)>;
+
+/// The activations and joins that every file has.
+fn built_in() -> (Named<Curve>, Named<JoinEquation>) {
     let text = "model m {
         input image(1, 1, 4) linear(4)
         relu elu(alpha: 0.7) leaky_relu tanh sigmoid
