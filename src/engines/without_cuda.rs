@@ -130,8 +130,17 @@ pub fn engine_in(
 }
 
 /// Bytes of a card that steps take: nothing runs on one.
-pub fn memory(_model: &Model, _images: usize, _purpose: Purpose, _precision: Precision) -> f64 {
-    0.0
+///
+/// # Errors
+///
+/// None.
+pub fn memory(
+    _model: &Model,
+    _images: usize,
+    _purpose: Purpose,
+    _precision: Precision,
+) -> Result<f64> {
+    Ok(0.0)
 }
 
 fn unbuilt() -> Error {
