@@ -6,7 +6,7 @@ use super::step::Step;
 
 /// Engine that will run the plan, as far as the plan must know it.
 pub trait Target {
-    /// Channels of activations are padded to a multiple of this.
+    /// Number that channels of activations are padded to a multiple of.
     fn lanes(&self) -> usize;
 
     /// Method for the three products of a convolution of so many input channels.
