@@ -1,4 +1,4 @@
-//! What every engine checks of a batch, and counts in its logits.
+//! Checks of a batch that every engine makes, and the counting of correct logits.
 
 use crate::error::{Error, Result};
 use crate::ir::Model;
