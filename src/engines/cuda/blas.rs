@@ -35,7 +35,6 @@ impl Blas {
     /// Starts cuBLAS, where it is found.
     ///
     /// # Errors
-    ///
     /// If the library is missing or does not start.
     pub fn start(gpu: &Gpu, precision: Precision) -> Result<Blas> {
         Library::Cublas.load()?;

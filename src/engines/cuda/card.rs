@@ -43,7 +43,6 @@ impl From<Missing> for Error {
 /// Counts the GPUs that the driver shows.
 ///
 /// # Errors
-///
 /// If the driver is missing, too old or does not start.
 pub fn count() -> Result<usize, Missing> {
     Library::Driver.load().map_err(Missing::Hardware)?;
@@ -56,7 +55,6 @@ pub fn count() -> Result<usize, Missing> {
 /// Finds the GPU number `ordinal`, or the first.
 ///
 /// # Errors
-///
 /// If there is no such GPU, or it is too old or cannot be asked.
 pub fn find(ordinal: Option<usize>) -> Result<Card, Missing> {
     let count = count()?;

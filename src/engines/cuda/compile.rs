@@ -224,8 +224,8 @@ impl Drop for Program {
 /// Text that files begin with whose kernels are compiled with equations.
 const PASS: &str = include_str!("kernels/pass.cuh");
 
-/// Finds the folder where compiled kernels are kept: `$XDG_CACHE_HOME/vanc/kernels`, else
-/// below the home folder; nowhere where there is neither.
+/// Finds the folder of compiled kernels: `$XDG_CACHE_HOME/vanc/kernels`, else below the
+/// home folder; none where there is neither.
 pub fn cache_folder() -> Option<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     let root = variable("XDG_CACHE_HOME").map(PathBuf::from);

@@ -227,8 +227,8 @@ impl JoinEquation {
         self.summands().len()
     }
 
-    /// Lists the summands of those sums, but for the factor δ. Where y is linear in f and
-    /// s with factors that all rows of a sum share, the sums are of f and of s; else
+    /// Lists the summands of [`Self::sums`], but for the factor δ. Where y is linear in f
+    /// and s with factors that all rows of a sum share, the sums are of f and of s; else
     /// there is one a coefficient.
     fn summands(&self) -> Vec<Expr> {
         match self.adds_operands_up() {

@@ -310,7 +310,6 @@ impl Gpu {
     /// Queues a kernel; `together` says whether its blocks wait for one another.
     ///
     /// # Safety
-    ///
     /// As of [`Self::launch`].
     unsafe fn start(
         &self,

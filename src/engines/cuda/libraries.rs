@@ -64,7 +64,6 @@ impl Library {
     /// Finds and loads the library.
     ///
     /// # Errors
-    ///
     /// If it is not found; the error says which package holds it.
     pub fn load(self) -> Result<()> {
         let folders = std::env::var_os(FOLDERS).unwrap_or_default();

@@ -91,7 +91,6 @@ enum Work {
 /// Finds the GPU number `ordinal`, or the first, if it can be used.
 ///
 /// # Errors
-///
 /// If there is no such GPU, it cannot be used, or a library that every network needs is
 /// missing.
 pub fn usable(ordinal: Option<usize>) -> Result<Card, Missing> {
@@ -103,7 +102,6 @@ pub fn usable(ordinal: Option<usize>) -> Result<Card, Missing> {
 /// Starts `model` on `card` from `tensors` (see [`Engine::load`]).
 ///
 /// # Errors
-///
 /// If a tensor is missing, unknown, there twice or of another shape, or the card fails.
 pub fn engine(
     card: &Card,
@@ -120,7 +118,6 @@ pub fn engine(
 /// once all have met.
 ///
 /// # Errors
-///
 /// As [`engine`], and if NCCL is missing or the processes do not meet.
 pub fn engine_in(
     group: &Group,
@@ -150,7 +147,6 @@ impl CudaEngine {
     /// Starts `model` on `card` from `tensors`, as [`engine`] does.
     ///
     /// # Errors
-    ///
     /// As [`engine`].
     pub fn new(
         card: &Card,

@@ -58,7 +58,6 @@ impl GroupId {
     /// Makes a new name for a group.
     ///
     /// # Errors
-    ///
     /// If NCCL is missing or fails.
     pub fn new() -> Result<GroupId> {
         let nccl = Nccl::load()?;

@@ -205,11 +205,12 @@ impl Run<'_> {
         }
     }
 
-    /// Queues sums over each of the [`chunks`] of the rows of `x`, to `scratch`; how many.
+    /// Queues sums over each of the [`chunks`] of the rows of `x` to `scratch`, and tells
+    /// how many there are.
     ///
     /// # Safety
-    /// The kernel takes x, the sums, rows, channels and the rows of a chunk; `scratch` is of
-    /// memory on the card with room for its sums.
+    /// The kernel takes x, the sums, rows, channels and the rows of a chunk; `scratch` is
+    /// of memory on the card with room for its sums.
     unsafe fn by_chunks(&self, name: &'static str, x: Id, scratch: u64) -> Result<usize> {
         let (rows, channels) = (self.rows(x), self.channels(x));
         let (chunk, chunks) = chunks(rows, channels);
@@ -250,8 +251,8 @@ impl Run<'_> {
         unsafe { self.gpu.launch("add_parts", grid, args) }
     }
 
-    /// Makes a grid with a block for each filter of a weight; its inputs, elements and
-    /// first element in the middle position.
+    /// Makes a grid with a block for each filter of a weight, and counts the filter's
+    /// inputs, its elements and those before the middle position.
     fn filters(&self, weight: Id) -> (Grid, i32, i32, i32) {
         let (outputs, inputs, (h, w)) = self.plan.filters(weight);
         let grid = Grid {

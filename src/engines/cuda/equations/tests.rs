@@ -127,7 +127,8 @@ pub fn equations() -> Vec<Equations> {
     ]
 }
 
-/// A policy of two coefficients that is no sum of f and s keeps a sum a coefficient.
+/// Checks that a policy of two coefficients that is no sum of f and s keeps a sum a
+/// coefficient.
 #[test]
 fn sums_over_rows_are_of_what_the_coefficients_need() {
     let sums: Vec<usize> = equations().iter().map(|e| e.join.sums()).collect();
@@ -207,7 +208,7 @@ fn run(program: &str) -> Option<String> {
     Some(String::from_utf8(output.stdout).unwrap())
 }
 
-/// CUDA C++ as far as printed functions need it, and pass.cuh's own functions.
+/// Writes CUDA C++ as far as printed functions need it, and pass.cuh's own functions.
 fn host_prelude() -> String {
     let pass = include_str!("../kernels/pass.cuh");
     let start = pass.find("__device__ inline float sigmoid").unwrap();
