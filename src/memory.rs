@@ -37,7 +37,6 @@ const UNITS: [(&str, f64); 9] = [
 /// Reads the value of `--memory`: `4GiB`, `500MB` or a number of bytes.
 ///
 /// # Errors
-///
 /// If the text is no such size, or not above 0.
 pub fn parse(text: &str) -> Result<u64> {
     let found = UNITS.iter().find_map(|(suffix, unit)| {

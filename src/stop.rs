@@ -30,7 +30,6 @@ impl Stop {
     /// 128 + its number. SIGHUP keeps its meaning, so that `nohup` does.
     ///
     /// # Errors
-    ///
     /// If the system takes no handler, or gives no thread to listen on.
     #[cfg(unix)]
     pub fn on_signals(&self, said: &'static str) -> Result<()> {
@@ -57,7 +56,6 @@ impl Stop {
     /// Listens for nothing: there are no Unix signals here.
     ///
     /// # Errors
-    ///
     /// None.
     #[cfg(not(unix))]
     pub fn on_signals(&self, _: &'static str) -> Result<()> {
@@ -68,7 +66,6 @@ impl Stop {
     /// other end has closed it, or is no more, however it ended.
     ///
     /// # Errors
-    ///
     /// If the system gives no thread to wait on.
     pub fn when_input_ends(&self) -> Result<()> {
         let wish = self.clone();

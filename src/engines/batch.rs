@@ -24,7 +24,7 @@ pub(crate) fn validate(model: &Model, batch: &Batch) -> Result<()> {
     Ok(())
 }
 
-/// Whether the largest element of `row`, the first of equals, is at `label`.
+/// Tells whether the largest element of `row`, the first of equals, is at `label`.
 pub(crate) fn is_correct<X: PartialOrd + Copy>(row: &[X], label: u32) -> bool {
     let larger = |best: (usize, X), next: (usize, X)| if next.1 > best.1 { next } else { best };
     let found = row.iter().copied().enumerate().reduce(larger);

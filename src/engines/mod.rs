@@ -65,7 +65,7 @@ pub const GRADIENT_STEPS: &str = "gradient_sum/steps";
 /// Engines are made from a checked [`crate::ir::Model`]; a tensor of the wrong name or
 /// shape in [`Engine::load`] is an error, and so is running out of memory; none panics.
 pub trait Engine {
-    /// Name of the engine for the log: `dfdx (CPU)`.
+    /// Returns the name of the engine for the log: `dfdx (CPU)`.
     fn name(&self) -> String;
 
     /// Trains one step: forward in training mode, backward, the optimizer on weights,
@@ -73,7 +73,6 @@ pub trait Engine {
     /// batch give the same bits.
     ///
     /// # Errors
-    ///
     /// If the batch does not fit the model, or the device fails.
     fn step(&mut self, batch: &Batch, at: StepContext) -> Result<Outcome>;
 
@@ -82,14 +81,12 @@ pub trait Engine {
     /// last step.
     ///
     /// # Errors
-    ///
     /// If the device fails.
     fn end_epoch(&mut self, rate: f64) -> Result<()>;
 
     /// Computes the logits of a batch in evaluation mode, `batch × classes`, row-major.
     ///
     /// # Errors
-    ///
     /// If the batch does not fit the model, or the device fails.
     fn logits(&mut self, batch: &Batch) -> Result<Vec<f32>>;
 
@@ -98,21 +95,18 @@ pub trait Engine {
     /// gradients are 0.
     ///
     /// # Errors
-    ///
     /// If the batch does not fit the model, or the device fails.
     fn gradients(&mut self, batch: &Batch, at: StepContext) -> Result<(Outcome, Vec<Tensor>)>;
 
     /// Finds the path of the first layer whose output in training mode is not finite.
     ///
     /// # Errors
-    ///
     /// If the batch does not fit the model, or the device fails.
     fn first_non_finite(&mut self, batch: &Batch, at: StepContext) -> Result<Option<String>>;
 
     /// Returns α and λ of every variable skip, in forward order.
     ///
     /// # Errors
-    ///
     /// If the device fails.
     fn skips(&self) -> Result<Vec<SkipState>>;
 
@@ -121,7 +115,6 @@ pub trait Engine {
     /// Loading it into a new engine goes on bit for bit.
     ///
     /// # Errors
-    ///
     /// If the device fails.
     fn save(&self) -> Result<Vec<Tensor>>;
 
@@ -129,7 +122,6 @@ pub trait Engine {
     /// and sums that are missing become 0.
     ///
     /// # Errors
-    ///
     /// If a tensor is missing, unknown, there twice or of another shape, or the device fails.
     fn load(&mut self, tensors: &[Tensor]) -> Result<()>;
 

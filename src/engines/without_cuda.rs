@@ -64,7 +64,6 @@ impl Library {
     /// Fails, as [`usable`] does.
     ///
     /// # Errors
-    ///
     /// Always.
     pub fn load(self) -> Result<()> {
         Err(unbuilt())
@@ -75,7 +74,6 @@ impl GroupId {
     /// Fails, as [`usable`] does.
     ///
     /// # Errors
-    ///
     /// Always.
     pub fn new() -> Result<GroupId> {
         Err(unbuilt())
@@ -85,7 +83,6 @@ impl GroupId {
 /// Counts the GPUs.
 ///
 /// # Errors
-///
 /// Always: this build looks for none.
 pub fn count() -> Result<usize, Missing> {
     Err(Missing::Hardware(unbuilt()))
@@ -94,7 +91,6 @@ pub fn count() -> Result<usize, Missing> {
 /// Finds the GPU number `ordinal`, or the first.
 ///
 /// # Errors
-///
 /// Always: this build looks for none.
 pub fn usable(_ordinal: Option<usize>) -> Result<Card, Missing> {
     Err(Missing::Hardware(unbuilt()))
@@ -103,7 +99,6 @@ pub fn usable(_ordinal: Option<usize>) -> Result<Card, Missing> {
 /// Starts `model` on `card`, which is not there.
 ///
 /// # Errors
-///
 /// None.
 pub fn engine(
     card: &Card,
@@ -117,7 +112,6 @@ pub fn engine(
 /// Starts `model` on `card` in one process of a group.
 ///
 /// # Errors
-///
 /// None.
 pub fn engine_in(
     _group: &Group,
@@ -132,7 +126,6 @@ pub fn engine_in(
 /// Counts the bytes of a card that steps take: nothing runs on one.
 ///
 /// # Errors
-///
 /// None.
 pub fn memory(
     _model: &Model,

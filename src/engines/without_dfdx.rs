@@ -8,7 +8,6 @@ use crate::tensor::Tensor;
 /// Tells whether this build has the engine.
 ///
 /// # Errors
-///
 /// Always: it has not.
 pub fn check_built() -> Result<()> {
     Err(Error::unbuilt("--engine dfdx", "dfdx"))
@@ -17,7 +16,6 @@ pub fn check_built() -> Result<()> {
 /// Starts the engine, which is not there.
 ///
 /// # Errors
-///
 /// Always.
 pub fn cpu(_model: &Model, _tensors: &[Tensor]) -> Result<Box<dyn Engine>> {
     Err(Error::unbuilt("--engine dfdx", "dfdx"))

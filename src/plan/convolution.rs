@@ -29,7 +29,7 @@ pub enum ConvPass {
         /// Bias b, one an output.
         bias: Option<Id>,
         /// Two rows of padded channels for mean and variance of each output channel, as
-        /// in [`Action::Statistics`], when a batch norm follows.
+        /// in [`super::Action::Statistics`], when a batch norm follows.
         statistics: Option<Id>,
     },
     /// `∂C/∂x`: the transposed convolution of ∂C/∂y with W.
@@ -119,17 +119,17 @@ impl Window {
         padding: 0,
     };
 
-    /// Number of positions in a window.
+    /// Counts the positions in a window.
     pub fn area(self) -> usize {
         self.kernel.0 * self.kernel.1
     }
 
-    /// Number of positions of the image.
+    /// Counts the positions of the image.
     pub fn inputs(self) -> usize {
         self.input.0 * self.input.1
     }
 
-    /// Number of windows.
+    /// Counts the windows.
     pub fn outputs(self) -> usize {
         self.output.0 * self.output.1
     }

@@ -26,7 +26,7 @@ pub struct Plan {
     /// Number that channels are padded to a multiple of: see [`super::Target::lanes`].
     pub lanes: usize,
     /// Every buffer that a step names. The first are the tensors of
-    /// [`Model::tensors`], in that order.
+    /// [`crate::ir::Model::tensors`], in that order.
     pub buffers: Vec<Buffer>,
     /// Steps from the images to the logits, and in training to the loss.
     pub forward: Vec<Step>,
@@ -107,13 +107,13 @@ impl Plan {
         channels.next_multiple_of(self.lanes)
     }
 
-    /// Bytes of the arena.
+    /// Counts the bytes of the arena.
     pub fn arena_bytes(&self) -> usize {
         self.arena.saturating_mul(size_of::<f32>())
     }
 
-    /// Bytes of everything: the arena, and with them what is kept between steps: the
-    /// network's tensors, their gradients and the optimizer's slots.
+    /// Counts the bytes of everything: the arena, and with them what is kept between
+    /// steps: the network's tensors, their gradients and the optimizer's slots.
     pub fn peak_bytes(&self) -> usize {
         let kept = |buffer: &Buffer| match buffer.storage {
             Storage::Tensor(_) | Storage::Gradient(_) | Storage::Slot { .. } => buffer.elements,

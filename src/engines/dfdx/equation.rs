@@ -146,8 +146,8 @@ impl<E: Dtype, D: Backend<E>, T: Tape<E, D>> Evaluation<E, D, T> {
     fn erf(&self, x: Matrix<E, D, T>) -> Tried<Matrix<E, D, T>, D> {
         let shape = *x.shape();
         let here: Vec<f64> = x.as_vec().iter().map(to_f64).collect();
-        let tensor = |of: &dyn Fn(f64) -> f64| {
-            let elements = here.iter().map(|&x| number::<E>(of(x))).collect();
+        let tensor = |function: &dyn Fn(f64) -> f64| {
+            let elements = here.iter().map(|&x| number::<E>(function(x))).collect();
             self.device.try_tensor_from_vec(elements, shape)
         };
         let value = tensor(&|x| Unary::Erf.value(x))?;
@@ -205,9 +205,9 @@ impl<E: Dtype, D: Backend<E>, T: Tape<E, D>> Evaluation<E, D, T> {
         Ok(self.value(expr, operands)?.retaped::<T>())
     }
 
-    /// Selects a branch, which is computed of operands that have, where the other branch
-    /// is taken, a value that this one is taken at: its slope there is times 0, and must
-    /// be finite.
+    /// Selects between two branches. Each is computed of operands that have, where the
+    /// other one is taken, a value that this one is taken at: its slope there is times 0,
+    /// and must be finite.
     fn select(&mut self, select: &Select, operands: &Operands<E, D>) -> Tried<Matrix<E, D>, D> {
         let before = std::mem::take(&mut self.tape);
         let both = (

@@ -58,7 +58,6 @@ pub struct DfdxEngine<E: Dtype, D: Backend<E>> {
 /// Tells whether this build has the engine; one without the feature `dfdx` says no.
 ///
 /// # Errors
-///
 /// None.
 pub fn check_built() -> Result<()> {
     Ok(())
@@ -68,7 +67,6 @@ pub fn check_built() -> Result<()> {
 /// [`super::init::initial`] makes them).
 ///
 /// # Errors
-///
 /// If a tensor is missing, unknown, there twice or of another shape, or memory runs out.
 pub fn cpu(model: &Model, tensors: &[Tensor]) -> Result<Box<dyn Engine>> {
     let engine = DfdxEngine::<f32, Cpu>::new("dfdx (CPU)", Cpu::default(), model, tensors)?;
@@ -78,7 +76,6 @@ pub fn cpu(model: &Model, tensors: &[Tensor]) -> Result<Box<dyn Engine>> {
 /// Starts `model` in single precision on the GPU number `ordinal`, by dfdx's own kernels.
 ///
 /// # Errors
-///
 /// If there is no such GPU, a tensor is missing, unknown, there twice or of another
 /// shape, or memory runs out.
 #[cfg(feature = "dfdx-cuda")]
@@ -95,7 +92,6 @@ impl<E: Dtype, D: Backend<E>> DfdxEngine<E, D> {
     /// engine is dropped.
     ///
     /// # Errors
-    ///
     /// If a tensor is missing, unknown, there twice or of another shape, or the device fails.
     pub fn new(name: &str, device: D, model: &Model, tensors: &[Tensor]) -> Result<Self> {
         device.try_enable_cache().map_err(device_failed)?;

@@ -138,7 +138,7 @@ pub(super) fn pad_channels<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     (x, zeros).try_concat_along(Axis::<1>)
 }
 
-/// Adds a row of zeros after those of `x`: what windows find in the padding.
+/// Adds a row of zeros after those of `x`, which windows find in the padding.
 pub(super) fn pad_rows<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     x: Matrix<E, D, T>,
 ) -> Tried<Matrix<E, D, T>, D> {
@@ -156,7 +156,7 @@ pub(super) fn mean_groups<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
         .try_mean::<_, Axis<1>>()
 }
 
-/// Flattens N·P × C → N × C·P, channel by channel.
+/// Flattens N·P × C to N × C·P, channel by channel.
 pub(super) fn flatten<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     x: Matrix<E, D, T>,
     positions: usize,

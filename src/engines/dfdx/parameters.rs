@@ -74,7 +74,7 @@ impl Layout {
         }
     }
 
-    /// Lists for each element on the device, in order, its index on the host.
+    /// Lists the index on the host of each element on the device, in order.
     fn host_indices(self) -> impl Iterator<Item = usize> {
         let Layout {
             outputs,

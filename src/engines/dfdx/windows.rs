@@ -44,12 +44,12 @@ impl Geometry {
         self.kernel == 1 && self.stride == 1 && self.padding == 0
     }
 
-    /// Number of windows in an image.
+    /// Counts the windows in an image.
     pub fn windows(self) -> usize {
         self.output.0 * self.output.1
     }
 
-    /// Number of positions in a window.
+    /// Counts the positions in a window.
     pub fn area(self) -> usize {
         self.kernel * self.kernel
     }
