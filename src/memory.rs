@@ -1,8 +1,9 @@
-//! How much memory there is, and refusing what it cannot hold before it is allocated.
+//! Memory of the machine, and the refusal of a batch that it cannot hold before it is
+//! allocated.
 
 use crate::error::{Error, Result};
 
-/// Bytes that programs can still have, where the system says.
+/// Returns the bytes that programs can still have, where the system says.
 pub fn available() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text
@@ -12,7 +13,7 @@ pub fn available() -> Option<f64> {
     Some(kibibytes * 1024.0)
 }
 
-/// The most bytes that this process has had at once, where the system says.
+/// Returns the most bytes that this process has had at once, where the system says.
 pub fn peak() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -33,7 +34,10 @@ const UNITS: [(&str, f64); 9] = [
     ("B", 1.0),
 ];
 
-/// Reads what `--memory` takes: `4GiB`, `500MB` or a number of bytes.
+/// Reads the value of `--memory`: `4GiB`, `500MB` or a number of bytes.
+///
+/// # Errors
+/// If the text is no such size, or not above 0.
 pub fn parse(text: &str) -> Result<u64> {
     let found = UNITS.iter().find_map(|(suffix, unit)| {
         let number = text.strip_suffix(suffix)?;
@@ -88,7 +92,7 @@ pub fn check(
     })
 }
 
-/// `bytes`, for people.
+/// Writes `bytes` for people.
 pub fn gibibytes(bytes: f64) -> String {
     match bytes {
         b if b < 107_374_182.4 => format!("{:.1} MiB", b / f64::from(1 << 20)),

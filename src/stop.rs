@@ -4,10 +4,10 @@ use crate::error::{Error, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-/// The number of SIGTERM.
+/// Number of SIGTERM.
 const TERMINATE: i32 = 15;
 
-/// A wish to stop that the loop looks at after every step.
+/// Wish to stop that the loop looks at after every step.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<AtomicI32>);
 
@@ -17,7 +17,7 @@ impl Stop {
         self.0.store(signal, Ordering::SeqCst);
     }
 
-    /// The signal that asked for it.
+    /// Returns the signal that asked for the stop, if one did.
     pub fn requested(&self) -> Option<i32> {
         match self.0.load(Ordering::SeqCst) {
             0 => None,
@@ -26,8 +26,11 @@ impl Stop {
     }
 
     /// Listens for SIGINT and SIGTERM from here on. The first one sets the wish and
-    /// writes `said` to standard error; after a second one the process ends at once
-    /// with 128 + its number. SIGHUP keeps its meaning, so that `nohup` does.
+    /// writes `said` to standard error; after a second one the process ends at once with
+    /// 128 + its number. SIGHUP keeps its meaning, so that `nohup` does.
+    ///
+    /// # Errors
+    /// If the system takes no handler, or gives no thread to listen on.
     #[cfg(unix)]
     pub fn on_signals(&self, said: &'static str) -> Result<()> {
         use signal_hook::consts::{SIGINT, SIGTERM};
@@ -50,7 +53,10 @@ impl Stop {
         Ok(())
     }
 
-    /// Where there are no Unix signals nothing asks.
+    /// Listens for nothing: there are no Unix signals here.
+    ///
+    /// # Errors
+    /// None.
     #[cfg(not(unix))]
     pub fn on_signals(&self, _: &'static str) -> Result<()> {
         Ok(())
@@ -58,6 +64,9 @@ impl Stop {
 
     /// Asks for the stop, as SIGTERM would, when standard input ends: whoever holds its
     /// other end has closed it, or is no more, however it ended.
+    ///
+    /// # Errors
+    /// If the system gives no thread to wait on.
     pub fn when_input_ends(&self) -> Result<()> {
         let wish = self.clone();
         let listen = move || {

@@ -1,4 +1,4 @@
-//! What every engine checks of a batch, and counts in its logits.
+//! Checks of a batch that every engine makes, and the counting of correct logits.
 
 use crate::error::{Error, Result};
 use crate::ir::Model;
@@ -24,7 +24,7 @@ pub(crate) fn validate(model: &Model, batch: &Batch) -> Result<()> {
     Ok(())
 }
 
-/// Whether the largest element of `row`, the first of equals, is at `label`.
+/// Tells whether the largest element of `row`, the first of equals, is at `label`.
 pub(crate) fn is_correct<X: PartialOrd + Copy>(row: &[X], label: u32) -> bool {
     let larger = |best: (usize, X), next: (usize, X)| if next.1 > best.1 { next } else { best };
     let found = row.iter().copied().enumerate().reduce(larger);

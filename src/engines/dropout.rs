@@ -2,13 +2,13 @@
 
 use super::random::{Purpose, stream, unit};
 
-/// The mask of the dropout layer at `path` in step `step`: `len` factors, each 0 with
-/// probability `p` and else `1/(1 − p)`, in N, C, H, W order. `p` is in [0, 1).
+/// Draws the mask of the dropout layer at `path` in step `step`: `len` factors, each 0
+/// with probability `p` and else `1/(1 − p)`, in N, C, H, W order. `p` is in [0, 1).
 pub fn mask(p: f64, seed: u64, step: u64, path: &str, len: usize) -> Vec<f32> {
     factors(p, seed, step, path).take(len).collect()
 }
 
-/// The factors of [`mask`], one after another without end.
+/// Draws the factors of [`mask`], one after another without end.
 pub fn factors(p: f64, seed: u64, step: u64, path: &str) -> impl Iterator<Item = f32> {
     let kept = (1.0 / (1.0 - p)) as f32;
     let mut random = stream(Purpose::Dropout, seed, path, step);

@@ -1,4 +1,4 @@
-//! Where a network's tensors start.
+//! Starting values of a network's tensors.
 
 use super::random::{Purpose, stream, unit};
 use crate::ir::{Init, Model, Start, TensorSpec};
@@ -7,7 +7,7 @@ use crate::tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
 use std::f64::consts::PI;
 
-/// The starting state of a network, in the order of [`Model::tensors`].
+/// Draws the starting state of a network, in the order of [`Model::tensors`].
 ///
 /// Convolution and linear weights are drawn by `model.train.init`, with He's normal
 /// those of projections and gates at half the variance, since no rectifier follows
@@ -44,8 +44,8 @@ pub fn initial(model: &Model, seed: u64) -> Vec<Tensor> {
         .collect()
 }
 
-/// A weight of `shape` (outputs first) drawn by `init`. The fan-in is the product of
-/// the dimensions after the first; the fan-out is the first times the kernel's area.
+/// Draws a weight of `shape` (outputs first) by `init`. The fan-in is the product
+/// of the dimensions after the first; the fan-out is the first times the kernel's area.
 /// `gain` is the growth of variance that He's normal makes up for.
 fn weights(init: Init, shape: &[usize], gain: f64, random: &mut ChaCha8Rng) -> Vec<f32> {
     let out = shape.first().copied().unwrap_or(1);
@@ -67,7 +67,7 @@ fn weights(init: Init, shape: &[usize], gain: f64, random: &mut ChaCha8Rng) -> V
     }
 }
 
-/// `count` standard normal deviates, two from each pair of uniform ones (Box & Muller).
+/// Draws `count` standard normal deviates, two from each pair of uniform ones (Box & Muller).
 fn normals(count: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
     let mut drawn = Vec::with_capacity(count + 1);
     while drawn.len() < count {
@@ -79,9 +79,9 @@ fn normals(count: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
     drawn
 }
 
-/// A `rows × columns` matrix whose rows (or, where it is taller than wide, columns)
-/// are orthonormal: Gram–Schmidt on normal deviates, which draws uniformly from all
-/// such matrices.
+/// Draws a `rows × columns` matrix whose rows (or, where it is taller than wide, columns)
+/// are orthonormal: Gram–Schmidt on normal deviates, which draws uniformly from all such
+/// matrices.
 fn orthogonal(rows: usize, columns: usize, random: &mut ChaCha8Rng) -> Vec<f32> {
     let (count, length) = (rows.min(columns), rows.max(columns));
     let mut basis: Vec<Vec<f64>> = Vec::with_capacity(count);
@@ -114,7 +114,8 @@ fn orthogonal(rows: usize, columns: usize, random: &mut ChaCha8Rng) -> Vec<f32> 
     (0..rows * columns).map(element).collect()
 }
 
-/// Eight partial sums, so that the additions need not wait for one another.
+/// Computes the scalar product of a and b in eight partial sums, so that the additions
+/// need not wait for one another.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut sums = [0.0; 8];
     let (mut a, mut b) = (a.chunks_exact(8), b.chunks_exact(8));

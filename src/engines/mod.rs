@@ -1,4 +1,4 @@
-//! What runs a network: one trait, one engine a file, none of which knows another.
+//! Engines that run a network: one trait, one engine a file, none of which knows another.
 
 mod batch;
 pub mod cpu;
@@ -22,7 +22,7 @@ use crate::error::Result;
 use crate::ir::{Augment, Shape};
 use crate::tensor::{Batch, Tensor};
 
-/// Where in training a step is, and all that varies with it.
+/// Place of a step in training, and all that varies with it.
 #[derive(Clone, Copy, Debug)]
 pub struct StepContext {
     /// Learning rate η of this step.
@@ -33,7 +33,7 @@ pub struct StepContext {
     pub step: u64,
 }
 
-/// What a step found, before it moved the weights.
+/// Findings of a step, before it moved the weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Outcome {
     /// Mean loss over the batch. Where it is not finite nothing was moved.
@@ -65,42 +65,67 @@ pub const GRADIENT_STEPS: &str = "gradient_sum/steps";
 /// Engines are made from a checked [`crate::ir::Model`]; a tensor of the wrong name or
 /// shape in [`Engine::load`] is an error, and so is running out of memory; none panics.
 pub trait Engine {
-    /// What runs, for the log: `dfdx (CPU)`.
+    /// Returns the name of the engine for the log: `dfdx (CPU)`.
     fn name(&self) -> String;
 
-    /// One step of training: forward in training mode, backward, the optimizer on
-    /// weights, running statistics, and with `every: step` the constraint.
-    /// The same state and batch give the same bits.
+    /// Trains one step: forward in training mode, backward, the optimizer on weights,
+    /// running statistics, and with `every: step` the constraint. The same state and
+    /// batch give the same bits.
+    ///
+    /// # Errors
+    /// If the batch does not fit the model, or the device fails.
     fn step(&mut self, batch: &Batch, at: StepContext) -> Result<Outcome>;
 
-    /// With `every: epoch`, applies the constraint with the mean ∂C/∂α of the steps
-    /// since the last call; otherwise does nothing. `rate` is η of the epoch's last step.
+    /// Ends an epoch: with `every: epoch`, applies the constraint with the mean ∂C/∂α of
+    /// the steps since the last call; otherwise does nothing. `rate` is η of the epoch's
+    /// last step.
+    ///
+    /// # Errors
+    /// If the device fails.
     fn end_epoch(&mut self, rate: f64) -> Result<()>;
 
-    /// Logits of a batch in evaluation mode, `batch × classes`, row-major.
+    /// Computes the logits of a batch in evaluation mode, `batch × classes`, row-major.
+    ///
+    /// # Errors
+    /// If the batch does not fit the model, or the device fails.
     fn logits(&mut self, batch: &Batch) -> Result<Vec<f32>>;
 
-    /// The outcome of a step and ∂C/∂w of every parameter (in the order of
+    /// Computes the outcome of a step and ∂C/∂w of every parameter (in the order of
     /// [`crate::ir::Model::tensors`]), moving nothing. Where the loss is not finite the
     /// gradients are 0.
+    ///
+    /// # Errors
+    /// If the batch does not fit the model, or the device fails.
     fn gradients(&mut self, batch: &Batch, at: StepContext) -> Result<(Outcome, Vec<Tensor>)>;
 
-    /// The path of the first layer whose output in training mode is not finite.
+    /// Finds the path of the first layer whose output in training mode is not finite.
+    ///
+    /// # Errors
+    /// If the batch does not fit the model, or the device fails.
     fn first_non_finite(&mut self, batch: &Batch, at: StepContext) -> Result<Option<String>>;
 
-    /// α and λ of every variable skip, in forward order.
+    /// Returns α and λ of every variable skip, in forward order.
+    ///
+    /// # Errors
+    /// If the device fails.
     fn skips(&self) -> Result<Vec<SkipState>>;
 
-    /// The whole state: every tensor of [`crate::ir::Model::tensors`] in its order,
-    /// then the optimizer's [`crate::ir::Slot`]s, then the constraint's sums. Loading
-    /// it into a new engine goes on bit for bit.
+    /// Returns the whole state: every tensor of [`crate::ir::Model::tensors`] in its
+    /// order, then the optimizer's [`crate::ir::Slot`]s, then the constraint's sums.
+    /// Loading it into a new engine goes on bit for bit.
+    ///
+    /// # Errors
+    /// If the device fails.
     fn save(&self) -> Result<Vec<Tensor>>;
 
-    /// Replaces the state. Every tensor of the network must be there in its shape;
-    /// slots and sums that are missing become 0.
+    /// Replaces the state. Every tensor of the network must be there in its shape; slots
+    /// and sums that are missing become 0.
+    ///
+    /// # Errors
+    /// If a tensor is missing, unknown, there twice or of another shape, or the device fails.
     fn load(&mut self, tensors: &[Tensor]) -> Result<()>;
 
-    /// Keeper of the training images where steps run, if the engine has one.
+    /// Returns the keeper of the training images where steps run, if the engine has one.
     fn resident(&mut self) -> Option<Box<dyn Resident + '_>> {
         None
     }
@@ -143,15 +168,15 @@ pub const MOST_QUEUED: usize = 256;
 /// The training images, as [`Resident::make_resident`] takes them.
 #[derive(Clone, Copy, Debug)]
 pub struct Images<'a> {
-    /// Of each.
+    /// Shape of each image.
     pub shape: Shape,
-    /// Bytes, an image after another, each channels × height × width.
+    /// Bytes of the images, one after another, each channels × height × width.
     pub pixels: &'a [u8],
-    /// Class index of each.
+    /// Class index of each image.
     pub labels: &'a [u32],
-    /// Per channel, of pixels scaled to [0, 1].
+    /// Mean of each channel, of pixels scaled to [0, 1].
     pub mean: &'a [f32],
-    /// Standard deviation of the same.
+    /// Standard deviation of each channel, of the same pixels.
     pub deviation: &'a [f32],
     /// Images in a step; fewer in the last of an epoch.
     pub batch: usize,
@@ -164,7 +189,8 @@ pub struct Images<'a> {
 pub struct Order {
     /// Indices of images, as they come.
     pub images: Vec<u32>,
-    /// For each image by its index, for each change: how far down and right the crop is
-    /// from the image, or (0, 1) for a mirror image and (0, 0) for none.
+    /// Changes of each image by its index, in the order of [`Images::augment`]: how far
+    /// down and right the crop is from the image, or (0, 1) for a mirror image and (0, 0)
+    /// for none.
     pub changes: Vec<(i32, i32)>,
 }

@@ -15,7 +15,7 @@ pub(crate) enum Purpose {
 }
 
 impl Purpose {
-    /// The first word of the key of its streams.
+    /// Returns the first word of the key of its streams.
     pub(crate) fn word(self) -> [u8; 8] {
         match self {
             Purpose::Initial => *b"initial\0",
@@ -24,7 +24,7 @@ impl Purpose {
     }
 }
 
-/// The stream of `purpose` for the tensor or layer called `name`, under the run's
+/// Opens the stream of `purpose` for the tensor or layer called `name`, under the run's
 /// `seed` and at `index` (a step, say). The four are the generator's key.
 pub(crate) fn stream(purpose: Purpose, seed: u64, name: &str, index: u64) -> ChaCha8Rng {
     let words = [
@@ -36,7 +36,7 @@ pub(crate) fn stream(purpose: Purpose, seed: u64, name: &str, index: u64) -> Cha
     keyed(words)
 }
 
-/// A number in [0, 1), a multiple of 2⁻⁵³.
+/// Draws a number in [0, 1), a multiple of 2⁻⁵³.
 pub(crate) fn unit(random: &mut ChaCha8Rng) -> f64 {
     (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
 }

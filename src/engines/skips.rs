@@ -9,12 +9,12 @@ use crate::tensor::Tensor;
 /// The variable skips of a network, in forward order.
 pub(crate) struct Skips {
     paths: Vec<String>,
-    /// Their α and λ.
+    /// Values α and λ of the skips.
     pub multipliers: Multipliers,
 }
 
 impl Skips {
-    /// The skips of `model` with their α and λ from `state`.
+    /// Reads the skips of `model` with their α and λ from `state`.
     pub fn read(model: &Model, specs: &[TensorSpec], state: &State) -> Self {
         let (mut paths, mut skips) = (Vec::new(), Vec::new());
         let pairs = specs.iter().zip(&state.network);
@@ -40,13 +40,13 @@ impl Skips {
         Skips { paths, multipliers }
     }
 
-    /// Each skip's path and values.
+    /// Returns each skip's path and values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &SkipMultipliers)> {
         let paths = self.paths.iter().map(String::as_str);
         paths.zip(&self.multipliers.skips)
     }
 
-    /// For [`super::Engine::skips`].
+    /// Copies α and λ of every skip for [`super::Engine::skips`].
     pub fn states(&self) -> Vec<SkipState> {
         let state = |(path, skip): (&str, &SkipMultipliers)| SkipState {
             path: path.to_string(),
@@ -56,14 +56,16 @@ impl Skips {
         self.iter().map(state).collect()
     }
 
-    /// The constraint's sums for [`super::Engine::save`], where there are any.
+    /// Adds the constraint's sums to `tensors` for [`super::Engine::save`], where there
+    /// are any.
     pub fn save_sums(&self, specs: &[TensorSpec], tensors: &mut Vec<Tensor>) {
         let skips = self.multipliers.skips.iter();
         let sums = skips.map(|skip| skip.gradient_sum.clone());
         self.save_these_sums(specs, sums, self.multipliers.steps, tensors);
     }
 
-    /// The same of an engine that keeps them elsewhere: one vector a skip, over `steps`.
+    /// Adds the constraint's sums of an engine that keeps them elsewhere: one vector a
+    /// skip, over `steps`.
     pub fn save_these_sums(
         &self,
         specs: &[TensorSpec],

@@ -1,4 +1,4 @@
-//! Sorting the tensors of a checkpoint by what they are, with every name and shape
+//! Sorting of the tensors of a checkpoint by what they are, with every name and shape
 //! checked: the part of [`super::Engine::load`] that is the same for all engines.
 
 use super::{GRADIENT_STEPS, GRADIENT_SUM_PREFIX};
@@ -9,9 +9,10 @@ use std::collections::HashMap;
 
 /// The tensors of a state, found and checked against the network's.
 pub(crate) struct State<'a> {
-    /// Those of the network, in the order of [`crate::ir::Model::tensors`].
+    /// Tensors of the network, in the order of [`crate::ir::Model::tensors`].
     pub network: Vec<&'a Tensor>,
-    /// What optimizers keep, by slot and by the name of what they move; some may be missing.
+    /// Tensors that optimizers keep, by slot and by the name of what they move; some may
+    /// be missing.
     slots: HashMap<(&'static str, &'a str), &'a Tensor>,
     /// Sums of ∂C/∂α, by the name of α; some may be missing.
     gradient_sums: HashMap<&'a str, &'a Tensor>,
@@ -38,18 +39,18 @@ impl<'a> State<'a> {
             }
             let slot = Slot::split(name);
             let sum = name.strip_prefix(GRADIENT_SUM_PREFIX);
-            let (of, wanted): (_, fn(Role) -> bool) = match (slot, sum) {
-                (Some((_, of)), _) => (of, Role::is_optimized),
-                (None, Some(of)) => (of, |role| role == Role::Alpha),
+            let (base, wanted): (_, fn(Role) -> bool) = match (slot, sum) {
+                (Some((_, base)), _) => (base, Role::is_optimized),
+                (None, Some(base)) => (base, |role| role == Role::Alpha),
                 (None, None) => (name, |_| true),
             };
-            let spec = known.get(of).filter(|spec| wanted(spec.role));
+            let spec = known.get(base).filter(|spec| wanted(spec.role));
             let spec = spec.ok_or_else(|| unknown(name))?;
             check_shape(spec, tensor)?;
             let before = match (slot, sum) {
-                (Some((slot, _)), _) => slots.insert((slot.name, of), tensor),
-                (None, Some(_)) => gradient_sums.insert(of, tensor),
-                (None, None) => found.insert(of, tensor),
+                (Some((slot, _)), _) => slots.insert((slot.name, base), tensor),
+                (None, Some(_)) => gradient_sums.insert(base, tensor),
+                (None, None) => found.insert(base, tensor),
             };
             if before.is_some() {
                 return Err(Error::new(format!("the tensor `{name}` is there twice")));
@@ -68,12 +69,12 @@ impl<'a> State<'a> {
         })
     }
 
-    /// What a slot keeps for the tensor called `name`.
+    /// Returns the tensor that a slot keeps for the one called `name`.
     pub fn slot(&self, slot: Slot, name: &str) -> Option<&'a Tensor> {
         self.slots.get(&(slot.name, name)).copied()
     }
 
-    /// The sum of ∂C/∂α of the α called `name`.
+    /// Returns the sum of ∂C/∂α of the α called `name`.
     pub fn gradient_sum(&self, name: &str) -> Option<&'a Tensor> {
         self.gradient_sums.get(name).copied()
     }

@@ -1,4 +1,4 @@
-//! What stands for the engine on GPUs in a build without the feature `cuda`: no GPU is
+//! Stand-in for the engine on GPUs in a build without the feature `cuda`: no GPU is
 //! found, and the names that the command line and the protocol of several processes take
 //! are known.
 
@@ -11,22 +11,22 @@ use crate::plan::Purpose;
 use crate::tensor::Tensor;
 use std::convert::Infallible;
 
-/// A GPU. There is none.
+/// GPU that the engine runs on: in this build there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Card {
-    /// Its number among those that the driver shows.
+    /// Number of the card among those that the driver shows.
     pub ordinal: usize,
-    /// Bytes of its memory.
+    /// Bytes of the card's memory.
     pub memory: usize,
     never: Infallible,
 }
 
-/// Why there is no card to run on.
+/// Reason why there is no card to run on.
 #[derive(Debug)]
 pub enum Missing {
-    /// This build looks for none.
+    /// Missing hardware: this build looks for none.
     Hardware(Error),
-    /// There is one, but it cannot be used.
+    /// Card that is there and cannot be used.
     Unusable(Error),
 }
 
@@ -37,18 +37,18 @@ pub enum Library {
     Nccl,
 }
 
-/// What rank 0 makes and every process of a group is given.
+/// Name of a group, which rank 0 makes and every process of the group is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GroupId(pub [u8; 128]);
 
-/// The place of a process in a group that trains one network, a GPU each.
+/// Place of a process in a group that trains one network, a GPU each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// The same in all of them.
+    /// Name of the group.
     pub id: GroupId,
-    /// The number of this one, from 0.
+    /// Number of this process, from 0.
     pub rank: usize,
-    /// How many they are.
+    /// Number of processes.
     pub size: usize,
 }
 
@@ -64,7 +64,6 @@ impl Library {
     /// Fails, as [`usable`] does.
     ///
     /// # Errors
-    ///
     /// Always.
     pub fn load(self) -> Result<()> {
         Err(unbuilt())
@@ -75,35 +74,31 @@ impl GroupId {
     /// Fails, as [`usable`] does.
     ///
     /// # Errors
-    ///
     /// Always.
     pub fn new() -> Result<GroupId> {
         Err(unbuilt())
     }
 }
 
-/// How many GPUs there are.
+/// Counts the GPUs.
 ///
 /// # Errors
-///
 /// Always: this build looks for none.
 pub fn count() -> Result<usize, Missing> {
     Err(Missing::Hardware(unbuilt()))
 }
 
-/// The GPU number `ordinal`, or the first.
+/// Finds the GPU number `ordinal`, or the first.
 ///
 /// # Errors
-///
 /// Always: this build looks for none.
 pub fn usable(_ordinal: Option<usize>) -> Result<Card, Missing> {
     Err(Missing::Hardware(unbuilt()))
 }
 
-/// `model` on `card`, which is not there.
+/// Starts `model` on `card`, which is not there.
 ///
 /// # Errors
-///
 /// None.
 pub fn engine(
     card: &Card,
@@ -114,10 +109,9 @@ pub fn engine(
     match card.never {}
 }
 
-/// The same in one process of a group.
+/// Starts `model` on `card` in one process of a group.
 ///
 /// # Errors
-///
 /// None.
 pub fn engine_in(
     _group: &Group,
@@ -129,10 +123,9 @@ pub fn engine_in(
     engine(card, precision, model, tensors)
 }
 
-/// Bytes of a card that steps take: nothing runs on one.
+/// Counts the bytes of a card that steps take: nothing runs on one.
 ///
 /// # Errors
-///
 /// None.
 pub fn memory(
     _model: &Model,

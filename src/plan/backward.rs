@@ -34,7 +34,7 @@ pub(super) fn differentiate(plan: &mut Plan, model: &Model) {
     tape.add_updates(model, &specs);
 }
 
-/// For each buffer whether the loss reaches a parameter through it.
+/// Tells for each buffer whether the loss reaches a parameter through it.
 fn needed(plan: &Plan, specs: &[TensorSpec]) -> Vec<bool> {
     let is_parameter = |storage| match storage {
         Storage::Tensor(index) => specs[index].role.is_parameter(),
@@ -57,7 +57,7 @@ fn needed(plan: &Plan, specs: &[TensorSpec]) -> Vec<bool> {
 
 struct Tape<'a> {
     plan: &'a mut Plan,
-    /// The buffer of each gradient that something has contributed to.
+    /// Buffer of each gradient that something has contributed to.
     gradients: HashMap<Id, Id>,
     is_needed: Vec<bool>,
     /// Path of the layer at hand.
@@ -69,7 +69,7 @@ impl Tape<'_> {
         self.plan.backward.push(step);
     }
 
-    /// The loss ends the forward steps, because its gradient comes with it.
+    /// Adds the loss. It ends the forward steps, because its gradient comes with it.
     fn loss(&mut self) {
         let logits = self.plan.logits;
         let gradient = self.new_gradient(logits);
@@ -78,8 +78,8 @@ impl Tape<'_> {
         self.plan.forward.push(step);
     }
 
-    fn new_gradient(&mut self, of: Id) -> Id {
-        let buffer = self.plan.buffer(of);
+    fn new_gradient(&mut self, value: Id) -> Id {
+        let buffer = self.plan.buffer(value);
         let name = format!("∂{}", buffer.name);
         let kind = buffer.kind.clone();
         let id = if let (Storage::Tensor(index), Kind::Tensor(shape)) = (buffer.storage, &kind) {
@@ -88,20 +88,21 @@ impl Tape<'_> {
         } else {
             self.plan.add_buffer(&name, kind)
         };
-        self.gradients.insert(of, id);
+        self.gradients.insert(value, id);
         id
     }
 
-    /// Destination of a contribution to the gradient of `of`; None where nobody asks.
-    fn gradient_target(&mut self, of: Id) -> Option<GradientTarget> {
-        if !self.is_needed[of.0] {
+    /// Finds the destination of a contribution to the gradient of `value`; None where
+    /// nobody asks.
+    fn gradient_target(&mut self, value: Id) -> Option<GradientTarget> {
+        if !self.is_needed[value.0] {
             return None;
         }
-        let there = self.gradients.get(&of).copied();
+        let there = self.gradients.get(&value).copied();
         Some(match there {
             Some(to) => GradientTarget { to, add: true },
             None => GradientTarget {
-                to: self.new_gradient(of),
+                to: self.new_gradient(value),
                 add: false,
             },
         })
@@ -129,7 +130,7 @@ impl Tape<'_> {
             return;
         };
         for gradient in map.gradients(dy) {
-            if let Some(y) = self.gradient_target(gradient.of) {
+            if let Some(y) = self.gradient_target(gradient.input) {
                 let (kind, inputs) = (gradient.kind, gradient.inputs);
                 self.push(MapStep { kind, inputs, y }.step(&self.path));
             }
@@ -189,15 +190,18 @@ impl Tape<'_> {
                 Some(s) if s == pass.x && dx.is_some() => {
                     // One step cannot write a buffer twice.
                     let kind = self.plan.buffer(s).kind.clone();
-                    let to = self
+                    let target = self
                         .plan
                         .add_buffer(&format!("∂{} (shortcut)", self.path), kind);
                     also = dx.map(|dx| MapStep {
                         kind: MapKind::Add,
-                        inputs: vec![to],
+                        inputs: vec![target],
                         y: GradientTarget { add: true, ..dx },
                     });
-                    Some(GradientTarget { to, add: false })
+                    Some(GradientTarget {
+                        to: target,
+                        add: false,
+                    })
                 }
                 Some(s) => self.gradient_target(s),
                 None => None,
@@ -227,7 +231,7 @@ impl Tape<'_> {
         self.plan.backward.extend(steps.into_iter().flatten());
     }
 
-    /// The optimizer on every tensor that it moves.
+    /// Adds the optimizer's step for every tensor that it moves.
     fn add_updates(&mut self, model: &Model, specs: &[TensorSpec]) {
         let optimizer = model.train.optimizer;
         let mut updates = Vec::new();

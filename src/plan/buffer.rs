@@ -6,7 +6,7 @@ use crate::ir::Shape;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Id(pub usize);
 
-/// Floats with a name.
+/// Block of floats with a name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Buffer {
     /// Name for tables: a tensor's, or the path of the layer that makes it.
@@ -15,7 +15,7 @@ pub struct Buffer {
     pub kind: Kind,
     /// Number of floats.
     pub elements: usize,
-    /// Memory that they are in.
+    /// Memory that the floats are in.
     pub storage: Storage,
 }
 
@@ -26,7 +26,7 @@ pub enum Kind {
     Map(Shape),
     /// A tensor of this shape in PyTorch's layout.
     Tensor(Vec<usize>),
-    /// So many rows of this many channels, padded.
+    /// Rows, padded: their number, and the channels of each.
     Rows(usize, usize),
     /// Scratch memory of a kernel.
     Scratch,
@@ -46,9 +46,9 @@ pub enum Storage {
         /// Index among the plan's [`super::Plan::slots`].
         slot: usize,
     },
-    /// In the arena, for as long as it is used.
+    /// Part of the arena, for as long as the buffer is used.
     Arena {
-        /// Floats before it.
+        /// Floats of the arena before the buffer.
         offset: usize,
     },
 }
@@ -59,12 +59,12 @@ pub enum Storage {
 pub struct GradientTarget {
     /// The gradient's buffer.
     pub to: Id,
-    /// True to add to what is there, false to replace it.
+    /// Whether to add to what is there, not to replace it.
     pub add: bool,
 }
 
 impl Buffer {
-    /// A buffer of the arena that has no place yet.
+    /// Makes a buffer of the arena that has no place yet.
     pub(super) fn unplaced(name: &str, kind: Kind, elements: usize) -> Buffer {
         Buffer {
             name: name.to_string(),
@@ -74,7 +74,7 @@ impl Buffer {
         }
     }
 
-    /// A tensor that is kept between steps.
+    /// Makes a buffer for a tensor that is kept between steps.
     pub(super) fn kept(name: &str, shape: &[usize], storage: Storage) -> Buffer {
         Buffer {
             name: name.to_string(),

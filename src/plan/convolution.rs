@@ -2,11 +2,11 @@
 
 use super::buffer::Id;
 
-/// One of the three products of a convolution, or of a linear layer, whose windows are
-/// the one position of a vector.
+/// Product of a convolution, or of a linear layer, whose windows are the one position of
+/// a vector: y, ∂C/∂x or ∂C/∂W.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Convolution {
-    /// Product that it is.
+    /// Kind of the product.
     pub pass: ConvPass,
     /// x; of the input's product, its gradient.
     pub x: Id,
@@ -17,24 +17,24 @@ pub struct Convolution {
     pub y: Id,
     /// The windows of the forward step.
     pub window: Window,
-    /// Method that computes it.
+    /// Method that computes the product.
     pub method: Method,
 }
 
-/// One of the three products of a convolution, with what it alone has.
+/// Kind of a product, with the operands that it alone has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConvPass {
     /// `y = x ⋆ W (+ b)`.
     Forward {
-        /// b, one an output.
+        /// Bias b, one an output.
         bias: Option<Id>,
         /// Two rows of padded channels for mean and variance of each output channel, as
-        /// in [`Action::Statistics`], when a batch norm follows.
+        /// in [`super::Action::Statistics`], when a batch norm follows.
         statistics: Option<Id>,
     },
     /// `∂C/∂x`: the transposed convolution of ∂C/∂y with W.
     Input {
-        /// True to add to what is there, false to replace it.
+        /// Whether to add to what is there, not to replace it.
         add: bool,
     },
     /// `∂C/∂W[o,c,u] = Σ dy[n,p,o]·x[n,s·p+u,c]`, `∂C/∂b[o] = Σ dy[n,p,o]`.
@@ -47,8 +47,7 @@ pub enum ConvPass {
 /// Method that computes the three products of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// One matrix product of images × inputs: windows that are the one position of a
-    /// vector.
+    /// Matrix product of images × inputs: windows that are the one position of a vector.
     Dense,
     /// Winograd's F(4×4, 3×3), for stride 2 with polyphase filters: less work, larger
     /// rounding errors.
@@ -73,7 +72,7 @@ pub struct Window {
 }
 
 impl Convolution {
-    /// b, or its gradient.
+    /// Returns the buffer of b, or of its gradient.
     pub fn bias(&self) -> Option<Id> {
         match self.pass {
             ConvPass::Forward { bias, .. } | ConvPass::Weight { bias } => bias,
@@ -81,7 +80,7 @@ impl Convolution {
         }
     }
 
-    /// Rows that mean and variance of the output's channels go to.
+    /// Returns the rows that mean and variance of the output's channels go to.
     pub fn statistics(&self) -> Option<Id> {
         match self.pass {
             ConvPass::Forward { statistics, .. } => statistics,
@@ -89,7 +88,7 @@ impl Convolution {
         }
     }
 
-    /// The same, with mean and variance of the output's channels to `statistics`.
+    /// Returns the product with mean and variance of the output's channels to `statistics`.
     pub fn with_statistics(self, statistics: Option<Id>) -> Convolution {
         let pass = match self.pass {
             ConvPass::Forward { bias, .. } => ConvPass::Forward { bias, statistics },
@@ -100,7 +99,7 @@ impl Convolution {
 }
 
 impl ConvPass {
-    /// A word for tables and profiles.
+    /// Returns a word for tables and profiles.
     pub(super) fn name(self) -> &'static str {
         match self {
             ConvPass::Forward { .. } => "convolve",
@@ -120,17 +119,17 @@ impl Window {
         padding: 0,
     };
 
-    /// Positions in a window.
+    /// Counts the positions in a window.
     pub fn area(self) -> usize {
         self.kernel.0 * self.kernel.1
     }
 
-    /// Positions of the image.
+    /// Counts the positions of the image.
     pub fn inputs(self) -> usize {
         self.input.0 * self.input.1
     }
 
-    /// Windows.
+    /// Counts the windows.
     pub fn outputs(self) -> usize {
         self.output.0 * self.output.1
     }

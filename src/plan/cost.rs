@@ -1,4 +1,4 @@
-//! What a step costs: arithmetic and memory traffic.
+//! Cost of a step: arithmetic and memory traffic.
 
 use super::Plan;
 use super::buffer::Kind;
@@ -16,7 +16,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// The cost of a step of `plan`.
+    /// Counts the cost of a step of `plan`.
     pub fn of_step(plan: &Plan, step: &Step) -> Cost {
         let flops = if let Action::Convolve(convolution) = &step.action {
             flops(plan, convolution)
@@ -33,7 +33,7 @@ impl Cost {
         }
     }
 
-    /// Both together.
+    /// Adds the costs of two steps.
     pub fn plus(self, other: Cost) -> Cost {
         Cost {
             flops: self.flops.saturating_add(other.flops),
@@ -42,7 +42,7 @@ impl Cost {
     }
 }
 
-/// Every window meets every weight once.
+/// Counts the operations of a convolution, in which every window meets every weight once.
 fn flops(plan: &Plan, convolution: &Convolution) -> u64 {
     let buffer = plan.buffer(convolution.weight);
     let weights = match &buffer.kind {

@@ -10,7 +10,7 @@ use crate::ir::expr::{JoinForm, Variable};
 use crate::ir::{Expr, Gate, Layer, Model, Op, PoolKind, Shape, Shortcut, Skip, TensorSpec};
 use std::collections::HashMap;
 
-/// The forward steps of `model`, nothing fused or placed yet.
+/// Lays out the forward steps of `model`, nothing fused or placed yet.
 pub(super) fn lay_out(
     model: &Model,
     batch: usize,
@@ -127,7 +127,7 @@ impl Layout<'_> {
         self.plan.forward.push(step);
     }
 
-    /// New activations in the shape of the layer's output.
+    /// Adds a buffer for activations in the shape of the layer's output.
     fn output(&mut self, layer: &Layer) -> Id {
         self.plan.add_buffer(&layer.path, Kind::Map(layer.output))
     }
@@ -138,12 +138,12 @@ impl Layout<'_> {
         y
     }
 
-    /// The tensor of the layer at `path` called `name`, if it has one.
+    /// Returns the tensor of the layer at `path` called `name`, if it has one.
     fn optional(&self, path: &str, name: &str) -> Option<Id> {
         self.tensors.get(&format!("{path}.{name}")).copied()
     }
 
-    /// A tensor that the layer must have.
+    /// Returns the tensor of the layer at `path` called `name`, which it must have.
     fn tensor(&self, path: &str, name: &str) -> Result<Id> {
         self.optional(path, name).ok_or_else(|| {
             Error::new(format!("the network has no tensor {path}.{name}"))
@@ -151,7 +151,7 @@ impl Layout<'_> {
         })
     }
 
-    /// The weight that a layer is run with.
+    /// Returns the weight that a layer is run with; adds the step that makes a Dirac weight.
     fn weight(&mut self, layer: &Layer, is_dirac: bool) -> Result<Id> {
         let path = &layer.path;
         let weight = self.tensor(path, "weight")?;
@@ -168,7 +168,7 @@ impl Layout<'_> {
         Ok(y)
     }
 
-    /// `x ⋆ weight + bias` in the shape `output`.
+    /// Adds the step of `x ⋆ weight + bias` in the shape `output`.
     fn convolve(
         &mut self,
         path: &str,
@@ -242,7 +242,7 @@ impl Layout<'_> {
         Ok(self.pointwise(layer, x, (Some(norm), None, None)))
     }
 
-    /// A vector a sample in C, H, W order.
+    /// Adds a step that makes a vector a sample of x, in C, H, W order, where x is none yet.
     fn flat(&mut self, path: &str, x: Id) -> Id {
         let shape = self.plan.shape(x);
         match shape {
@@ -294,7 +294,7 @@ impl Layout<'_> {
         Ok(self.pointwise(layer, f, (None, None, Some(join))))
     }
 
-    /// s(x).
+    /// Adds the steps of the shortcut s(x).
     fn shortcut(&mut self, layer: &Layer, skip: &Skip, x: Id) -> Result<Id> {
         match skip.shortcut {
             Shortcut::Identity => Ok(x),
@@ -314,7 +314,7 @@ impl Layout<'_> {
         }
     }
 
-    /// Output of the gate called `name`, before any function.
+    /// Adds the step of the gate called `name`, before any function.
     fn gate(&mut self, layer: &Layer, (name, gate): (&str, &Gate), x: Id) -> Result<Id> {
         let path = format!("{}.{name}", layer.path);
         let window = match gate {

@@ -1,4 +1,4 @@
-//! Steps that can share a pass over memory become one.
+//! Fusion of steps that can share a pass over memory.
 //!
 //! 1. A batch norm's statistics are taken by the convolution that makes its input.
 //! 2. Batch norm, activation and the weighing of a skip become one [`Pointwise`] pass,
@@ -24,12 +24,12 @@ fn take_statistics(steps: Vec<Step>) -> Vec<Step> {
     let mut made: HashMap<Id, usize> = HashMap::new();
     for step in steps {
         if let Action::Statistics { x, y } = step.action
-            && let Some(&at) = made.get(&x)
-            && let Action::Convolve(convolution) = fused[at].action
+            && let Some(&index) = made.get(&x)
+            && let Action::Convolve(convolution) = fused[index].action
             && convolution.statistics().is_none()
         {
-            let path = std::mem::take(&mut fused[at].path);
-            fused[at] = convolution.with_statistics(Some(y)).step(&path);
+            let path = std::mem::take(&mut fused[index].path);
+            fused[index] = convolution.with_statistics(Some(y)).step(&path);
             continue;
         }
         if let Action::Convolve(convolution) = &step.action {
@@ -52,11 +52,11 @@ fn join_passes(steps: Vec<Step>, logits: Id) -> Vec<Step> {
         if let Action::Pointwise(pass) = &step.action {
             made.insert(pass.y, fused.len());
             if uses.get(&pass.x) == Some(&1)
-                && let Some(&at) = made.get(&pass.x)
-                && let Some(merged) = earlier(&fused, at).and_then(|first| merge(first, pass))
+                && let Some(&index) = made.get(&pass.x)
+                && let Some(merged) = earlier(&fused, index).and_then(|first| merge(first, pass))
             {
                 step = merged.step(&step.path);
-                fused[at] = None;
+                fused[index] = None;
             }
         }
         fused.push(Some(step));
@@ -64,8 +64,8 @@ fn join_passes(steps: Vec<Step>, logits: Id) -> Vec<Step> {
     fused.into_iter().flatten().collect()
 }
 
-fn earlier(fused: &[Option<Step>], at: usize) -> Option<&Pointwise> {
-    let step = fused.get(at)?.as_ref()?;
+fn earlier(fused: &[Option<Step>], index: usize) -> Option<&Pointwise> {
+    let step = fused.get(index)?.as_ref()?;
     if let Action::Pointwise(pass) = &step.action {
         Some(pass)
     } else {
@@ -73,7 +73,7 @@ fn earlier(fused: &[Option<Step>], at: usize) -> Option<&Pointwise> {
     }
 }
 
-/// `second ∘ first` as one pass, if the order within a pass allows it.
+/// Merges `second ∘ first` to one pass, if the order within a pass allows it.
 fn merge(first: &Pointwise, second: &Pointwise) -> Option<Pointwise> {
     let is_ordered = first.join.is_none()
         && second.norm.is_none()

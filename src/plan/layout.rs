@@ -21,16 +21,16 @@ pub enum Purpose {
 pub struct Plan {
     /// Images in a batch.
     pub batch: usize,
-    /// Purpose that it was made for.
+    /// Purpose that the plan was made for.
     pub purpose: Purpose,
-    /// As in [`super::Target::lanes`].
+    /// Number that channels are padded to a multiple of: see [`super::Target::lanes`].
     pub lanes: usize,
     /// Every buffer that a step names. The first are the tensors of
-    /// [`Model::tensors`], in that order.
+    /// [`crate::ir::Model::tensors`], in that order.
     pub buffers: Vec<Buffer>,
-    /// From the images to the logits, and in training to the loss.
+    /// Steps from the images to the logits, and in training to the loss.
     pub forward: Vec<Step>,
-    /// From the loss to the gradient of every parameter.
+    /// Steps from the loss to the gradient of every parameter.
     pub backward: Vec<Step>,
     /// Steps that move tensors once all gradients are known: the optimizer and running
     /// statistics.
@@ -50,18 +50,18 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The steps in the order they run.
+    /// Returns the steps in the order they run.
     pub fn steps(&self) -> impl Iterator<Item = &Step> {
         let (backward, update) = (&self.backward, &self.update);
         self.forward.iter().chain(backward).chain(update)
     }
 
-    /// The buffer called `id`.
+    /// Returns the buffer called `id`.
     pub fn buffer(&self, id: Id) -> &Buffer {
         &self.buffers[id.0]
     }
 
-    /// A new buffer, which [`super::place`] will find room for.
+    /// Adds a buffer, which [`super::place`] will find room for.
     pub(super) fn add_buffer(&mut self, name: &str, kind: Kind) -> Id {
         let elements = match &kind {
             // A batch that no memory holds is to be refused, not to overflow.
@@ -81,7 +81,7 @@ impl Plan {
         Id(self.buffers.len() - 1)
     }
 
-    /// Shape of the activations in a buffer; a point for any other.
+    /// Returns the shape of the activations in a buffer; a point for any other.
     pub fn shape(&self, id: Id) -> Shape {
         match self.buffer(id).kind {
             Kind::Map(shape) => shape,
@@ -90,7 +90,7 @@ impl Plan {
         }
     }
 
-    /// Outputs, inputs, and rows and columns of the windows of a weight.
+    /// Returns the outputs, inputs, and rows and columns of the windows of a weight.
     pub fn filters(&self, weight: Id) -> (usize, usize, (usize, usize)) {
         match &self.buffer(weight).kind {
             Kind::Tensor(shape) => match shape[..] {
@@ -102,18 +102,18 @@ impl Plan {
         }
     }
 
-    /// `channels` with the padding.
+    /// Rounds `channels` up to the padding.
     pub fn padded(&self, channels: usize) -> usize {
         channels.next_multiple_of(self.lanes)
     }
 
-    /// Bytes of the arena.
+    /// Counts the bytes of the arena.
     pub fn arena_bytes(&self) -> usize {
         self.arena.saturating_mul(size_of::<f32>())
     }
 
-    /// Bytes of everything: the arena, and with them what is kept between steps: the
-    /// network's tensors, their gradients and the optimizer's slots.
+    /// Counts the bytes of everything: the arena, and with them what is kept between
+    /// steps: the network's tensors, their gradients and the optimizer's slots.
     pub fn peak_bytes(&self) -> usize {
         let kept = |buffer: &Buffer| match buffer.storage {
             Storage::Tensor(_) | Storage::Gradient(_) | Storage::Slot { .. } => buffer.elements,

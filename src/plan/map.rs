@@ -6,7 +6,7 @@
 use super::buffer::{GradientTarget, Id};
 use super::convolution::Window;
 
-/// A step that makes activations of others.
+/// Step that makes activations of others.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MapStep {
     /// Operation.
@@ -24,7 +24,7 @@ pub enum MapKind {
     Crelu,
     /// `dx = dy₁·[x > 0] − dy₂·[x < 0]`, of x and dy.
     CreluGradient,
-    /// a and b joined along channels, of both.
+    /// Activations a and b joined along channels, of both.
     Concat {
         /// Channels of a.
         first: usize,
@@ -36,49 +36,50 @@ pub enum MapKind {
     },
     /// The largest value of each window of x.
     MaxPool(Window),
-    /// dy goes to the first largest element of each window, of x and dy.
+    /// Gradient of the largest value: dy to the first largest element of each window, of
+    /// x and dy.
     MaxPoolGradient(Window),
     /// The mean of each window of x.
     AvgPool(Window),
-    /// dy/positions goes to every element of the window.
+    /// Gradient of the mean: dy/positions to every element of the window.
     AvgPoolGradient(Window),
     /// Every `stride`-th position of x, zeros in the channels that x has not.
     Subsample {
         /// Step between positions.
         stride: usize,
     },
-    /// dy goes to the positions taken.
+    /// Gradient of the subsample: dy to the positions taken.
     SubsampleGradient {
         /// Step between positions.
         stride: usize,
     },
-    /// Positions × channels of x to a vector in C, H, W order.
+    /// Vector of x, positions × channels, in C, H, W order.
     Flatten,
-    /// The vector dy to positions × channels.
+    /// Gradient of the vector: dy as positions × channels.
     FlattenGradient,
     /// The dropout mask of the layer in this step, of nothing.
     Mask {
         /// Probability of 0.
         p: f64,
     },
-    /// `x∘m`, of both; its gradient is the same of dy.
+    /// Product `x∘m`, of both; its gradient is dy∘m.
     Multiply,
-    /// x itself.
+    /// Copy of x, for a target that it is added to.
     Add,
 }
 
-/// The map that makes the gradient of an input.
+/// Map that makes the gradient of an input.
 pub(super) struct MapGradient {
-    /// The input.
-    pub of: Id,
-    /// The map.
+    /// Input that the gradient is of.
+    pub input: Id,
+    /// Operation of the map.
     pub kind: MapKind,
     /// Inputs of the map.
     pub inputs: Vec<Id>,
 }
 
 impl MapStep {
-    /// A map that replaces what is in `y`.
+    /// Makes a map that replaces what is in `y`.
     pub(super) fn new(kind: MapKind, inputs: &[Id], y: Id) -> MapStep {
         MapStep {
             kind,
@@ -87,11 +88,11 @@ impl MapStep {
         }
     }
 
-    /// The gradients of the inputs for `dy = ∂C/∂y`.
+    /// Lists the maps that make the inputs' gradients from `dy = ∂C/∂y`.
     pub(super) fn gradients(&self, dy: Id) -> Vec<MapGradient> {
-        // Of the first input, of dy alone.
+        // A gradient of the first input that dy alone makes.
         let of_dy = |kind| vec![(0, kind, vec![dy])];
-        // Of the first input, which is read again.
+        // A gradient of the first input, which is read again.
         let of_both = |kind| vec![(0, kind, vec![self.inputs[0], dy])];
         let rules = match self.kind {
             MapKind::Crelu => of_both(MapKind::CreluGradient),
@@ -118,7 +119,7 @@ impl MapStep {
             | MapKind::Add => Vec::new(),
         };
         let gradient = |(index, kind, inputs): (usize, MapKind, Vec<Id>)| MapGradient {
-            of: self.inputs[index],
+            input: self.inputs[index],
             kind,
             inputs,
         };
@@ -127,7 +128,7 @@ impl MapStep {
 }
 
 impl MapKind {
-    /// A word for tables and profiles.
+    /// Returns a word for tables and profiles.
     pub(super) fn name(self) -> &'static str {
         match self {
             MapKind::Crelu => "crelu",

@@ -1,12 +1,12 @@
 //! The network as explicit steps over buffers: what a compiled engine runs.
 //!
-//! A [`Plan`] is made for one batch size, before anything runs. [`forward`] lays the
-//! layers out one step an operation, [`fuse`] joins those that can share a pass over
-//! memory, [`backward`] derives the gradient steps by rule, and [`place`] gives each
-//! buffer its place in one arena, sharing memory where lives do not overlap. All of it
-//! is plain data: a [`Step`] carries the buffers that it reads and writes from where it
-//! is made. What depends on the engine (how many channels make a line, how a convolution
-//! is computed, how much scratch memory a kernel wants) comes from a [`Target`].
+//! A [`Plan`] is made for one batch size, before anything runs. `forward` lays the layers
+//! out one step an operation, `fuse` joins those that can share a pass over memory,
+//! `backward` derives the gradient steps by rule, and `place` gives each buffer its place
+//! in one arena, sharing memory where lives do not overlap. All of it is plain data: a
+//! [`Step`] carries the buffers that it reads and writes from where it is made. What
+//! depends on the engine (how many channels make a line, how a convolution is computed,
+//! how much scratch memory a kernel wants) comes from a [`Target`].
 //!
 //! ```text
 //! Model ─forward─▶ steps ─fuse─▶ fewer steps ─backward─▶ + gradient and update steps

@@ -1,12 +1,12 @@
-//! How long buffers live, and where in the arena they are.
+//! Lives of buffers, and their places in the arena.
 
 use super::buffer::{Buffer, Id, Kind, Storage};
 use super::{Plan, Target};
 
-/// Offsets are multiples of this many floats: a cache line.
+/// Number of floats that offsets are multiples of: a cache line.
 const ALIGNMENT: usize = 16;
 
-/// The steps during which a buffer holds something.
+/// Steps during which a buffer holds something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Life {
     first: usize,
@@ -40,8 +40,8 @@ pub(super) fn place(plan: &mut Plan, target: &dyn Target) {
                 offset = offset.max(end);
             }
         }
-        let at = placed.partition_point(|&(start, ..)| start < offset);
-        placed.insert(at, (offset, offset.saturating_add(size), life));
+        let index = placed.partition_point(|&(start, ..)| start < offset);
+        placed.insert(index, (offset, offset.saturating_add(size), life));
         plan.buffers[index].storage = Storage::Arena { offset };
         plan.arena = plan.arena.max(offset.saturating_add(size));
     }
@@ -78,24 +78,24 @@ fn add_workspaces(plan: &mut Plan, target: &dyn Target) {
     }
 }
 
-/// From the first to the last step that names each buffer of the arena. The images are
+/// Finds the first and the last step that name each buffer of the arena. The images are
 /// there before the first step, the logits are read after the last of the forward ones.
 fn lives(plan: &Plan) -> Vec<Option<Life>> {
     let mut lives: Vec<Option<Life>> = vec![None; plan.buffers.len()];
-    let mut note = |id: Id, at: usize| {
+    let mut note = |id: Id, step: usize| {
         if let Storage::Arena { .. } = plan.buffer(id).storage {
             let life = lives[id.0].get_or_insert(Life {
-                first: at,
-                last: at,
+                first: step,
+                last: step,
             });
-            life.first = life.first.min(at);
-            life.last = life.last.max(at);
+            life.first = life.first.min(step);
+            life.last = life.last.max(step);
         }
     };
     note(plan.input, 0);
-    for (at, step) in plan.steps().enumerate() {
+    for (index, step) in plan.steps().enumerate() {
         for &id in step.reads.iter().chain(&step.writes).chain(&step.workspace) {
-            note(id, at);
+            note(id, index);
         }
     }
     note(plan.logits, plan.forward.len().saturating_sub(1));

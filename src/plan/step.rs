@@ -1,4 +1,4 @@
-//! What one step of a plan computes. Shapes are those of the buffers it names.
+//! Actions of a plan's steps. Shapes are those of the buffers that they name.
 
 use super::buffer::{GradientTarget, Id};
 use super::convolution::{ConvPass, Convolution};
@@ -7,10 +7,10 @@ use crate::ir::expr::{JoinForm, KnownActivation, Variable};
 use crate::ir::{Expr, Optimizer};
 use std::sync::Arc;
 
-/// One step: an action of a layer, with the buffers that it uses.
+/// Step of a plan: an action of a layer, with the buffers that it uses.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// Path of the layer; of a fused step, that of the last.
+    /// Path of the layer; of a fused step, that of the last layer.
     pub path: String,
     /// Operation and operands.
     pub action: Action,
@@ -23,7 +23,7 @@ pub struct Step {
 }
 
 impl Step {
-    /// A step that reads and writes these buffers, without scratch memory.
+    /// Makes a step that reads and writes these buffers, without scratch memory.
     pub(super) fn new(path: &str, action: Action, reads: Vec<Id>, writes: Vec<Id>) -> Step {
         Step {
             path: path.to_string(),
@@ -42,17 +42,17 @@ pub enum Action {
     Convolve(Convolution),
     /// `diag(a)·δ + diag(b)·W/‖W‖`: see [`crate::ir::Conv::dirac`].
     Dirac {
-        /// W, outputs × inputs × positions.
+        /// Weight W, outputs × inputs × positions.
         weight: Id,
-        /// a, one an output.
+        /// Factors a of δ, one an output.
         a: Id,
-        /// b, one an output.
+        /// Factors b of the normalised W, one an output.
         b: Id,
-        /// The weight that the network is run with.
+        /// Weight that the network is run with.
         y: Id,
     },
-    /// With r = 1/‖W‖ of a filter and g = ∂C/∂y: `da = g[δ]`, `db = r·⟨g, W⟩`,
-    /// `dW = b·r·(g − W·r²·⟨g, W⟩)`.
+    /// Gradients of a Dirac weight. With r = 1/‖W‖ of a filter and g = ∂C/∂y:
+    /// `da = g[δ]`, `db = r·⟨g, W⟩`, `dW = b·r·(g − W·r²·⟨g, W⟩)`.
     DiracGradient {
         /// W.
         weight: Id,
@@ -83,12 +83,12 @@ pub enum Action {
     /// The mean over the batch of `−log softmax(logits)[label]`, and its gradient
     /// `(softmax(logits) − onehot(label))/N`.
     Loss {
-        /// A vector an image.
+        /// Logits, a vector an image.
         logits: Id,
         /// ∂C/∂logits.
         gradient: Id,
     },
-    /// A tensor moves by its gradient.
+    /// Update of a tensor by its gradient.
     Update {
         /// Rule that moves it.
         optimizer: Optimizer,
@@ -99,11 +99,12 @@ pub enum Action {
         /// Buffers of [`Optimizer::slots`].
         slots: Vec<Id>,
     },
-    /// `running ← (1 − momentum)·running + momentum·found`, with the unbiased variance.
+    /// Update of running statistics, with the unbiased variance:
+    /// `running ← (1 − momentum)·running + momentum·found`.
     MoveStatistics {
         /// Mean and biased variance of the batch.
         found: Id,
-        /// Elements a channel that they are of.
+        /// Elements a channel that the statistics are of.
         count: usize,
         /// Running mean.
         mean: Id,
@@ -115,7 +116,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// A word for tables and profiles.
+    /// Returns a word for tables and profiles.
     pub fn name(&self) -> &'static str {
         match self {
             Action::Convolve(convolution) => convolution.pass.name(),
@@ -132,44 +133,44 @@ impl Action {
     }
 }
 
-/// One pass over activations: `y = join(activation(norm(x)))`, each part optional.
+/// Pass over activations: `y = join(activation(norm(x)))`, each part optional.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pointwise {
-    /// What comes in.
+    /// Activations that come in.
     pub x: Id,
     /// Batch norm: `z = (x − μ)/√(σ² + eps)·weight + bias`.
     pub norm: Option<Norm>,
     /// `f = activation(z)`.
     pub activation: Option<Activation>,
-    /// How a skip puts f and s together.
+    /// Join of f and the shortcut s of a skip.
     pub join: Option<Join>,
-    /// What comes out.
+    /// Activations that come out.
     pub y: Id,
 }
 
 /// The batch norm of a pass.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Norm {
-    /// μ and σ².
+    /// Sources of μ and σ².
     pub statistics: Statistics,
-    /// One a channel.
+    /// Factor γ, one a channel.
     pub weight: Id,
-    /// One a channel.
+    /// Summand β, one a channel.
     pub bias: Id,
-    /// Added to the variance.
+    /// Summand of the variance, against division by 0.
     pub eps: f64,
 }
 
-/// Whose statistics a batch norm takes.
+/// Statistics that a batch norm takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Statistics {
-    /// Those of the batch: see [`Action::Statistics`].
+    /// Mean and variance of the batch, as [`Action::Statistics`] leaves them.
     Batch(Id),
-    /// The running ones.
+    /// Running mean and variance.
     Running {
-        /// One a channel.
+        /// Running mean, one a channel.
         mean: Id,
-        /// One a channel.
+        /// Running variance, one a channel.
         variance: Id,
     },
 }
@@ -181,11 +182,11 @@ pub struct Activation {
     pub equation: Arc<Expr>,
     /// ∂f/∂z.
     pub slope: Arc<Expr>,
-    /// The kernel of its own that it has.
+    /// Activation among those with a kernel of their own, if the equation is one.
     pub kernel: Option<KnownActivation>,
 }
 
-/// How f, a shortcut s, gates and trained coefficients become y.
+/// Join of f, a shortcut s, gates and trained coefficients to y.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Join {
     /// y, of [`Variable::Body`] and the others.
@@ -231,7 +232,7 @@ pub struct PointwiseGradients {
 }
 
 impl Activation {
-    /// The activation of an equation.
+    /// Makes the activation of an equation, with its derivative.
     pub fn new(equation: &Arc<Expr>) -> Activation {
         Activation {
             equation: equation.clone(),
@@ -242,7 +243,7 @@ impl Activation {
 }
 
 impl Convolution {
-    /// The step of this product.
+    /// Makes the step of this product.
     pub(super) fn step(self, path: &str) -> Step {
         let Convolution { x, weight, y, .. } = self;
         let (reads, writes) = match self.pass {
@@ -259,7 +260,7 @@ impl Convolution {
 }
 
 impl MapStep {
-    /// The step of this map.
+    /// Makes the step of this map.
     pub(super) fn step(self, path: &str) -> Step {
         let (reads, writes) = (self.inputs.clone(), vec![self.y.to]);
         Step::new(path, Action::Map(self), reads, writes)
@@ -267,7 +268,7 @@ impl MapStep {
 }
 
 impl Pointwise {
-    /// The step of this pass.
+    /// Makes the step of this pass.
     pub(super) fn step(self, path: &str) -> Step {
         let (reads, writes) = (self.reads(), vec![self.y]);
         Step::new(path, Action::Pointwise(self), reads, writes)
@@ -291,7 +292,7 @@ impl Pointwise {
 }
 
 impl PointwiseGradients {
-    /// The step of these gradients, if anyone wants one of them.
+    /// Makes the step of these gradients, if anyone wants one of them.
     pub(super) fn step(self, path: &str) -> Option<Step> {
         let mut reads = self.pass.reads();
         reads.push(self.dy);

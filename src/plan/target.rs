@@ -6,17 +6,17 @@ use super::step::Step;
 
 /// Engine that will run the plan, as far as the plan must know it.
 pub trait Target {
-    /// Channels of activations are padded to a multiple of this.
+    /// Returns the number that channels of activations are padded to a multiple of.
     fn lanes(&self) -> usize;
 
-    /// Method for the three products of a convolution of so many input channels.
+    /// Chooses the method for the three products of a convolution of so many input channels.
     fn method(&self, channels: usize, window: Window) -> Method;
 
-    /// Floats of scratch memory that the step wants while it runs.
+    /// Counts the floats of scratch memory that the step wants while it runs.
     fn workspace(&self, plan: &Plan, step: &Step) -> usize;
 
-    /// Floats of scratch memory wanted from the first step to the last, asked once all
-    /// buffers have their places.
+    /// Counts the floats of scratch memory wanted from the first step to the last, asked
+    /// once all buffers have their places.
     fn scratch(&self, _plan: &Plan) -> usize {
         0
     }

@@ -1,15 +1,15 @@
-//! Time that steps take.
+//! Clock of the steps of a plan.
 
 use std::time::Instant;
 
-/// Adds up the seconds of each step, where they are wanted.
+/// Clock that adds up the seconds of each step, where they are wanted.
 pub struct Clock<'a> {
     times: Option<&'a mut Vec<f64>>,
     last: Instant,
 }
 
 impl<'a> Clock<'a> {
-    /// `times` has a place for each step of the plan.
+    /// Starts a clock; `times` has a place for each step of the plan.
     pub fn new(times: Option<&'a mut Vec<f64>>) -> Self {
         Clock {
             times,
@@ -17,7 +17,7 @@ impl<'a> Clock<'a> {
         }
     }
 
-    /// The time since the last call goes to the step with this index in
+    /// Adds the time since the last call to that of the step with this index in
     /// [`crate::plan::Plan::steps`].
     pub fn tick(&mut self, step: usize) {
         let Some(time) = self.times.as_mut().and_then(|times| times.get_mut(step)) else {

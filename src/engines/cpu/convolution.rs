@@ -1,22 +1,22 @@
-//! Convolutions and linear layers: which kernel computes one.
+//! Convolutions and linear layers, and the kernel that computes each.
 
 use super::kernels::dense::{self, DenseGeometry};
 use super::kernels::{ConvGeometry, Moments, Pool, conv, pointwise, suits_winograd, winograd};
 use super::map::Map;
 use crate::plan::{ConvPass, Convolution, Method, Plan, Window};
 
-/// The kernel for a convolution, and the sizes that it is given.
+/// Kernel for a convolution, and the sizes that it is given.
 #[derive(Clone, Copy)]
 pub enum Kernel {
-    /// A product of rows.
+    /// Product of rows.
     Dense(DenseGeometry),
-    /// Winograd's, for 3×3 windows of strides 1 and 2.
+    /// Winograd's method, for 3×3 windows of strides 1 and 2.
     Winograd(ConvGeometry),
     /// Products of patches.
     Patches(ConvGeometry),
 }
 
-/// Method for a convolution of so many input channels.
+/// Chooses the method for a convolution of so many input channels.
 pub fn method(channels: usize, window: Window, winograd: bool) -> Method {
     if window == Window::POINT {
         return Method::Dense;
@@ -31,7 +31,7 @@ pub fn method(channels: usize, window: Window, winograd: bool) -> Method {
 }
 
 impl Kernel {
-    /// The kernel for `c`, from activations `from` to `to`.
+    /// Chooses the kernel for `c`, from activations `from` to `to`.
     pub fn new(c: &Convolution, from: Map, to: Map) -> Kernel {
         let geometry = ConvGeometry {
             batch: from.images,
@@ -55,7 +55,7 @@ impl Kernel {
     }
 }
 
-/// Floats of scratch memory of a convolution of `plan`.
+/// Counts the floats of scratch memory of a convolution of `plan`.
 pub fn scratch(plan: &Plan, c: &Convolution, threads: usize) -> usize {
     let kernel = Kernel::new(c, Map::of_buffer(plan, c.x), Map::of_buffer(plan, c.y));
     match (c.pass, kernel) {
@@ -81,8 +81,8 @@ pub fn scratch(plan: &Plan, c: &Convolution, threads: usize) -> usize {
     }
 }
 
-/// `y = x ⋆ weight + bias`; mean and variance of y go to `statistics`, two rows of
-/// padded channels.
+/// Computes `y = x ⋆ weight + bias`; mean and variance of y go to `statistics`, two rows
+/// of padded channels.
 pub fn forward(
     pool: &Pool,
     kernel: Kernel,
@@ -110,7 +110,7 @@ pub fn forward(
     }
 }
 
-/// ∂C/∂x, added where `add` says so.
+/// Computes ∂C/∂x, added where `add` says so.
 pub fn input_gradient(
     pool: &Pool,
     kernel: Kernel,
@@ -125,7 +125,7 @@ pub fn input_gradient(
     }
 }
 
-/// ∂C/∂weight and ∂C/∂bias.
+/// Computes ∂C/∂weight and ∂C/∂bias.
 pub fn weight_gradient(
     pool: &Pool,
     kernel: Kernel,

@@ -1,21 +1,21 @@
 //! Dirac weights: `diag(a)·δ + diag(b)·W/‖W‖`.
 
-/// Added to ‖W‖², so that a filter of zeros divides by 10⁻¹², not by 0.
+/// Summand of ‖W‖², so that a filter of zeros divides by 10⁻¹², not by 0.
 const TINY: f64 = 1e-24;
 
-/// Where δ of output `o` is 1 in its filter, if anywhere.
+/// Finds where δ of output `o` is 1 in its filter, if anywhere.
 fn center(o: usize, (_, inputs, (rows, columns)): (usize, usize, (usize, usize))) -> Option<usize> {
     let area = rows * columns;
     (o < inputs).then(|| o * area + rows / 2 * columns + columns / 2)
 }
 
-/// `1/‖W‖` of a filter.
+/// Computes `1/‖W‖` of a filter.
 fn scale(filter: &[f32]) -> f64 {
     let squares: f64 = filter.iter().map(|&w| f64::from(w) * f64::from(w)).sum();
     1.0 / (squares + TINY).sqrt()
 }
 
-/// The weight that the network is run with.
+/// Computes the weight that the network is run with.
 pub fn forward(
     (weight, a, b): (&[f32], &[f32], &[f32]),
     y: &mut [f32],
@@ -34,7 +34,8 @@ pub fn forward(
     }
 }
 
-/// With r = 1/‖W‖: `da = dy[δ]`, `db = r·⟨dy, W⟩`, `dW = b·r·(dy − W·r²·⟨dy, W⟩)`.
+/// Computes the gradients of W, a and b. With r = 1/‖W‖: `da = dy[δ]`, `db = r·⟨dy, W⟩`,
+/// `dW = b·r·(dy − W·r²·⟨dy, W⟩)`.
 pub fn gradient(
     (weight, b, dy): (&[f32], &[f32], &[f32]),
     (dweight, da, db): (&mut [f32], &mut [f32], &mut [f32]),

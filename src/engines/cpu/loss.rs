@@ -1,7 +1,8 @@
-//! The loss.
+//! Loss of a batch and its gradient.
 
-/// Of some of a batch of N images: `Σ −log softmax(logits)[label]/N`; its gradient
-/// `(softmax(logits) − onehot(label))/N` goes to `gradient`.
+/// Computes the share in the loss of some of a batch of N images,
+/// `Σ −log softmax(logits)[label]/N`; its gradient `(softmax(logits) − onehot(label))/N`
+/// goes to `gradient`.
 pub fn cross_entropy(
     logits: &[f32],
     gradient: &mut [f32],

@@ -1,4 +1,4 @@
-//! The engine's memory: what is kept between steps, and one arena for the rest.
+//! Memory of the engine: what is kept between steps, and one arena for the rest.
 
 use super::map::Map;
 use crate::error::{Error, Result};
@@ -6,28 +6,29 @@ use crate::ir::TensorSpec;
 use crate::plan::{Id, Kind, Plan, Storage};
 use std::ops::Range;
 
-/// A cache line: the arena's unit, so that every buffer starts at one.
+/// Cache line: the arena's unit, so that every buffer starts at one.
 #[repr(C, align(64))]
 #[derive(Clone, Copy)]
 struct Line([f32; 16]);
 
 /// Tensors of the network, their gradients, the optimizer's slots, and the arena.
 pub(super) struct Memory {
-    /// In the order of [`crate::ir::Model::tensors`], PyTorch's layouts.
+    /// Tensors in the order of [`crate::ir::Model::tensors`], in PyTorch's layouts.
     pub tensors: Vec<Vec<f32>>,
-    /// ∂C/∂w of each; empty where there is none.
+    /// Gradient ∂C/∂w of each tensor; empty where there is none.
     pub gradients: Vec<Vec<f32>>,
-    /// Of each slot of the optimizer, what it keeps for each; empty where that is nothing.
+    /// Values that each slot of the optimizer keeps for each tensor; empty where that is
+    /// nothing.
     pub slots: Vec<Vec<Vec<f32>>>,
     arena: Vec<Line>,
-    /// Of the buffers that are lent, kept for its room.
+    /// Starts of the buffers that are lent, kept for its room.
     starts: Vec<*mut f32>,
 }
 
 impl Memory {
-    /// Memory for these tensors and so many slots, all zeros.
+    /// Allocates memory for these tensors and so many slots, all zeros.
     pub fn new(specs: &[TensorSpec], slots: usize) -> Result<Self> {
-        let of = |wanted: &dyn Fn(&TensorSpec) -> bool| -> Result<Vec<Vec<f32>>> {
+        let zeros_of = |wanted: &dyn Fn(&TensorSpec) -> bool| -> Result<Vec<Vec<f32>>> {
             let tensor = |spec: &TensorSpec| match wanted(spec) {
                 true => zeros(spec.shape.iter().product(), 0.0),
                 false => Ok(Vec::new()),
@@ -35,10 +36,10 @@ impl Memory {
             specs.iter().map(tensor).collect()
         };
         Ok(Memory {
-            tensors: of(&|_| true)?,
-            gradients: of(&|spec| spec.role.is_parameter())?,
+            tensors: zeros_of(&|_| true)?,
+            gradients: zeros_of(&|spec| spec.role.is_parameter())?,
             slots: (0..slots)
-                .map(|_| of(&|spec| spec.role.is_optimized()))
+                .map(|_| zeros_of(&|spec| spec.role.is_optimized()))
                 .collect::<Result<_>>()?,
             arena: Vec::new(),
             starts: Vec::new(),
@@ -56,8 +57,8 @@ impl Memory {
         Ok(())
     }
 
-    /// The buffers of `plan`, for its steps on a batch's `images`. Where these are rows
-    /// as they are, they are the input.
+    /// Lends the buffers of `plan`, for its steps on a batch's `images`. Where these are
+    /// rows as they are, they are the input.
     ///
     /// # Panics
     /// If the arena is smaller than the plan's: see [`Self::reserve`].
@@ -97,12 +98,12 @@ fn zeros<T: Copy>(len: usize, zero: T) -> Result<Vec<T>> {
     Ok(data)
 }
 
-/// The buffers of a plan, of activations those of some images.
+/// Buffers of a plan, of activations those of some images.
 #[derive(Clone, Copy)]
 pub(super) struct BufferViews<'a> {
     starts: &'a [*mut f32],
     pub plan: &'a Plan,
-    /// The first, and the one after the last.
+    /// Index of the first image, and of the one after the last.
     images: (usize, usize),
 }
 
@@ -110,7 +111,7 @@ pub(super) struct BufferViews<'a> {
 unsafe impl Sync for BufferViews<'_> {}
 
 impl<'a> BufferViews<'a> {
-    /// The same, of these images alone.
+    /// Narrows the view to these images.
     pub fn of_images(self, images: Range<usize>) -> Self {
         assert!(images.start <= images.end && images.end <= self.plan.batch);
         BufferViews {
@@ -119,12 +120,12 @@ impl<'a> BufferViews<'a> {
         }
     }
 
-    /// The images that activations are of.
+    /// Returns the images that activations are of.
     pub fn images(&self) -> Range<usize> {
         self.images.0..self.images.1
     }
 
-    /// The activations in the buffer `id`.
+    /// Describes the activations in the buffer `id`.
     pub fn map(&self, id: Id) -> Map {
         Map {
             images: self.images.1 - self.images.0,
@@ -132,7 +133,7 @@ impl<'a> BufferViews<'a> {
         }
     }
 
-    /// Where each buffer starts, of all images.
+    /// Returns the start of each buffer, of all images.
     pub fn starts(&self) -> &'a [*mut f32] {
         self.starts
     }
@@ -151,7 +152,7 @@ impl<'a> BufferViews<'a> {
         }
     }
 
-    /// A buffer to read.
+    /// Lends a buffer to read.
     ///
     /// # Safety
     /// While it lives, no other part of the program writes it.
@@ -161,7 +162,7 @@ impl<'a> BufferViews<'a> {
         unsafe { std::slice::from_raw_parts(start, len) }
     }
 
-    /// A buffer to write.
+    /// Lends a buffer to write.
     ///
     /// # Safety
     /// While it lives, no other part of the program reads or writes it.
@@ -172,7 +173,7 @@ impl<'a> BufferViews<'a> {
         unsafe { std::slice::from_raw_parts_mut(start, len) }
     }
 
-    /// Part of a buffer to write.
+    /// Lends part of a buffer to write.
     ///
     /// # Safety
     /// As of [`Self::write`].

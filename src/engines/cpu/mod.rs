@@ -34,13 +34,13 @@ use crate::ir::{Model, Role, Slot, TensorSpec};
 use crate::plan::{Kind, Method, Plan, Purpose, Step, Target, Window};
 use crate::tensor::{Batch, Tensor};
 
-/// Plans that are kept; more batch sizes than these are not expected in one run.
+/// Number of plans that are kept; more batch sizes than these are not expected in one run.
 const PLANS: usize = 8;
 
-/// What the plan must know of this engine.
+/// Target of plans for this engine.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cpu {
-    /// Threads that it will run on.
+    /// Number of threads that it will run on.
     pub threads: usize,
     /// Whether convolutions may be by Winograd's method: less work, larger rounding errors
     /// ([`kernels::winograd`]).
@@ -48,7 +48,7 @@ pub struct Cpu {
 }
 
 impl Cpu {
-    /// On as many threads as the rest of the program uses.
+    /// Makes a target on as many threads as the rest of the program uses.
     pub fn here() -> Self {
         Cpu {
             threads: rayon::current_num_threads(),
@@ -56,7 +56,7 @@ impl Cpu {
         }
     }
 
-    /// With or without Winograd's method.
+    /// Allows or forbids Winograd's method.
     pub fn with_winograd(self, winograd: bool) -> Self {
         Cpu { winograd, ..self }
     }
@@ -80,15 +80,15 @@ impl Target for Cpu {
     }
 }
 
-/// A plan to run.
+/// Plan with what its run needs.
 struct Ready {
     plan: Plan,
     passes: Passes,
-    /// Where the network is narrow.
+    /// Schedule of one fork a step, where the network is narrow.
     narrow_mlp: Option<NarrowMlp>,
 }
 
-/// A network on the CPU.
+/// Network on the CPU.
 pub struct CpuEngine {
     target: Cpu,
     pool: Pool,
@@ -97,19 +97,23 @@ pub struct CpuEngine {
     memory: Memory,
     plans: Vec<Ready>,
     skips: Skips,
-    /// ∂C/∂α of the last step, a skip each.
+    /// Gradients ∂C/∂α of the last step, a skip each.
     alpha_gradients: Vec<Vec<f32>>,
     /// Seconds that each step of the training plan has taken, where they are wanted.
     times: Option<Vec<f64>>,
 }
 
-/// `model` on the CPU, starting from `tensors` (see [`Engine::load`];
+/// Starts `model` on the CPU from `tensors` (see [`Engine::load`];
 /// [`super::init::initial`] makes them).
+///
+/// # Errors
+/// If a tensor is missing, unknown, there twice or of another shape, or there is no
+/// memory or thread left.
 pub fn cpu(model: &Model, tensors: &[Tensor], target: Cpu) -> Result<Box<dyn Engine>> {
     Ok(Box::new(CpuEngine::new(model, tensors, target)?))
 }
 
-/// Bytes that steps of `model` with batches of `images` take at their peak.
+/// Counts the bytes that steps of `model` with batches of `images` take at their peak.
 ///
 /// # Errors
 /// As of [`Plan::new`].
@@ -119,6 +123,9 @@ pub fn memory(model: &Model, images: usize, purpose: Purpose, target: Cpu) -> Re
 }
 
 impl CpuEngine {
+    /// Starts `model` on the CPU from `tensors`, as [`cpu`] does.
+    ///
+    /// # Errors
     /// As [`cpu`].
     pub fn new(model: &Model, tensors: &[Tensor], target: Cpu) -> Result<Self> {
         let specs = model.tensors();
@@ -139,12 +146,13 @@ impl CpuEngine {
         Ok(engine)
     }
 
-    /// From now on, adds up the time that each step of the training plan takes.
+    /// Begins to add up the time that each step of the training plan takes.
     pub fn time_steps(&mut self) {
         self.times = Some(Vec::new());
     }
 
-    /// Seconds since [`Self::time_steps`] of each step, in the order of [`Plan::steps`].
+    /// Returns the seconds since [`Self::time_steps`] of each step, in the order of
+    /// [`Plan::steps`].
     pub fn times(&self) -> &[f64] {
         self.times.as_deref().unwrap_or_default()
     }
@@ -166,7 +174,7 @@ impl CpuEngine {
         }
     }
 
-    /// The index among `self.plans` of one for this batch, made if need be.
+    /// Returns the index among `self.plans` of one for this batch, made if need be.
     fn plan_for(&mut self, images: usize, purpose: Purpose) -> Result<usize> {
         let fits = |Ready { plan, .. }: &Ready| plan.batch == images && plan.purpose == purpose;
         if let Some(index) = self.plans.iter().position(fits) {
@@ -187,7 +195,7 @@ impl CpuEngine {
         Ok(self.plans.len() - 1)
     }
 
-    /// Runs the steps of training, those that move tensors only if `moves`.
+    /// Runs the steps of training; those that move tensors run only if `moves`.
     fn run(&mut self, batch: &Batch, at: StepContext, moves: bool) -> Result<Outcome> {
         batch::validate(&self.model, batch)?;
         let index = self.plan_for(batch.len(), Purpose::Training)?;
@@ -235,8 +243,8 @@ impl CpuEngine {
         }
     }
 
-    /// Those of `tensors` that are of a wanted role, called by what they are of, or by what
-    /// a slot makes of it.
+    /// Lists those of `tensors` that are of a wanted role, called by what they are of, or
+    /// by what a slot makes of it.
     fn named(
         &self,
         tensors: &[Vec<f32>],

@@ -2,7 +2,7 @@
 
 use super::kernels::{Pool, Shared};
 
-/// `job(index, piece)` on every piece of `size` elements of y.
+/// Runs `job(index, piece)` on every piece of `size` elements of y.
 pub fn pieces(pool: &Pool, y: &mut [f32], size: usize, job: impl Fn(usize, &mut [f32]) + Sync) {
     let count = y.len() / size.max(1);
     let y = Shared::new(y);

@@ -17,7 +17,7 @@ fn visit(window: Window, mut visit: impl FnMut(usize, usize, usize)) {
     }
 }
 
-/// The largest element of each window; NaN wins.
+/// Computes the largest element of each window; NaN wins.
 pub fn max(pool: &Pool, x: &[f32], from: Map, y: &mut [f32], window: Window) {
     let stride = from.stride;
     pieces(pool, y, window.outputs() * stride, |image, y| {
@@ -33,7 +33,7 @@ pub fn max(pool: &Pool, x: &[f32], from: Map, y: &mut [f32], window: Window) {
     });
 }
 
-/// dy to the first largest element of each window, added where `add` says so.
+/// Gives dy to the first largest element of each window, added where `add` says so.
 pub fn max_gradient(
     pool: &Pool,
     (x, dy): (&[f32], &[f32]),
@@ -62,7 +62,7 @@ pub fn max_gradient(
     });
 }
 
-/// The mean of each window.
+/// Computes the mean of each window.
 pub fn mean(pool: &Pool, x: &[f32], from: Map, y: &mut [f32], window: Window) {
     let stride = from.stride;
     let share = 1.0 / window.area() as f32;
@@ -79,7 +79,7 @@ pub fn mean(pool: &Pool, x: &[f32], from: Map, y: &mut [f32], window: Window) {
     });
 }
 
-/// dy's share to every element of each window, added where `add` says so.
+/// Gives dy's share to every element of each window, added where `add` says so.
 pub fn mean_gradient(
     pool: &Pool,
     dy: &[f32],

@@ -4,8 +4,8 @@ use super::kernels::Pool;
 use super::map::Map;
 use super::parallel::pieces;
 
-/// Images as they are given to padded rows of channels, or to padded vectors in C, H, W
-/// order.
+/// Turns images as they are given to padded rows of channels, or to padded vectors in C,
+/// H, W order.
 pub fn images_to_rows(pool: &Pool, (images, given): (&[f32], Map), (rows, map): (&mut [f32], Map)) {
     pieces(pool, rows, map.image(), |index, rows| {
         let image = &images[index * given.image()..][..given.image()];
@@ -26,7 +26,7 @@ pub fn images_to_rows(pool: &Pool, (images, given): (&[f32], Map), (rows, map): 
     });
 }
 
-/// Values in N, C, H, W order to rows of channels, zeros in the padding.
+/// Turns values in N, C, H, W order to rows of channels, zeros in the padding.
 pub fn scatter(mut values: impl Iterator<Item = f32>, map: Map, rows: &mut [f32]) {
     for image in rows.chunks_exact_mut(map.positions * map.stride) {
         image.fill(0.0);
@@ -39,7 +39,7 @@ pub fn scatter(mut values: impl Iterator<Item = f32>, map: Map, rows: &mut [f32]
     }
 }
 
-/// Rows of channels to vectors in C, H, W order.
+/// Turns rows of channels to vectors in C, H, W order.
 pub fn flatten((x, from): (&[f32], Map), (y, to): (&mut [f32], Map)) {
     let images = x.chunks_exact(from.positions * from.stride);
     for (x, y) in images.zip(y.chunks_exact_mut(to.stride)) {
@@ -50,7 +50,8 @@ pub fn flatten((x, from): (&[f32], Map), (y, to): (&mut [f32], Map)) {
     }
 }
 
-/// And back.
+/// Turns vectors in C, H, W order to rows of channels, added to what is there: the
+/// transpose of [`flatten`].
 pub fn unflatten((dy, from): (&[f32], Map), (dx, to): (&mut [f32], Map)) {
     let images = dx.chunks_exact_mut(to.positions * to.stride);
     for (dx, dy) in images.zip(dy.chunks_exact(from.stride)) {
@@ -60,7 +61,7 @@ pub fn unflatten((dy, from): (&[f32], Map), (dx, to): (&mut [f32], Map)) {
     }
 }
 
-/// `[max(x, 0), max(−x, 0)]`; NaN stays NaN.
+/// Computes `[max(x, 0), max(−x, 0)]`; NaN stays NaN.
 pub fn crelu(x: &[f32], from: Map, y: &mut [f32], to: Map) {
     let positive = |x: f32| if x < 0.0 { 0.0 } else { x };
     for (x, y) in x
@@ -75,7 +76,7 @@ pub fn crelu(x: &[f32], from: Map, y: &mut [f32], to: Map) {
     }
 }
 
-/// `dx += dy₁` where x is positive, `dx −= dy₂` where it is negative.
+/// Computes `dx += dy₁` where x is positive, `dx −= dy₂` where it is negative.
 pub fn crelu_gradient((x, dy): (&[f32], &[f32]), from: Map, dx: &mut [f32], to: Map) {
     let rows = x.chunks_exact(to.stride).zip(dy.chunks_exact(from.stride));
     for ((x, dy), dx) in rows.zip(dx.chunks_exact_mut(to.stride)) {
@@ -89,7 +90,7 @@ pub fn crelu_gradient((x, dy): (&[f32], &[f32]), from: Map, dx: &mut [f32], to: 
     }
 }
 
-/// a and b joined along channels.
+/// Joins a and b along channels.
 pub fn concat((a, b): (&[f32], &[f32]), y: &mut [f32], (first, second, both): (Map, Map, Map)) {
     let rows = a
         .chunks_exact(first.stride)
@@ -102,7 +103,7 @@ pub fn concat((a, b): (&[f32], &[f32]), y: &mut [f32], (first, second, both): (M
     }
 }
 
-/// The channels of dy from `first` on, as many as dx has.
+/// Adds the channels of dy from `first` on, as many as dx has.
 pub fn channels((dy, whole): (&[f32], Map), first: usize, dx: &mut [f32], part: Map) {
     let rows = dy.chunks_exact(whole.stride);
     for (dy, dx) in rows.zip(dx.chunks_exact_mut(part.stride)) {
@@ -112,7 +113,7 @@ pub fn channels((dy, whole): (&[f32], Map), first: usize, dx: &mut [f32], part: 
     }
 }
 
-/// Row of the input that each row of a subsampled map is taken from.
+/// Lists the row of the input that each row of a subsampled map is taken from.
 fn taken(from: Map, to: Map, stride: usize) -> impl Iterator<Item = usize> {
     (0..to.rows()).map(move |row| {
         let (image, position) = (row / to.positions, row % to.positions);
@@ -121,7 +122,7 @@ fn taken(from: Map, to: Map, stride: usize) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Every `stride`-th position, zeros in the channels that x has not.
+/// Takes every `stride`-th position, zeros in the channels that x has not.
 pub fn subsample((x, from): (&[f32], Map), (y, to): (&mut [f32], Map), stride: usize) {
     for (row, y) in taken(from, to, stride).zip(y.chunks_exact_mut(to.stride)) {
         y.fill(0.0);
@@ -129,7 +130,7 @@ pub fn subsample((x, from): (&[f32], Map), (y, to): (&mut [f32], Map), stride: u
     }
 }
 
-/// dy to the positions taken.
+/// Adds dy to the positions taken.
 pub fn subsample_gradient((dy, from): (&[f32], Map), (dx, to): (&mut [f32], Map), stride: usize) {
     for (row, dy) in taken(to, from, stride).zip(dy.chunks_exact(from.stride)) {
         let dx = &mut dx[row * to.stride..][..to.channels];

@@ -1,4 +1,4 @@
-//! Runs the steps of a plan: each action with the kernel that computes it.
+//! Steps of a plan on the CPU: each action with the kernel that computes it.
 
 use super::clock::Clock;
 use super::convolution::Kernel;
@@ -12,12 +12,12 @@ use crate::ir::Model;
 use crate::plan::{Action, ConvPass, Convolution, Plan, Step};
 use crate::tensor::Batch;
 
-/// What a step is given.
+/// Inputs of a step.
 pub(super) struct Inputs<'a> {
     batch: &'a Batch,
     pub at: StepContext,
     classes: usize,
-    /// The compiled passes of the plan.
+    /// Compiled passes of the plan.
     pub passes: &'a Passes,
 }
 
@@ -32,16 +32,16 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// What the loss found.
+/// Findings of the loss.
 #[derive(Default)]
 pub(super) struct Found {
-    /// Mean loss.
+    /// Mean loss over the batch.
     pub loss: f64,
     /// Images with the largest logit at their label.
     pub correct: usize,
 }
 
-/// Floats of scratch memory for a step.
+/// Counts the floats of scratch memory for a step.
 pub(super) fn workspace(plan: &Plan, step: &Step, threads: usize) -> usize {
     match &step.action {
         Action::Convolve(c) => convolution::scratch(plan, c, threads),

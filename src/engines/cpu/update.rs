@@ -1,4 +1,4 @@
-//! How tensors move by their gradients: each optimizer with the kernel that computes it.
+//! Updates of tensors by their gradients: each optimizer with the kernel that computes it.
 
 use super::kernels::{Pool, pointwise};
 use crate::engines::StepContext;

@@ -12,19 +12,20 @@ use std::ffi::{CStr, c_void};
 /// captured, where cuBLAS may not allocate.
 const WORKSPACE: usize = 32 << 20;
 
-/// cuBLAS in use.
+/// Handle of cuBLAS, with its scratch memory.
 pub struct Blas {
     handle: sys::cublasHandle_t,
     precision: Precision,
     _workspace: Buffer,
 }
 
-/// A dense layer: a vector of `inputs` for each image, times a weight of outputs × inputs.
+/// Sizes of a dense layer: a vector of `inputs` for each image, times a weight of outputs
+/// × inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dense {
-    /// Vectors.
+    /// Number of vectors.
     pub images: i32,
-    /// Their length.
+    /// Length of the vectors.
     pub inputs: i32,
     /// Length of the results.
     pub outputs: i32,
@@ -32,6 +33,9 @@ pub struct Dense {
 
 impl Blas {
     /// Starts cuBLAS, where it is found.
+    ///
+    /// # Errors
+    /// If the library is missing or does not start.
     pub fn start(gpu: &Gpu, precision: Precision) -> Result<Blas> {
         Library::Cublas.load()?;
         let begun = |e: CublasError| failed("cuBLAS does not start", e);
@@ -45,15 +49,15 @@ impl Blas {
         // SAFETY: a handle, a stream and memory that live as long as this does.
         unsafe {
             result::set_stream(handle, gpu.stream().cu_stream().cast()).map_err(begun)?;
-            let at = blas._workspace.at as *mut c_void;
-            sys::cublasSetWorkspace_v2(handle, at, WORKSPACE)
+            let scratch = blas._workspace.at as *mut c_void;
+            sys::cublasSetWorkspace_v2(handle, scratch, WORKSPACE)
                 .result()
                 .map_err(begun)?;
         }
         Ok(blas)
     }
 
-    /// y = x·Wᵀ, row-major; `x`, `w` and `y` activations.
+    /// Computes y = x·Wᵀ, row-major; `x`, `w` and `y` activations.
     pub fn forward(&self, g: Dense, x: u64, w: u64, y: u64) -> Result<()> {
         // cuBLAS is column-major: yᵀ = W·xᵀ, and a row-major matrix is its transpose.
         let (m, n, k) = (g.outputs, g.images, g.inputs);
@@ -66,7 +70,7 @@ impl Blas {
         )
     }
 
-    /// dx = dy·W, or added to it.
+    /// Computes dx = dy·W, or added to it.
     pub fn input_gradient(&self, g: Dense, dy: u64, w: u64, dx: u64, add: bool) -> Result<()> {
         let (m, n, k) = (g.inputs, g.images, g.outputs);
         self.product(
@@ -78,7 +82,7 @@ impl Blas {
         )
     }
 
-    /// dW = dyᵀ·x, in single precision.
+    /// Computes dW = dyᵀ·x, in single precision.
     pub fn weight_gradient(&self, g: Dense, x: u64, dy: u64, dw: u64) -> Result<()> {
         let (m, n, k) = (g.inputs, g.outputs, g.images);
         let float = sys::cudaDataType::CUDA_R_32F;
@@ -91,7 +95,7 @@ impl Blas {
         )
     }
 
-    /// Type of activations.
+    /// Returns the type of activations.
     fn act(&self) -> sys::cudaDataType {
         match self.precision {
             Precision::F32 | Precision::Tf32 => sys::cudaDataType::CUDA_R_32F,
@@ -99,7 +103,7 @@ impl Blas {
         }
     }
 
-    /// Column-major C = op(A)·op(B), m × n with k terms; the flags transpose.
+    /// Computes column-major C = op(A)·op(B), m × n with k terms; the flags transpose.
     fn product(
         &self,
         (m, n, k): (i32, i32, i32),

@@ -10,25 +10,25 @@ const DRIVER: i32 = 13_000;
 /// Compute capability that CUDA 13 begins with.
 const OLDEST: (i32, i32) = (7, 5);
 
-/// A GPU.
+/// GPU that can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Card {
-    /// Its number among those that the driver shows.
+    /// Number of the card among those that the driver shows.
     pub ordinal: usize,
-    /// What its maker calls it.
+    /// Name that the maker gives it.
     pub name: String,
     /// Compute capability: (9, 0) of an H100.
     pub capability: (i32, i32),
-    /// Bytes of its memory.
+    /// Bytes of the card's memory.
     pub memory: usize,
 }
 
-/// Why there is no card to run on.
+/// Reason why there is no card to run on.
 #[derive(Debug)]
 pub enum Missing {
-    /// There is no driver or no GPU.
+    /// Missing hardware: there is no driver or no GPU.
     Hardware(Error),
-    /// There is one, but it cannot be used.
+    /// Card that is there and cannot be used.
     Unusable(Error),
 }
 
@@ -40,7 +40,10 @@ impl From<Missing> for Error {
     }
 }
 
-/// How many GPUs the driver shows.
+/// Counts the GPUs that the driver shows.
+///
+/// # Errors
+/// If the driver is missing, too old or does not start.
 pub fn count() -> Result<usize, Missing> {
     Library::Driver.load().map_err(Missing::Hardware)?;
     check_version()?;
@@ -49,7 +52,10 @@ pub fn count() -> Result<usize, Missing> {
     Ok(usize::try_from(count).unwrap_or(0))
 }
 
-/// The GPU number `ordinal`, or the first.
+/// Finds the GPU number `ordinal`, or the first.
+///
+/// # Errors
+/// If there is no such GPU, or it is too old or cannot be asked.
 pub fn find(ordinal: Option<usize>) -> Result<Card, Missing> {
     let count = count()?;
     let ordinal = ordinal.unwrap_or(0);
@@ -99,7 +105,8 @@ fn describe(ordinal: usize) -> Result<Card, DriverError> {
     })
 }
 
-/// Newer functions of the driver are not to be called where an older one lacks them.
+/// Checks the driver's version: newer functions are not to be called where an older one
+/// lacks them.
 fn check_version() -> Result<(), Missing> {
     let mut version = 0;
     // SAFETY: writes one int; the call needs no initialised driver.
@@ -128,13 +135,14 @@ fn no_card() -> Missing {
 }
 
 fn no_start(error: &DriverError) -> Missing {
-    match error.0 {
-        sys::CUresult::CUDA_ERROR_NO_DEVICE => no_card(),
-        _ => Missing::Unusable(failed("NVIDIA's driver does not start", error)),
+    if error.0 == sys::CUresult::CUDA_ERROR_NO_DEVICE {
+        no_card()
+    } else {
+        Missing::Unusable(failed("NVIDIA's driver does not start", error))
     }
 }
 
-/// The error for a call of the driver that failed, in the driver's own words.
+/// Makes the error for a call of the driver that failed, in the driver's own words.
 pub fn failed(what: &str, error: &DriverError) -> Error {
     let words = |text: Result<&std::ffi::CStr, DriverError>| {
         text.map_or_else(
@@ -144,10 +152,9 @@ pub fn failed(what: &str, error: &DriverError) -> Error {
     };
     let (name, text) = (words(error.error_name()), words(error.error_string()));
     let said = Error::new(format!("{what}: {text} ({name})"));
-    match error.0 {
-        sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY => {
-            said.help("choose a smaller --batch, or end what else uses the GPU")
-        }
-        _ => said.help("see what `nvidia-smi` says; --device cpu runs without a GPU"),
-    }
+    said.help(if error.0 == sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY {
+        "choose a smaller --batch, or end what else uses the GPU"
+    } else {
+        "see what `nvidia-smi` says; --device cpu runs without a GPU"
+    })
 }

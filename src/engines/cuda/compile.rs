@@ -1,5 +1,5 @@
-//! From kernel sources to what the driver loads, by NVRTC, once a machine: the results
-//! are kept on disk under a hash of all they depend on.
+//! Compilation of kernel sources to what the driver loads, by NVRTC, once a machine: the
+//! results are kept on disk under a hash of all they depend on.
 
 use super::equations::{self, Equations};
 use super::layout::Layout;
@@ -15,22 +15,22 @@ use std::ffi::{CStr, CString};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// What every file begins with.
+/// Text that every file begins with.
 const PRELUDE: &str = include_str!("kernels/prelude.cuh");
 
 /// Structures of [`PRELUDE`].
 const PRELUDE_LAYOUTS: [Layout; 2] = [memory::CONTROL_LAYOUT, memory::OUTCOME_LAYOUT];
 
-/// A file of kernels.
+/// File of kernels.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// Its name, for messages and the cache.
+    /// Name of the file, for messages and the cache.
     pub name: &'static str,
-    /// What is printed for a network and stands before the text: equations.
+    /// Equations, printed for a network; they stand before the text.
     pub printed: String,
-    /// Its text, without [`PRELUDE`].
+    /// Text of the file, without [`PRELUDE`].
     pub text: &'static str,
-    /// The structures that it shares with Rust.
+    /// Structures that it shares with Rust.
     pub layouts: &'static [Layout],
 }
 
@@ -45,7 +45,7 @@ macro_rules! source {
     };
 }
 
-/// The kernels that are the same for every network.
+/// Kernels that are the same for every network.
 pub const SOURCES: &[Source] = &[
     source!("convolve", [Conv::LAYOUT]),
     source!("dirac", []),
@@ -59,9 +59,9 @@ pub const SOURCES: &[Source] = &[
 ];
 
 impl Source {
-    /// The kernels of a pass with these equations. Each pair of an activation and a join
-    /// is a file of its own: networks that have it share what is kept on disk, and those
-    /// that a network needs are compiled side by side.
+    /// Makes the file of the kernels of a pass with these equations. Each pair of an
+    /// activation and a join is a file of its own: networks that have it share what is
+    /// kept on disk, and those that a network needs are compiled side by side.
     pub fn of_pass(equations: &Equations) -> Source {
         Source {
             name: "pointwise",
@@ -71,7 +71,8 @@ impl Source {
         }
     }
 
-    /// The kernels of a narrow MLP whose hidden layers have these equations.
+    /// Makes the file of the kernels of a narrow MLP whose hidden layers have these
+    /// equations.
     pub fn of_narrow_mlp(equations: &[Equations]) -> Source {
         Source {
             name: "narrow_mlp",
@@ -81,13 +82,13 @@ impl Source {
         }
     }
 
-    /// The names of its kernels.
+    /// Lists the names of the file's kernels.
     pub fn kernels(&self) -> impl Iterator<Item = &'static str> + use<> {
         let after = self.text.split("extern \"C\" __global__ void ").skip(1);
         after.filter_map(|rest| rest.split('(').next())
     }
 
-    /// All that is compiled.
+    /// Joins the text that is compiled: prelude, layouts, equations and kernels.
     pub fn whole(&self) -> String {
         let layouts = PRELUDE_LAYOUTS.iter().chain(self.layouts);
         let assertions: String = layouts.map(Layout::assertions).collect();
@@ -95,10 +96,11 @@ impl Source {
     }
 }
 
-/// What kernels are compiled for.
+/// Target that kernels are compiled for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompileTarget {
-    /// `sm_90` for machine code, `compute_75` for code that the driver translates.
+    /// Architecture: `sm_90` for machine code, `compute_75` for code that the driver
+    /// translates.
     pub arch: String,
     /// Whether activations are stored in 16 bits: bfloat16.
     pub half: bool,
@@ -121,7 +123,7 @@ impl CompileTarget {
     }
 }
 
-/// NVRTC's version.
+/// Asks NVRTC for its version.
 pub fn version() -> Result<(i32, i32)> {
     Library::Nvrtc.load()?;
     let (mut major, mut minor) = (0, 0);
@@ -133,7 +135,7 @@ pub fn version() -> Result<(i32, i32)> {
     Ok((major, minor))
 }
 
-/// The code of each of `sources` for `target`, from the `cache` where it is there.
+/// Returns the code of each of `sources` for `target`, from the `cache` where it is there.
 pub fn all(
     sources: &[Source],
     target: &CompileTarget,
@@ -219,19 +221,19 @@ impl Drop for Program {
     }
 }
 
-/// The start of files whose kernels are compiled with equations.
+/// Text that files begin with whose kernels are compiled with equations.
 const PASS: &str = include_str!("kernels/pass.cuh");
 
-/// Where compiled kernels are kept: `$XDG_CACHE_HOME/vanc/kernels`, else below the home
-/// folder; nowhere where there is neither.
+/// Finds the folder of compiled kernels: `$XDG_CACHE_HOME/vanc/kernels`, else below the
+/// home folder; none where there is neither.
 pub fn cache_folder() -> Option<PathBuf> {
-    let of = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    let root = of("XDG_CACHE_HOME").map(PathBuf::from);
-    let root = root.or_else(|| Some(PathBuf::from(of("HOME")?).join(".cache")))?;
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let root = variable("XDG_CACHE_HOME").map(PathBuf::from);
+    let root = root.or_else(|| Some(PathBuf::from(variable("HOME")?).join(".cache")))?;
     Some(root.join("vanc").join("kernels"))
 }
 
-/// The file's name among the cached ones: equal only where all that matters is equal.
+/// Makes the file's name among the cached ones: equal only where all that matters is equal.
 fn file_name(name: &str, whole: &str, target: &CompileTarget, version: (i32, i32)) -> String {
     let options = target.options().join(" ");
     let parts = [
@@ -248,7 +250,7 @@ fn read(path: &Path) -> Option<Vec<u8>> {
     std::fs::read(path).ok().filter(|bytes| !bytes.is_empty())
 }
 
-/// Writes all or nothing.
+/// Writes the whole file or nothing.
 fn keep(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(dir)?;
@@ -289,7 +291,7 @@ mod tests {
         assert!(!compiles(&[("share", 4)]));
     }
 
-    /// Every kernel, for two real architectures and for the driver to translate.
+    /// Compiles every kernel for two real architectures and for the driver to translate.
     #[test]
     fn every_kernel_compiles() {
         if let Err(error) = Library::Nvrtc.load() {

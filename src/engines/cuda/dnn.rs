@@ -9,12 +9,12 @@ use cudarc::cudnn::result::{self, CudnnError};
 use cudarc::cudnn::sys;
 use std::ffi::{CStr, c_int, c_void};
 
-/// Algorithms that ask for more scratch memory than this are passed over.
+/// Bytes of scratch memory that an algorithm may ask for; others are passed over.
 const WORKSPACE: usize = 1 << 30;
-/// Algorithms that are asked for.
+/// Number of algorithms that are asked for.
 const ALGORITHMS: usize = 10;
 
-/// cuDNN in use.
+/// Handle of cuDNN.
 pub struct Dnn {
     handle: sys::cudnnHandle_t,
     precision: Precision,
@@ -23,9 +23,9 @@ pub struct Dnn {
 /// Extents of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
-    /// Images, channels, rows, columns of what is convolved.
+    /// Images, channels, rows and columns of what is convolved.
     pub x: [i32; 4],
-    /// The same of the result.
+    /// Images, channels, rows and columns of the result.
     pub y: [i32; 4],
     /// Rows and columns of a window.
     pub kernel: [i32; 2],
@@ -35,7 +35,7 @@ pub struct Geometry {
     pub padding: i32,
 }
 
-/// A convolution that cuDNN has an algorithm for.
+/// Convolution that cuDNN has an algorithm for.
 pub struct Convolution {
     x: sys::cudnnTensorDescriptor_t,
     y: sys::cudnnTensorDescriptor_t,
@@ -67,7 +67,7 @@ impl Dnn {
         Ok(dnn)
     }
 
-    /// `9.10.2`.
+    /// Writes the version, like `9.10.2`.
     pub fn version(&self) -> String {
         let version = result::get_version();
         format!(
@@ -78,7 +78,8 @@ impl Dnn {
         )
     }
 
-    /// The fastest algorithm by cuDNN's own reckoning that gives the same bits every time.
+    /// Chooses the fastest algorithm by cuDNN's own reckoning that gives the same bits
+    /// every time.
     pub fn convolution(&self, g: Geometry, pass: ConvPass) -> Result<Convolution> {
         let said = |e| failed("cuDNN cannot do a convolution of this network", e);
         let data = match self.precision {
@@ -152,8 +153,8 @@ macro_rules! choose {
         let (a, b, c) = (conv.$a, conv.$b, conv.$c);
         let mut found: [$perf; ALGORITHMS] = std::mem::zeroed();
         let (wanted, mut count) = (ALGORITHMS as c_int, 0);
-        let to = found.as_mut_ptr();
-        $find(handle, a, b, windows, c, wanted, &mut count, to)?;
+        let results = found.as_mut_ptr();
+        $find(handle, a, b, windows, c, wanted, &mut count, results)?;
         for perf in found.iter().take(usize::try_from(count).unwrap_or(0)) {
             let is_good = perf.status == sys::cudnnStatus_t::CUDNN_STATUS_SUCCESS
                 && perf.determinism == sys::cudnnDeterminism_t::CUDNN_DETERMINISTIC

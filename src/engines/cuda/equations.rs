@@ -1,4 +1,4 @@
-//! The equations of a pass as the C++ structure that its kernels are compiled with.
+//! Equations of a pass as the C++ structure that its kernels are compiled with.
 
 use super::pass::Granularity;
 use super::print::Statements;
@@ -6,17 +6,17 @@ use crate::ir::expr::{Expr, JoinForm, Program, Unary, Variable};
 use crate::plan::{Activation, Id, Join, Plan, Pointwise};
 use std::sync::Arc;
 
-/// The equations that a pass computes of the elements of one place, besides batch norm.
+/// Equations that a pass computes of the elements of one place, besides batch norm.
 /// Passes with equal ones run the same kernels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Equations {
-    /// f of z.
+    /// Activation f of z.
     pub activation: Curve,
-    /// y of f, s, gates and trained coefficients.
+    /// Join y of f, s, gates and trained coefficients.
     pub join: JoinEquation,
 }
 
-/// A function of one element and its derivative.
+/// Function of one element and its derivative.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
     /// f(x).
@@ -25,12 +25,12 @@ pub struct Curve {
     pub slope: Arc<Expr>,
 }
 
-/// The equation of a join.
+/// Equation of a join.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JoinEquation {
-    /// y.
+    /// Value y.
     pub out: Arc<Expr>,
-    /// The form of `out`.
+    /// Form of `out`.
     pub form: JoinForm,
     /// Gates that a pass reads.
     pub gates: usize,
@@ -41,7 +41,7 @@ pub struct JoinEquation {
     pub is_uniform: bool,
 }
 
-/// The structures `Equations0`, `Equations1`, … of the elements of `all`, and
+/// Prints the structures `Equations0`, `Equations1`, … of the elements of `all`, and
 /// `with_equations`, which calls a function with the one of a number.
 pub fn print_all(all: &[Equations]) -> String {
     let each = all.iter().enumerate();
@@ -59,12 +59,12 @@ pub fn print_all(all: &[Equations]) -> String {
 }
 
 impl Equations {
-    /// The equations of the pass `p`.
+    /// Returns the equations of the pass `p`.
     pub fn of_pass(plan: &Plan, p: &Pointwise) -> Equations {
         Equations::new(plan, p.activation.as_ref(), p.join.as_ref(), p.x)
     }
 
-    /// The equations of an activation and of a join of arrays in the shape of `x`.
+    /// Makes the equations of an activation and of a join of arrays in the shape of `x`.
     pub fn new(plan: &Plan, activation: Option<&Activation>, join: Option<&Join>, x: Id) -> Self {
         let is_unit = |&id: &Id| Granularity::new(plan, x, id) == Granularity::Unit;
         let join = join.map(|join| JoinEquation {
@@ -80,7 +80,7 @@ impl Equations {
         }
     }
 
-    /// The structure `name`, whose members kernels/pass.cuh describes.
+    /// Prints the structure `name`, whose members kernels/pass.cuh describes.
     pub fn print(&self, name: &str) -> String {
         let Equations { activation, join } = self;
         let counts = format!(
@@ -145,7 +145,7 @@ impl Curve {
         }
     }
 
-    /// x.
+    /// Makes the identity f(x) = x.
     fn identity() -> Curve {
         Curve {
             value: Arc::new(Expr::Variable(Variable::Element)),
@@ -154,11 +154,11 @@ impl Curve {
     }
 }
 
-/// δ = ∂C/∂y, in equations of gradients: a join does not use the name.
+/// Variable of δ = ∂C/∂y, in equations of gradients: a join does not use the name.
 const DELTA: Variable = Variable::Element;
 
 impl JoinEquation {
-    /// y = f.
+    /// Makes the join y = f.
     fn none() -> JoinEquation {
         JoinEquation {
             out: Arc::new(Expr::Variable(Variable::Body)),
@@ -169,7 +169,7 @@ impl JoinEquation {
         }
     }
 
-    /// The factors of f and s, where y is a·f + b·s.
+    /// Returns the factors of f and s, where y is a·f + b·s.
     fn factors(&self) -> Option<[Expr; 2]> {
         match &self.form {
             JoinForm::Affine { body, skip } => Some([body.clone(), skip.clone()]),
@@ -191,7 +191,7 @@ impl JoinEquation {
         format!("{}{INDENT}return weigh({a}, f, {b}, s);\n", statements.text)
     }
 
-    /// ∂C/∂`variable` of f, s or a gate.
+    /// Derives ∂C/∂`variable` of f, s or a gate.
     fn gradient(&self, variable: Variable) -> Expr {
         let delta = Expr::Variable(DELTA);
         match (variable, &self.form, self.factors()) {
@@ -208,27 +208,28 @@ impl JoinEquation {
         }
     }
 
-    /// The derivatives of y by each trained coefficient.
+    /// Derives y by each trained coefficient.
     fn by_trained(&self) -> Vec<Expr> {
         let each = 0..self.trained;
         each.map(|k| self.out.derivative(Variable::Trained(k)))
             .collect()
     }
 
-    /// Whether a gradient besides that of a gate depends on f.
+    /// Tells whether a gradient besides that of a gate depends on f.
     fn gradients_use_body(&self) -> bool {
         let direct = [Variable::Body, Variable::Shortcut].map(|variable| self.gradient(variable));
         let mut all = direct.into_iter().chain(self.by_trained());
         all.any(|gradient| gradient.uses(Variable::Body))
     }
 
-    /// Sums over rows from which the gradients of the trained coefficients follow.
+    /// Counts the sums over rows from which the gradients of the trained coefficients follow.
     pub fn sums(&self) -> usize {
         self.summands().len()
     }
 
-    /// What is added up, times δ. Where y is linear in f and s with factors that all rows of
-    /// a sum share, the sums are of f and of s; else there is one a coefficient.
+    /// Lists the summands of [`Self::sums`], but for the factor δ. Where y is linear in f
+    /// and s with factors that all rows of a sum share, the sums are of f and of s; else
+    /// there is one a coefficient.
     fn summands(&self) -> Vec<Expr> {
         match self.adds_operands_up() {
             true => [Variable::Body, Variable::Shortcut]
@@ -245,7 +246,7 @@ impl JoinEquation {
         }
     }
 
-    /// Statements that make the gradients of the trained coefficients of the sums.
+    /// Prints the statements that make the gradients of the trained coefficients of the sums.
     fn print_trained(&self) -> String {
         if !self.adds_operands_up() {
             let copies = (0..self.trained).map(|k| format!("{INDENT}to[{k}] = sums[{k}];\n"));
@@ -262,7 +263,7 @@ impl JoinEquation {
 
 const INDENT: &str = "        ";
 
-/// A variable in C; `element` is the name of x, or of δ.
+/// Names a variable in C; `element` is the name of x, or of δ.
 fn name_of(variable: Variable, element: &str) -> String {
     match variable {
         Variable::Element => element.into(),
@@ -273,7 +274,7 @@ fn name_of(variable: Variable, element: &str) -> String {
     }
 }
 
-/// The body of a function that returns an equation's value.
+/// Prints the body of a function that returns an equation's value.
 fn result(expr: &Expr, element: &str) -> String {
     let program = Program::new([expr]);
     let statements = Statements::new(&program, INDENT, |variable| name_of(variable, element));
@@ -283,7 +284,7 @@ fn result(expr: &Expr, element: &str) -> String {
     )
 }
 
-/// The body of a function that writes the values of equations to an array.
+/// Prints the body of a function that writes the values of equations to an array.
 fn results(equations: &[Expr], name: impl Fn(Variable) -> String) -> String {
     let statements = Statements::new(&Program::new(equations), INDENT, name);
     let outputs = statements.outputs.iter().enumerate();

@@ -1,5 +1,5 @@
-//! Several processes train one network, a GPU each: every one computes the gradients of
-//! its part of a batch, and the sums over all of them move all copies alike.
+//! Training of one network by several processes, a GPU each: every one computes the
+//! gradients of its part of a batch, and the sums over all of them move all copies alike.
 //!
 //! A part's gradients are those of its images' share of the mean loss over the whole
 //! batch, so that the sum over the parts is the gradient that one GPU would have
@@ -21,19 +21,19 @@ use crate::ir::Train;
 use crate::tensor::Batch;
 use cudarc::driver::CudaGraph;
 
-/// What a process has of a batch.
+/// Part of a batch that a process has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// Images of others before its own.
+    /// Number of images of others before the part.
     pub first: usize,
-    /// Its own.
+    /// Number of images in the part.
     pub images: usize,
-    /// Those of the batch.
+    /// Number of images in the batch.
     pub total: usize,
 }
 
 impl Part {
-    /// All of a batch.
+    /// Makes the part that is all of a batch.
     pub fn whole(images: usize) -> Part {
         Part {
             first: 0,
@@ -42,8 +42,8 @@ impl Part {
         }
     }
 
-    /// That of process `rank` of `size`: none is more than one image larger than another,
-    /// and rank 0 has an image of any batch.
+    /// Makes the part of process `rank` of `size`: none is more than one image larger
+    /// than another, and rank 0 has an image of any batch.
     pub fn of_rank(total: usize, rank: usize, size: usize) -> Part {
         let start = |rank: usize| (total * rank).div_ceil(size);
         Part {
@@ -53,7 +53,7 @@ impl Part {
         }
     }
 
-    /// These images of `batch`, which has [`Self::total`].
+    /// Copies the part's images of `batch`, which has [`Self::total`].
     pub fn take(&self, batch: &Batch) -> Batch {
         let each = batch.images.len() / self.total.max(1);
         let end = self.first + self.images;
@@ -64,18 +64,18 @@ impl Part {
     }
 }
 
-/// The other processes.
+/// Exchange of gradients with the other processes.
 pub struct Exchange {
-    /// It goes before what it uses.
+    /// Graph of the sums and the update; it is dropped before what it uses.
     graph: CudaGraph,
     _communicator: Communicator,
-    /// The sum of losses and the count of correct images, as doubles.
+    /// Sum of losses and count of correct images, as doubles.
     _tally: Buffer,
     group: Group,
 }
 
 impl Exchange {
-    /// Meets the others, who have the same tensors and settings.
+    /// Meets the other processes, who have the same tensors and settings.
     pub fn join(gpu: &Gpu, memory: &Memory, train: &Train, group: &Group) -> Result<Exchange> {
         let communicator = Communicator::join(gpu, group)?;
         let tally = gpu.zeros(2 * size_of::<f64>())?;
@@ -108,7 +108,7 @@ impl Exchange {
         })
     }
 
-    /// What this process has of a batch of `images`.
+    /// Returns the part that this process has of a batch of `images`.
     pub fn part(&self, images: usize) -> Part {
         Part::of_rank(images, self.group.rank, self.group.size)
     }

@@ -1,4 +1,4 @@
-//! A card in use: its memory, its kernels, and launches on one stream.
+//! Card in use: its memory, its kernels, and launches on one stream.
 
 use super::card::{Card, failed};
 use super::compile::{self, CompileTarget, Source};
@@ -12,27 +12,27 @@ use std::sync::Arc;
 /// Code that drivers of every card translate, where NVRTC does not know the card.
 const PORTABLE: &str = "compute_75";
 
-/// A card in use.
+/// Card in use.
 pub struct Gpu {
     context: Arc<CudaContext>,
     stream: Arc<CudaStream>,
-    /// What its kernels are compiled for, once those of [`compile::SOURCES`] are.
+    /// Target that its kernels are compiled for, once those of [`compile::SOURCES`] are.
     target: CompileTarget,
     modules: Vec<sys::CUmodule>,
-    /// The files that were loaded for networks, by name and what is printed in them.
+    /// Files that were loaded for networks, by name and what is printed in them.
     loaded: HashMap<(&'static str, String), Module>,
     functions: HashMap<Kernel, sys::CUfunction>,
 }
 
-/// A file of kernels that was loaded for some network.
+/// File of kernels that was loaded for some network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Module(usize);
 
-/// A kernel that is loaded.
+/// Kernel that is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Kernel {
     name: &'static str,
-    /// Its file; none for those of [`compile::SOURCES`].
+    /// File of the kernel; none for those of [`compile::SOURCES`].
     module: Option<Module>,
 }
 
@@ -43,7 +43,7 @@ impl From<&'static str> for Kernel {
 }
 
 impl Module {
-    /// The kernel of this name in this file.
+    /// Returns the kernel of this name in this file.
     pub fn kernel(self, name: &'static str) -> Kernel {
         Kernel {
             name,
@@ -52,12 +52,12 @@ impl Module {
     }
 }
 
-/// Device memory.
+/// Block of device memory, freed when dropped.
 pub struct Buffer {
     context: Arc<CudaContext>,
-    /// Where it is.
+    /// Address of the block.
     pub at: u64,
-    /// Its bytes.
+    /// Bytes of the block.
     pub bytes: usize,
 }
 
@@ -68,17 +68,17 @@ pub struct Args {
     starts: Vec<usize>,
 }
 
-/// How many blocks, and of how many threads.
+/// Number of blocks, and of threads in each.
 #[derive(Clone, Copy, Debug)]
 pub struct Grid {
-    /// Blocks.
+    /// Number of blocks in each dimension.
     pub blocks: [usize; 3],
-    /// Threads of each.
+    /// Number of threads of a block in each dimension.
     pub threads: [u32; 3],
 }
 
 impl Grid {
-    /// A thread for each of `count`, in blocks of 256.
+    /// Makes a grid with a thread for each of `count`, in blocks of 256.
     pub fn for_count(count: usize) -> Grid {
         Grid {
             blocks: [count.div_ceil(256), 1, 1],
@@ -88,13 +88,13 @@ impl Grid {
 }
 
 impl Args {
-    /// With `value` as the next argument: a number, or a structure that is laid out as in
+    /// Adds `value` as the next argument: a number, or a structure that is laid out as in
     /// C and as the kernel declares it.
     pub fn with<T: Copy>(self, value: T) -> Self {
         self.with_array(std::slice::from_ref(&value))
     }
 
-    /// With `values` as the next argument: an `Array` of kernels/pass.cuh, which has room
+    /// Adds `values` as the next argument: an `Array` of kernels/pass.cuh, which has room
     /// for one where there are none.
     pub fn with_array<T: Copy>(mut self, values: &[T]) -> Self {
         const { assert!(align_of::<T>() <= align_of::<u64>()) };
@@ -104,16 +104,16 @@ impl Args {
         self.words.resize(start + bytes.div_ceil(8), 0);
         // SAFETY: as many bytes are there, and a word is aligned for a T.
         unsafe {
-            let to = self.words.as_mut_ptr().add(start).cast::<T>();
-            to.copy_from_nonoverlapping(values.as_ptr(), values.len());
+            let argument = self.words.as_mut_ptr().add(start).cast::<T>();
+            argument.copy_from_nonoverlapping(values.as_ptr(), values.len());
         }
         self
     }
 }
 
 impl Gpu {
-    /// Takes `card` into use with the kernels that every network shares, which come from the cache on disk or are
-    /// compiled. `half` stores activations in 16 bits.
+    /// Takes `card` into use with the kernels that every network shares, which come from
+    /// the cache on disk or are compiled. `half` stores activations in 16 bits.
     pub fn new(card: &Card, half: bool) -> Result<Gpu> {
         let begun = |e: DriverError| failed(&format!("the GPU {} cannot be used", card.name), &e);
         let context = CudaContext::new(card.ordinal).map_err(begun)?;
@@ -211,20 +211,23 @@ impl Gpu {
         bound.map_err(|e| failed("the GPU cannot be used", &e))
     }
 
-    /// The stream of all work, for libraries.
+    /// Returns the stream of all work, for libraries.
     pub fn stream(&self) -> &Arc<CudaStream> {
         &self.stream
     }
 
-    /// New memory, all zeros.
+    /// Allocates memory, all zeros.
     pub fn zeros(&self, bytes: usize) -> Result<Buffer> {
         // An allocation of nothing is an error to the driver.
         let bytes = bytes.max(1).checked_next_multiple_of(256);
         let bytes = bytes.ok_or_else(|| too_large(usize::MAX))?;
         // SAFETY: freed when the buffer goes.
-        let at = unsafe { result::malloc_sync(bytes) }.map_err(|e| match e.0 {
-            sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY => too_large(bytes),
-            _ => failed("memory of the GPU cannot be had", &e),
+        let at = unsafe { result::malloc_sync(bytes) }.map_err(|e| {
+            if e.0 == sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY {
+                too_large(bytes)
+            } else {
+                failed("memory of the GPU cannot be had", &e)
+            }
         })?;
         let buffer = Buffer {
             context: self.context.clone(),
@@ -304,8 +307,10 @@ impl Gpu {
         unsafe { self.start(kernel.into(), grid, args, true) }
     }
 
+    /// Queues a kernel; `together` says whether its blocks wait for one another.
+    ///
     /// # Safety
-    /// As [`Self::launch`].
+    /// As of [`Self::launch`].
     unsafe fn start(
         &self,
         kernel: Kernel,
@@ -354,7 +359,8 @@ impl Gpu {
         .map_err(|e| failed(&format!("the kernel `{name}` does not start"), &e))
     }
 
-    /// What `work` queues, as a graph that is launched whole; nothing of it runs yet.
+    /// Captures what `work` queues, as a graph that is launched whole; nothing of it runs
+    /// yet.
     pub fn capture(&self, work: impl FnOnce() -> Result<()>) -> Result<CudaGraph> {
         use sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL as LOCAL;
         let broken = |e: DriverError| failed("the step cannot be captured as a graph", &e);
@@ -367,7 +373,7 @@ impl Gpu {
             .ok_or_else(|| Error::new("the step cannot be captured as a graph: it is empty"))
     }
 
-    /// Bytes that are free on the card.
+    /// Asks for the bytes that are free on the card.
     pub fn free_memory(&self) -> Result<usize> {
         let (free, _) = self
             .context

@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::tensor::Batch;
 use std::mem::offset_of;
 
-/// A change of an image as the host has it.
+/// Layout of a change of an image, as the host has it.
 pub const CHANGE_LAYOUT: Layout = Layout {
     name: "Change",
     size: size_of::<(i32, i32)>(),
@@ -20,7 +20,7 @@ pub const CHANGE_LAYOUT: Layout = Layout {
 };
 const _: () = assert!(offset_of!((i32, i32), 1) == 4);
 
-/// The training images on the card, and the order of an epoch.
+/// Training images on the card, and the order of an epoch.
 pub struct ResidentImages {
     shape: Shape,
     batch: usize,
@@ -33,11 +33,11 @@ pub struct ResidentImages {
     kinds: Buffer,
     order: Buffer,
     drawn: Buffer,
-    /// Whether an order is there.
+    /// Whether the order of an epoch is on the card.
     is_ordered: bool,
 }
 
-/// Whether the elements of an image are a vector in C, H, W order, not channels last.
+/// Tells whether the elements of an image are a vector in C, H, W order, not channels last.
 fn is_vector(plan: &Plan) -> i32 {
     match plan.shape(plan.input) {
         Shape::Image { .. } => 0,
@@ -62,7 +62,7 @@ pub fn place(gpu: &Gpu, memory: &mut Memory, plan: &Plan, batch: &Batch) -> Resu
     unsafe { gpu.launch("place_images", Grid::for_count(count), args) }
 }
 
-/// Bytes that [`ResidentImages`] takes for `images`.
+/// Counts the bytes that [`ResidentImages`] takes for `images`.
 pub fn room(images: &Images) -> usize {
     let each = size_of::<u32>() * 2 + images.augment.len() * size_of::<(i32, i32)>();
     images.pixels.len() + images.labels.len() * each
@@ -114,7 +114,7 @@ impl ResidentImages {
         Ok(())
     }
 
-    /// Images in the batch of number `index`.
+    /// Counts the images in the batch of number `index`.
     pub fn len(&self, index: usize) -> usize {
         let first = index.saturating_mul(self.batch);
         self.count.saturating_sub(first).min(self.batch)

@@ -17,7 +17,7 @@ macro_rules! shared {
         }
 
         impl $name {
-            /// Its layout, which that of the structure in the kernels must be.
+            /// Layout of the structure, which that of the structure in the kernels must be.
             pub const LAYOUT: $crate::engines::cuda::layout::Layout =
                 $crate::engines::cuda::layout::Layout {
                     name: $c,
@@ -29,20 +29,21 @@ macro_rules! shared {
 }
 pub(super) use shared;
 
-/// How a structure lies in memory.
+/// Layout of a structure in memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Layout {
-    /// Its name in the kernels.
+    /// Name of the structure in the kernels.
     pub name: &'static str,
-    /// Its bytes.
+    /// Bytes of the structure.
     pub size: usize,
-    /// Names and bytes of its fields in their order, the same in Rust and in C.
+    /// Names and bytes of the fields in their order, the same in Rust and in C.
     pub fields: &'static [(&'static str, usize)],
 }
 
 impl Layout {
-    /// Assertions in C++20 that the kernels' structure has this layout: those of sizes
-    /// fail where they differ, and designators compile in the order of the fields alone.
+    /// Prints assertions in C++20 that the kernels' structure has this layout: those of
+    /// sizes fail where they differ, and designators compile in the order of the fields
+    /// alone.
     pub fn assertions(&self) -> String {
         let Layout { name, size, fields } = self;
         let designators: Vec<String> = fields

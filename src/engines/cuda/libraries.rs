@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// a toolkit's, or the folder `nvidia` of packages from PyPI.
 pub const FOLDERS: &str = "VANC_CUDA_PATH";
 
-/// A library of CUDA.
+/// Library of CUDA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Library {
     /// The driver.
@@ -28,7 +28,7 @@ pub enum Library {
 }
 
 impl Library {
-    /// The file, by the name that programs ask for.
+    /// Returns the file, by the name that programs ask for.
     pub fn file(self) -> &'static str {
         match self {
             Library::Driver => "libcuda.so.1",
@@ -39,7 +39,7 @@ impl Library {
         }
     }
 
-    /// What it is, for messages.
+    /// Describes the library for messages.
     fn words(self) -> &'static str {
         match self {
             Library::Driver => "NVIDIA's driver",
@@ -50,7 +50,7 @@ impl Library {
         }
     }
 
-    /// Where to get it.
+    /// Tells where to get the library.
     fn package(self) -> &'static str {
         match self {
             Library::Driver => "install NVIDIA's driver, version 580 or newer",
@@ -61,7 +61,10 @@ impl Library {
         }
     }
 
-    /// Finds and loads the library, or says which package holds it.
+    /// Finds and loads the library.
+    ///
+    /// # Errors
+    /// If it is not found; the error says which package holds it.
     pub fn load(self) -> Result<()> {
         let folders = std::env::var_os(FOLDERS).unwrap_or_default();
         for path in std::env::split_paths(&folders).flat_map(|folder| self.below(&folder)) {
@@ -93,7 +96,8 @@ impl Library {
         )
     }
 
-    /// What the library at `path` loads by name, and looks for where the system does.
+    /// Finds the files that the library at `path` loads by name, and looks for where the
+    /// system does.
     fn companions(self, path: &Path) -> Vec<PathBuf> {
         let prefix = match self {
             Library::Nvrtc => "libnvrtc-builtins.so.",
@@ -109,7 +113,7 @@ impl Library {
         names.map(|entry| entry.path()).collect()
     }
 
-    /// Whether it will be found where it is used, by cudarc but for NCCL.
+    /// Tells whether the library will be found where it is used, by cudarc but for NCCL.
     fn is_found(self) -> bool {
         // SAFETY: looks for the library; what NVIDIA's libraries do when they are
         // loaded is theirs to answer for.
@@ -124,8 +128,8 @@ impl Library {
         }
     }
 
-    /// Where the library may be in `folder`: there, in its `lib` or `lib64`, or in the
-    /// `lib` of one of its folders, as the packages of PyPI have it.
+    /// Finds the files that may be the library in `folder`: there, in its `lib` or
+    /// `lib64`, or in the `lib` of one of its folders, as the packages of PyPI have it.
     fn below(self, folder: &Path) -> Vec<PathBuf> {
         let mut folders = vec![folder.into(), folder.join("lib"), folder.join("lib64")];
         let inner = std::fs::read_dir(folder).into_iter().flatten().flatten();
@@ -150,7 +154,7 @@ fn preload(path: &Path) -> bool {
     }
 }
 
-/// Elsewhere than on Unix a library is found by the system alone.
+/// Loads nothing: elsewhere than on Unix a library is found by the system alone.
 #[cfg(not(unix))]
 fn preload(_path: &Path) -> bool {
     false

@@ -25,7 +25,7 @@ shared! {
     }
 }
 
-/// A kernel to be queued.
+/// Kernel to be queued, with its grid and arguments.
 type Launch = (&'static str, Grid, Args);
 
 /// Queues a map of the layer at `path`.
@@ -89,13 +89,13 @@ pub fn run(run: &Run, path: &str, step: &MapStep) -> Result<()> {
     unsafe { run.gpu.launch(name, grid, args) }
 }
 
-/// A thread for each element of `id`; its count is the last argument.
+/// Makes a launch with a thread for each element of `id`; its count is the last argument.
 fn each(run: &Run, name: &'static str, id: Id, args: Args) -> Launch {
     let count = run.count(id);
     (name, Grid::for_count(count), args.with(count as u32))
 }
 
-/// A thread for each element of `id`, which is written.
+/// Makes a launch with a thread for each element of `id`, which is written.
 fn pool(run: &Run, name: &'static str, id: Id, args: Args, window: Window) -> Launch {
     let count = run.count(id);
     let windows = Windows {
@@ -112,7 +112,7 @@ fn pool(run: &Run, name: &'static str, id: Id, args: Args, window: Window) -> La
     (name, Grid::for_count(count), args.with(windows))
 }
 
-/// Rows, columns and channels of two images.
+/// Adds rows, columns and channels of two images to the arguments.
 fn images(run: &Run, args: Args, ids: [Id; 2]) -> Args {
     ids.into_iter().fold(args, |args, id| {
         let (height, width) = run.plan.shape(id).extent();

@@ -1,5 +1,5 @@
-//! What lives on the card: the network's tensors, gradients and the optimizer's slots in
-//! rows of floats that one kernel can pass over, and one arena for the rest.
+//! Memory on the card: the network's tensors, gradients and the optimizer's slots in rows
+//! of floats that one kernel can pass over, and one arena for the rest.
 
 use super::gpu::{Buffer, Gpu};
 use super::layout::Layout;
@@ -8,47 +8,46 @@ use crate::ir::{Role, TensorSpec};
 use crate::plan::{Id, Plan, Storage};
 use std::ops::Range;
 
-/// Tensors begin at multiples of this many floats: 128 bytes.
+/// Number of floats that tensors begin at multiples of: 128 bytes.
 const ALIGNMENT: usize = 32;
 
-/// Outcomes that can wait to be read.
+/// Number of outcomes that can wait to be read.
 pub const OUTCOMES: usize = 1024;
 
-/// Bytes of one.
+/// Bytes of an outcome.
 pub const OUTCOME: usize = OUTCOME_LAYOUT.size;
 
-/// What a step found, as the host reads it: two words.
+/// Layout of the outcome of a step, as the host reads it: two words.
 pub const OUTCOME_LAYOUT: Layout = Layout {
     name: "Outcome",
     size: 16,
     fields: &[("loss", 8), ("correct", 8)],
 };
 
-/// What a step is told, which kernels alone read and write.
+/// Layout of what a step is told, which kernels alone read and write.
 pub const CONTROL_LAYOUT: Layout = Layout {
     name: "Control",
     size: 32,
     fields: &[],
 };
 
-/// Where each tensor is in the row of all: those that the optimizer moves, then α, λ
-/// and the
-/// running statistics. α and λ are in the same order, so one offset is of both.
+/// Places of the tensors in the row of all: those that the optimizer moves, then α, λ and
+/// the running statistics. α and λ are in the same order, so one offset is of both.
 pub struct Rows {
     /// Floats before each tensor, in the order of [`crate::ir::Model::tensors`].
     pub offsets: Vec<usize>,
-    /// Floats that the optimizer moves.
+    /// Number of floats that the optimizer moves.
     pub optimized: usize,
-    /// The floats of all α.
+    /// Range of the floats of all α.
     pub alphas: Range<usize>,
-    /// The floats of all λ.
+    /// Range of the floats of all λ.
     pub lambdas: Range<usize>,
-    /// All floats.
+    /// Number of floats of the row.
     pub total: usize,
 }
 
 impl Rows {
-    /// The place of every tensor.
+    /// Gives every tensor its place.
     pub fn new(specs: &[TensorSpec]) -> Rows {
         let mut rows = Rows {
             offsets: vec![0; specs.len()],
@@ -83,23 +82,23 @@ impl Rows {
     }
 }
 
-/// All memory that the engine has on the card.
+/// Memory that the engine has on the card.
 pub struct Memory {
     /// Places in the rows.
     pub rows: Rows,
-    /// Values.
+    /// Values of the tensors.
     pub tensors: Buffer,
     /// Gradients of what the optimizer moves and of α.
     pub gradients: Buffer,
-    /// What the optimizer keeps for what it moves, a row a slot.
+    /// Values that the optimizer keeps for what it moves, a row a slot.
     pub slots: Vec<Buffer>,
     /// Sums of ∂C/∂α for the end of an epoch.
     pub sums: Buffer,
     /// A byte an α: whether its λ moves.
     pub enforced: Buffer,
-    /// `Control`.
+    /// Control of the step, which [`CONTROL_LAYOUT`] lays out.
     pub control: Buffer,
-    /// [`OUTCOMES`] of them.
+    /// Outcomes that wait to be read, room for [`OUTCOMES`].
     pub outcomes: Buffer,
     arena: Buffer,
     labels: Buffer,
@@ -112,7 +111,7 @@ pub struct Memory {
 const FLOAT: usize = size_of::<f32>();
 
 impl Memory {
-    /// Memory for these tensors and so many slots, all zeros.
+    /// Allocates memory for these tensors and so many slots, all zeros.
     pub fn new(gpu: &Gpu, specs: &[TensorSpec], slots: usize) -> Result<Memory> {
         let rows = Rows::new(specs);
         let nothing = || gpu.zeros(0);
@@ -136,8 +135,8 @@ impl Memory {
         })
     }
 
-    /// Makes room for `plan` and `workspace` bytes of a library's. Whether anything has
-    /// moved, so that graphs captured before are of no use.
+    /// Makes room for `plan` and `workspace` bytes of a library's. Tells whether anything
+    /// has moved, so that graphs captured before are of no use.
     pub fn reserve(&mut self, gpu: &Gpu, plan: &Plan, workspace: usize) -> Result<bool> {
         let images = plan.batch;
         let mut moved = false;
@@ -159,7 +158,8 @@ impl Memory {
         Ok(moved)
     }
 
-    /// Where a batch of `bytes` waits to be taken apart.
+    /// Returns the address where a batch of `bytes` waits to be taken apart, with room
+    /// made for it.
     pub fn staging(&mut self, gpu: &Gpu, bytes: usize) -> Result<u64> {
         if bytes > self.staging.bytes {
             gpu.wait()?;
@@ -169,7 +169,7 @@ impl Memory {
         Ok(self.staging.at)
     }
 
-    /// Where a buffer of `plan` is.
+    /// Returns the address of a buffer of `plan`.
     pub fn address(&self, plan: &Plan, id: Id) -> u64 {
         let float = |row: &Buffer, offset: usize| row.at + (offset * FLOAT) as u64;
         match plan.buffer(id).storage {
@@ -180,44 +180,44 @@ impl Memory {
         }
     }
 
-    /// The α, from the row of values.
+    /// Returns the address of the α, in the row of values.
     pub fn alphas(&self) -> u64 {
         self.tensors.at + (self.rows.alphas.start * FLOAT) as u64
     }
 
-    /// The λ.
+    /// Returns the address of the λ, in the row of values.
     pub fn lambdas(&self) -> u64 {
         self.tensors.at + (self.rows.lambdas.start * FLOAT) as u64
     }
 
-    /// ∂C/∂α.
+    /// Returns the address of ∂C/∂α, in the row of gradients.
     pub fn alpha_gradients(&self) -> u64 {
         self.gradients.at + (self.rows.alphas.start * FLOAT) as u64
     }
 
-    /// Labels of the batch.
+    /// Returns the address of the labels of the batch.
     pub fn labels(&self) -> u64 {
         self.labels.at
     }
 
-    /// The loss of each image.
+    /// Returns the address of the losses of the images.
     pub fn losses(&self) -> u64 {
         self.losses.at
     }
 
-    /// Whether each image is classified rightly.
+    /// Returns the address of the flags that tell which images are classified rightly.
     pub fn correct(&self) -> u64 {
         self.correct.at
     }
 
-    /// A library's scratch memory.
+    /// Returns a library's scratch memory.
     pub fn workspace(&self) -> &Buffer {
         &self.workspace
     }
 }
 
-/// Weights of convolutions are outputs × rows × columns × inputs on the card; all else is
-/// as on the host. Copies `from`, in PyTorch's order, to `to`.
+/// Copies `from`, in PyTorch's order, to `to`, in the card's: weights of convolutions are
+/// outputs × rows × columns × inputs there; all else is as on the host.
 pub fn to_card(spec: &TensorSpec, from: &[f32], to: &mut [f32]) {
     match spec.shape[..] {
         [o, i, h, w] => {
@@ -230,7 +230,7 @@ pub fn to_card(spec: &TensorSpec, from: &[f32], to: &mut [f32]) {
     }
 }
 
-/// And back.
+/// Copies `from`, in the card's order, to `to`, in PyTorch's: the inverse of [`to_card`].
 pub fn from_card(spec: &TensorSpec, from: &[f32], to: &mut [f32]) {
     match spec.shape[..] {
         [o, i, h, w] => {
@@ -243,7 +243,7 @@ pub fn from_card(spec: &TensorSpec, from: &[f32], to: &mut [f32]) {
     }
 }
 
-/// `rows × columns` to `columns × rows`.
+/// Transposes `rows × columns` to `columns × rows`.
 fn transpose(from: &[f32], rows: usize, columns: usize, to: &mut [f32]) {
     for row in 0..rows {
         for column in 0..columns {

@@ -55,19 +55,19 @@ use crate::tensor::{Batch, Tensor};
 /// Plans that are kept; more batch sizes than these are not expected in one run.
 const PLANS: usize = 8;
 
-/// A network on a GPU.
+/// Network on a GPU.
 pub struct CudaEngine {
     name: String,
     model: Model,
     specs: Vec<TensorSpec>,
     precision: Precision,
     plans: Vec<Prepared>,
-    /// Which skips there are; their α and λ are on the card.
+    /// Variable skips of the network; their α and λ are on the card.
     skips: Skips,
-    /// With `every: epoch`, the steps that the sums of ∂C/∂α cover.
+    /// Steps that the sums of ∂C/∂α cover, with `every: epoch`.
     summed: u32,
     resident: Option<ResidentImages>,
-    /// The other processes that train it, if there are any.
+    /// Exchange with the other processes that train the network, if there are any.
     exchange: Option<Exchange>,
     /// Steps whose outcomes were not read yet.
     queued: usize,
@@ -77,10 +77,10 @@ pub struct CudaEngine {
     gpu: Gpu,
 }
 
-/// What a plan is run for.
+/// Work that a plan is run for.
 #[derive(Clone, Copy)]
 enum Work {
-    /// Its steps one by one.
+    /// Steps one by one.
     Alone,
     /// Logits or gradients.
     Passes,
@@ -88,14 +88,21 @@ enum Work {
     Step,
 }
 
-/// The GPU number `ordinal`, or the first, if it can be used.
+/// Finds the GPU number `ordinal`, or the first, if it can be used.
+///
+/// # Errors
+/// If there is no such GPU, it cannot be used, or a library that every network needs is
+/// missing.
 pub fn usable(ordinal: Option<usize>) -> Result<Card, Missing> {
     let card = find(ordinal)?;
     Library::Nvrtc.load().map_err(Missing::Unusable)?;
     Ok(card)
 }
 
-/// `model` on `card`, starting from `tensors` (see [`Engine::load`]).
+/// Starts `model` on `card` from `tensors` (see [`Engine::load`]).
+///
+/// # Errors
+/// If a tensor is missing, unknown, there twice or of another shape, or the card fails.
 pub fn engine(
     card: &Card,
     precision: Precision,
@@ -105,9 +112,13 @@ pub fn engine(
     Ok(Box::new(CudaEngine::new(card, precision, model, tensors)?))
 }
 
-/// The same in one process of a `group`, of which each is given `tensors` and from then on
-/// the same calls of [`Engine::step`], [`Resident::queue`] and [`Engine::end_epoch`], with
-/// whole batches; each computes its [`Part`] of them. Returns once all have met.
+/// Starts `model` on `card` in one process of a `group`, of which each is given `tensors`
+/// and from then on the same calls of [`Engine::step`], [`Resident::queue`] and
+/// [`Engine::end_epoch`], with whole batches; each computes its [`Part`] of them. Returns
+/// once all have met.
+///
+/// # Errors
+/// As [`engine`], and if NCCL is missing or the processes do not meet.
 pub fn engine_in(
     group: &Group,
     card: &Card,
@@ -121,8 +132,8 @@ pub fn engine_in(
     Ok(Box::new(engine))
 }
 
-/// Bytes of the card that steps of `model` with batches of `images` take, without
-/// libraries' scratch memory.
+/// Counts the bytes of the card that steps of `model` with batches of `images` take,
+/// without libraries' scratch memory.
 ///
 /// # Errors
 /// As of [`Plan::new`].
@@ -133,6 +144,9 @@ pub fn memory(model: &Model, images: usize, purpose: Purpose, precision: Precisi
 }
 
 impl CudaEngine {
+    /// Starts `model` on `card` from `tensors`, as [`engine`] does.
+    ///
+    /// # Errors
     /// As [`engine`].
     pub fn new(
         card: &Card,
@@ -191,9 +205,9 @@ impl CudaEngine {
             if spec.role == Role::Alpha
                 && let Some((_, skip)) = skips.next()
             {
-                let at = offset - rows.alphas.start;
-                sums[at..][..len].copy_from_slice(&skip.gradient_sum);
-                enforced[at..][..len].fill(u8::from(skip.enforced));
+                let start = offset - rows.alphas.start;
+                sums[start..][..len].copy_from_slice(&skip.gradient_sum);
+                enforced[start..][..len].fill(u8::from(skip.enforced));
             }
         }
         self.summed = self.skips.multipliers.steps;
@@ -206,7 +220,7 @@ impl CudaEngine {
         self.gpu.upload(&enforced, memory.enforced.at)
     }
 
-    /// The index of a plan for this batch, made if need be.
+    /// Returns the index of a plan for this batch, made if need be.
     fn plan_for(&mut self, part: Part, purpose: Purpose) -> Result<usize> {
         let fits = |p: &Prepared| p.part == part && p.plan.purpose == purpose;
         if let Some(index) = self.plans.iter().position(fits) {
@@ -247,7 +261,7 @@ impl CudaEngine {
         Ok(index)
     }
 
-    /// The same for all of a batch.
+    /// Puts all images of a batch where a plan wants them, for `work`.
     fn place_all(&mut self, batch: &Batch, purpose: Purpose, work: Work) -> Result<usize> {
         batch::validate(&self.model, batch)?;
         self.place(batch, Part::whole(batch.len()), purpose, work)
@@ -274,7 +288,7 @@ impl CudaEngine {
         }
     }
 
-    /// Activations of a buffer of `plan`, as floats.
+    /// Reads activations of a buffer of `plan`, as floats.
     fn activations(&self, at: u64, count: usize) -> Result<Vec<f32>> {
         match self.precision {
             Precision::F32 | Precision::Tf32 => self.gpu.download(at, count),
@@ -288,8 +302,8 @@ impl CudaEngine {
         }
     }
 
-    /// The tensors of a row whose role is `wanted`, called by what they are of, or by what
-    /// a slot makes of it.
+    /// Reads the tensors of a row whose role is `wanted`, called by what they are of, or
+    /// by what a slot makes of it.
     fn named(&self, row: &[f32], slot: Option<Slot>, wanted: fn(Role) -> bool) -> Vec<Tensor> {
         let places = self.specs.iter().zip(&self.memory.rows.offsets);
         let places = places.filter(|(spec, _)| wanted(spec.role));
@@ -342,8 +356,8 @@ impl Engine for CudaEngine {
     fn logits(&mut self, batch: &Batch) -> Result<Vec<f32>> {
         let index = self.place_all(batch, Purpose::Evaluation, Work::Passes)?;
         self.plans[index].launch(Graph::Passes)?;
-        let at = self.plans[index].logits_at(&self.memory);
-        self.activations(at, batch.len() * self.model.output.elements())
+        let logits = self.plans[index].logits_at(&self.memory);
+        self.activations(logits, batch.len() * self.model.output.elements())
     }
 
     fn gradients(&mut self, batch: &Batch, at: StepContext) -> Result<(Outcome, Vec<Tensor>)> {

@@ -18,18 +18,19 @@ use crate::ir::Shape;
 use crate::plan::{Action, Convolution, Id, Join, Method, Plan, Pointwise, Purpose};
 use crate::plan::{Statistics, Step, Storage};
 
-/// Rows of the batch that a block has, as in kernels/narrow_mlp.cu.
+/// Number of rows of the batch that a block has, as in kernels/narrow_mlp.cu.
 const ROWS: usize = 8;
-/// Neurons that a hidden layer may have, and classes, as there.
+/// Number of neurons that a hidden layer may have, and of classes, as there.
 const WIDTH: usize = 64;
-/// Blocks: few enough that they all fit on any card at once, which they must to meet.
+/// Number of blocks: few enough that they all fit on any card at once, which they must to
+/// meet.
 const BLOCKS: usize = 32;
 
-/// Trained coefficients that a join may have, as there.
+/// Number of trained coefficients that a join may have, as there.
 const MOST_TRAINED: usize = 4;
 
 shared! {
-    /// A hidden layer.
+    /// Hidden layer, as its kernel takes it.
     struct Layer as "Layer" {
         z: u64,
         next: u64,
@@ -50,7 +51,7 @@ shared! {
 }
 
 shared! {
-    /// All of it.
+    /// Whole network, as the kernel takes it.
     struct Network as "NarrowMlp" {
         layers: u64,
         weight: u64,
@@ -74,7 +75,7 @@ shared! {
 }
 
 shared! {
-    /// A tensor's place in a row of gradients.
+    /// Place of a tensor in a row of gradients.
     struct Piece as "Piece" {
         first: u32,
         count: u32,
@@ -89,14 +90,14 @@ pub const LAYOUTS: &[Layout] = &[
     Piece::LAYOUT,
 ];
 
-/// The end of a plan that one launch does.
+/// End of a plan that one launch does.
 pub struct NarrowMlp {
     network: Network,
     module: Module,
     blocks: usize,
-    /// Forward steps before it.
+    /// Number of forward steps before it.
     pub before: usize,
-    /// The first backward step after it.
+    /// Index of the first backward step after it.
     pub after: usize,
     pieces: usize,
     longest: usize,
@@ -107,22 +108,22 @@ pub struct NarrowMlp {
     met: Buffer,
 }
 
-/// A hidden layer, found in a plan.
+/// Hidden layer, found in a plan.
 struct Hidden<'a> {
     norm: &'a Pointwise,
     linear: &'a Convolution,
     join: Option<&'a Join>,
     next: Id,
-    /// Number of its equations among those of [`Found`].
+    /// Index of the layer's equations among those of [`Found`].
     equations: usize,
 }
 
-/// What was found.
+/// Narrow MLP, found in a plan.
 struct Found<'a> {
     before: usize,
     after: usize,
     hidden: Vec<Hidden<'a>>,
-    /// Different ones.
+    /// Different equations of the hidden layers.
     equations: Vec<Equations>,
     last: &'a Convolution,
     dz: Id,
@@ -130,23 +131,23 @@ struct Found<'a> {
     classes: usize,
 }
 
-/// The norm that a hidden layer begins with.
+/// Returns the norm that a hidden layer begins with.
 fn norm_of(step: &Step) -> Option<&Pointwise> {
-    match &step.action {
-        Action::Pointwise(pass) if pass.norm.is_some() && pass.join.is_none() => Some(pass),
-        _ => None,
-    }
+    let Action::Pointwise(pass) = &step.action else {
+        return None;
+    };
+    (pass.norm.is_some() && pass.join.is_none()).then_some(pass)
 }
 
-/// A linear layer of `x`.
+/// Returns the linear layer of `x`, where the step is one.
 fn linear_of(step: &Step, x: Id) -> Option<&Convolution> {
-    match &step.action {
-        Action::Convolve(c) if c.method == Method::Dense && c.x == x => Some(c),
-        _ => None,
-    }
+    let Action::Convolve(c) = &step.action else {
+        return None;
+    };
+    (c.method == Method::Dense && c.x == x).then_some(c)
 }
 
-/// How `f` and the shortcut `z` are joined, where this is what the step does.
+/// Returns the join of `f` and the shortcut `z`, and its output, where the step is one.
 fn join_of(step: Option<&Step>, f: Id, z: Id) -> Option<(&Join, Id)> {
     let Action::Pointwise(pass) = &step?.action else {
         return None;
@@ -159,7 +160,7 @@ fn join_of(step: Option<&Step>, f: Id, z: Id) -> Option<(&Join, Id)> {
     (is_plain && is_known).then_some((join, pass.y))
 }
 
-/// The end of `plan`, if it is of that kind.
+/// Finds the end of `plan`, if it is of that kind.
 fn find(plan: &Plan) -> Option<Found<'_>> {
     let steps = &plan.forward;
     let before = steps.iter().position(|step| norm_of(step).is_some())?;
@@ -210,15 +211,18 @@ fn find(plan: &Plan) -> Option<Found<'_>> {
     if !ends || steps.len() != at + 2 {
         return None;
     }
-    let of_first = |step: &Step| match &step.action {
-        Action::PointwiseGradient(g) if g.pass.x == first && g.pass.norm.is_some() => g.dx,
-        _ => None,
+    let first_gradient = |step: &Step| {
+        let Action::PointwiseGradient(g) = &step.action else {
+            return None;
+        };
+        let is_first = g.pass.x == first && g.pass.norm.is_some();
+        g.dx.filter(|_| is_first)
     };
     let after = plan
         .backward
         .iter()
-        .position(|step| of_first(step).is_some())?;
-    let dz = of_first(&plan.backward[after])?.to;
+        .position(|step| first_gradient(step).is_some())?;
+    let dz = first_gradient(&plan.backward[after])?.to;
     let after = after + 1;
     Some(Found {
         before,
@@ -232,7 +236,7 @@ fn find(plan: &Plan) -> Option<Found<'_>> {
     })
 }
 
-/// Floats before a tensor in a row of gradients, and how many it has.
+/// Returns the floats before a tensor in a row of gradients, and how many it has.
 fn place(memory: &Memory, plan: &Plan, id: Id) -> (usize, usize) {
     let buffer = plan.buffer(id);
     match buffer.storage {
@@ -242,7 +246,7 @@ fn place(memory: &Memory, plan: &Plan, id: Id) -> (usize, usize) {
 }
 
 fn layer(memory: &Memory, plan: &Plan, hidden: &Hidden, pieces: &mut Vec<Piece>) -> Option<Layer> {
-    let at = |id: Id| memory.address(plan, id);
+    let address = |id: Id| memory.address(plan, id);
     let mut gradient = |id: Id| {
         let (first, count) = place(memory, plan, id);
         if count > 0 {
@@ -273,17 +277,17 @@ fn layer(memory: &Memory, plan: &Plan, hidden: &Hidden, pieces: &mut Vec<Piece>)
         .flat_map(|join| &join.trained)
         .enumerate()
     {
-        trained[k] = Coefficient::new(plan, hidden.next, id, at(id));
+        trained[k] = Coefficient::new(plan, hidden.next, id, address(id));
         trained_at[k] = gradient(id);
     }
     Some(Layer {
-        z: at(hidden.norm.x),
-        next: at(hidden.next),
-        found: at(found),
-        norm_weight: at(norm.weight),
-        norm_bias: at(norm.bias),
-        weight: at(hidden.linear.weight),
-        bias: hidden.linear.bias().map_or(0, at),
+        z: address(hidden.norm.x),
+        next: address(hidden.next),
+        found: address(found),
+        norm_weight: address(norm.weight),
+        norm_bias: address(norm.bias),
+        weight: address(hidden.linear.weight),
+        bias: hidden.linear.bias().map_or(0, address),
         norm_weight_gradient: gradient_at(norm.weight),
         norm_bias_gradient: gradient_at(norm.bias),
         trained,
@@ -296,7 +300,7 @@ fn layer(memory: &Memory, plan: &Plan, hidden: &Hidden, pieces: &mut Vec<Piece>)
 }
 
 impl NarrowMlp {
-    /// The end of `plan` as one launch, if it can be.
+    /// Prepares the end of `plan` as one launch, if it can be.
     ///
     /// # Errors
     /// If the driver refuses, or the kernel does not compile.
@@ -417,7 +421,7 @@ mod tests {
     use crate::engines::cuda::Precision;
     use crate::engines::cuda::run::CudaTarget;
 
-    /// Hidden layers found in the file's plan.
+    /// Counts the hidden layers found in the file's plan.
     fn hidden(text: &str) -> Option<usize> {
         let model = check(&mut Sources::new("test.van", text), &[], false);
         let model = model.unwrap_or_else(|_| panic!("{text} has mistakes"));
@@ -446,17 +450,20 @@ mod tests {
 
     #[test]
     fn others_are_not() {
-        let of = |layers: &str| {
+        let hidden_of = |layers: &str| {
             let text = format!("model m {{ input image(1, 28, 28) linear(8) {layers} }}");
             hidden(&text)
         };
         let layer = "batch_norm relu linear(8)";
-        assert_eq!(of(&format!("{layer} {layer} linear(3)")), Some(2));
-        assert_eq!(of("linear(3)"), None);
-        assert_eq!(of(&format!("{layer} dropout(0.5) linear(3)")), None);
-        assert_eq!(of(&format!("skip highway {{ {layer} }} linear(3)")), None);
-        assert_eq!(of("batch_norm relu linear(9) linear(3)"), None);
-        assert_eq!(of(&format!("{layer} linear(65)")), None);
-        assert_eq!(of(&format!("{layer} relu linear(3)")), None);
+        assert_eq!(hidden_of(&format!("{layer} {layer} linear(3)")), Some(2));
+        assert_eq!(hidden_of("linear(3)"), None);
+        assert_eq!(hidden_of(&format!("{layer} dropout(0.5) linear(3)")), None);
+        assert_eq!(
+            hidden_of(&format!("skip highway {{ {layer} }} linear(3)")),
+            None
+        );
+        assert_eq!(hidden_of("batch_norm relu linear(9) linear(3)"), None);
+        assert_eq!(hidden_of(&format!("{layer} linear(65)")), None);
+        assert_eq!(hidden_of(&format!("{layer} relu linear(3)")), None);
     }
 }

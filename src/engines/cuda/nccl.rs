@@ -8,23 +8,23 @@ use super::gpu::Gpu;
 use crate::error::{Error, Result};
 use std::ffi::{CStr, c_char, c_int, c_void};
 
-/// What rank 0 makes and every process of a group is given.
+/// Name of a group, which rank 0 makes and every process of the group is given.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GroupId(pub [u8; 128]);
 
-/// The place of a process in a group that trains one network, a GPU each.
+/// Place of a process in a group that trains one network, a GPU each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// The same in all of them.
+    /// Name of the group.
     pub id: GroupId,
-    /// The number of this one, from 0.
+    /// Number of this process, from 0.
     pub rank: usize,
-    /// How many they are.
+    /// Number of processes.
     pub size: usize,
 }
 
-/// `ncclFloat32`, `ncclFloat64` and `ncclSum`.
+/// Numbers that NCCL gives `ncclFloat32`, `ncclFloat64` and `ncclSum`.
 const FLOAT: c_int = 7;
 const DOUBLE: c_int = 8;
 const SUM: c_int = 0;
@@ -40,7 +40,7 @@ type Sum = unsafe extern "C" fn(
     *mut c_void,
 ) -> c_int;
 
-/// The functions in use.
+/// Functions of NCCL that are in use.
 struct Nccl {
     get_id: unsafe extern "C" fn(*mut GroupId) -> c_int,
     init: unsafe extern "C" fn(*mut Comm, c_int, GroupId, c_int) -> c_int,
@@ -50,12 +50,15 @@ struct Nccl {
     abort: unsafe extern "C" fn(Comm) -> c_int,
     words: unsafe extern "C" fn(c_int) -> *const c_char,
     last: unsafe extern "C" fn(Comm) -> *const c_char,
-    /// What they are in.
+    /// Library that the functions are in.
     _library: libloading::Library,
 }
 
 impl GroupId {
-    /// A new one.
+    /// Makes a new name for a group.
+    ///
+    /// # Errors
+    /// If NCCL is missing or fails.
     pub fn new() -> Result<GroupId> {
         let nccl = Nccl::load()?;
         let mut id = GroupId([0; 128]);
@@ -90,7 +93,7 @@ impl Nccl {
         }
     }
 
-    /// The error of a call that failed, in the library's own words.
+    /// Makes the error of a call that failed, in the library's own words.
     fn check(&self, status: c_int, what: &str) -> Result<()> {
         if status == 0 {
             return Ok(());
@@ -116,14 +119,15 @@ impl Nccl {
     }
 }
 
-/// This process among those of a group.
+/// Membership of this process in a group.
 pub struct Communicator {
     nccl: Nccl,
     comm: Comm,
 }
 
 impl Communicator {
-    /// Meets the others of the group, each with its own GPU; returns once all are there.
+    /// Meets the other processes of the group, each with its own GPU; returns once all
+    /// are there.
     pub fn join(gpu: &Gpu, group: &Group) -> Result<Communicator> {
         // It takes the GPU that the thread has in use.
         gpu.bind()?;
@@ -141,11 +145,12 @@ impl Communicator {
     /// doubles from these addresses on, in their places.
     pub fn sum(&self, gpu: &Gpu, floats: (u64, usize), doubles: (u64, usize)) -> Result<()> {
         let what = "does not sum the gradients";
-        let one = |(at, count): (u64, usize), kind| {
-            let at = at as *mut c_void;
+        let one = |(address, count): (u64, usize), kind| {
+            let data = address as *mut c_void;
             let stream = gpu.stream().cu_stream().cast();
             // SAFETY: callers name memory of that size.
-            let status = unsafe { (self.nccl.sum)(at, at, count, kind, SUM, self.comm, stream) };
+            let status =
+                unsafe { (self.nccl.sum)(data, data, count, kind, SUM, self.comm, stream) };
             self.nccl.check(status, what)
         };
         // SAFETY: an end follows the beginning.

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::plan::{Action, GradientTarget, Id, Plan, Pointwise, PointwiseGradients, Statistics};
 
 shared! {
-    /// A pass, but for its gates and trained coefficients.
+    /// Pass, but for its gates and trained coefficients, as kernels take it.
     struct PointwisePass as "PointwisePass" {
         x: u64,
         s: u64,
@@ -26,7 +26,7 @@ shared! {
 }
 
 shared! {
-    /// Where a trained coefficient's values are.
+    /// Place of a trained coefficient's values.
     pub struct Coefficient as "Coefficient" {
         values: u64,
         channel_step: i32,
@@ -35,7 +35,7 @@ shared! {
 }
 
 shared! {
-    /// Where an array's gradient goes.
+    /// Destination of an array's gradient.
     struct Target as "Target" {
         to: u64,
         add: i32,
@@ -44,7 +44,7 @@ shared! {
 }
 
 shared! {
-    /// Where the gradients of a pass go, but for those of gates.
+    /// Destinations of the gradients of a pass, but for those of gates.
     struct GradientTargets as "GradientTargets" {
         dy: u64,
         totals: u64,
@@ -61,7 +61,7 @@ pub const LAYOUTS: &[Layout] = &[
     GradientTargets::LAYOUT,
 ];
 
-/// What one value of a trained coefficient covers.
+/// Elements that one value of a trained coefficient covers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Granularity {
     /// All channels and positions.
@@ -73,7 +73,8 @@ pub enum Granularity {
 }
 
 impl Granularity {
-    /// That of the coefficient `id` of a pass over `x`, by how many values it has.
+    /// Finds the granularity of the coefficient `id` of a pass over `x`, by how many
+    /// values it has.
     pub fn new(plan: &Plan, x: Id, id: Id) -> Granularity {
         match plan.buffer(id).elements {
             1 => Granularity::Layer,
@@ -84,7 +85,7 @@ impl Granularity {
 }
 
 impl Coefficient {
-    /// The coefficient `id`, whose values are at `values`, of a pass over `x`.
+    /// Places the coefficient `id`, whose values are at `values`, of a pass over `x`.
     pub fn new(plan: &Plan, x: Id, id: Id, values: u64) -> Coefficient {
         let (channel_step, position_step) = match Granularity::new(plan, x, id) {
             Granularity::Layer => (0, 0),
@@ -99,7 +100,7 @@ impl Coefficient {
     }
 }
 
-/// The kernels of every pass that plans have had so far.
+/// Kernels of every pass that plans have had so far.
 #[derive(Default)]
 pub struct PassKernels {
     modules: Vec<(Equations, Module)>,
@@ -133,7 +134,7 @@ impl PassKernels {
     }
 }
 
-/// A pass on a card: its kernels and what they take.
+/// Pass on a card: its kernels and what they take.
 struct Pass<'a> {
     run: &'a Run<'a>,
     module: Module,
@@ -161,13 +162,14 @@ impl<'a> Pass<'a> {
         })
     }
 
-    /// What the kernels take first.
+    /// Returns the arguments that the kernels take first.
     fn args(&self) -> Args {
         let args = Args::default().with(self.pass);
         args.with_array(&self.gates).with_array(&self.trained)
     }
 
-    /// A thread for each element, or for each four where a row of channels can be cut so.
+    /// Makes a launch with a thread for each element, or for each four where a row of
+    /// channels can be cut so.
     fn by_element(&self, names: [&'static str; 2]) -> (Kernel, Grid) {
         let count = self.run.count(self.x);
         match self.run.channels(self.x).is_multiple_of(4) {
@@ -219,7 +221,7 @@ pub fn forward(run: &Run, p: &Pointwise) -> Result<()> {
     }
 }
 
-/// Whether the gradients need sums over each channel.
+/// Tells whether the gradients need sums over each channel.
 fn needs_sums(plan: &Plan, g: &PointwiseGradients) -> bool {
     let of_channels = |&id: &Id| Granularity::new(plan, g.pass.x, id) != Granularity::Unit;
     g.pass.norm.is_some() || g.dtrained.iter().any(of_channels)
@@ -232,7 +234,7 @@ struct Room {
     partials: usize,
     /// Sums over all rows, for batch norm.
     totals: usize,
-    /// For each trained coefficient its gradient in each channel.
+    /// Gradients of each trained coefficient in each channel.
     trained: usize,
 }
 
@@ -250,7 +252,7 @@ impl Room {
     }
 }
 
-/// Floats of scratch memory of [`backward`].
+/// Counts the floats of scratch memory of [`backward`].
 pub fn room(plan: &Plan, g: &PointwiseGradients) -> usize {
     if !needs_sums(plan, g) {
         return 0;
@@ -301,8 +303,8 @@ pub fn backward(run: &Run, g: &PointwiseGradients, scratch: u64) -> Result<()> {
     unsafe { run.gpu.launch(kernel, grid, args) }
 }
 
-/// The gradients' sums over rows, and the gradients of the norm and of coefficients of
-/// channels and layers.
+/// Queues the gradients' sums over rows, and the gradients of the norm and of
+/// coefficients of channels and layers.
 fn sums(pass: &Pass, g: &PointwiseGradients, partials: u64, totals: u64) -> Result<()> {
     let Pass { run, module, .. } = *pass;
     let channels = run.channels(pass.x);
@@ -346,7 +348,7 @@ fn sums(pass: &Pass, g: &PointwiseGradients, partials: u64, totals: u64) -> Resu
     Ok(())
 }
 
-/// The gradients of coefficients that each activation of a sample has one of.
+/// Queues the gradients of coefficients that each activation of a sample has one of.
 fn units(pass: &Pass, g: &PointwiseGradients) -> Result<()> {
     let run = pass.run;
     let by_unit = |&id: &Id| match Granularity::new(run.plan, pass.x, id) {

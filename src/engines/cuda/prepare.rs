@@ -1,4 +1,4 @@
-//! A plan made ready to run: placed in memory, its products chosen, its graphs captured.
+//! Plan made ready to run: placed in memory, its products chosen, its graphs captured.
 
 use super::Precision;
 use super::exchange::Part;
@@ -14,49 +14,49 @@ use crate::ir::{Model, Train};
 use crate::plan::{Action, Plan, Purpose, Storage};
 use cudarc::driver::CudaGraph;
 
-/// Elements that a kernel can count.
+/// Number of elements that a kernel can count.
 const ELEMENTS: usize = i32::MAX as usize;
 
-/// A plan made ready.
+/// Plan made ready to run.
 pub struct Prepared {
     /// The plan.
     pub plan: Plan,
-    /// The images that it is for.
+    /// Images that the plan is for.
     pub part: Part,
-    /// What computes each step, in the order of [`Plan::steps`].
+    /// Product that computes each step, in the order of [`Plan::steps`].
     products: Vec<Option<Product>>,
     statistics: Option<Statistics>,
-    /// The end of a narrow MLP's plan.
+    /// End of a narrow MLP's plan.
     narrow_mlp: Option<NarrowMlp>,
-    /// [`Graph::Passes`].
+    /// Captured [`Graph::Passes`].
     passes: Option<CudaGraph>,
-    /// [`Graph::Step`].
+    /// Captured [`Graph::Step`].
     step: Option<CudaGraph>,
 }
 
-/// What is captured of a plan.
+/// Part of a plan that is captured.
 #[derive(Clone, Copy)]
 pub enum Graph<'a> {
-    /// The forward steps, and in training the backward ones.
+    /// Forward steps, and in training the backward ones.
     Passes,
-    /// The same with the update that these settings ask for.
+    /// Forward and backward steps with the update that these settings ask for.
     Step(&'a Train),
 }
 
-/// What is on the card beside plans.
+/// Parts of the engine on the card that plans run with.
 pub struct Here<'a> {
     /// The card.
     pub gpu: &'a Gpu,
-    /// Its libraries.
+    /// Libraries that were found.
     pub with: &'a Libraries,
     /// Kernels of passes.
     pub passes: &'a PassKernels,
-    /// How numbers are multiplied.
+    /// Precision of products.
     pub precision: Precision,
 }
 
 impl Prepared {
-    /// A plan for these images, without a place yet: see [`Self::place`].
+    /// Makes a plan for these images, without a place yet: see [`Self::place`].
     pub fn new(here: &Here, model: &Model, part: Part, purpose: Purpose) -> Result<Prepared> {
         let images = part.images;
         let target = CudaTarget {
@@ -86,7 +86,7 @@ impl Prepared {
         })
     }
 
-    /// Bytes of a library's scratch memory.
+    /// Returns the bytes of a library's scratch memory.
     pub fn workspace(&self) -> usize {
         let each = self.products.iter().flatten().map(Product::workspace);
         each.max().unwrap_or(0)
@@ -228,7 +228,7 @@ impl Prepared {
         here.gpu.wait()
     }
 
-    /// The arena's floats of the logits.
+    /// Returns the address of the logits.
     pub fn logits_at(&self, memory: &Memory) -> u64 {
         debug_assert!(matches!(
             self.plan.buffer(self.plan.logits).storage,

@@ -6,12 +6,12 @@ use crate::ir::expr::{Binary, Compare, Node, Program, Unary, Variable};
 pub struct Statements {
     /// Declarations of `t0`, `t1`, …, indented by `indent`.
     pub text: String,
-    /// For each equation an expression without side effects: a name or a number.
+    /// Expressions without side effects, a name or a number for each equation.
     pub outputs: Vec<String>,
 }
 
 impl Statements {
-    /// The statements of `program`, in f32; `name` says what a variable is called.
+    /// Prints the statements of `program`, in f32; `name` says what a variable is called.
     pub fn new(program: &Program, indent: &str, name: impl Fn(Variable) -> String) -> Self {
         let mut text = String::new();
         let mut values: Vec<String> = Vec::with_capacity(program.nodes.len());
@@ -55,9 +55,9 @@ impl Statements {
     }
 }
 
-/// The f32 nearest to `x` as a literal that every compiler reads back as the same bits:
-/// the decimal digits of the f32's value as an f64 are so close to it that rounding them
-/// to an f64 first does no harm.
+/// Prints the f32 nearest to `x` as a literal that every compiler reads back as the same
+/// bits: the decimal digits of the f32's value as an f64 are so close to it that rounding
+/// them to an f64 first does no harm.
 pub fn number(x: f64) -> String {
     let x = x as f32;
     match x.is_finite() {
@@ -67,8 +67,8 @@ pub fn number(x: f64) -> String {
     }
 }
 
-/// NaN stays NaN in each of them, as in [`crate::ir::expr::Expr::value`]. `sigmoid` and
-/// `softplus` are in kernels/pass.cuh.
+/// Prints a function of `x`. NaN stays NaN in each of them, as in
+/// [`crate::ir::expr::Expr::value`]. `sigmoid` and `softplus` are in kernels/pass.cuh.
 fn unary(function: Unary, x: &str) -> String {
     let name = match function {
         Unary::Neg => return format!("-{x}"),

@@ -10,15 +10,15 @@ use super::memory::Memory;
 use crate::error::Result;
 use crate::plan::{self, Action, Method, Plan, Step, Window};
 
-/// The libraries that were found.
+/// Libraries that were found.
 pub struct Libraries {
-    /// For dense layers.
+    /// Library for dense layers.
     pub blas: Option<Blas>,
-    /// For convolutions.
+    /// Library for convolutions.
     pub dnn: Option<Dnn>,
 }
 
-/// What computes a step.
+/// Means that computes a step.
 pub enum Product {
     /// Kernels of our own.
     Own,
@@ -29,7 +29,7 @@ pub enum Product {
 }
 
 shared! {
-    /// A convolution by kernels of our own.
+    /// Convolution by kernels of our own.
     pub struct Conv as "Conv" {
         images: i32,
         in_h: i32,
@@ -45,7 +45,7 @@ shared! {
     }
 }
 
-/// A convolution of the plan: what goes in, what comes out, and the windows.
+/// Extents of a convolution of the plan: what goes in, what comes out, and the windows.
 #[derive(Clone, Copy)]
 pub struct Extents {
     images: usize,
@@ -54,13 +54,13 @@ pub struct Extents {
     window: Window,
 }
 
-/// Blocks that keep a card busy.
+/// Number of blocks that keep a card busy.
 const BLOCKS: usize = 512;
-/// Rows and columns of a block's tile in kernels/convolve.cu.
+/// Number of rows and of columns of a block's tile in kernels/convolve.cu.
 const TILE: usize = 64;
 
 impl Extents {
-    /// Those of a convolution of `plan`.
+    /// Returns the extents of a convolution of `plan`.
     pub fn new(plan: &Plan, c: &plan::Convolution) -> Self {
         Extents {
             images: plan.batch,
@@ -70,7 +70,7 @@ impl Extents {
         }
     }
 
-    /// Elements of the weight.
+    /// Counts the elements of the weight.
     pub fn weights(self) -> usize {
         self.outputs * self.terms()
     }
@@ -112,8 +112,8 @@ impl Extents {
         }
     }
 
-    /// Windows that a layer of blocks sums over in a weight gradient of our own, and the
-    /// number of layers.
+    /// Counts the windows that a layer of blocks sums over in a weight gradient of our
+    /// own, and the number of layers.
     fn chunks(self) -> (usize, usize) {
         let tiles = self.outputs.div_ceil(TILE) * self.terms().div_ceil(TILE);
         let wanted = (BLOCKS / tiles.max(1)).max(1);
@@ -121,13 +121,14 @@ impl Extents {
         (chunk, self.windows().div_ceil(chunk))
     }
 
-    /// Floats of scratch memory of a weight gradient of our own.
+    /// Counts the floats of scratch memory of a weight gradient of our own.
     pub fn partials(self) -> usize {
         self.chunks().1 * self.weights()
     }
 }
 
-/// Sizes are checked before a plan is run: see [`super::prepare`].
+/// Converts a size for a kernel; sizes are checked before a plan is run: see
+/// [`super::prepare`].
 pub fn int(size: usize) -> i32 {
     i32::try_from(size).unwrap_or(i32::MAX)
 }
@@ -158,7 +159,7 @@ impl Product {
         Some(by_library.unwrap_or(Product::Own))
     }
 
-    /// Bytes of a library's scratch memory.
+    /// Returns the bytes of a library's scratch memory.
     pub fn workspace(&self) -> usize {
         match self {
             Product::Own | Product::Dense(_) => 0,
@@ -167,21 +168,21 @@ impl Product {
     }
 }
 
-/// What products run with.
+/// Card, libraries and memory that products run with.
 #[derive(Clone, Copy)]
 pub struct Bench<'a> {
     /// The card.
     pub gpu: &'a Gpu,
-    /// Libraries.
+    /// Libraries that were found.
     pub with: &'a Libraries,
-    /// For a library's scratch memory.
+    /// Memory, for a library's scratch.
     pub memory: &'a Memory,
-    /// How numbers are multiplied.
+    /// Precision of products.
     pub precision: Precision,
 }
 
 impl Bench<'_> {
-    /// The weight at `w` as a library wants it; `scratch` has room for it.
+    /// Converts the weight at `w` as a library wants it; `scratch` has room for it.
     fn weight(&self, w: u64, count: usize, scratch: u64) -> Result<u64> {
         match self.precision {
             Precision::F32 | Precision::Tf32 => Ok(w),
@@ -202,7 +203,7 @@ impl Bench<'_> {
         }
     }
 
-    /// y = x ⋆ w.
+    /// Queues y = x ⋆ w.
     ///
     /// # Errors
     /// If the driver or a library refuses.
@@ -233,7 +234,7 @@ impl Bench<'_> {
         }
     }
 
-    /// dx from dy and w.
+    /// Queues dx from dy and w.
     ///
     /// # Errors
     /// As [`Self::forward`].
@@ -267,7 +268,7 @@ impl Bench<'_> {
         }
     }
 
-    /// dw from x and dy.
+    /// Queues dw from x and dy.
     ///
     /// # Errors
     /// As [`Self::forward`].
@@ -309,7 +310,8 @@ impl Bench<'_> {
     }
 }
 
-/// A block for each tile of a product of `rows × columns`, in so many layers.
+/// Makes a grid with a block for each tile of a product of `rows × columns`, in so many
+/// layers.
 fn tiles(rows: usize, columns: usize, layers: usize) -> Grid {
     Grid {
         blocks: [rows.div_ceil(TILE), columns.div_ceil(TILE), layers],
@@ -317,7 +319,7 @@ fn tiles(rows: usize, columns: usize, layers: usize) -> Grid {
     }
 }
 
-/// Floats that hold a weight of `shape`'s elements in any type.
+/// Counts the floats that hold a weight of `shape`'s elements in any type.
 pub fn cast_room(extents: Extents, precision: Precision) -> usize {
     match precision {
         Precision::F32 | Precision::Tf32 => 0,

@@ -1,4 +1,4 @@
-//! Runs the steps of a plan: each action as launches of kernels.
+//! Steps of a plan on a card: each action as launches of kernels.
 
 use super::Precision;
 use super::exchange::Part;
@@ -10,10 +10,10 @@ use super::products::{Bench, Extents, Product, cast_room, int};
 use crate::error::Result;
 use crate::plan::{self, Action, ConvPass, Convolution, Id, Method, Plan, Step, Window};
 
-/// What the plan must know of this engine.
+/// Target of plans for this engine.
 #[derive(Clone, Copy)]
 pub struct CudaTarget {
-    /// How numbers are multiplied.
+    /// Precision of products.
     pub precision: Precision,
 }
 
@@ -66,15 +66,16 @@ fn moments_room(rows: usize, channels: usize) -> usize {
     2 * chunks(rows, channels).1 * channels
 }
 
-/// Rows that a block sums over, and how many blocks it takes for all of them, where a
-/// block has 32 channels. The same on every card, so that the bits are.
+/// Counts the rows that a block sums over, and how many blocks it takes for all of them,
+/// where a block has 32 channels. The same on every card, so that the bits are.
 pub fn chunks(rows: usize, channels: usize) -> (usize, usize) {
     let wanted = (1024 / channels.div_ceil(32).max(1)).max(1);
     let chunk = rows.div_ceil(wanted).max(32);
     (chunk, rows.div_ceil(chunk))
 }
 
-/// Blocks of 32 × 8 threads, so many for the channels and for the chunks of rows.
+/// Makes a grid of blocks of 32 × 8 threads, so many for the channels and for the chunks
+/// of rows.
 pub fn columns(channels: usize, chunks: usize) -> Grid {
     Grid {
         blocks: [channels.div_ceil(32), chunks, 1],
@@ -82,19 +83,19 @@ pub fn columns(channels: usize, chunks: usize) -> Grid {
     }
 }
 
-/// A plan on a card.
+/// Plan on a card.
 pub struct Run<'a> {
     /// The card.
     pub gpu: &'a Gpu,
-    /// Its memory.
+    /// Memory of the card.
     pub memory: &'a Memory,
     /// The plan.
     pub plan: &'a Plan,
-    /// The images that it is for.
+    /// Images that the plan is for.
     pub part: Part,
     /// Kernels of passes.
     pub passes: &'a PassKernels,
-    /// Convolutions and dense layers.
+    /// Surroundings of convolutions and dense layers.
     pub bench: Bench<'a>,
 }
 
@@ -125,7 +126,7 @@ impl Run<'_> {
 
     /// Queues a step; what moves tensors in the end is left to [`super::update`].
     pub fn step(&self, step: &Step, product: Option<&Product>) -> Result<()> {
-        let at = |id: &Id| self.address(*id);
+        let address = |id: &Id| self.address(*id);
         let args = Args::default;
         let product = product.unwrap_or(&Product::Own);
         match &step.action {
@@ -133,7 +134,11 @@ impl Run<'_> {
             Action::Map(map) => map::run(self, &step.path, map),
             Action::Dirac { weight, a, b, y } => {
                 let (grid, inputs, length, center) = self.filters(*weight);
-                let args = args().with(at(weight)).with(at(a)).with(at(b)).with(at(y));
+                let args = args()
+                    .with(address(weight))
+                    .with(address(a))
+                    .with(address(b))
+                    .with(address(y));
                 let args = args.with(inputs).with(length).with(center);
                 // SAFETY: what the kernel takes, of one weight and its filters.
                 unsafe { self.gpu.launch("dirac", grid, args) }
@@ -147,13 +152,19 @@ impl Run<'_> {
                 db,
             } => {
                 let (grid, inputs, length, center) = self.filters(*weight);
-                let args = args().with(at(weight)).with(at(b)).with(at(dy));
-                let args = args.with(at(dweight)).with(at(da)).with(at(db));
+                let args = args()
+                    .with(address(weight))
+                    .with(address(b))
+                    .with(address(dy));
+                let args = args
+                    .with(address(dweight))
+                    .with(address(da))
+                    .with(address(db));
                 let args = args.with(inputs).with(length).with(center);
                 // SAFETY: what the kernel takes, of one weight and its filters.
                 unsafe { self.gpu.launch("dirac_gradient", grid, args) }
             }
-            Action::Statistics { x, y } => self.moments(*x, self.scratch(step), at(y)),
+            Action::Statistics { x, y } => self.moments(*x, self.scratch(step), address(y)),
             Action::Pointwise(p) => pass::forward(self, p),
             Action::PointwiseGradient(g) => pass::backward(self, g, self.scratch(step)),
             Action::Loss { logits, gradient } => self.loss(*logits, *gradient),
@@ -194,11 +205,12 @@ impl Run<'_> {
         }
     }
 
-    /// Sums over each of the [`chunks`] of the rows of `x`, to `scratch`; how many.
+    /// Queues sums over each of the [`chunks`] of the rows of `x` to `scratch`, and tells
+    /// how many there are.
     ///
     /// # Safety
-    /// The kernel takes x, the sums, rows, channels and the rows of a chunk; `scratch` is of
-    /// memory on the card with room for its sums.
+    /// The kernel takes x, the sums, rows, channels and the rows of a chunk; `scratch` is
+    /// of memory on the card with room for its sums.
     unsafe fn by_chunks(&self, name: &'static str, x: Id, scratch: u64) -> Result<usize> {
         let (rows, channels) = (self.rows(x), self.channels(x));
         let (chunk, chunks) = chunks(rows, channels);
@@ -212,7 +224,7 @@ impl Run<'_> {
         Ok(chunks)
     }
 
-    /// Mean and variance of the channels of `x`, to `found`.
+    /// Queues mean and variance of the channels of `x`, to `found`.
     fn moments(&self, x: Id, scratch: u64, found: u64) -> Result<()> {
         let (rows, channels) = (self.rows(x), self.channels(x));
         // SAFETY: such a kernel; the step's workspace has `moments_room`.
@@ -227,7 +239,7 @@ impl Run<'_> {
         unsafe { self.gpu.launch("moments_merge", grid, args) }
     }
 
-    /// The sum of each channel of `x`, to `to`.
+    /// Queues the sum of each channel of `x`, to `to`.
     fn sums(&self, x: Id, scratch: u64, to: u64) -> Result<()> {
         let channels = self.channels(x);
         // SAFETY: such a kernel; the step's workspace has a row of channels a chunk.
@@ -239,8 +251,8 @@ impl Run<'_> {
         unsafe { self.gpu.launch("add_parts", grid, args) }
     }
 
-    /// A block for each filter of a weight; its inputs, elements and first element in
-    /// the middle position.
+    /// Makes a grid with a block for each filter of a weight, and counts the filter's
+    /// inputs, its elements and those before the middle position.
     fn filters(&self, weight: Id) -> (Grid, i32, i32, i32) {
         let (outputs, inputs, (h, w)) = self.plan.filters(weight);
         let grid = Grid {
@@ -268,7 +280,7 @@ impl Run<'_> {
         self.outcome()
     }
 
-    /// The step's outcome, from the images' losses.
+    /// Queues the step's outcome, from the images' losses.
     pub fn outcome(&self) -> Result<()> {
         let (images, memory) = (self.plan.batch, self.memory);
         let args = Args::default().with(memory.losses()).with(memory.correct());

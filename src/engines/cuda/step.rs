@@ -1,4 +1,4 @@
-//! A step of training: on a batch of the host or of the images on the card, and of the
+//! Step of training: on a batch of the host or of the images on the card, and of the
 //! process's part of it where there are several.
 
 use super::gpu::{Args, Grid};
@@ -12,7 +12,7 @@ use crate::plan::Purpose;
 use crate::tensor::Batch;
 
 impl CudaEngine {
-    /// As [`crate::engines::Engine::step`].
+    /// Trains on a batch of the host, as [`crate::engines::Engine::step`].
     pub(super) fn train_on(&mut self, batch: &Batch, at: StepContext) -> Result<Outcome> {
         self.read_outcomes()?;
         batch::validate(&self.model, batch)?;
@@ -35,7 +35,7 @@ impl CudaEngine {
         Ok(outcome)
     }
 
-    /// As [`crate::engines::Resident::queue`].
+    /// Queues a step on resident images, as [`crate::engines::Resident::queue`].
     pub(super) fn queue_step(&mut self, index: usize, at: StepContext) -> Result<()> {
         if self.queued == OUTCOMES {
             return Err(Error::new("too many steps wait on the GPU"));
@@ -78,10 +78,10 @@ impl CudaEngine {
         Ok(())
     }
 
-    /// This process's part of a batch.
+    /// Returns this process's part of a batch.
     pub(super) fn part(&self, images: usize) -> Part {
-        let of = |exchange: &Exchange| exchange.part(images);
-        self.exchange.as_ref().map_or(Part::whole(images), of)
+        let part = |exchange: &Exchange| exchange.part(images);
+        self.exchange.as_ref().map_or(Part::whole(images), part)
     }
 
     /// Queues a step of training on the batch that is in its place.
@@ -105,7 +105,7 @@ impl CudaEngine {
         self.exchange.as_ref().map_or(Ok(()), Exchange::launch)
     }
 
-    /// As [`crate::engines::Resident::outcomes`].
+    /// Reads the outcomes that wait, as [`crate::engines::Resident::outcomes`].
     pub(super) fn read_outcomes(&mut self) -> Result<Vec<Outcome>> {
         let words: Vec<u64> = self
             .gpu
@@ -118,7 +118,7 @@ impl CudaEngine {
         Ok(words.chunks_exact(2).map(outcome).collect())
     }
 
-    /// The one outcome of a step that was run alone.
+    /// Reads the one outcome of a step that was run alone.
     pub(super) fn outcome(&mut self) -> Result<Outcome> {
         let mut found = self.read_outcomes()?;
         found

@@ -1,4 +1,4 @@
-//! The end of a step: the optimizer, running statistics, and the constraint, one launch each.
+//! End of a step: the optimizer, running statistics, and the constraint, one launch each.
 
 use super::gpu::{Args, Buffer, Gpu, Grid};
 use super::layout::shared;
@@ -9,7 +9,7 @@ use crate::ir::{Every, Optimizer, Sgd, Train};
 use crate::plan::{Action, Plan};
 
 shared! {
-    /// The running statistics of a batch norm.
+    /// Running statistics of a batch norm, as the kernel takes them.
     pub struct Running as "Running" {
         found: u64,
         mean: u64,
@@ -20,16 +20,16 @@ shared! {
     }
 }
 
-/// The running statistics that a plan moves, on the card.
+/// Running statistics that a plan moves, on the card.
 pub struct Statistics {
     table: Buffer,
     norms: usize,
-    /// Channels of the widest.
+    /// Number of channels of the widest batch norm.
     channels: usize,
 }
 
 impl Statistics {
-    /// Those of `plan`.
+    /// Places the running statistics of `plan`.
     pub fn new(gpu: &Gpu, memory: &Memory, plan: &Plan) -> Result<Statistics> {
         let mut table = Vec::new();
         let mut widest = 0;
@@ -67,7 +67,7 @@ impl Statistics {
         })
     }
 
-    /// Queues their update.
+    /// Queues the update of the running statistics.
     pub fn update(&self, gpu: &Gpu, memory: &Memory) -> Result<()> {
         let args = Args::default().with(memory.control.at).with(self.table.at);
         let grid = Grid {
@@ -79,7 +79,7 @@ impl Statistics {
     }
 }
 
-/// Queues what moves weights, α and λ, with the learning rate of the step's control.
+/// Queues the update of weights, α and λ, with the learning rate of the step's control.
 pub fn update(gpu: &Gpu, memory: &Memory, train: &Train) -> Result<()> {
     match &train.optimizer {
         Optimizer::Sgd(rule) => sgd(gpu, memory, rule)?,

@@ -13,15 +13,18 @@ use dfdx::tensor_ops::{
 };
 use std::marker::PhantomData;
 
-/// What holds and what does not, element by element.
+/// Truth of a comparison, element by element.
 type Mask<D> = Tensor<(usize, usize), bool, D>;
+
+/// Values of two equations in one shape.
+type Pair<E, D> = (Matrix<E, D>, Matrix<E, D>);
 
 /// Operands without their tapes.
 type Operands<E, D> = [(Variable, Matrix<E, D>)];
 
-/// The value of `equation` in the shape of `first`, the operand that it must have. An
-/// operand of one row applies to every row of it, as in [`super::ops::mul_row`]. No two
-/// operands are one tensor.
+/// Computes the value of `equation` in the shape of `first`, the operand that it must
+/// have. An operand of one row applies to every row of it, as in [`super::ops::mul_row`].
+/// No two operands are one tensor.
 pub(super) fn evaluate<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     equation: &Expr,
     first: (Variable, Matrix<E, D, T>),
@@ -50,7 +53,7 @@ pub(super) fn evaluate<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
 struct Evaluation<E: Dtype, D: Backend<E>, T: Tape<E, D>> {
     shape: (usize, usize),
     device: D,
-    /// Of everything computed so far.
+    /// Tape of everything computed so far.
     tape: T,
     number: PhantomData<E>,
 }
@@ -86,7 +89,7 @@ impl<E: Dtype, D: Backend<E>, T: Tape<E, D>> Evaluation<E, D, T> {
             .try_mul(number::<E>(x))
     }
 
-    /// The value in the whole shape, if it is a row.
+    /// Repeats the value to the whole shape, if it is a row.
     fn whole(&mut self, value: Matrix<E, D>) -> Tried<Matrix<E, D>, D> {
         if *value.shape() == self.shape {
             return Ok(value);
@@ -96,12 +99,8 @@ impl<E: Dtype, D: Backend<E>, T: Tape<E, D>> Evaluation<E, D, T> {
         Ok(self.keep(made))
     }
 
-    /// The values of two equations, of one shape and as two tensors.
-    fn pair(
-        &mut self,
-        (a, b): (&Expr, &Expr),
-        operands: &Operands<E, D>,
-    ) -> Tried<(Matrix<E, D>, Matrix<E, D>), D> {
+    /// Computes the values of two equations, of one shape and as two tensors.
+    fn pair(&mut self, (a, b): (&Expr, &Expr), operands: &Operands<E, D>) -> Tried<Pair<E, D>, D> {
         let is_same = a == b;
         let (a, b) = (self.value(a, operands)?, self.value(b, operands)?);
         let (a, b) = match a.shape() == b.shape() {
@@ -142,13 +141,13 @@ impl<E: Dtype, D: Backend<E>, T: Tape<E, D>> Evaluation<E, D, T> {
         Ok(self.keep(made))
     }
 
-    /// The error function, which dfdx has not, as its value and slope here times what x
-    /// is beside this point: 0.
+    /// Computes the error function, which dfdx has not, as its value and slope here times
+    /// what x is beside this point: 0.
     fn erf(&self, x: Matrix<E, D, T>) -> Tried<Matrix<E, D, T>, D> {
         let shape = *x.shape();
         let here: Vec<f64> = x.as_vec().iter().map(to_f64).collect();
-        let tensor = |of: &dyn Fn(f64) -> f64| {
-            let elements = here.iter().map(|&x| number::<E>(of(x))).collect();
+        let tensor = |function: &dyn Fn(f64) -> f64| {
+            let elements = here.iter().map(|&x| number::<E>(function(x))).collect();
             self.device.try_tensor_from_vec(elements, shape)
         };
         let value = tensor(&|x| Unary::Erf.value(x))?;
@@ -201,13 +200,14 @@ impl<E: Dtype, D: Backend<E>, T: Tape<E, D>> Evaluation<E, D, T> {
         Ok(self.keep(made))
     }
 
-    /// The value of `expr` with an empty tape of its own.
+    /// Computes the value of `expr` with an empty tape of its own.
     fn tape_of(&mut self, expr: &Expr, operands: &Operands<E, D>) -> Tried<Matrix<E, D, T>, D> {
         Ok(self.value(expr, operands)?.retaped::<T>())
     }
 
-    /// A branch is computed of operands that have, where the other branch is taken, a
-    /// value that this one is taken at: its slope there is times 0, and must be finite.
+    /// Selects between two branches. Each is computed of operands that have, where the
+    /// other one is taken, a value that this one is taken at: its slope there is times 0,
+    /// and must be finite.
     fn select(&mut self, select: &Select, operands: &Operands<E, D>) -> Tried<Matrix<E, D>, D> {
         let before = std::mem::take(&mut self.tape);
         let both = (
@@ -255,7 +255,7 @@ impl<E: Dtype, D: Backend<E>, T: Tape<E, D>> Evaluation<E, D, T> {
     }
 }
 
-/// `ln(1 + eˣ)` by logarithms of what is at least ½.
+/// Writes `ln(1 + eˣ)` by logarithms of what is at least ½.
 fn softplus(x: &Expr) -> Expr {
     let log = |x: Expr| x.apply(Unary::Sigmoid).apply(Unary::Ln);
     let above = x.clone() - log(x.clone());

@@ -31,12 +31,12 @@ use dfdx::tensor::{Cache, Cpu, Gradients, NoneTape, OwnedTape, PutTape, Tape};
 use dfdx::tensor_ops::{Backward, Device, MeanTo, SelectTo};
 use std::fmt::Display;
 
-/// A dfdx device that can run a network in the number type E.
+/// Device of dfdx that can run a network in the number type E.
 pub trait Backend<E: Dtype>: Device<E> + Cache {}
 
 impl<E: Dtype, D: Device<E> + Cache> Backend<E> for D {}
 
-/// Activations, or a tensor of the network: see [`ops`] and [`parameters`].
+/// Activations, or a tensor of the network: see `ops` and `parameters`.
 type Matrix<E, D, T = NoneTape> = dfdx::tensor::Tensor<(usize, usize), E, D, T>;
 
 /// A loss, one number.
@@ -55,23 +55,29 @@ pub struct DfdxEngine<E: Dtype, D: Backend<E>> {
     last_images: usize,
 }
 
-/// Whether this build has the engine; one without the feature `dfdx` says no.
+/// Tells whether this build has the engine; one without the feature `dfdx` says no.
 ///
 /// # Errors
-///
 /// None.
 pub fn check_built() -> Result<()> {
     Ok(())
 }
 
-/// `model` in single precision on the CPU, starting from `tensors` (see
-/// [`Engine::load`]; [`super::init::initial`] makes them).
+/// Starts `model` in single precision on the CPU from `tensors` (see [`Engine::load`];
+/// [`super::init::initial`] makes them).
+///
+/// # Errors
+/// If a tensor is missing, unknown, there twice or of another shape, or memory runs out.
 pub fn cpu(model: &Model, tensors: &[Tensor]) -> Result<Box<dyn Engine>> {
     let engine = DfdxEngine::<f32, Cpu>::new("dfdx (CPU)", Cpu::default(), model, tensors)?;
     Ok(Box::new(engine))
 }
 
-/// `model` in single precision on the GPU number `ordinal`, by dfdx's own kernels.
+/// Starts `model` in single precision on the GPU number `ordinal`, by dfdx's own kernels.
+///
+/// # Errors
+/// If there is no such GPU, a tensor is missing, unknown, there twice or of another
+/// shape, or memory runs out.
 #[cfg(feature = "dfdx-cuda")]
 pub fn cuda(model: &Model, tensors: &[Tensor], ordinal: usize) -> Result<Box<dyn Engine>> {
     // dfdx's random numbers are not used: the seed is of no matter.
@@ -81,9 +87,12 @@ pub fn cuda(model: &Model, tensors: &[Tensor], ordinal: usize) -> Result<Box<dyn
 }
 
 impl<E: Dtype, D: Backend<E>> DfdxEngine<E, D> {
-    /// `model` on `device`, called `name` in logs, starting from `tensors` (see
+    /// Starts `model` on `device`, called `name` in logs, from `tensors` (see
     /// [`Engine::load`]). The device keeps freed memory for the next step until the
     /// engine is dropped.
+    ///
+    /// # Errors
+    /// If a tensor is missing, unknown, there twice or of another shape, or the device fails.
     pub fn new(name: &str, device: D, model: &Model, tensors: &[Tensor]) -> Result<Self> {
         device.try_enable_cache().map_err(device_failed)?;
         let specs = model.tensors();
@@ -113,7 +122,7 @@ impl<E: Dtype, D: Backend<E>> DfdxEngine<E, D> {
         Ok(())
     }
 
-    /// Runs the model on the tape T. Gives the logits, one row an image.
+    /// Runs the model on the tape T, and gives the logits, one row an image.
     fn forward<T: Tape<E, D>>(
         &mut self,
         images: &[f32],
@@ -145,8 +154,8 @@ impl<E: Dtype, D: Backend<E>> DfdxEngine<E, D> {
         })
     }
 
-    /// Loss, gradients and batch statistics of a step in training mode. There are no
-    /// gradients where the loss is not finite.
+    /// Computes loss, gradients and batch statistics of a step in training mode. There
+    /// are no gradients where the loss is not finite.
     fn differentiate(&mut self, batch: &Batch, at: StepContext) -> Result<Differentiated<E, D>> {
         self.validate(batch)?;
         let mode = Mode::Training {
@@ -176,7 +185,7 @@ impl<E: Dtype, D: Backend<E>> DfdxEngine<E, D> {
         })
     }
 
-    /// ∂C/∂w of the parameters with a role that `wanted` names, in forward order.
+    /// Collects ∂C/∂w of the parameters with a role that `wanted` names, in forward order.
     fn collect(
         &self,
         gradients: &mut Gradients<E, D>,
@@ -220,14 +229,14 @@ impl<E: Dtype, D: Backend<E>> DfdxEngine<E, D> {
     }
 }
 
-/// What a forward pass gives.
+/// Results of a forward pass.
 struct Forward<E: Dtype, D: Backend<E>, T> {
     logits: Matrix<E, D, T>,
     statistics: Vec<Statistics<E, D>>,
     watch: Watch,
 }
 
-/// What a forward and a backward pass give.
+/// Results of a forward and a backward pass.
 struct Differentiated<E: Dtype, D: Backend<E>> {
     outcome: Outcome,
     gradients: Option<Gradients<E, D>>,
@@ -338,7 +347,7 @@ impl<E: Dtype, D: Backend<E>> Drop for DfdxEngine<E, D> {
     }
 }
 
-/// Mean over the batch of `−log softmax(logits)[label]`.
+/// Computes the mean over the batch of `−log softmax(logits)[label]`.
 fn cross_entropy<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     logits: Matrix<E, D, T>,
     labels: &[u32],
@@ -355,7 +364,7 @@ fn cross_entropy<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
         .map_err(device_failed)
 }
 
-/// Rows whose largest element, the first of equals, is at their label.
+/// Counts the rows whose largest element, the first of equals, is at their label.
 fn correct<E: Dtype>(logits: &[E], classes: usize, labels: &[u32]) -> usize {
     let rows = logits.chunks_exact(classes.max(1)).zip(labels);
     rows.filter(|&(row, &label)| batch::is_correct(row, label))
@@ -370,12 +379,13 @@ fn named(spec: &TensorSpec, data: Vec<f32>) -> Tensor {
     }
 }
 
-/// `x` in the device's number type.
+/// Converts `x` to the device's number type.
 fn number<E: Dtype>(x: f64) -> E {
     E::from_f64(x).unwrap_or_default()
 }
 
-/// The error for a dfdx operation that failed, which on the CPU means that memory ran out.
+/// Makes the error for a dfdx operation that failed, which on the CPU means that memory
+/// ran out.
 fn device_failed<X: Display>(error: X) -> Error {
     Error::new(format!("an operation on the dfdx device failed: {error}"))
         .help("if its memory ran out, choose a smaller --batch")

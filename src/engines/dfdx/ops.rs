@@ -1,4 +1,4 @@
-//! The arithmetic of the layers in dfdx's operations, on whatever tape.
+//! Arithmetic of the layers in dfdx's operations, on whatever tape.
 //!
 //! Activations are matrices with one row a position of an image (images one after
 //! another, each row-major) and one column a channel; of a vector, one row a sample.
@@ -18,14 +18,14 @@ use dfdx::tensor_ops::{
     TrySub,
 };
 
-/// What an operation on the device gives.
+/// Result of an operation on the device.
 pub(super) type Tried<X, D> = std::result::Result<X, <D as HasErr>::Err>;
 
-/// Adds to the sum of squares whose root divides a Dirac weight's filter, so that a
+/// Summand of a Dirac weight's sum of squares, whose root divides the filter, so that a
 /// filter of zeros divides by 10⁻¹², not by 0.
 const DIRAC_EPSILON: f64 = 1e-24;
 
-/// `row` as a matrix of `rows` equal rows.
+/// Repeats `row` as a matrix of `rows` equal rows.
 pub(super) fn repeated<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     row: Matrix<E, D, T>,
     rows: usize,
@@ -35,7 +35,7 @@ pub(super) fn repeated<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
         .try_broadcast_like::<_, Axis<0>>(&(rows, columns))
 }
 
-/// `x + row`.
+/// Computes `x + row`.
 pub(super) fn add_row<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     x: Matrix<E, D, T>,
     row: Matrix<E, D, T>,
@@ -44,8 +44,8 @@ pub(super) fn add_row<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     x.try_add(repeated(row, rows)?)
 }
 
-/// `x ∘ row`, where the row may also span several rows of x, or one element of it:
-/// its length divides x's number of elements.
+/// Computes `x ∘ row`, where the row may also span several rows of x, or one element of
+/// it: its length divides x's number of elements.
 pub(super) fn mul_row<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     x: Matrix<E, D, T>,
     row: Matrix<E, D, T>,
@@ -58,7 +58,7 @@ pub(super) fn mul_row<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
         .try_reshape_like(&(rows, columns))
 }
 
-/// The mean of each column, as a row.
+/// Computes the mean of each column, as a row.
 fn mean_row<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     x: Matrix<E, D, T>,
 ) -> Tried<Matrix<E, D, T>, D> {
@@ -68,29 +68,29 @@ fn mean_row<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     shares.retaped::<T>().try_matmul(x)
 }
 
-/// A tensor equal to `x` that dfdx takes for another one.
+/// Makes a tensor equal to `x` that dfdx takes for another one.
 pub(super) fn apart<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     x: Matrix<E, D, T>,
 ) -> Tried<Matrix<E, D, T>, D> {
     x.try_mul(E::ONE)
 }
 
-/// `min(x, 0)`, with the derivative 1 at 0.
+/// Computes `min(x, 0)`, with the derivative 1 at 0.
 fn negative_part<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     x: &Matrix<E, D, T>,
 ) -> Tried<Matrix<E, D, T>, D> {
     x.with_empty_tape().try_clamp(f64::NEG_INFINITY, 0.0)
 }
 
-/// `max(x, 0)`, with the derivative 0 at 0, as `x − min(x, 0)`: dfdx's own `relu` makes
-/// 0 of NaN, which would hide a diverged network.
+/// Computes `max(x, 0)`, with the derivative 0 at 0, as `x − min(x, 0)`: dfdx's own
+/// `relu` makes 0 of NaN, which would hide a diverged network.
 pub(super) fn relu<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     x: Matrix<E, D, T>,
 ) -> Tried<Matrix<E, D, T>, D> {
     leaky_relu(x, 0.0)
 }
 
-/// `x` where positive, else `slope·x`.
+/// Computes the leaky ReLU: `x` where positive, else `slope·x`.
 pub(super) fn leaky_relu<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     x: Matrix<E, D, T>,
     slope: f64,
@@ -102,7 +102,7 @@ pub(super) fn leaky_relu<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     x.try_sub(removed)
 }
 
-/// `x` where positive, else `alpha·(eˣ − 1)`.
+/// Computes the ELU: `x` where positive, else `alpha·(eˣ − 1)`.
 pub(super) fn elu<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     x: Matrix<E, D, T>,
     alpha: f64,
@@ -113,7 +113,7 @@ pub(super) fn elu<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     x.try_sub(negative)?.try_add(curve)
 }
 
-/// `[max(x, 0), max(−x, 0)]` along channels.
+/// Computes `[max(x, 0), max(−x, 0)]` along channels.
 pub(super) fn crelu<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     x: Matrix<E, D, T>,
 ) -> Tried<Matrix<E, D, T>, D> {
@@ -121,7 +121,7 @@ pub(super) fn crelu<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     (relu(x)?, relu(negated)?).try_concat_along(Axis::<1>)
 }
 
-/// `a` and `b` joined along channels.
+/// Joins `a` and `b` along channels.
 pub(super) fn concat<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     a: Matrix<E, D, T>,
     b: Matrix<E, D, T>,
@@ -129,7 +129,7 @@ pub(super) fn concat<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     (a, apart(b)?).try_concat_along(Axis::<1>)
 }
 
-/// `channels` channels of zeros after those of `x`.
+/// Adds `channels` channels of zeros after those of `x`.
 pub(super) fn pad_channels<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     x: Matrix<E, D, T>,
     channels: usize,
@@ -138,7 +138,7 @@ pub(super) fn pad_channels<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     (x, zeros).try_concat_along(Axis::<1>)
 }
 
-/// A row of zeros after those of `x`: what windows find in the padding.
+/// Adds a row of zeros after those of `x`, which windows find in the padding.
 pub(super) fn pad_rows<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     x: Matrix<E, D, T>,
 ) -> Tried<Matrix<E, D, T>, D> {
@@ -146,7 +146,7 @@ pub(super) fn pad_rows<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     (x, zeros).try_concat_along(Axis::<0>)
 }
 
-/// The mean of every `group` rows: N·P × C → N × C.
+/// Computes the mean of every `group` rows: N·P × C → N × C.
 pub(super) fn mean_groups<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     x: Matrix<E, D, T>,
     group: usize,
@@ -156,7 +156,7 @@ pub(super) fn mean_groups<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
         .try_mean::<_, Axis<1>>()
 }
 
-/// N·P × C → N × C·P, channel by channel.
+/// Flattens N·P × C to N × C·P, channel by channel.
 pub(super) fn flatten<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     x: Matrix<E, D, T>,
     positions: usize,
@@ -202,7 +202,7 @@ pub(super) fn batch_norm_by<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     add_row(mul_row(centred, scale)?, bias)
 }
 
-/// `(1 − share)·old + share·new`.
+/// Computes `(1 − share)·old + share·new`.
 pub(super) fn blend<E: Dtype, D: Backend<E>>(
     old: Matrix<E, D>,
     new: Matrix<E, D>,
@@ -212,7 +212,7 @@ pub(super) fn blend<E: Dtype, D: Backend<E>>(
     kept.try_add(new.try_mul(number::<E>(share))?)
 }
 
-/// `diag(a)·δ + diag(b)·W/‖W‖` with one filter of W a column; see
+/// Computes `diag(a)·δ + diag(b)·W/‖W‖` with one filter of W a column; see
 /// [`crate::ir::Conv::dirac`].
 pub(super) fn dirac<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     weight: Matrix<E, D, T>,

@@ -1,4 +1,4 @@
-//! The network's tensors on the device, and how they map to PyTorch's layouts.
+//! Tensors of the network on the device, and how they map to PyTorch's layouts.
 
 use super::{Backend, Matrix, device_failed, number};
 use crate::engines::state::State;
@@ -15,15 +15,15 @@ pub(super) struct Parameters<E: Dtype, D: Backend<E>> {
     device: D,
     all: Vec<Parameter<E, D>>,
     by_name: HashMap<String, usize>,
-    /// What is kept by each slot. dfdx's SGD wants one even where there is no momentum.
+    /// Values that each slot keeps. dfdx's SGD wants one even where there is no momentum.
     slots: Vec<Gradients<E, D>>,
 }
 
-/// One tensor.
+/// Tensor of the network on the device.
 pub(super) struct Parameter<E: Dtype, D: Backend<E>> {
-    /// Its name, shape and role.
+    /// Name, shape and role of the tensor.
     pub spec: TensorSpec,
-    /// Its elements, in the order of `layout`.
+    /// Elements of the tensor, in the order of `layout`.
     pub value: Matrix<E, D>,
     layout: Layout,
 }
@@ -44,8 +44,8 @@ struct Layout {
 }
 
 impl Layout {
-    /// `linear_positions`: positions of the image that a linear weight takes, by the
-    /// weight's name.
+    /// Chooses the layout of a tensor. `linear_positions` are positions of the image that
+    /// a linear weight takes, by the weight's name.
     fn of_tensor(spec: &TensorSpec, linear_positions: &HashMap<String, usize>) -> Self {
         let (outputs, channels, positions, is_row) = match spec.shape[..] {
             [outputs, channels, height, width] => (outputs, channels, height * width, false),
@@ -64,7 +64,7 @@ impl Layout {
         }
     }
 
-    /// Rows and columns on the device.
+    /// Returns the rows and columns on the device.
     fn dimensions(self) -> (usize, usize) {
         let inputs = self.channels * self.positions;
         if self.is_row {
@@ -74,7 +74,7 @@ impl Layout {
         }
     }
 
-    /// For each element on the device, in order, its index on the host.
+    /// Lists the index on the host of each element on the device, in order.
     fn host_indices(self) -> impl Iterator<Item = usize> {
         let Layout {
             outputs,
@@ -102,7 +102,7 @@ impl Layout {
 }
 
 impl<E: Dtype, D: Backend<E>> Parameters<E, D> {
-    /// The tensors of `model`, with the values and slots of `state`.
+    /// Places the tensors of `model`, with the values and slots of `state`.
     pub fn new(device: &D, model: &Model, specs: &[TensorSpec], state: &State) -> Result<Self> {
         let linear_positions = linear_positions(model);
         let mut parameters = Parameters {
@@ -134,7 +134,7 @@ impl<E: Dtype, D: Backend<E>> Parameters<E, D> {
         Ok(parameters)
     }
 
-    /// What `state` has of a slot, 0 where that is nothing.
+    /// Places the values that `state` has of a slot, 0 where it has none.
     ///
     /// dfdx lets a raw buffer, which its optimizers want, be filled only by a backward
     /// pass; so what is kept, v, becomes the gradient of Σ w∘v with respect to w.
@@ -156,12 +156,12 @@ impl<E: Dtype, D: Backend<E>> Parameters<E, D> {
         Ok(kept)
     }
 
-    /// All of them in the order of [`Model::tensors`].
+    /// Returns all tensors in the order of [`Model::tensors`].
     pub fn iter(&self) -> impl Iterator<Item = &Parameter<E, D>> {
         self.all.iter()
     }
 
-    /// The tensor called `name` of the layer at `path`.
+    /// Returns the tensor called `name` of the layer at `path`.
     pub fn get(&self, path: &str, name: &str) -> Result<&Matrix<E, D>> {
         let name = format!("{path}.{name}");
         match self.by_name.get(&name) {
@@ -211,15 +211,15 @@ impl<E: Dtype, D: Backend<E>> Parameters<E, D> {
         Ok(())
     }
 
-    /// What the slot of number `slot` keeps for `parameter`, in the host's order; None
-    /// where the optimizer does not move it.
+    /// Returns the values that the slot of number `slot` keeps for `parameter`, in the
+    /// host's order; None where the optimizer does not move it.
     pub fn kept(&self, slot: usize, parameter: &Parameter<E, D>) -> Option<Vec<f32>> {
         let is_optimized = parameter.spec.role.is_optimized();
         is_optimized.then(|| parameter.gradient(&self.slots[slot]))
     }
 }
 
-/// dfdx's SGD with these settings at the learning rate `rate`.
+/// Makes dfdx's SGD with these settings at the learning rate `rate`.
 fn sgd_config(sgd: &Sgd, rate: f64) -> SgdConfig {
     let momentum = match (sgd.momentum != 0.0, sgd.nesterov) {
         (false, _) => None,
@@ -234,12 +234,12 @@ fn sgd_config(sgd: &Sgd, rate: f64) -> SgdConfig {
 }
 
 impl<E: Dtype, D: Backend<E>> Parameter<E, D> {
-    /// The elements in the host's order.
+    /// Returns the elements in the host's order.
     pub fn host(&self) -> Vec<f32> {
         self.to_host(&self.value)
     }
 
-    /// The gradient in the host's order. `gradients` must hold one: see
+    /// Returns the gradient in the host's order. `gradients` must hold one: see
     /// [`Gradients::get_or_alloc_mut`].
     pub fn gradient(&self, gradients: &Gradients<E, D>) -> Vec<f32> {
         self.to_host(&gradients.get(&self.value))
@@ -252,7 +252,7 @@ impl<E: Dtype, D: Backend<E>> Parameter<E, D> {
     }
 }
 
-/// A number of the device's as the host's.
+/// Converts a number of the device's to the host's.
 pub(super) fn to_f32<E: Dtype>(x: &E) -> f32 {
     x.to_f32().unwrap_or(f32::NAN)
 }
@@ -269,8 +269,8 @@ fn on_device<E: Dtype, D: Backend<E>>(
         .map_err(device_failed)
 }
 
-/// Positions of the image that each linear layer on an image takes, by the name of
-/// its weight.
+/// Finds the positions of the image that each linear layer on an image takes, by the name
+/// of its weight.
 fn linear_positions(model: &Model) -> HashMap<String, usize> {
     let mut positions = HashMap::new();
     model.walk(&mut |layer| {

@@ -1,4 +1,4 @@
-//! One forward pass over the layers of a model, on a tape or without.
+//! Forward pass over the layers of a model, on a tape or without.
 
 use super::equation;
 use super::ops;
@@ -15,7 +15,7 @@ use dfdx::shapes::HasShape;
 use dfdx::tensor::{PutTape, SplitTape, Tape, WithEmptyTape};
 use dfdx::tensor_ops::{GatherTo, ReshapeTo, TryMatMul, TryMul};
 
-/// What a pass works with, and what it finds on the way.
+/// Forward pass: the network that it runs and what it finds on the way.
 pub(super) struct ForwardPass<'a, E: Dtype, D: Backend<E>> {
     pub device: &'a D,
     pub parameters: &'a Parameters<E, D>,
@@ -23,30 +23,30 @@ pub(super) struct ForwardPass<'a, E: Dtype, D: Backend<E>> {
     /// Images in the batch.
     pub images: usize,
     pub mode: Mode,
-    /// In training, what each batch norm found, in forward order.
+    /// Statistics that each batch norm found in training, in forward order.
     pub statistics: Vec<Statistics<E, D>>,
     pub watch: Watch,
 }
 
-/// How batch norm and dropout behave.
+/// Mode of batch norm and dropout.
 #[derive(Clone, Copy)]
 pub(super) enum Mode {
-    /// With the statistics of the batch, and dropping.
+    /// Training, with the statistics of the batch, and dropping.
     Training {
         /// Seed of the run.
         seed: u64,
         /// Step since training began.
         step: u64,
     },
-    /// With the running statistics, dropping nothing.
+    /// Evaluation, with the running statistics, dropping nothing.
     Evaluation,
 }
 
-/// What the running statistics of a batch norm are to be moved towards.
+/// Statistics of a batch that the running ones of a batch norm are moved towards.
 pub(super) struct Statistics<E: Dtype, D: Backend<E>> {
     /// Path of the layer.
     pub path: String,
-    /// Share of what was found.
+    /// Share of the batch's statistics in the new running ones.
     pub momentum: f64,
     /// Mean of each channel over batch and positions.
     pub mean: Matrix<E, D>,
@@ -54,30 +54,30 @@ pub(super) struct Statistics<E: Dtype, D: Backend<E>> {
     pub variance: Matrix<E, D>,
 }
 
-/// Whether a pass looks for NaN and infinities.
+/// Search of a pass for NaN and infinities.
 pub(super) enum Watch {
-    /// It does not.
+    /// No search.
     Off,
-    /// It does, and has found none.
+    /// Search that has found none.
     Clean,
-    /// The path of the first output that held one.
+    /// Search that has found one: the path of the first output that held it.
     Found(String),
 }
 
-/// The filters of a convolution or linear layer, a column of its weight each.
+/// Filters of a convolution or linear layer, a column of its weight each.
 #[derive(Clone, Copy)]
 struct Filters {
     /// Positions that a filter covers, each with all channels.
     positions: usize,
-    /// Which of them is the kernel's centre; None in a linear layer.
+    /// Index of the kernel's centre among the positions; None in a linear layer.
     centre: Option<usize>,
     is_dirac: bool,
     has_bias: bool,
 }
 
 impl Filters {
-    /// δ of a Dirac weight of the given rows and columns: 1 where output o meets the
-    /// o-th input, which for a convolution is channel o at the centre.
+    /// Makes δ of a Dirac weight of the given rows and columns: 1 where output o meets
+    /// the o-th input, which for a convolution is channel o at the centre.
     fn delta<E: Dtype>(self, (inputs, outputs): (usize, usize)) -> Vec<E> {
         let channels = inputs / self.positions.max(1);
         let mut delta = vec![E::default(); inputs * outputs];
@@ -97,7 +97,7 @@ impl Filters {
 }
 
 impl<E: Dtype, D: Backend<E>> ForwardPass<'_, E, D> {
-    /// The output of `layers`, one after another, for `x`.
+    /// Computes the output of `layers`, one after another, for `x`.
     pub fn layers<T: Tape<E, D>>(
         &mut self,
         layers: &[Layer],
@@ -175,12 +175,12 @@ impl<E: Dtype, D: Backend<E>> ForwardPass<'_, E, D> {
         }
     }
 
-    /// A tensor of the layer at `path`, for use on the tape T.
+    /// Returns a tensor of the layer at `path`, for use on the tape T.
     fn parameter<T: Tape<E, D>>(&self, path: &str, name: &str) -> Result<Matrix<E, D, T>> {
         Ok(self.parameters.get(path, name)?.retaped())
     }
 
-    /// The rows of `x` in each window, one after another.
+    /// Gathers the rows of `x` in each window, one after another.
     fn gather<T: Tape<E, D>>(
         &mut self,
         mut x: Matrix<E, D, T>,
@@ -193,7 +193,7 @@ impl<E: Dtype, D: Backend<E>> ForwardPass<'_, E, D> {
         x.try_gather(rows).map_err(device_failed)
     }
 
-    /// One row a window, with the channels of its positions one after another.
+    /// Makes one row a window, with the channels of its positions one after another.
     fn patches<T: Tape<E, D>>(
         &mut self,
         x: Matrix<E, D, T>,
@@ -209,7 +209,7 @@ impl<E: Dtype, D: Backend<E>> ForwardPass<'_, E, D> {
             .map_err(device_failed)
     }
 
-    /// The product of `x` with the layer's weight, plus its bias.
+    /// Computes the product of `x` with the layer's weight, plus its bias.
     fn weighted<T: Tape<E, D>>(
         &mut self,
         layer: &Layer,
@@ -267,7 +267,7 @@ impl<E: Dtype, D: Backend<E>> ForwardPass<'_, E, D> {
         }
     }
 
-    /// A vector a sample, channel by channel.
+    /// Makes a vector a sample, channel by channel.
     pub fn flatten<T: Tape<E, D>>(
         &self,
         shape: Shape,
@@ -339,7 +339,7 @@ impl<E: Dtype, D: Backend<E>> ForwardPass<'_, E, D> {
         y.map_err(device_failed)
     }
 
-    /// s(x).
+    /// Computes the shortcut s(x).
     fn shortcut<T: Tape<E, D>>(
         &mut self,
         layer: &Layer,
@@ -370,7 +370,7 @@ impl<E: Dtype, D: Backend<E>> ForwardPass<'_, E, D> {
         }
     }
 
-    /// The gate called `name`, before any function.
+    /// Computes the gate called `name`, before any function.
     fn gate<T: Tape<E, D>>(
         &mut self,
         layer: &Layer,
@@ -399,7 +399,7 @@ fn pool_windows(layer: &Layer, pool: &Pool) -> Geometry {
     Geometry::new(layer.input, layer.output, pool.kernel, pool.stride, 0)
 }
 
-/// Values of `shape` in N, C, H, W order, as masks are drawn, as rows of activations.
+/// Turns values of `shape` in N, C, H, W order, as masks are drawn, into rows of activations.
 fn rows_of_planes<E: Dtype>(shape: Shape, images: &[f32]) -> Vec<E> {
     let (channels, positions) = (shape.channels(), shape.positions());
     let mut rows = Vec::with_capacity(images.len());

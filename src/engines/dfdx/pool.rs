@@ -8,7 +8,7 @@ use dfdx::shapes::HasShape;
 use dfdx::tensor::Tape;
 use dfdx::tensor_ops::{GatherTo, ReshapeTo};
 
-/// The largest value of each channel in each window.
+/// Finds the largest value of each channel in each window.
 ///
 /// dfdx's `max` hands the gradient to every element that equals the largest, and after
 /// a ReLU ties at 0 are common; so the host finds the first largest one of each window
@@ -29,7 +29,7 @@ pub(super) fn max<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
         .map_err(device_failed)
 }
 
-/// The index of the first largest element (or the last NaN) of each window and channel.
+/// Finds the index of the first largest element (or the last NaN) of each window and channel.
 fn largest<E: Dtype>(x: &[E], images: usize, channels: usize, windows: Geometry) -> Vec<usize> {
     let mut found = Vec::with_capacity(images * windows.windows() * channels);
     let is_nan = |x: E| x.to_f64().is_none_or(f64::is_nan);

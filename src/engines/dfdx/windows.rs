@@ -1,4 +1,4 @@
-//! Which rows of the activations each window of a convolution or pooling covers.
+//! Rows of the activations that each window of a convolution or pooling covers.
 
 use super::device_failed;
 use crate::error::{Error, Result};
@@ -22,7 +22,7 @@ pub(super) struct Geometry {
 }
 
 impl Geometry {
-    /// The windows that make `output` from `input`.
+    /// Makes the windows that give `output` from `input`.
     pub fn new(
         input: Shape,
         output: Shape,
@@ -39,17 +39,17 @@ impl Geometry {
         }
     }
 
-    /// Whether each window is the one position it is made for.
+    /// Tells whether each window is the one position it is made for.
     pub fn is_pointwise(self) -> bool {
         self.kernel == 1 && self.stride == 1 && self.padding == 0
     }
 
-    /// Number of windows in an image.
+    /// Counts the windows in an image.
     pub fn windows(self) -> usize {
         self.output.0 * self.output.1
     }
 
-    /// Number of positions in a window.
+    /// Counts the positions in a window.
     pub fn area(self) -> usize {
         self.kernel * self.kernel
     }
@@ -79,15 +79,14 @@ impl Geometry {
 /// Row numbers for dfdx's `gather`.
 pub(super) type Rows<D> = Tensor<(usize,), usize, D>;
 
-/// The row numbers of the last few geometries, kept because every step asks for the
-/// same ones.
+/// Row numbers of the last few geometries, kept because every step asks for the same ones.
 pub(super) struct Windows<D: TensorFromVec<usize>> {
     images: usize,
     rows: HashMap<Geometry, Rows<D>>,
 }
 
 impl<D: TensorFromVec<usize>> Windows<D> {
-    /// None yet.
+    /// Makes an empty store of row numbers.
     pub fn new() -> Self {
         Windows {
             images: 0,
@@ -95,9 +94,9 @@ impl<D: TensorFromVec<usize>> Windows<D> {
         }
     }
 
-    /// The rows that the windows of `images` images cover, positions × windows ×
-    /// images of them; the row after the last stands for the padding. Those of
-    /// another number of images are forgotten.
+    /// Returns the rows that the windows of `images` images cover, positions × windows ×
+    /// images of them; the row after the last stands for the padding. Those of another
+    /// number of images are forgotten.
     pub fn rows(&mut self, device: &D, geometry: Geometry, images: usize) -> Result<Rows<D>> {
         if self.images != images {
             self.rows.clear();

@@ -52,7 +52,8 @@ fn variable(path: &str, shape: Shape, enforced: bool) -> Layer {
     skip(path, shape, policy, Vec::new())
 }
 
-/// Large enough for its weights' moments to be close to the distribution's.
+/// Makes a model that is large enough for its weights' moments to be close to the
+/// distribution's.
 fn model(init: Init) -> Model {
     let image = Shape::image(16, 4, 4);
     let wide = image.with_channels(64);
@@ -105,7 +106,7 @@ fn tensor(init: Init, name: &str) -> Tensor {
     all.into_iter().find(|t| t.name == name).unwrap()
 }
 
-/// Mean, variance and largest magnitude.
+/// Computes mean, variance and largest magnitude.
 fn moments(tensor: &Tensor) -> (f64, f64, f64) {
     let values = || tensor.data.iter().map(|&x| f64::from(x));
     let count = tensor.data.len() as f64;

@@ -17,10 +17,9 @@ impl Target for Sixteen {
     }
 
     fn workspace(&self, _: &Plan, step: &Step) -> usize {
-        match &step.action {
-            Action::Convolve(c) if matches!(c.pass, ConvPass::Forward { .. }) => 100,
-            _ => 0,
-        }
+        let is_forward = matches!(&step.action, Action::Convolve(c)
+            if matches!(c.pass, ConvPass::Forward { .. }));
+        if is_forward { 100 } else { 0 }
     }
 }
 
@@ -102,9 +101,14 @@ fn every_buffer_is_written_before_it_is_read() {
 #[test]
 fn passes_are_fused_and_the_peak_adds_up() {
     let plan = plan(Purpose::Training);
-    let fused = plan.forward.iter().filter_map(|step| match &step.action {
-        Action::Pointwise(pass) if pass.norm.is_some() => Some(pass),
-        _ => None,
+    let fused = plan.forward.iter().filter_map(|step| {
+        if let Action::Pointwise(pass) = &step.action
+            && pass.norm.is_some()
+        {
+            Some(pass)
+        } else {
+            None
+        }
     });
     assert!(fused.clone().all(|pass| pass.activation.is_some()));
     assert_eq!(fused.filter(|pass| pass.join.is_some()).count(), 1);

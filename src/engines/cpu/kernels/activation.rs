@@ -3,7 +3,7 @@
 use super::functions::{bounded_exp, sigmoid, tanh};
 use super::simd::Simd;
 
-/// What is applied to every element.
+/// Function that is applied to every element.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Activation {
     /// x.
@@ -26,7 +26,7 @@ pub enum Activation {
     Sigmoid,
 }
 
-/// The activation of sixteen floats.
+/// Computes the activation of sixteen floats.
 ///
 /// # Safety
 /// S is present.
@@ -49,7 +49,7 @@ pub unsafe fn value<S: Simd>(activation: Activation, x: S::V) -> S::V {
     }
 }
 
-/// The derivative at sixteen floats, times `d`. At a kink it is that of the left.
+/// Computes the derivative at sixteen floats, times `d`. At a kink it is that of the left.
 ///
 /// # Safety
 /// S is present.

@@ -6,7 +6,10 @@
 use super::LANES;
 use super::simd::Simd;
 
-/// Σ cᵢ·xⁱ, the highest power first.
+/// Computes Σ cᵢ·xⁱ, the highest power first.
+///
+/// # Safety
+/// S is present.
 #[inline(always)]
 unsafe fn polynomial<S: Simd>(x: S::V, coefficients: &[f32]) -> S::V {
     // SAFETY: S is present.
@@ -19,10 +22,14 @@ unsafe fn polynomial<S: Simd>(x: S::V, coefficients: &[f32]) -> S::V {
     }
 }
 
-/// Adding it to a small number rounds to an integer, which is then in the low bits.
+/// Number that rounds a small one to an integer when it is added, which is then in the
+/// low bits.
 const ROUND: f32 = 12_582_912.0;
 
-/// `(n + ROUND, r)` with x = n·ln 2 + r and |r| ≤ ln 2/2.
+/// Reduces x to `(n + ROUND, r)` with x = n·ln 2 + r and |r| ≤ ln 2/2.
+///
+/// # Safety
+/// S is present.
 #[inline(always)]
 unsafe fn reduce<S: Simd>(x: S::V) -> (S::V, S::V) {
     // SAFETY: S is present.
@@ -35,7 +42,10 @@ unsafe fn reduce<S: Simd>(x: S::V) -> (S::V, S::V) {
     }
 }
 
-/// eʳ − 1 for |r| ≤ ln 2/2.
+/// Computes eʳ − 1 for |r| ≤ ln 2/2.
+///
+/// # Safety
+/// S is present.
 #[inline(always)]
 unsafe fn small_expm1<S: Simd>(r: S::V) -> S::V {
     let tail = [
@@ -53,7 +63,7 @@ unsafe fn small_expm1<S: Simd>(r: S::V) -> S::V {
     }
 }
 
-/// eˣ with x kept within the limits of normal results: never 0, never infinite.
+/// Computes eˣ with x kept within the limits of normal results: never 0, never infinite.
 ///
 /// # Safety
 /// S is present.
@@ -68,7 +78,7 @@ pub unsafe fn bounded_exp<S: Simd>(x: S::V) -> S::V {
     }
 }
 
-/// eˣ.
+/// Computes eˣ.
 ///
 /// # Safety
 /// S is present.
@@ -88,7 +98,7 @@ pub unsafe fn exp<S: Simd>(x: S::V) -> S::V {
     }
 }
 
-/// eˣ − 1, exact near 0.
+/// Computes eˣ − 1, exact near 0.
 ///
 /// # Safety
 /// S is present.
@@ -106,7 +116,10 @@ pub unsafe fn expm1<S: Simd>(x: S::V) -> S::V {
     }
 }
 
-/// 2ⁿ for the integers n in the low bits, by their place in the exponent.
+/// Computes 2ⁿ for the integers n in the low bits, by their place in the exponent.
+///
+/// # Safety
+/// S is present.
 #[inline(always)]
 unsafe fn power_of_two<S: Simd>(n: S::V) -> S::V {
     let mut lanes = [0.0f32; LANES];
@@ -120,10 +133,13 @@ unsafe fn power_of_two<S: Simd>(n: S::V) -> S::V {
     }
 }
 
-/// The natural logarithm of normal positive numbers.
+/// Computes the natural logarithm of normal positive numbers.
+///
+/// # Safety
+/// S is present.
 #[inline(always)]
 unsafe fn normal_ln<S: Simd>(x: S::V) -> S::V {
-    /// The bits of √½: fractions are taken from there to √2.
+    /// Bits of √½: fractions are taken from there to √2.
     const LEAST: i32 = 0x3f35_04f3;
     let tail = [
         7.037_683_6e-2,
@@ -156,7 +172,7 @@ unsafe fn normal_ln<S: Simd>(x: S::V) -> S::V {
     }
 }
 
-/// The natural logarithm.
+/// Computes the natural logarithm.
 ///
 /// # Safety
 /// S is present.
@@ -178,7 +194,7 @@ pub unsafe fn ln<S: Simd>(x: S::V) -> S::V {
     }
 }
 
-/// ln(1 + eˣ).
+/// Computes ln(1 + eˣ).
 ///
 /// # Safety
 /// S is present.
@@ -196,7 +212,7 @@ pub unsafe fn softplus<S: Simd>(x: S::V) -> S::V {
     }
 }
 
-/// The error function.
+/// Computes the error function.
 ///
 /// # Safety
 /// S is present.
@@ -231,7 +247,7 @@ pub unsafe fn erf<S: Simd>(x: S::V) -> S::V {
     }
 }
 
-/// The sine of radians.
+/// Computes the sine of radians.
 ///
 /// # Safety
 /// S is present.
@@ -241,7 +257,7 @@ pub unsafe fn sin<S: Simd>(x: S::V) -> S::V {
     unsafe { wave::<S>(x, 0, libm::sinf) }
 }
 
-/// The cosine of radians.
+/// Computes the cosine of radians.
 ///
 /// # Safety
 /// S is present.
@@ -251,10 +267,13 @@ pub unsafe fn cos<S: Simd>(x: S::V) -> S::V {
     unsafe { wave::<S>(x, 1, libm::cosf) }
 }
 
-/// The sine, `quarters` of a turn ahead; far from 0 by `exact`.
+/// Computes the sine, `quarters` of a turn ahead; far from 0 by `exact`.
+///
+/// # Safety
+/// S is present.
 #[inline(always)]
 unsafe fn wave<S: Simd>(x: S::V, quarters: u32, exact: fn(f32) -> f32) -> S::V {
-    /// As far as the products of the reduction are exact.
+    /// Largest |x| for which the products of the reduction are exact.
     const FAR: f32 = 8192.0;
     let (mut arguments, mut odd, mut signs) = ([0.0f32; LANES], [0.0f32; LANES], [0.0f32; LANES]);
     // SAFETY: sixteen floats.
@@ -293,7 +312,7 @@ unsafe fn wave<S: Simd>(x: S::V, quarters: u32, exact: fn(f32) -> f32) -> S::V {
     }
 }
 
-/// a to the power b, lane by lane.
+/// Computes a to the power b, lane by lane.
 ///
 /// # Safety
 /// S is present.
@@ -311,7 +330,7 @@ pub unsafe fn pow<S: Simd>(a: S::V, b: S::V) -> S::V {
     }
 }
 
-/// 1/(1 + e⁻ˣ).
+/// Computes 1/(1 + e⁻ˣ).
 ///
 /// # Safety
 /// S is present.
@@ -324,7 +343,7 @@ pub unsafe fn sigmoid<S: Simd>(x: S::V) -> S::V {
     }
 }
 
-/// The hyperbolic tangent.
+/// Computes the hyperbolic tangent.
 ///
 /// # Safety
 /// S is present.
@@ -355,7 +374,7 @@ mod tests {
     use super::*;
 
     simd! {
-        /// eˣ, sigmoid and tanh of sixteen floats.
+        /// Computes eˣ, sigmoid and tanh of sixteen floats.
         fn all(x: *const f32, to: [*mut f32; 3]) = all_generic
     }
 

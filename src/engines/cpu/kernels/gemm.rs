@@ -32,7 +32,7 @@ impl From<bool> for Onto {
 }
 
 impl Onto {
-    /// Same summand for the columns from `column` on.
+    /// Returns the same summand for the columns from `column` on.
     ///
     /// # Safety
     /// `column` is at most the length of the row.

@@ -24,26 +24,26 @@ use std::ops::Range;
 use std::sync::Mutex;
 use std::time::Instant;
 
-/// A plan that is run this way.
+/// Plan of a narrow MLP, with what its threads share.
 pub(super) struct NarrowMlp {
     schedule: Schedule,
-    /// What each thread needs for itself: kernels on a pool of one.
+    /// Pool of one thread that each thread runs its kernels on.
     own: Vec<Mutex<Pool>>,
-    /// Of each part of the batch.
+    /// Findings of the loss in each part of the batch.
     found: Vec<Mutex<Found>>,
-    /// Of all threads, and of one.
+    /// Barriers of all threads, and of one.
     barriers: [Barrier; 2],
     tuner: ThreadTuner,
 }
 
-/// Floats of scratch that a plan wants for a whole step, 0 if it is not narrow.
+/// Counts the floats of scratch that a plan wants for a whole step, 0 if it is not narrow.
 pub(super) fn scratch(plan: &Plan, threads: usize) -> usize {
     let schedule = Schedule::new(plan, &Passes::new(plan));
     schedule.map_or(0, |s| s.sums + threads * s.scratch)
 }
 
 impl NarrowMlp {
-    /// For `plan` with its passes on the threads of `pool`, if it is narrow.
+    /// Prepares `plan` with its passes for the threads of `pool`, if it is narrow.
     pub fn new(plan: &Plan, passes: &Passes, pool: &Pool) -> Result<Option<NarrowMlp>> {
         let Some(schedule) = Schedule::new(plan, passes) else {
             return Ok(None);
@@ -59,7 +59,7 @@ impl NarrowMlp {
         }))
     }
 
-    /// As [`run::all`], the times being those of the first thread.
+    /// Runs a step as [`run::all`], the times being those of the first thread.
     ///
     /// # Safety
     /// As of [`run::all`].
@@ -110,7 +110,7 @@ impl NarrowMlp {
         found
     }
 
-    /// What all parts found together.
+    /// Adds up what all parts found.
     fn found(&self) -> Found {
         let mut all = Found::default();
         for part in &self.found {
@@ -122,19 +122,19 @@ impl NarrowMlp {
     }
 }
 
-/// A thread.
+/// Thread of a step.
 struct Worker<'a> {
     narrow_mlp: &'a NarrowMlp,
     barrier: &'a Barrier,
-    /// Of the first thread.
+    /// Clock of the first thread; the others have none.
     clock: Clock<'a>,
-    /// Of this thread alone.
+    /// Pool of this thread alone.
     pool: &'a Pool,
     views: BufferViews<'a>,
     inputs: &'a Inputs<'a>,
     thread: usize,
     threads: usize,
-    /// Its parts of the batch.
+    /// Parts of the batch that the thread has.
     parts: Range<usize>,
     sums: Shared<'a>,
     scratch: &'a mut [f32],
@@ -197,13 +197,15 @@ impl<'a> Worker<'a> {
         self.clock.tick(task.step);
     }
 
-    /// The images of some parts.
+    /// Views the images of some parts.
     fn views_of_parts(&self, parts: Range<usize>) -> BufferViews<'a> {
         let batch = self.views.plan.batch;
-        let at = |part: usize| (part * self.narrow_mlp.schedule.images).min(batch);
-        self.views.of_images(at(parts.start)..at(parts.end))
+        let start = |part: usize| (part * self.narrow_mlp.schedule.images).min(batch);
+        self.views.of_images(start(parts.start)..start(parts.end))
     }
 
+    /// Runs a step on the buffers of `views`.
+    ///
     /// # Safety
     /// No other thread uses what the step writes of these views, or writes what it reads.
     unsafe fn step(&mut self, step: &Step, views: BufferViews, found: &mut Found) {
@@ -211,12 +213,15 @@ impl<'a> Worker<'a> {
         unsafe { run::step_in(self.pool, step, &views, self.scratch, self.inputs, found) };
     }
 
-    /// Floats of the sums of a step over a part.
+    /// Counts the floats of the sums of a step over a part.
     fn sums_len(&self, step: &Step) -> usize {
         sums_len(self.views.plan, self.inputs.passes, step)
     }
 
-    /// What can be done of each image by itself.
+    /// Runs what can be done of each of this thread's images by itself.
+    ///
+    /// # Safety
+    /// As of [`Self::step`] with views of this thread's images.
     unsafe fn images(&mut self, step: &Step, totals: Option<usize>) {
         let views = self.views_of_parts(self.parts.clone());
         // SAFETY: buffers of this thread's images, and what nobody writes now.
@@ -245,7 +250,10 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// A step's sums over one part, to its place among those at `at`.
+    /// Writes a step's sums over one part to its place among those at `at`.
+    ///
+    /// # Safety
+    /// No other thread uses these sums of the part, or writes what the step reads of it.
     unsafe fn sum(&mut self, step: &Step, part: usize, at: usize) {
         let views = self.views_of_parts(part..part + 1);
         let len = self.sums_len(step);
@@ -276,13 +284,25 @@ impl<'a> Worker<'a> {
                     let (x, dy) = (views.read(*x), views.read(*dy));
                     layout.fill(self.pool, x, dy, bias.is_some(), sums);
                 }
-                other => unreachable!("{} has no sums", other.name()),
+                Action::Convolve(_)
+                | Action::Dirac { .. }
+                | Action::DiracGradient { .. }
+                | Action::Pointwise(_)
+                | Action::Map(_)
+                | Action::Loss { .. }
+                | Action::Update { .. }
+                | Action::MoveStatistics { .. } => {
+                    unreachable!("{} has no sums", step.action.name())
+                }
             }
         }
     }
 
     /// Adds up what of the tree of sums over `parts` this thread has all of, each sum to
     /// the place of its first part.
+    ///
+    /// # Safety
+    /// No other thread uses the sums of this thread's parts.
     unsafe fn sum_tree(&self, at: usize, len: usize, parts: Range<usize>) {
         if parts.len() < 2 || parts.end <= self.parts.start || self.parts.end <= parts.start {
             return;
@@ -293,14 +313,17 @@ impl<'a> Worker<'a> {
             self.sum_tree(at, len, parts.start..middle);
             self.sum_tree(at, len, middle..parts.end);
             if self.parts.start <= parts.start && parts.end <= self.parts.end {
-                let to = self.sums.range(at + parts.start * len, len);
-                let from = &*self.sums.range(at + middle * len, len);
-                to.iter_mut().zip(from).for_each(|(to, x)| *to += x);
+                let first = self.sums.range(at + parts.start * len, len);
+                let second = &*self.sums.range(at + middle * len, len);
+                first.iter_mut().zip(second).for_each(|(sum, x)| *sum += x);
             }
         }
     }
 
-    /// The sums of all parts at `at`, put together.
+    /// Puts the sums of all parts at `at` together.
+    ///
+    /// # Safety
+    /// No other thread uses these sums, or what the step writes.
     unsafe fn merge(&mut self, step: &Step, at: usize) {
         let (views, parts) = (self.views, self.narrow_mlp.found.len());
         let len = self.sums_len(step);
@@ -332,19 +355,32 @@ impl<'a> Worker<'a> {
                     let sums = (sums, totals);
                     pass::merge(self.pool, pass, &views, g, sums, self.scratch);
                 }
-                other => unreachable!("{} has no sums", other.name()),
+                Action::Convolve(_)
+                | Action::Dirac { .. }
+                | Action::DiracGradient { .. }
+                | Action::Pointwise(_)
+                | Action::Map(_)
+                | Action::Loss { .. }
+                | Action::Update { .. }
+                | Action::MoveStatistics { .. } => {
+                    unreachable!("{} has no sums", step.action.name())
+                }
             }
         }
     }
 
-    /// The share of `len` elements, in rows of `row`, that this thread has of a tensor.
+    /// Returns the share of `len` elements, in rows of `row`, that this thread has of a
+    /// tensor.
     fn share(&self, len: usize, row: usize) -> Range<usize> {
         let lines = len.div_ceil(row * LINE);
-        let at = |thread: usize| (thread * lines / self.threads * LINE * row).min(len);
-        at(self.thread)..at(self.thread + 1)
+        let start = |thread: usize| (thread * lines / self.threads * LINE * row).min(len);
+        start(self.thread)..start(self.thread + 1)
     }
 
-    /// This thread's lines of what a step writes.
+    /// Writes this thread's lines of what a step writes.
+    ///
+    /// # Safety
+    /// No other thread uses these lines, or writes what the step reads.
     unsafe fn lines(&mut self, step: &Step, at: Option<usize>) {
         let plan = self.views.plan;
         let row = |id: Id| match &plan.buffer(id).kind {
@@ -398,12 +434,22 @@ impl<'a> Worker<'a> {
                         self.add_up(sums, len, layout.bias(rows).start, db);
                     }
                 }
-                other => unreachable!("{} has no lines", other.name()),
+                Action::Convolve(_)
+                | Action::Dirac { .. }
+                | Action::DiracGradient { .. }
+                | Action::Statistics { .. }
+                | Action::Pointwise(_)
+                | Action::PointwiseGradient(_)
+                | Action::Map(_)
+                | Action::Loss { .. }
+                | Action::MoveStatistics { .. } => {
+                    unreachable!("{} has no lines", step.action.name())
+                }
             }
         }
     }
 
-    /// To `dw`, these rows of ∂C/∂W.
+    /// Writes these rows of ∂C/∂W to `dw`.
     fn weight_lines(&self, layout: &WeightSums, sums: &[f32], rows: Range<usize>, dw: &mut [f32]) {
         let (len, body) = (layout.floats(), layout.body());
         let width = dw.len() / rows.len().max(1);
@@ -416,14 +462,15 @@ impl<'a> Worker<'a> {
                 let some = first..rows.end.min(first + CHUNK);
                 let column = &mut column[..some.len()];
                 self.add_up(sums, len, layout.column(input, some).start, column);
-                let to = dw[(first - rows.start) * width + input..].iter_mut();
-                to.step_by(width).zip(column).for_each(|(to, x)| *to = *x);
+                let weights = dw[(first - rows.start) * width + input..].iter_mut();
+                let weights = weights.step_by(width);
+                weights.zip(column).for_each(|(weight, x)| *weight = *x);
             }
         }
     }
 
-    /// To `to`, the sum over all parts, each of `len` floats, of what they have from
-    /// `from` on, from what [`Self::sum_tree`] left.
+    /// Writes to `to` the sum over all parts, each of `len` floats, of what they have
+    /// from `from` on, from what [`Self::sum_tree`] left.
     fn add_up(&self, sums: &[f32], len: usize, from: usize, to: &mut [f32]) {
         for (chunk, to) in to.chunks_mut(CHUNK).enumerate() {
             self.tree(
@@ -436,7 +483,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// To `to`, the sum over some parts of what they have from `from` on.
+    /// Writes to `to` the sum over some parts of what they have from `from` on.
     fn tree(&self, sums: &[f32], len: usize, from: usize, parts: Range<usize>, to: &mut [f32]) {
         let count = to.len();
         let there = |parts: &Range<usize>| {
@@ -459,10 +506,10 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// Floats added up at once.
+/// Number of floats that are added up at once.
 const CHUNK: usize = 256;
 
-/// The thread that has this part of the batch.
+/// Returns the thread that has this part of the batch.
 fn owner(part: usize, parts: usize, threads: usize) -> usize {
     ((part + 1) * threads - 1) / parts
 }

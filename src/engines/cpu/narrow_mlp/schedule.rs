@@ -1,72 +1,74 @@
-//! Which thread does what of a plan's steps, and where threads must meet.
+//! Schedule of a plan's steps: each thread's share of them, and where threads must meet.
 
 use super::super::kernels::{WeightSums, padded};
 use super::super::{map::Map, pass::Passes, run};
 use crate::plan::{Action, ConvPass, Convolution, Id, Kind, MapKind, Plan, Purpose, Step, Storage};
 use std::ops::Range;
 
-/// Elements of the largest weight of a narrow MLP: every thread blocks its own copy.
+/// Number of elements of the largest weight of a narrow MLP: every thread blocks its own
+/// copy.
 const WEIGHT: usize = 1 << 16;
-/// Elements of the largest weight whose gradient is summed part by part; of larger ones,
-/// a thread takes some rows of the gradient over the whole batch.
+/// Number of elements of the largest weight whose gradient is summed part by part; of
+/// larger ones, a thread takes some rows of the gradient over the whole batch.
 const SUMMED: usize = 1 << 14;
-/// Images of a part of the batch: no less, unless there are fewer; and the number of
-/// parts, no more.
+/// Least number of images of a part of the batch, unless there are fewer.
 const IMAGES: usize = 64;
+/// Largest number of parts of the batch.
 const PARTS: usize = 16;
-/// Rows of a tensor that stay together: few, so that threads have equal shares of fifty.
+/// Number of rows of a tensor that stay together: few, so that threads have equal shares
+/// of fifty.
 pub const LINE: usize = 4;
-/// Places for sums that wait for a barrier: small ones, and those of weights.
+/// Number of places for sums that wait for a barrier: small ones, and those of weights.
 const SMALL: usize = 8;
 const LARGE: usize = 2;
 
-/// A plan cut into phases. Within one, no thread waits for another.
+/// Plan cut into phases. Within one, no thread waits for another.
 pub struct Schedule {
-    /// Forward with the loss, backward, update.
+    /// Phases of the forward steps with the loss, the backward steps, and the update.
     pub phases: [Vec<Phase>; 3],
-    /// Images of a part; sums are merged part by part, so that the bits do not depend on
-    /// the number of threads.
+    /// Number of images of a part; sums are merged part by part, so that the bits do not
+    /// depend on the number of threads.
     pub images: usize,
-    /// Floats for sums.
+    /// Number of floats for sums.
     pub sums: usize,
-    /// Floats of a thread's scratch.
+    /// Number of floats of a thread's scratch.
     pub scratch: usize,
 }
 
-/// What threads do between two barriers.
+/// Phase between two barriers.
 #[derive(Default)]
 pub struct Phase {
-    /// Each thread does its share of each, in order.
+    /// Tasks of which each thread does its share, in order.
     pub together: Vec<Task>,
-    /// Then, when all have met, one does these.
+    /// Tasks that one thread does then, when all have met.
     pub alone: Vec<Task>,
 }
 
-/// What is done of the step with this index.
+/// Work on the step with this index.
 #[derive(Clone, Copy)]
 pub struct Task {
     pub step: usize,
     pub work: Work,
 }
 
-/// A share of the work of a step.
+/// Share of the work of a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Work {
-    /// A thread's images, all that can be done of each by itself; given the totals at
+    /// Images of a thread, all that can be done of each by itself; given the totals at
     /// this place.
     Images(Option<usize>),
     /// Sums over each part of a thread's images, to this place.
     Sums(usize),
-    /// The sums of all parts put together.
+    /// Merge of the sums of all parts at this place.
     Merge(usize),
-    /// Some rows of a tensor; where a place is given, from the sums of all parts there.
+    /// Rows of a tensor; where a place is given, from the sums of all parts there.
     Lines(Option<usize>),
-    /// All of it, by one thread.
+    /// Whole of the step, by one thread.
     Whole,
 }
 
 impl Schedule {
-    /// A schedule, where everything in the plan, whose passes are given, is narrow.
+    /// Makes a schedule, where everything in the plan, whose passes are given, is narrow.
     pub fn new(plan: &Plan, passes: &Passes) -> Option<Schedule> {
         if plan.purpose != Purpose::Training || !plan.steps().all(|step| is_narrow(plan, step)) {
             return None;
@@ -111,19 +113,19 @@ impl Schedule {
     }
 }
 
-/// How the threads share out an action.
+/// Sharing of an action among the threads.
 enum Sharing {
-    /// By images.
+    /// Sharing by images.
     Images,
-    /// By images, of which only sums are wanted.
+    /// Sharing by images, of which only sums are wanted.
     Sums,
-    /// By rows of a tensor.
+    /// Sharing by rows of a tensor.
     Lines,
-    /// One does it.
+    /// No sharing: one thread does it.
     Whole,
 }
 
-/// How they share out `action`, if they can.
+/// Finds how the threads share out `action`, if they can.
 fn sharing(action: &Action) -> Option<Sharing> {
     match action {
         Action::Convolve(c) => Some(match c.pass {
@@ -159,7 +161,7 @@ fn sharing(action: &Action) -> Option<Sharing> {
     }
 }
 
-/// Whether a step makes the gradient of a linear layer's weight.
+/// Tells whether a step makes the gradient of a linear layer's weight.
 pub fn is_weight_gradient(step: &Step) -> bool {
     matches!(
         step.action,
@@ -170,8 +172,8 @@ pub fn is_weight_gradient(step: &Step) -> bool {
     )
 }
 
-/// Whether every activation is a vector, every weight small, and the work one that can
-/// be shared out.
+/// Tells whether every activation is a vector, every weight small, and the work one that
+/// can be shared out.
 fn is_narrow(plan: &Plan, step: &Step) -> bool {
     let mut ids = step.reads.iter().chain(&step.writes);
     let is_small = |id: &Id| match plan.buffer(*id).kind {
@@ -182,7 +184,7 @@ fn is_narrow(plan: &Plan, step: &Step) -> bool {
     sharing(&step.action).is_some() && ids.all(is_small)
 }
 
-/// Floats of a step's sums over a part.
+/// Counts the floats of a step's sums over a part.
 pub fn sums_len(plan: &Plan, passes: &Passes, step: &Step) -> usize {
     let channels = |id| Map::of_buffer(plan, id).channels;
     match &step.action {
@@ -208,14 +210,14 @@ pub fn sums_len(plan: &Plan, passes: &Passes, step: &Step) -> usize {
     }
 }
 
-/// Where the sums over parts `from..to` are split in two, so that the order of the
+/// Finds where the sums over parts `from..to` are split in two, so that the order of the
 /// additions is that of the parts alone. Threads' shares of the parts are mostly sums of
 /// such a tree, and only those need to be handed over.
 pub fn middle(parts: &Range<usize>) -> usize {
     parts.start + parts.len() / 2
 }
 
-/// Whether the gradient of a weight is summed part by part.
+/// Tells whether the gradient of a weight is summed part by part.
 fn is_summed(plan: &Plan, dweight: Id) -> bool {
     plan.buffer(dweight).elements <= SUMMED
 }
@@ -245,7 +247,7 @@ impl Ring {
     }
 }
 
-/// A piece of memory.
+/// Piece of memory.
 #[derive(Clone, Copy, PartialEq)]
 enum Space {
     Kept(Storage),
@@ -253,20 +255,20 @@ enum Space {
     Sums,
 }
 
-/// Which thread touches what of it.
+/// Part of a piece of memory that a thread touches.
 #[derive(Clone, Copy, PartialEq)]
 enum Share {
-    /// Its images' rows.
+    /// Rows of the thread's images.
     Images,
-    /// Its parts' sums.
+    /// Sums of the thread's parts.
     Parts,
-    /// Its lines.
+    /// Lines of the thread.
     Lines,
-    /// Any thread all of it.
+    /// Whole piece, by any thread.
     All,
 }
 
-/// A use of memory in the phase at hand.
+/// Use of memory in the phase at hand.
 #[derive(Clone, Copy)]
 struct Access {
     space: Space,
@@ -277,7 +279,7 @@ struct Access {
 }
 
 impl Access {
-    /// Whether two threads could meet at one float, one of them writing.
+    /// Tells whether two threads could meet at one float, one of them writing.
     fn conflicts(&self, other: &Access) -> bool {
         let overlap = self.space == other.space
             && self.start < other.start + other.len
@@ -351,7 +353,8 @@ impl Maker<'_> {
         }
     }
 
-    /// Sums over the images, put together at the next barrier. Gives their place.
+    /// Adds a task that sums over the images, put together at the next barrier, and gives
+    /// the place of the sums.
     fn sums(&mut self, step: usize, what: &Step) -> usize {
         let at = self.small.take();
         let [sums, merge] = [Work::Sums(at), Work::Merge(at)].map(|work| Task { step, work });
@@ -385,7 +388,7 @@ impl Maker<'_> {
         self.now.alone.push(task);
     }
 
-    /// The memory that a task uses, scratch apart.
+    /// Lists the memory that a task uses, scratch apart.
     fn accesses(&self, work: Work, what: &Step) -> Vec<Access> {
         let action = &what.action;
         let sums = |at, len, share, writes| Access {

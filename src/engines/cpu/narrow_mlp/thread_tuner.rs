@@ -1,4 +1,4 @@
-//! How many threads are worth the barriers between them.
+//! Number of threads that are worth the barriers between them.
 //!
 //! A step of a narrow MLP is some hundred barriers. Where two cores are far apart, or
 //! others use the machine, one thread can be done sooner than several; and since the
@@ -6,22 +6,22 @@
 
 use std::time::Duration;
 
-/// Steps that each choice is timed for.
+/// Number of steps that each choice is timed for.
 const TRIAL: u32 = 8;
-/// Steps from one trial to the next.
+/// Number of steps from one trial to the next.
 const PERIOD: u32 = 512;
 
-/// One thread or all of them, by the time that steps have taken lately.
+/// Choice of one thread or all of them, by the time that steps have taken lately.
 pub struct ThreadTuner {
     all: usize,
-    /// Steps since the last trial began.
+    /// Number of steps since the last trial began.
     step: u32,
-    /// What the trials took, with all threads and with one.
+    /// Time that the trials took, with all threads and with one.
     took: [Duration; 2],
 }
 
 impl ThreadTuner {
-    /// For a pool of `all` threads.
+    /// Makes a tuner for a pool of `all` threads.
     pub fn new(all: usize) -> ThreadTuner {
         ThreadTuner {
             all,
@@ -30,7 +30,7 @@ impl ThreadTuner {
         }
     }
 
-    /// Threads for the next step.
+    /// Chooses the number of threads for the next step.
     pub fn threads(&self) -> usize {
         let one = match self.step {
             step if step < TRIAL => false,
@@ -56,11 +56,11 @@ impl ThreadTuner {
 mod tests {
     use super::*;
 
-    /// The thread counts of `steps` steps that take `of(threads)` µs.
-    fn chosen(tuner: &mut ThreadTuner, steps: u32, of: impl Fn(usize) -> u64) -> Vec<usize> {
+    /// Lists the thread counts of `steps` steps that take `duration(threads)` µs.
+    fn chosen(tuner: &mut ThreadTuner, steps: u32, duration: impl Fn(usize) -> u64) -> Vec<usize> {
         let step = |_| {
             let threads = tuner.threads();
-            tuner.took(Duration::from_micros(of(threads)));
+            tuner.took(Duration::from_micros(duration(threads)));
             threads
         };
         (0..steps).map(step).collect()

@@ -6,14 +6,14 @@ use super::coefficients::{Coefficients, Trained};
 use crate::ir::Expr;
 use crate::ir::expr::{Binary, Variable};
 
-/// The factors of f and s as tables, and the way back from their gradients.
+/// Factors of f and s as tables, and the way back from their gradients.
 #[derive(Debug)]
 pub struct Affine {
     coefficients: Coefficients,
     layout: Layout,
-    /// From the coefficients to both factors.
+    /// Program from the coefficients to both factors.
     factors: Program,
-    /// From the gradients of both factors to that of each coefficient:
+    /// Programs from the gradients of both factors to that of each coefficient:
     /// `∂C/∂v = da·∂body/∂v + db·∂skip/∂v`.
     gradients: Vec<Program>,
 }
@@ -67,22 +67,22 @@ impl Affine {
         }
     }
 
-    /// Whether there are coefficients.
+    /// Tells whether there are coefficients.
     pub fn is_trained(&self) -> bool {
         self.coefficients.count() > 0
     }
 
-    /// Positions with factors of their own.
+    /// Counts the positions with factors of their own.
     pub fn plane(&self) -> usize {
         self.coefficients.largest_plane()
     }
 
-    /// Floats of a factor, and of its gradient.
+    /// Counts the floats of a factor, and of its gradient.
     pub fn table(&self) -> usize {
         self.plane() * padded(self.layout.channels)
     }
 
-    /// Floats of scratch on so many threads.
+    /// Counts the floats of scratch on so many threads.
     pub fn scratch(&self, threads: usize) -> usize {
         let programs = self.gradients.iter().chain([&self.factors]);
         let slots = programs.map(Program::scratch).max().unwrap_or(0);

@@ -4,20 +4,20 @@
 use super::super::kernels::padded;
 use super::super::kernels::program::Layout;
 
-/// Gives the tensor of the coefficient with an index.
+/// Function that gives the tensor of the coefficient with an index.
 pub type Trained<'f, 't> = &'f dyn Fn(usize) -> &'t [f32];
 
-/// How the coefficients of a join lie over an image.
+/// Layout of the coefficients of a join over an image.
 #[derive(Clone, Debug)]
 pub struct Coefficients {
     channels: usize,
     positions: usize,
-    /// Elements of each tensor.
+    /// Number of elements of each tensor.
     lens: Vec<usize>,
 }
 
 impl Coefficients {
-    /// Coefficients of these lengths over images of channels × positions.
+    /// Makes the layout of coefficients of these lengths over images of channels × positions.
     pub fn new(channels: usize, positions: usize, lens: Vec<usize>) -> Coefficients {
         Coefficients {
             channels,
@@ -26,22 +26,22 @@ impl Coefficients {
         }
     }
 
-    /// C.
+    /// Returns the number of channels C.
     pub fn channels(&self) -> usize {
         self.channels
     }
 
-    /// How many tensors there are.
+    /// Counts the tensors.
     pub fn count(&self) -> usize {
         self.lens.len()
     }
 
-    /// Whether each activation of an image has a coefficient of its own.
+    /// Tells whether each activation of an image has a coefficient of its own.
     pub fn is_by_unit(&self, index: usize) -> bool {
         self.lens[index] > self.channels
     }
 
-    /// Positions with coefficients of their own.
+    /// Counts the positions with coefficients of their own.
     pub fn plane(&self, index: usize) -> usize {
         match self.is_by_unit(index) {
             true => self.positions,
@@ -49,7 +49,7 @@ impl Coefficients {
         }
     }
 
-    /// The largest number of positions with coefficients of their own.
+    /// Finds the largest number of positions with coefficients of their own.
     pub fn largest_plane(&self) -> usize {
         (0..self.count()).map(|i| self.plane(i)).max().unwrap_or(1)
     }

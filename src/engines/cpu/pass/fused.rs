@@ -8,45 +8,45 @@ use super::affine::Affine;
 use super::coefficients::Trained;
 use super::general::TensorGradients;
 
-/// A pass of the fused kernel.
+/// Pass of the fused kernel.
 #[derive(Debug)]
 pub struct Fused {
     pub activation: Activation,
     pub join: FusedJoin,
 }
 
-/// The joins that the kernel knows.
+/// Join that the kernel knows.
 #[derive(Debug)]
 pub enum FusedJoin {
-    /// There is none.
+    /// No join.
     Absent,
-    /// `T·f + (1 − T)·s`, T the sigmoid of the gate.
+    /// Join by a gate: `T·f + (1 − T)·s`, T the sigmoid of the gate.
     Gate,
-    /// By factors.
+    /// Join by factors of f and s.
     Affine(Affine),
 }
 
-/// What a pass reads.
+/// Operands that a pass reads.
 #[derive(Clone, Copy)]
 pub struct Operands<'a, 't> {
     pub map: Map,
     pub x: &'a [f32],
     pub norm: Option<Norm<'a>>,
-    /// The shortcut's output, where there is a join.
+    /// Output of the shortcut, where there is a join.
     pub s: &'a [f32],
-    /// The gate, where there is one.
+    /// Output of the gate, where there is one.
     pub gate: &'a [f32],
-    /// The trained coefficient of an index.
+    /// Trained coefficients by index.
     pub trained: Trained<'a, 't>,
 }
 
-/// Where gradients go.
+/// Destinations of the gradients.
 pub struct Gradients<'a, I: Iterator<Item = &'a mut [f32]>> {
-    /// Those of x, s and the gate.
+    /// Gradients of x, s and the gate.
     pub arrays: [Option<GradientSlice<'a>>; 3],
-    /// Those of the norm.
+    /// Gradients of the norm's γ and β.
     pub norm: Option<(&'a mut [f32], &'a mut [f32])>,
-    /// Those of the trained coefficients.
+    /// Gradients of the trained coefficients.
     pub trained: I,
 }
 
@@ -62,19 +62,19 @@ impl Fused {
         self.affine().map_or(0, Affine::table)
     }
 
-    /// Floats of scratch of [`Self::forward`].
+    /// Counts the floats of scratch of [`Self::forward`].
     pub fn forward_scratch(&self, map: Map, threads: usize) -> usize {
         let kernel = normalise::forward_scratch_len(map.channels);
         2 * self.table() + kernel.max(self.factor_scratch(threads))
     }
 
-    /// Floats of scratch of [`Self::backward`].
+    /// Counts the floats of scratch of [`Self::backward`].
     pub fn backward_scratch(&self, map: Map, threads: usize) -> usize {
         let kernel = normalise::backward_scratch_len(map.rows(), map.channels);
         4 * self.table() + kernel.max(self.factor_scratch(threads))
     }
 
-    /// Floats of scratch that are used before and after those of the kernel.
+    /// Counts the floats of scratch that are used before and after those of the kernel.
     fn factor_scratch(&self, threads: usize) -> usize {
         self.affine().map_or(0, |affine| affine.scratch(threads))
     }
@@ -147,7 +147,7 @@ impl Fused {
         }
     }
 
-    /// The sums over the operands' rows, which may be a part of the batch, that
+    /// Writes the sums over the operands' rows, which may be a part of the batch, that
     /// [`Self::merge`] and [`Self::apply`] need. Scratch is that of [`Self::forward`].
     pub fn sum(
         &self,
@@ -161,8 +161,9 @@ impl Fused {
         normalise::sum(pool, &fused, operands.x, dy, sums, rest);
     }
 
-    /// From the sums of all parts to their totals and the gradients of tensors, of passes
-    /// whose factors are the same in every position. Scratch is that of [`Self::forward`].
+    /// Merges the sums of all parts to their totals and the gradients of tensors, of
+    /// passes whose factors are the same in every position. Scratch is that of
+    /// [`Self::forward`].
     pub fn merge<'t>(
         &self,
         pool: &Pool,

@@ -1,4 +1,4 @@
-//! Runs compiled passes on the buffers of a plan.
+//! Runs of compiled passes on the buffers of a plan.
 
 use super::super::kernels::Pool;
 use super::super::kernels::normalise::{GradientSlice, Norm};
@@ -161,11 +161,13 @@ pub unsafe fn apply(
     }
 }
 
-/// The trained coefficients of a pass.
+/// Lists the trained coefficients of a pass.
 fn coefficients(p: &Pointwise) -> &[Id] {
     p.join.as_ref().map_or(&[], |join| &join.trained)
 }
 
+/// Views the norm of a pass.
+///
 /// # Safety
 /// As of [`forward`].
 unsafe fn norm<'a>(views: &BufferViews<'a>, p: &Pointwise) -> Option<Norm<'a>> {
@@ -187,6 +189,8 @@ unsafe fn norm<'a>(views: &BufferViews<'a>, p: &Pointwise) -> Option<Norm<'a>> {
     })
 }
 
+/// Views the operands of the fused kernel.
+///
 /// # Safety
 /// As of [`forward`].
 unsafe fn fused_operands<'a, 't>(
@@ -209,6 +213,8 @@ unsafe fn fused_operands<'a, 't>(
     }
 }
 
+/// Views the operands of vector programs.
+///
 /// # Safety
 /// As of [`forward`].
 unsafe fn general_operands<'a, 't>(
@@ -227,7 +233,7 @@ unsafe fn general_operands<'a, 't>(
     }
 }
 
-/// Where the gradients of x, s and the first gate go.
+/// Views the gradients of x, s and the first gate.
 ///
 /// # Safety
 /// As of [`forward`].
@@ -245,7 +251,7 @@ unsafe fn gradient_slices<'a>(
     })
 }
 
-/// Where the gradients of γ and β go.
+/// Views the gradients of γ and β.
 ///
 /// # Safety
 /// As of [`forward`].
@@ -258,7 +264,7 @@ unsafe fn norm_gradients<'a>(
     tensor(g.dweight).zip(tensor(g.dbias))
 }
 
-/// Where the gradients of trained coefficients go.
+/// Views the gradients of trained coefficients.
 ///
 /// # Safety
 /// As of [`forward`], while the iterator is used.

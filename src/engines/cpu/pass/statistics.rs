@@ -3,12 +3,12 @@
 use super::super::kernels::{Moments, Pool, moments};
 use super::super::map::Map;
 
-/// Scratch of [`statistics`].
+/// Counts the floats of scratch of [`statistics`].
 pub fn statistics_scratch(map: Map) -> usize {
     moments::scratch_len(map.rows(), map.channels)
 }
 
-/// Mean and biased variance of each channel: two rows of padded channels.
+/// Computes mean and biased variance of each channel: two rows of padded channels.
 pub fn statistics(pool: &Pool, x: &[f32], map: Map, found: &mut [f32], scratch: &mut [f32]) {
     let (mean, variance) = found.split_at_mut(map.stride);
     let found = Moments {
@@ -18,7 +18,8 @@ pub fn statistics(pool: &Pool, x: &[f32], map: Map, found: &mut [f32], scratch: 
     moments::moments(pool, x, map.rows(), found, scratch);
 }
 
-/// `running ← (1 − share)·running + share·found`, the variance made unbiased.
+/// Moves running statistics: `running ← (1 − share)·running + share·found`, the variance
+/// made unbiased.
 pub fn move_statistics(
     found: &[f32],
     count: usize,

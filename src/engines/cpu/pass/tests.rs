@@ -33,7 +33,7 @@ struct Case {
     is_normed: bool,
     activation: Option<Activation>,
     join: Option<Expr>,
-    /// Elements of two coefficients.
+    /// Number of elements of two coefficients.
     trained: [usize; 2],
 }
 
@@ -49,18 +49,18 @@ fn activation(equation: Expr) -> Activation {
     Activation::new(&Arc::new(equation))
 }
 
-/// x·sigmoid(x).
+/// Makes x·sigmoid(x).
 fn swish() -> Activation {
     let x = variable(Variable::Element);
     activation(x.clone() * x.apply(Unary::Sigmoid))
 }
 
-/// What is not 0 at 0, so that padding must be cleared.
+/// Makes an activation that is not 0 at 0, so that padding must be cleared.
 fn wave() -> Activation {
     activation(variable(Variable::Element).apply(Unary::Cos))
 }
 
-/// A join that is affine in neither f nor s, with two gates and two coefficients.
+/// Makes a join that is affine in neither f nor s, with two gates and two coefficients.
 fn bent() -> Expr {
     let (f, s) = (variable(Variable::Body), variable(Variable::Shortcut));
     let [g, h] = [0, 1].map(|gate| variable(Variable::Gate(gate)));
@@ -71,7 +71,7 @@ fn bent() -> Expr {
     sum + b.apply(Unary::Exp) * kinked + number(0.1) * h
 }
 
-/// `f + (1 − v₀)·s`, which reads neither a gate nor the second coefficient.
+/// Makes `f + (1 − v₀)·s`, which reads neither a gate nor the second coefficient.
 fn fading() -> Expr {
     let (f, s) = (variable(Variable::Body), variable(Variable::Shortcut));
     f + (number(1.0) - variable(Variable::Trained(0))) * s
@@ -93,7 +93,7 @@ impl Case {
         [(self.trained[0], 21), (self.trained[1], 22)].map(|(len, seed)| random(len, seed))
     }
 
-    /// Index of a coefficient's element.
+    /// Finds the index of a coefficient's element.
     fn element(&self, len: usize, row: usize, channel: usize) -> usize {
         match len {
             1 => 0,
@@ -119,11 +119,11 @@ impl Case {
     }
 }
 
-/// What a pass makes, by definition.
+/// Results of a pass, by definition.
 struct Reference {
     mean: Vec<f32>,
     variance: Vec<f32>,
-    /// y, dx, ds and those of the gates, as far as the case has them.
+    /// Arrays y, dx, ds and those of the gates, as far as the case has them.
     arrays: [Vec<f64>; ARRAYS],
     dweight: Vec<f64>,
     dbias: Vec<f64>,
@@ -204,16 +204,16 @@ fn reference(case: &Case, arrays: &[Vec<f32>], weight: &[f32], bias: &[f32]) -> 
     made
 }
 
-/// How the gradients are run.
+/// Way to run the gradients.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Run {
-    /// Over the whole batch.
+    /// Run over the whole batch.
     Whole,
-    /// Over two parts of the batch, whose sums are put together.
+    /// Run over two parts of the batch, whose sums are put together.
     Parts,
 }
 
-/// What is run of a case.
+/// Compiled passes of a case.
 struct Compiled<'c> {
     case: &'c Case,
     forward: General,
@@ -247,7 +247,8 @@ impl<'c> Compiled<'c> {
         }
     }
 
-    /// The arrays after a run, and the gradients of the norm and the coefficients.
+    /// Runs the case, and gives the arrays after it and the gradients of the norm and the
+    /// coefficients.
     fn run(&self, pool: &Pool, inputs: &[Vec<f32>], want: &Reference, run: Run) -> Vec<Vec<f32>> {
         let case = self.case;
         let mut arrays = inputs.to_vec();

@@ -39,10 +39,10 @@ fn join(out: Expr, gates: usize, trained: usize) -> JoinEquation {
     }
 }
 
-/// What is written in a file, and what it stands for.
+/// Pairs of what a file writes and what it stands for.
 type Named<T> = Vec<(String, T)>;
 
-/// The activations and joins that every file has.
+/// Collects the activations and joins that every file has.
 fn built_in() -> (Named<Curve>, Named<JoinEquation>) {
     let text = "model m {
         input image(1, 1, 4) linear(4)
@@ -57,12 +57,12 @@ fn built_in() -> (Named<Curve>, Named<JoinEquation>) {
     let model = check(&mut Sources::new("test.van", text), &[], false);
     let model = model.unwrap_or_else(|_| panic!("{text} has mistakes"));
     let (mut curves, mut joins) = (Vec::new(), Vec::new());
-    model.walk(&mut |layer| match &layer.op {
-        Op::Activation(activation) => {
+    model.walk(&mut |layer| {
+        if let Op::Activation(activation) = &layer.op {
             let name = format!("{} {:?}", activation.name, activation.settings);
             curves.push((name, Curve::new(&Activation::new(&activation.equation))));
         }
-        Op::Skip(skip) => {
+        if let Op::Skip(skip) = &layer.op {
             let Policy {
                 out,
                 gates,
@@ -72,12 +72,11 @@ fn built_in() -> (Named<Curve>, Named<JoinEquation>) {
             let equation = join(Expr::clone(out), gates.len(), trained.len());
             joins.push((skip.policy.to_string(), equation));
         }
-        _ => {}
     });
     (curves, joins)
 }
 
-/// An equation of x with every function and operation.
+/// Makes equations of x with every function and operation.
 fn every_node(x: &Expr) -> Vec<Expr> {
     let functions = Unary::ALL.map(|function| x.clone().apply(function));
     let other = || Expr::Number(0.3) - x.clone();
@@ -101,7 +100,7 @@ fn every_node(x: &Expr) -> Vec<Expr> {
         .collect()
 }
 
-/// Equations of every kind that kernels are printed for.
+/// Makes equations of every kind that kernels are printed for.
 pub fn equations() -> Vec<Equations> {
     let [f, s, g, h, v, w] = operands();
     let sum = |all: Vec<Expr>| all.into_iter().reduce(|a, b| a + b);
@@ -128,7 +127,8 @@ pub fn equations() -> Vec<Equations> {
     ]
 }
 
-/// A policy of two coefficients that is no sum of f and s keeps a sum a coefficient.
+/// Checks that a policy of two coefficients that is no sum of f and s keeps a sum a
+/// coefficient.
 #[test]
 fn sums_over_rows_are_of_what_the_coefficients_need() {
     let sums: Vec<usize> = equations().iter().map(|e| e.join.sums()).collect();
@@ -208,7 +208,7 @@ fn run(program: &str) -> Option<String> {
     Some(String::from_utf8(output.stdout).unwrap())
 }
 
-/// CUDA C++ as far as printed functions need it, and pass.cuh's own functions.
+/// Writes CUDA C++ as far as printed functions need it, and pass.cuh's own functions.
 fn host_prelude() -> String {
     let pass = include_str!("../kernels/pass.cuh");
     let start = pass.find("__device__ inline float sigmoid").unwrap();
@@ -332,14 +332,14 @@ int main() {{\n{}}}\n",
                 Variable::Gate(k) => place[3 + k],
                 Variable::Trained(k) => place[5 + k],
             };
-            let by = |variable| join.out.derivative(variable).value(&value) * place[0];
+            let gradient = |variable| join.out.derivative(variable).value(&value) * place[0];
             let mut expected = vec![
                 join.out.value(&value),
-                by(Variable::Body),
-                by(Variable::Shortcut),
+                gradient(Variable::Body),
+                gradient(Variable::Shortcut),
             ];
-            expected.extend([0, 1].map(|k| by(Variable::Gate(k))));
-            expected.extend([0, 1].map(|k| by(Variable::Trained(k))));
+            expected.extend([0, 1].map(|k| gradient(Variable::Gate(k))));
+            expected.extend([0, 1].map(|k| gradient(Variable::Trained(k))));
             for (found, expected) in found.next().unwrap().iter().zip(expected) {
                 let error: f32 = (found - expected).abs();
                 assert!(

@@ -30,7 +30,8 @@ extern "C" __global__ void dirac(
     }
 }
 
-// With r = 1/‖W‖: da = dy[δ], db = r·⟨dy, W⟩, dW = b·r·(dy − W·r²·⟨dy, W⟩).
+// Gradients of W, a and b. With r = 1/‖W‖:
+// da = dy[δ], db = r·⟨dy, W⟩, dW = b·r·(dy − W·r²·⟨dy, W⟩).
 extern "C" __global__ void dirac_gradient(
     const float* weight, const float* b, const float* dy, float* dweight, float* da, float* db,
     int inputs, int length, int center) {

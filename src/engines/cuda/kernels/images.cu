@@ -1,6 +1,6 @@
 // The beginning of a step: what it is told, and its images.
 
-// One thread.
+// Tells the card of a step. One thread.
 extern "C" __global__ void begin(
     Control* control, double rate, u64 seed, u64 step, u32 slot, int restart) {
     control->rate = rate;
@@ -25,7 +25,7 @@ extern "C" __global__ void place_images(
     put(x + at, images[from]);
 }
 
-// How an image is varied: moved down and right by so much, or mirrored.
+// Kinds of changes of an image: moved down and right by so much, or mirrored.
 enum { MOVE, MIRROR };
 
 struct Change {
@@ -52,7 +52,7 @@ extern "C" __global__ void gather_images(
     }
     u32 image = order[first + n];
     if (c == 0 && position == 0) batch_labels[n] = labels[image];
-    // From the pixel of the batch back to that of the image, the last change first.
+    // Back from the pixel of the batch to that of the image, the last change first.
     int y = position / width, column = position % width, inside = 1;
     for (int k = change_count - 1; k >= 0 && inside; k--) {
         Change change = changes[(u64)image * change_count + k];

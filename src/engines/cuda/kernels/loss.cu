@@ -81,14 +81,14 @@ extern "C" __global__ void outcome(
     if (!isfinite(loss)) control->halted = 1;
 }
 
-// Where several processes have a part of a step each: what this one found, to be summed over
-// all. One thread.
+// Tells what this process found, to be summed over all, where several have a part of a step
+// each. One thread.
 extern "C" __global__ void tell(const Control* control, const Outcome* outcomes, double* tally) {
     tally[0] = outcomes[control->slot].loss;
     tally[1] = (double)outcomes[control->slot].correct;
 }
 
-// And the sum, as the outcome of the step: all of them halt, or none. One thread.
+// Takes the sum as the outcome of the step: all of them halt, or none. One thread.
 extern "C" __global__ void settle(Control* control, Outcome* outcomes, const double* tally) {
     outcomes[control->slot].loss = tally[0];
     outcomes[control->slot].correct = (u64)tally[1];

@@ -56,7 +56,7 @@ struct NarrowMlp {
     const u32* labels;
     double* losses;
     u32* correct;
-    // One row of `stride` floats a block.
+    // Rows of `stride` floats, one a block.
     float* gradients;
     // Two turns of one pair of WIDTH floats a block.
     float* exchange;
@@ -66,7 +66,7 @@ struct NarrowMlp {
     int width;
     int classes;
     int images;
-    // Those of the step, of which `images` are here.
+    // Images of the step, of which `images` are here.
     int total;
 };
 
@@ -332,7 +332,7 @@ __device__ void backward_layer(const NarrowMlp& net, const Layer& layer, Tiles& 
         t.df[r][c] = E::body_gradient(t.d[r][c], f, t.z[r][c], nullptr, values_of<E>(layer, c).at);
     }
     __syncthreads();
-    // Of the weight, the bias and the coefficients.
+    // Gradients of the weight, the bias and the coefficients.
     for (int k = threadIdx.x; k < width * width; k += blockDim.x) {
         float sum = 0.0f;
         for (int r = 0; r < rows; r++) sum += t.df[r][k / width] * t.h[r][k % width];

@@ -43,7 +43,7 @@ struct Array {
 // in C, H, W order.
 struct Coefficient {
     const float* values;
-    // From a channel's value to the next channel's, 0 where all have one; likewise of
+    // Distance from a channel's value to the next channel's, 0 where all have one; likewise of
     // positions.
     int channel_step;
     int position_step;
@@ -70,7 +70,7 @@ __device__ inline Normal normal_of(const PointwisePass& p, int c) {
     return n;
 }
 
-// Those of V channels from c on.
+// Normals of V channels from c on.
 template <int V>
 struct Normals {
     Normal of[V];

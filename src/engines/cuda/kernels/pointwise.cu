@@ -207,10 +207,10 @@ struct Target {
     int padding;
 };
 
-// Where the gradients of a pass go.
+// Destinations of the gradients of a pass.
 struct GradientTargets {
     const act* dy;
-    // As `pointwise_totals` left them, where there is a norm.
+    // Totals as `pointwise_totals` left them, where there is a norm.
     const float* totals;
     Target dx;
     Target ds;

@@ -34,7 +34,7 @@ __device__ inline u32 output_at(const Windows& g, int n, int y, int x, int c) {
     return (((u32)n * g.out_h + y) * g.out_w + x) * g.channels + c;
 }
 
-// Where the largest element of the window at (oy, ox) is: the first of equals, or the last NaN.
+// Index of the largest element of the window at (oy, ox): the first of equals, or the last NaN.
 __device__ inline u32 largest(const act* x, const Windows& g, int n, int oy, int ox, int c) {
     u32 best = 0;
     float value = 0.0f;

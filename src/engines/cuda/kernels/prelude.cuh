@@ -1,4 +1,4 @@
-// What every file of kernels begins with.
+// The beginning of every file of kernels.
 //
 // Activations are images × positions × channels, without padding; `act` is the type that
 // they are stored in: float, or with BF16 the upper half of one. All arithmetic is float.
@@ -116,11 +116,11 @@ __device__ inline void give(act* p, Pack<V> x, int add) {
     store<V>(p, x);
 }
 
-// What a step is told, and what it tells; written by `begin`, read by other kernels.
+// Control of a step: what it is told, and what it tells; written by `begin`, read by other kernels.
 struct Control {
     // Learning rate.
     double rate;
-    // Of the run; with `step` it names the dropout masks.
+    // Seed of the run; with `step` it names the dropout masks.
     u64 seed;
     u64 step;
     // Place of this step's outcome among the outcomes.
@@ -129,7 +129,7 @@ struct Control {
     u32 halted;
 };
 
-// What a step found.
+// Outcome of a step.
 struct Outcome {
     double loss;
     u64 correct;

@@ -90,7 +90,7 @@ extern "C" __global__ void flatten(const act* x, act* y, int channels, int posit
     put(y + at, get(x + (n * positions + position) * channels + c));
 }
 
-// And back.
+// Vectors in C, H, W order to positions × channels, the transpose of `flatten`.
 extern "C" __global__ void flatten_gradient(
     const act* dy, act* dx, int add, int channels, int positions, u32 count) {
     u32 at = index();

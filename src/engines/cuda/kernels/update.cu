@@ -1,6 +1,6 @@
-// What moves tensors once all gradients are known. Nothing moves once a run has halted.
+// Updates of tensors once all gradients are known. Nothing moves once a run has halted.
 
-// With g' = g + decay·w: v ← momentum·v + g', w ← w − rate·v, or with Nesterov
+// SGD. With g' = g + decay·w: v ← momentum·v + g', w ← w − rate·v, or with Nesterov
 // w ← w − rate·(g' + momentum·v); without a velocity w ← w − rate·g'. A thread a weight;
 // all weights lie in one row, their gradients and velocities in others.
 extern "C" __global__ void sgd(
@@ -26,7 +26,7 @@ struct Running {
     float* variance;
     // Share of what was found.
     double share;
-    // What makes the variance unbiased.
+    // Factor that makes the variance unbiased.
     double unbiased;
     u64 channels;
 };

@@ -1,5 +1,5 @@
-//! What follows a convolution, in one pass over memory: batch norm, activation, and the
-//! weighted sum with a skip connection; and its gradient in two.
+//! Pass over memory after a convolution: batch norm, activation, and the weighted sum
+//! with a skip connection; and its gradient in two.
 //!
 //! With z the input of a channel c and position, and s the skipped activation:
 //!
@@ -25,34 +25,34 @@ use super::shared::Shared;
 use super::{LANES, padded};
 use rows::{View, backward_rows, forward_rows, sum_rows};
 
-/// Batch norm's operands, `[C]` each.
+/// Operands of batch norm, `[C]` each.
 #[derive(Clone, Copy)]
 pub struct Norm<'a> {
-    /// μ: of the batch in training, running in evaluation.
+    /// Mean μ: of the batch in training, running in evaluation.
     pub mean: &'a [f32],
-    /// σ², likewise.
+    /// Variance σ², likewise.
     pub variance: &'a [f32],
-    /// Added to the variance.
+    /// Summand of the variance, against division by 0.
     pub eps: f32,
-    /// γ.
+    /// Factor γ.
     pub weight: &'a [f32],
-    /// β.
+    /// Summand β.
     pub bias: &'a [f32],
 }
 
-/// A weighted sum with a skip connection.
+/// Weighted sum with a skip connection.
 #[derive(Clone, Copy)]
 pub struct Blend<'a> {
-    /// s, `[rows][padded(C)]`.
+    /// Activation s, `[rows][padded(C)]`.
     pub skip: &'a [f32],
-    /// a and b.
+    /// Weights a and b.
     pub weights: Weights<'a>,
 }
 
-/// The weights of a sum.
+/// Weights of a sum.
 #[derive(Clone, Copy)]
 pub enum Weights<'a> {
-    /// The same in every image.
+    /// Weights that are the same in every image.
     Fixed {
         /// a, `[plane][padded(C)]`, zero past C.
         body: &'a [f32],
@@ -61,16 +61,16 @@ pub enum Weights<'a> {
         /// Positions with weights of their own: 1, or H·W.
         plane: usize,
     },
-    /// g, `[rows][padded(C)]`.
+    /// Gate g of each element, `[rows][padded(C)]`.
     Gate(&'a [f32]),
 }
 
-/// What is computed of z, `[rows][padded(C)]`.
+/// Functions that are computed of z, `[rows][padded(C)]`.
 #[derive(Clone, Copy)]
 pub struct Fused<'a> {
-    /// N·H·W, or N for vectors.
+    /// Number of rows: N·H·W, or N for vectors.
     pub rows: usize,
-    /// C.
+    /// Number of channels C.
     pub channels: usize,
     /// Batch norm, if any.
     pub norm: Option<Norm<'a>>,
@@ -80,15 +80,15 @@ pub struct Fused<'a> {
     pub blend: Option<Blend<'a>>,
 }
 
-/// Where a gradient goes, `[rows][padded(C)]`.
+/// Destination of a gradient, `[rows][padded(C)]`.
 pub struct GradientSlice<'a> {
-    /// The gradient.
+    /// Floats of the gradient.
     pub to: &'a mut [f32],
     /// Whether it is added to what is there.
     pub add: bool,
 }
 
-/// Where gradients go; vectors are overwritten.
+/// Destinations of the gradients; vectors are overwritten.
 pub struct Gradients<'a> {
     /// ∂C/∂z.
     pub input: Option<GradientSlice<'a>>,
@@ -102,29 +102,29 @@ pub struct Gradients<'a> {
     pub gate: Option<GradientSlice<'a>>,
 }
 
-/// Floats of a part's rows.
+/// Number of floats of a part's rows.
 const PART: usize = 16 * 1024;
-/// Tables beside z, see [`Fused::tabulate`].
+/// Number of tables beside z, see [`Fused::tabulate`].
 const TABLES: usize = 7;
-/// Sums of the backward pass: du, du·n, d·h, d·s.
+/// Number of sums of the backward pass: du, du·n, d·h, d·s.
 const SUMS: usize = 4;
 
-/// Parts that even a small pass is cut into, so that every thread meets again the rows
-/// that [`super::dense`] left in its cache.
+/// Number of parts that even a small pass is cut into, so that every thread meets again
+/// the rows that [`super::dense`] left in its cache.
 const PARTS: usize = 4;
 
-/// Rows of a part.
+/// Counts the rows of a part.
 pub fn part_rows(rows: usize, stride: usize) -> usize {
     let most = (PART / stride.max(1)).clamp(8, 256);
     most.min(rows.div_ceil(PARTS)).max(8)
 }
 
-/// Scratch of [`forward`].
+/// Counts the floats of scratch of [`forward`].
 pub fn forward_scratch_len(channels: usize) -> usize {
     TABLES * padded(channels)
 }
 
-/// Scratch of [`backward`].
+/// Counts the floats of scratch of [`backward`].
 pub fn backward_scratch_len(rows: usize, channels: usize) -> usize {
     let stride = padded(channels);
     (TABLES + SUMS * (1 + rows.div_ceil(part_rows(rows, stride)))) * stride
@@ -175,7 +175,7 @@ impl Fused<'_> {
     }
 }
 
-/// `out` of the module's equations.
+/// Computes `out` of the module's equations.
 pub fn forward(pool: &Pool, fused: &Fused, z: &[f32], out: &mut [f32], scratch: &mut [f32]) {
     fused.check(&[z.len(), out.len()]);
     let stride = padded(fused.channels);
@@ -193,7 +193,7 @@ pub fn forward(pool: &Pool, fused: &Fused, z: &[f32], out: &mut [f32], scratch: 
     });
 }
 
-/// Gradients of the module's equations, from `d = ∂C/∂out`.
+/// Computes the gradients of the module's equations, from `d = ∂C/∂out`.
 pub fn backward(
     pool: &Pool,
     fused: &Fused,
@@ -231,20 +231,23 @@ pub fn backward(
     apply(pool, fused, (totals, fused.rows), z, d, targets, tables);
 }
 
-/// ∂C/∂γ and ∂C/∂β from the totals of [`sum`].
+/// Computes ∂C/∂γ and ∂C/∂β from the totals of [`sum`].
 pub fn norm_gradients(totals: &[f32], weight: &mut [f32], bias: &mut [f32]) {
     let stride = padded(bias.len());
     bias.copy_from_slice(&totals[..bias.len()]);
     weight.copy_from_slice(&totals[stride..][..weight.len()]);
 }
 
-/// Floats of the sums of some rows: `[Σ du | Σ du·n | Σ d·h | Σ d·s]`, a channel each.
+/// Counts the floats of the sums of some rows: `[Σ du
+/// Σ du·n
+/// Σ d·h
+/// Σ d·s]`, a channel each.
 pub fn sums_len(channels: usize) -> usize {
     SUMS * padded(channels)
 }
 
-/// The sums over the rows of `fused`, which may be a part of the batch.
-/// Scratch as of [`forward`].
+/// Computes the sums over the rows of `fused`, which may be a part of the batch. Scratch
+/// as of [`forward`].
 pub fn sum(
     pool: &Pool,
     fused: &Fused,
@@ -288,8 +291,9 @@ pub fn merge(partials: &[f32], totals: &mut [f32]) {
     }
 }
 
-/// Gradients of single rows, given the `totals` of [`sum`] over all `count` rows of the
-/// batch: those of the input, the skip and the gate. Scratch as of [`forward`].
+/// Computes the gradients of single rows, given the `totals` of [`sum`] over all `count`
+/// rows of the batch: those of the input, the skip and the gate. Scratch as of
+/// [`forward`].
 pub fn apply(
     pool: &Pool,
     fused: &Fused,
@@ -335,7 +339,7 @@ pub fn apply(
     });
 }
 
-/// The sums over all rows, `[4][padded(C)]`.
+/// Computes the sums over all rows, `[4][padded(C)]`.
 fn sum_by_channel(
     pool: &Pool,
     fused: &Fused,
@@ -369,7 +373,7 @@ fn sum_by_channel(
     );
 }
 
-/// ∂C/∂a and ∂C/∂b where each position of the image has its own.
+/// Computes ∂C/∂a and ∂C/∂b where each position of the image has its own.
 fn sum_by_unit(
     pool: &Pool,
     fused: &Fused,

@@ -1,4 +1,4 @@
-//! The loops over rows.
+//! Loops over rows.
 
 use super::super::LANES;
 use super::super::activation::{Activation, derivative, value};
@@ -6,27 +6,27 @@ use super::super::padded;
 use super::super::simd::{Simd, simd};
 use super::{Fused, SUMS, Weights};
 
-/// What most networks are made of has loops of its own, in which nothing is decided a
-/// row: batch norm and ReLU, and sums with a skip connection by weights of channels or by
-/// a gate.
+/// Kinds of views that have loops of their own, in which nothing is decided a row,
+/// because most networks are made of them: batch norm and ReLU, and sums with a skip
+/// connection by weights of channels or by a gate.
 const NORMED: u8 = 1;
 const JOINED: u8 = 2;
 const GATED: u8 = 3;
-/// All else.
+/// Kind of all other views.
 const ANY: u8 = 0;
 
-/// What the row loops read beside z.
+/// View of what the row loops read beside z.
 #[derive(Clone, Copy)]
 pub struct View {
     pub stride: usize,
-    /// See [`Fused::tabulate`].
+    /// Tables of [`Fused::tabulate`].
     tables: *const f32,
     normed: bool,
     activation: Activation,
-    /// Null without a blend.
+    /// Activation s; null without a blend.
     skip: *const f32,
     gated: bool,
-    /// g, where there is a gate.
+    /// Gate g, where there is one.
     gate: *const f32,
     body_weight: *const f32,
     skip_weight: *const f32,
@@ -68,7 +68,7 @@ impl View {
         view
     }
 
-    /// Which loops are for it.
+    /// Finds the kind whose loops are for the view.
     fn usual(&self) -> u8 {
         match (self.normed, self.activation, self.gated, self.plane) {
             (true, Activation::Relu, false, 1) => NORMED,
@@ -78,7 +78,7 @@ impl View {
         }
     }
 
-    /// The view as the compiler is to know it.
+    /// Returns the view as the compiler is to know it.
     #[inline(always)]
     fn known<const USUAL: u8>(&self) -> View {
         let (normed, activation, gated) = match USUAL {
@@ -96,7 +96,10 @@ impl View {
         }
     }
 
-    /// What the channels from `line` on have in common.
+    /// Loads what the channels from `line` on have in common.
+    ///
+    /// # Safety
+    /// S is present, and the view has the line.
     #[inline(always)]
     unsafe fn channels<S: Simd>(&self, line: usize) -> Channels<S> {
         // SAFETY: within the tables and the weights.
@@ -118,7 +121,10 @@ impl View {
         }
     }
 
-    /// a and b of a row's channels from `line` on.
+    /// Loads a and b of a row's channels from `line` on.
+    ///
+    /// # Safety
+    /// S is present, and the view has the row and the line.
     #[inline(always)]
     unsafe fn weights<S: Simd>(&self, of: &Channels<S>, row: usize, line: usize) -> (S::V, S::V) {
         if !self.gated && self.plane == 1 {
@@ -140,24 +146,27 @@ impl View {
     }
 }
 
-/// Of sixteen channels, in registers while rows pass by.
+/// Tables and weights of sixteen channels, in registers while rows pass by.
 #[derive(Clone, Copy)]
 struct Channels<S: Simd> {
     normed: bool,
-    /// μ, 1/√(σ² + eps), γ, β.
+    /// Mean μ, 1/√(σ² + eps), γ, β.
     mean: S::V,
     inverse: S::V,
     weight: S::V,
     bias: S::V,
-    /// dβ/M and dγ/M.
+    /// Shares dβ/M and dγ/M.
     shift: S::V,
     along: S::V,
-    /// a and b, where every row has the same.
+    /// Weights a and b, where every row has the same.
     weights: (S::V, S::V),
 }
 
 impl<S: Simd> Channels<S> {
-    /// n and u.
+    /// Computes n and u.
+    ///
+    /// # Safety
+    /// S is present.
     #[inline(always)]
     unsafe fn normal(&self, z: S::V) -> (S::V, S::V) {
         if !self.normed {
@@ -198,7 +207,7 @@ macro_rules! by_lines {
 }
 
 simd! {
-    /// `out` of a part's rows.
+    /// Computes `out` of a part's rows.
     ///
     /// # Safety
     /// The view's operands, `z` and `out` have the rows.
@@ -206,6 +215,10 @@ simd! {
         = forward_rows_generic
 }
 
+/// Body of [`forward_rows`].
+///
+/// # Safety
+/// As for [`forward_rows`], and S is present.
 #[inline(always)]
 unsafe fn forward_rows_generic<S: Simd>(
     view: &View,
@@ -220,6 +233,10 @@ unsafe fn forward_rows_generic<S: Simd>(
     }
 }
 
+/// Computes `out` of L lines of channels from `line` on.
+///
+/// # Safety
+/// As for [`forward_rows_generic`], and the rows have the lines.
 #[inline(always)]
 unsafe fn forward_lines<S: Simd, const L: usize, const USUAL: u8>(
     view: &View,
@@ -250,8 +267,8 @@ unsafe fn forward_lines<S: Simd, const L: usize, const USUAL: u8>(
 }
 
 simd! {
-    /// Sums of [`SUMS`] over rows `first, first + step, …`, `count` of them, each sum to
-    /// its place unless that is null.
+    /// Adds up the [`SUMS`] sums over rows `first, first + step, …`, `count` of them,
+    /// each sum to its place unless that is null.
     ///
     /// # Safety
     /// The view's operands, `z` and `d` have the rows, the places `stride` floats.
@@ -264,6 +281,10 @@ simd! {
     ) = sum_rows_generic
 }
 
+/// Body of [`sum_rows`].
+///
+/// # Safety
+/// As for [`sum_rows`], and S is present.
 #[inline(always)]
 unsafe fn sum_rows_generic<S: Simd>(
     view: &View,
@@ -278,6 +299,10 @@ unsafe fn sum_rows_generic<S: Simd>(
     }
 }
 
+/// Adds up L lines of channels from `line` on.
+///
+/// # Safety
+/// As for [`sum_rows_generic`], and the rows have the lines.
 #[inline(always)]
 unsafe fn sum_lines<S: Simd, const L: usize, const USUAL: u8>(
     view: &View,
@@ -320,8 +345,8 @@ unsafe fn sum_lines<S: Simd, const L: usize, const USUAL: u8>(
 }
 
 simd! {
-    /// ∂C/∂z, ∂C/∂s and ∂C/∂g of a part's rows, each unless its place is null, and
-    /// added where its flag says so.
+    /// Computes ∂C/∂z, ∂C/∂s and ∂C/∂g of a part's rows, each unless its place is null,
+    /// and added where its flag says so.
     ///
     /// # Safety
     /// The view's operands and the others have the rows.
@@ -335,6 +360,10 @@ simd! {
     ) = backward_rows_generic
 }
 
+/// Body of [`backward_rows`].
+///
+/// # Safety
+/// As for [`backward_rows`], and S is present.
 #[inline(always)]
 unsafe fn backward_rows_generic<S: Simd>(
     view: &View,
@@ -350,6 +379,10 @@ unsafe fn backward_rows_generic<S: Simd>(
     }
 }
 
+/// Computes the gradients of L lines of channels from `line` on.
+///
+/// # Safety
+/// As for [`backward_rows_generic`], and the rows have the lines.
 #[inline(always)]
 unsafe fn backward_lines<S: Simd, const L: usize, const USUAL: u8>(
     view: &View,
@@ -393,6 +426,10 @@ unsafe fn backward_lines<S: Simd, const L: usize, const USUAL: u8>(
     }
 }
 
+/// Writes sixteen floats at a place, or adds them.
+///
+/// # Safety
+/// S is present, and the place has sixteen floats.
 #[inline(always)]
 unsafe fn put<S: Simd>((to, add): (*mut f32, bool), at: usize, mut value: S::V) {
     // SAFETY: passed on to the caller.

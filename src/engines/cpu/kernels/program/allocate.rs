@@ -1,10 +1,10 @@
-//! From values to instructions, with as few slots as their lives allow.
+//! Allocation of slots: from values to instructions, with as few slots as their lives allow.
 
 use super::build::{Node, Output, Value};
 use super::{Instruction, Layout, Operation, Place, Program};
 use crate::engines::cpu::kernels::LANES;
 
-/// The instructions for `outputs`, each of which is made as soon as its value is there.
+/// Makes the instructions for `outputs`, each of which is made as soon as its value is there.
 pub fn allocate(nodes: &[Node], outputs: &[Output], layout: &Layout) -> Program {
     let mut maker = Maker {
         layout,
@@ -29,7 +29,8 @@ pub fn allocate(nodes: &[Node], outputs: &[Output], layout: &Layout) -> Program 
     maker.program
 }
 
-/// The last node that uses each, itself where only an output does; None where none does.
+/// Finds the last node that uses each node: itself where only an output does, None where
+/// none does.
 fn last_uses(nodes: &[Node], outputs: &[Output]) -> Vec<Option<usize>> {
     let mut lasts = vec![None; nodes.len()];
     for output in outputs {
@@ -49,7 +50,7 @@ fn last_uses(nodes: &[Node], outputs: &[Output]) -> Vec<Option<usize>> {
 struct Maker<'a> {
     layout: &'a Layout,
     lasts: Vec<Option<usize>>,
-    /// Where each value is; operands come before what is computed of them.
+    /// Place of each value; operands come before what is computed of them.
     places: Vec<Place>,
     /// Slots that hold nothing any more.
     free: Vec<usize>,
@@ -78,7 +79,7 @@ impl Maker<'_> {
         }
     }
 
-    /// What becomes of a value that is in `place` now.
+    /// Makes the outputs of a value that is in `place` now.
     fn outputs(&mut self, value: Value, place: Place, outputs: &[Output]) {
         let mut sums = 0;
         for output in outputs {

@@ -5,27 +5,27 @@ use super::{Layout, Program};
 use crate::ir::expr::{self, Binary, Compare, Expr, Unary, Variable};
 use std::collections::HashMap;
 
-/// One of a builder's values.
+/// Value of a builder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Value(pub(super) usize);
 
-/// How a value comes about.
+/// Origin of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Node {
-    /// A constant, by its bits.
+    /// Constant, by its bits.
     Number(u32),
-    /// The elements of the array with this index.
+    /// Elements of the array with this index.
     Array(usize),
-    /// The entries of the table with this index.
+    /// Entries of the table with this index.
     Table(usize),
     Unary(Unary, Value),
     Binary(Binary, Value, Value),
-    /// As in [`expr::Node::Select`]: left, right, then, otherwise.
+    /// Choice between two values, as in [`expr::Node::Select`]: left, right, then, otherwise.
     Select(Compare, [Value; 4]),
 }
 
 impl Node {
-    /// The values that it is computed of.
+    /// Lists the values that the node is computed of.
     pub fn operands(&self) -> impl Iterator<Item = Value> {
         let (all, count) = match *self {
             Node::Number(_) | Node::Array(_) | Node::Table(_) => ([Value(0); 4], 0),
@@ -37,19 +37,19 @@ impl Node {
     }
 }
 
-/// What becomes of a value.
+/// Use of a value beyond the program.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Output {
-    /// It goes to an array; past the channels as 0.
+    /// Store to an array; past the channels as 0.
     Store {
-        /// What is written.
+        /// Value that is written.
         value: Value,
         /// Index of the array.
         array: usize,
         /// Whether it is added to what is there.
         add: bool,
     },
-    /// It is added up over rows, to the sum of this output's place among the sums.
+    /// Sum over rows, at this output's place among the sums.
     Sum(Value),
 }
 
@@ -76,23 +76,23 @@ impl Builder {
         })
     }
 
-    /// A constant.
+    /// Adds a constant.
     pub fn number(&mut self, x: f32) -> Value {
         self.node(Node::Number(x.to_bits()))
     }
 
-    /// The elements of an array.
+    /// Adds the elements of an array.
     pub fn array(&mut self, index: usize) -> Value {
         self.node(Node::Array(index))
     }
 
-    /// The entries of a table.
+    /// Adds the entries of a table.
     pub fn table(&mut self, index: usize) -> Value {
         self.node(Node::Table(index))
     }
 
-    /// An operation on two values. What adds 0 or multiplies by 1 is left
-    /// out, and 0 times anything is 0.
+    /// Adds an operation on two values. What adds 0 or multiplies by 1 is left out, and 0
+    /// times anything is 0.
     pub fn binary(&mut self, operation: Binary, a: Value, b: Value) -> Value {
         let is = |value: Value, x: f32| self.nodes[value.0] == Node::Number(x.to_bits());
         match operation {
@@ -110,7 +110,7 @@ impl Builder {
         }
     }
 
-    /// The value of an equation whose variables have the values that `variable` says.
+    /// Adds the value of an equation whose variables have the values that `variable` says.
     pub fn equation(&mut self, equation: &Expr, variable: &dyn Fn(Variable) -> Value) -> Value {
         let program = expr::Program::new([equation]);
         let mut values: Vec<Value> = Vec::with_capacity(program.nodes.len());
@@ -136,7 +136,7 @@ impl Builder {
         values[program.outputs[0]]
     }
 
-    /// The program that makes `outputs`, with tables that are laid out like this.
+    /// Compiles the program that makes `outputs`, with tables that are laid out like this.
     pub fn finish(&self, outputs: &[Output], layout: &Layout) -> Program {
         allocate(&self.nodes, outputs, layout)
     }

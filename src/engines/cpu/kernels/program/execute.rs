@@ -1,4 +1,4 @@
-//! The loops over blocks, instructions and elements.
+//! Loops over blocks, instructions and elements.
 
 use super::super::functions::{cos, erf, exp, expm1, ln, pow, sigmoid, sin, softplus, tanh};
 use super::super::simd::{Simd, simd};
@@ -16,7 +16,7 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// `count` rows from `first` on.
+    /// Makes `count` rows from `first` on.
     pub fn adjacent(first: usize, count: usize) -> Rows {
         Rows {
             first,
@@ -27,7 +27,7 @@ impl Rows {
     }
 }
 
-/// Where sums go.
+/// Destination of sums.
 #[derive(Clone, Copy)]
 pub struct Sums {
     pub to: *mut f32,
@@ -38,7 +38,7 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// For programs that have none.
+    /// Destination for programs that have no sums.
     pub const NONE: Sums = Sums {
         to: std::ptr::null_mut(),
         apart: 0,
@@ -56,6 +56,10 @@ simd! {
         = run_generic
 }
 
+/// Body of [`run`].
+///
+/// # Safety
+/// As for [`run`], and S is present.
 #[inline(always)]
 unsafe fn run_generic<S: Simd>(
     program: &Program,
@@ -99,7 +103,7 @@ struct Block<'a> {
     width: usize,
 }
 
-/// An operand's floats: sixteen `step` floats behind each sixteen.
+/// Floats of an operand: sixteen `step` floats behind each sixteen.
 #[derive(Clone, Copy)]
 struct From {
     start: *const f32,
@@ -107,6 +111,10 @@ struct From {
 }
 
 impl Block<'_> {
+    /// Runs the program over the block.
+    ///
+    /// # Safety
+    /// As for [`run_generic`].
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, sums: Sums) {
         let len = self.rows * self.width;
@@ -138,12 +146,16 @@ impl Block<'_> {
         }
     }
 
-    /// Floats of an array before the block.
+    /// Counts the floats of an array before the block.
     #[inline(always)]
     fn place(&self) -> usize {
         self.frame.offset + self.row * self.stride + self.column
     }
 
+    /// Returns the floats of an operand from the block's start on.
+    ///
+    /// # Safety
+    /// The operand has the block.
     #[inline(always)]
     unsafe fn start(&self, place: Place) -> From {
         let (frame, step) = (self.frame, LANES);
@@ -174,6 +186,9 @@ impl Block<'_> {
     }
 
     /// Writes a value to an array, or adds it; zeros past the channels.
+    ///
+    /// # Safety
+    /// S is present, and the array and the value have the block.
     #[inline(always)]
     unsafe fn store<S: Simd>(&self, array: usize, add: bool, from: From) {
         let channels = self.program.channels;
@@ -204,6 +219,9 @@ impl Block<'_> {
     }
 
     /// Adds a value to the sum with this index.
+    ///
+    /// # Safety
+    /// S is present, the sums have the columns of the block, and the value has the block.
     #[inline(always)]
     unsafe fn sum<S: Simd>(&self, sums: Sums, index: usize, from: From) {
         let lines = self.width / LANES;
@@ -241,6 +259,10 @@ macro_rules! each {
     };
 }
 
+/// Computes a function of an operand of `len` floats.
+///
+/// # Safety
+/// S is present, and operands and result have `len` floats.
 #[inline(always)]
 unsafe fn unary<S: Simd>(function: Unary, to: *mut f32, x: From, len: usize) {
     // SAFETY: the operands and the result have `len` floats.
@@ -262,6 +284,10 @@ unsafe fn unary<S: Simd>(function: Unary, to: *mut f32, x: From, len: usize) {
     }
 }
 
+/// Computes an operation on two operands of `len` floats.
+///
+/// # Safety
+/// S is present, and operands and result have `len` floats.
 #[inline(always)]
 unsafe fn binary<S: Simd>(operation: Binary, to: *mut f32, a: From, b: From, len: usize) {
     // SAFETY: the operands and the result have `len` floats.
@@ -279,7 +305,10 @@ unsafe fn binary<S: Simd>(operation: Binary, to: *mut f32, a: From, b: From, len
     }
 }
 
-/// `then` where `left compare right`, else `otherwise`.
+/// Selects `then` where `left compare right`, else `otherwise`.
+///
+/// # Safety
+/// S is present, and operands and result have `len` floats.
 #[inline(always)]
 unsafe fn select<S: Simd>(
     compare: Compare,

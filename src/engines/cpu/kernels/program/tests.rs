@@ -10,7 +10,7 @@ use crate::ir::expr::{Real, Variable};
 /// Rows of padded channels.
 type Array = Vec<f32>;
 
-/// The arrays' starts, for a frame.
+/// Lists the arrays' starts, for a frame.
 fn starts(arrays: &mut [Array]) -> Vec<*mut f32> {
     arrays.iter_mut().map(|array| array.as_mut_ptr()).collect()
 }
@@ -23,8 +23,8 @@ fn no_tables(channels: usize) -> Layout {
     }
 }
 
-/// The values of an equation of f, s and the gates, which are the arrays given, on every
-/// instruction set.
+/// Computes the values of an equation of f, s and the gates, which are the arrays given,
+/// on every instruction set.
 fn values(equation: &Expr, inputs: &[Array], channels: usize) -> Vec<(String, Array)> {
     let mut builder = Builder::default();
     let arrays: Vec<Value> = (0..inputs.len())
@@ -66,7 +66,7 @@ fn values(equation: &Expr, inputs: &[Array], channels: usize) -> Vec<(String, Ar
     named.collect()
 }
 
-/// Numbers of every size and sign, and what is not a number.
+/// Makes numbers of every size and sign, and what is not a number.
 fn wide() -> Vec<f32> {
     let mut numbers: Vec<f32> = (-8900..=8900).map(|step| step as f32 * 0.01).collect();
     numbers.extend((-125..=126).flat_map(|power| {
@@ -85,7 +85,7 @@ fn wide() -> Vec<f32> {
     numbers
 }
 
-/// `numbers` as rows of a few channels, the last row filled up with ones.
+/// Lays out `numbers` as rows of a few channels, the last row filled up with ones.
 fn rows_of(numbers: &[f32], channels: usize) -> Array {
     let mut rows = Vec::new();
     for row in numbers.chunks(channels) {
@@ -202,7 +202,7 @@ fn operations_and_comparisons_are_right_over_all_numbers() {
     }
 }
 
-/// A join with much in it, of which most values are used more than once.
+/// Makes a join with much in it, of which most values are used more than once.
 fn long_join() -> Expr {
     let gate = |index: usize| Expr::Variable(Variable::Gate(index));
     let t = gate(0).apply(Unary::Sigmoid);
@@ -271,7 +271,7 @@ fn tables_sums_and_additions_are_right_in_any_shape() {
     }
 }
 
-/// y += v·x and Σ v·x, Σ x with v of a channel or of a channel and position.
+/// Checks y += v·x and Σ v·x, Σ x with v of a channel or of a channel and position.
 fn check_sums(images: usize, plane: usize, channels: usize) {
     let (rows, stride) = (images * plane, padded(channels));
     let layout = Layout {

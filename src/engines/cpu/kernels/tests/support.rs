@@ -87,11 +87,15 @@ pub fn scratch(len: usize) -> Vec<f32> {
 
 /// Outputs y, dx and dw of a convolution by definition, in double precision.
 pub struct Reference {
+    /// Output y, `[N][H'][W'][padded(O)]`.
     pub y: Vec<f64>,
+    /// Gradient ∂C/∂x, `[N][H][W][padded(I)]`.
     pub dx: Vec<f64>,
+    /// Gradient ∂C/∂w, `O×I×k×k`.
     pub dw: Vec<f64>,
 }
 
+/// Computes the outputs of a convolution by definition.
 pub fn reference(g: &ConvGeometry, x: &[f32], w: &[f32], dy: &[f32]) -> Reference {
     let (pi, po) = (padded(g.in_channels), padded(g.out_channels));
     let mut r = Reference {

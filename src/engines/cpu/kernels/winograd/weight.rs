@@ -35,11 +35,12 @@ const GROUPS: usize = 16;
 /// Division of the work into parts.
 #[derive(Clone, Copy)]
 enum Cut {
-    /// Each part takes a whole group of tiles, and has sums of its own.
+    /// Cut by groups: each part takes a whole group of tiles, and has sums of its own.
     Groups(usize),
-    /// Tiles are transformed chunk by chunk, and each part sums one phase of a point.
+    /// Cut by points: tiles are transformed chunk by chunk, and each part sums one phase
+    /// of a point.
     Points,
-    /// Tiles are one chunk, and each part sums all points of some channels.
+    /// Cut by channels: tiles are one chunk, and each part sums all points of some channels.
     Channels,
 }
 

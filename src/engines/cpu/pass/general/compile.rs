@@ -1,4 +1,4 @@
-//! From a pass's equations to its programs.
+//! Compilation of a pass's equations to its programs.
 
 use super::super::super::kernels::program::{Builder, Layout, Output, Program, Value};
 use super::super::coefficients::Coefficients;
@@ -7,55 +7,55 @@ use crate::ir::Expr;
 use crate::ir::expr::{Binary, Variable};
 use crate::plan::Activation;
 
-/// A pass over arrays that are called by their index.
+/// Pass over arrays that are called by their index.
 pub struct Equations<'e> {
-    /// C.
+    /// Number of channels C.
     pub channels: usize,
     /// Number of positions in an image.
     pub positions: usize,
-    /// What comes in.
+    /// Array that comes in.
     pub x: usize,
-    /// Whether it is normalised first.
+    /// Whether x is normalised first.
     pub is_normed: bool,
-    /// The activation, if any.
+    /// Activation, if any.
     pub activation: Option<&'e Activation>,
-    /// The join, if any.
+    /// Join, if any.
     pub join: Option<JoinArrays<'e>>,
 }
 
-/// A join and what it reads beside f.
+/// Join and what it reads beside f.
 pub struct JoinArrays<'e> {
-    /// The equation.
+    /// Equation of the join.
     pub out: &'e Expr,
-    /// s, where the equation uses it.
+    /// Array of s, where the equation uses it.
     pub shortcut: Option<usize>,
-    /// The gates, before any function.
+    /// Arrays of the gates, before any function.
     pub gates: Vec<usize>,
-    /// Elements of each trained coefficient.
+    /// Number of elements of each trained coefficient.
     pub trained: Vec<usize>,
 }
 
-/// An array that a gradient goes to, and whether it is added.
+/// Array that a gradient goes to, and whether it is added.
 pub type Target = Option<(usize, bool)>;
 
 /// Arrays of a pass's gradients.
 pub struct GradientArrays {
-    /// ∂C/∂y.
+    /// Gradient ∂C/∂y.
     pub dy: usize,
-    /// ∂C/∂x.
+    /// Gradient ∂C/∂x.
     pub dx: Target,
-    /// ∂C/∂s.
+    /// Gradient ∂C/∂s.
     pub ds: Target,
-    /// ∂C/∂g of each gate.
+    /// Gradient ∂C/∂g of each gate.
     pub dgates: Vec<Target>,
 }
 
-/// The values that a pass is made of.
+/// Values that a pass is made of.
 struct Values {
-    /// n and u.
+    /// Values n and u.
     normal: Value,
     element: Value,
-    /// h, which is the join's f.
+    /// Value h, which is the join's f.
     body: Value,
     shortcut: Option<Value>,
     gates: Vec<Value>,
@@ -89,7 +89,7 @@ impl Values {
         }
     }
 
-    /// The value of an equation of the pass.
+    /// Builds the value of an equation of the pass.
     fn equation(&self, builder: &mut Builder, equation: &Expr) -> Value {
         builder.equation(equation, &|variable| match variable {
             Variable::Element => self.element,
@@ -102,7 +102,7 @@ impl Values {
     }
 }
 
-/// n and u of z.
+/// Builds n and u of z.
 fn normalised(builder: &mut Builder, z: Value) -> (Value, Value) {
     let [mean, inverse, weight, bias] = [0, 1, 2, 3].map(|table| builder.table(table));
     let apart = builder.binary(Binary::Sub, z, mean);
@@ -111,7 +111,7 @@ fn normalised(builder: &mut Builder, z: Value) -> (Value, Value) {
     (normal, builder.binary(Binary::Add, scaled, bias))
 }
 
-/// The gradients of a pass as values.
+/// Gradients of a pass as values.
 struct GradientValues<'v> {
     builder: &'v mut Builder,
     values: &'v Values,
@@ -120,7 +120,7 @@ struct GradientValues<'v> {
 }
 
 impl GradientValues<'_> {
-    /// δ times the derivative of the join.
+    /// Builds δ times the derivative of the join.
     fn joined(&mut self, variable: Variable) -> Value {
         let Some(join) = &self.pass.join else {
             return self.dy;
@@ -130,7 +130,7 @@ impl GradientValues<'_> {
         self.builder.binary(Binary::Mul, slope, self.dy)
     }
 
-    /// du.
+    /// Builds du.
     fn element(&mut self) -> Value {
         let df = self.joined(Variable::Body);
         let Some(activation) = self.pass.activation else {
@@ -140,7 +140,7 @@ impl GradientValues<'_> {
         self.builder.binary(Binary::Mul, slope, df)
     }
 
-    /// dx.
+    /// Builds dx.
     fn input(&mut self) -> Value {
         let du = self.element();
         if !self.pass.is_normed {

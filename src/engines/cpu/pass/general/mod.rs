@@ -20,31 +20,31 @@ use super::super::kernels::program::{Frame, Layout, Program};
 use super::super::kernels::{Pool, padded};
 use super::coefficients::{Coefficients, Trained};
 
-/// Tables of batch norm, which come before those of coefficients: μ, 1/√(σ² + eps), γ, β,
-/// and for the gradients dβ/M and dγ/M.
+/// Number of tables of batch norm, which come before those of coefficients: μ, 1/√(σ² +
+/// eps), γ, β, and for the gradients dβ/M and dγ/M.
 const NORM_TABLES: usize = 6;
 const SHIFT: usize = 4;
 const ALONG: usize = 5;
 
-/// Sums of batch norm, which come before those of coefficients: dβ and dγ.
+/// Number of sums of batch norm, which come before those of coefficients: dβ and dγ.
 const NORM_SUMS: usize = 2;
 
-/// The programs of a pass, forward or of its gradients.
+/// Programs of a pass, forward or of its gradients.
 #[derive(Debug)]
 pub struct General {
     layout: Layout,
     is_normed: bool,
     coefficients: Coefficients,
     positions: usize,
-    /// Sums over all rows: those of the norm, then of coefficients not by unit.
+    /// Program of sums over all rows: those of the norm, then of coefficients not by unit.
     by_channel: Option<Program>,
-    /// Sums over images: of coefficients by unit.
+    /// Program of sums over images: of coefficients by unit.
     by_unit: Option<Program>,
-    /// What every row has by itself.
+    /// Program of what every row has by itself.
     rows: Option<Program>,
 }
 
-/// The table of the first coefficient.
+/// Returns the index of the first coefficient's table.
 fn table_of_coefficients(is_normed: bool) -> usize {
     match is_normed {
         true => NORM_TABLES,
@@ -52,18 +52,18 @@ fn table_of_coefficients(is_normed: bool) -> usize {
     }
 }
 
-/// What a pass reads.
+/// Operands that a pass reads.
 #[derive(Clone, Copy)]
 pub struct Operands<'a, 't> {
     /// Starts of arrays.
     pub arrays: &'a [*mut f32],
-    /// Floats of each before the first row.
+    /// Floats of each array before the first row.
     pub offset: usize,
     /// Number of rows.
     pub rows: usize,
-    /// The batch norm, if any.
+    /// Batch norm, if any.
     pub norm: Option<Norm<'a>>,
-    /// The trained coefficient of an index.
+    /// Trained coefficients by index.
     pub trained: Trained<'a, 't>,
 }
 
@@ -78,11 +78,11 @@ impl Operands<'_, '_> {
     }
 }
 
-/// Where the gradients of tensors go.
+/// Destinations of the gradients of tensors.
 pub struct TensorGradients<'t, I: Iterator<Item = &'t mut [f32]>> {
-    /// Those of γ and β.
+    /// Gradients of γ and β.
     pub norm: Option<(&'t mut [f32], &'t mut [f32])>,
-    /// That of each trained coefficient.
+    /// Gradient of each trained coefficient.
     pub trained: I,
 }
 
@@ -91,7 +91,7 @@ impl General {
         padded(self.layout.channels)
     }
 
-    /// Floats of the sums over rows.
+    /// Counts the floats of the sums over rows.
     pub fn sums_len(&self) -> usize {
         let sums = self.by_channel.as_ref().map_or(0, Program::sums);
         sums * self.stride()
@@ -102,7 +102,7 @@ impl General {
         sums * self.positions * self.stride()
     }
 
-    /// Floats of scratch for a pass over `rows` on so many threads.
+    /// Counts the floats of scratch for a pass over `rows` on so many threads.
     pub fn scratch(&self, rows: usize, threads: usize) -> usize {
         let programs = [&self.by_channel, &self.by_unit, &self.rows];
         let slots = programs.into_iter().flatten().map(Program::scratch).max();
@@ -197,8 +197,8 @@ impl General {
         }
     }
 
-    /// The sums over the operands' rows, which may be a part of the batch, of passes
-    /// without coefficients by unit. Scratch is [`Self::scratch`].
+    /// Writes the sums over the operands' rows, which may be a part of the batch, of
+    /// passes without coefficients by unit. Scratch is [`Self::scratch`].
     ///
     /// # Safety
     /// As of [`Self::run`].
@@ -216,7 +216,8 @@ impl General {
         }
     }
 
-    /// From the sums of all parts of the batch to their totals and the gradients of tensors.
+    /// Merges the sums of all parts of the batch to their totals and the gradients of
+    /// tensors.
     pub fn merge<'t>(
         &self,
         partials: &[f32],
