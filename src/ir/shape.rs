@@ -63,7 +63,7 @@ impl Shape {
         self.channels() * self.positions()
     }
 
-    /// The same shape with another number of channels.
+    /// Replaces the number of channels.
     pub fn with_channels(self, channels: usize) -> Self {
         match self {
             Shape::Image { height, width, .. } => Shape::image(channels, height, width),

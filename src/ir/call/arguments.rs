@@ -13,7 +13,7 @@ pub enum Argument {
     Float(f64),
     /// `true` or `false`.
     Bool(bool),
-    /// One of the words that the slot knows.
+    /// A word that the slot knows.
     Word(&'static str),
     /// Epochs, ascending.
     Epochs(Vec<usize>),
@@ -41,7 +41,7 @@ pub enum Given {
     Absent,
     /// A mistake in it is reported.
     Unsound,
-    /// This value, of the slot's kind and within its bounds.
+    /// A value of the slot's kind and within its bounds.
     Value(Argument),
 }
 
@@ -89,8 +89,8 @@ impl<'a> Arguments<'a> {
         matches!(self.slot(name), Ok((_, Given::Value(_) | Given::Unsound)))
     }
 
-    /// What is given for the slot `name`, or its default; nothing where that follows
-    /// from other slots.
+    /// Reads the argument of the slot `name`, or its default; `None` where that follows from
+    /// other slots.
     ///
     /// # Errors
     /// A refusal where the argument is missing or wrong.
@@ -108,7 +108,7 @@ impl<'a> Arguments<'a> {
         Ok(Some(value.map_err(|_| Refusal::Unsound)?))
     }
 
-    /// What is given for the slot `name`, or its default.
+    /// Reads the argument of the slot `name`, or its default.
     ///
     /// # Errors
     /// A refusal where the argument is missing or wrong.

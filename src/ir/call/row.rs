@@ -9,9 +9,9 @@ use super::slot::Slot;
 pub struct Row<T: 'static> {
     /// Name in a `.van` file.
     pub name: &'static str,
-    /// One line about it.
+    /// Description in one line.
     pub doc: &'static str,
-    /// What it takes, in the order of places.
+    /// Slots that it takes, in the order of places.
     pub slots: &'static [Slot<'static>],
     /// Makes a part of the network of checked arguments.
     pub build: fn(&Arguments) -> Result<T, Refusal>,

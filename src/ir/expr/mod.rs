@@ -39,7 +39,7 @@ pub enum Expr {
 /// A choice between two values, element by element. A comparison with NaN is false.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Select {
-    /// How `left` and `right` are compared.
+    /// Relation of `left` to `right` that is tested.
     pub compare: Compare,
     /// The left side of the comparison.
     pub left: Expr,
@@ -132,7 +132,7 @@ pub enum Compare {
 }
 
 impl Unary {
-    /// Every function, for tables and tests.
+    /// List of all functions, for tables and tests.
     pub const ALL: [Unary; 12] = [
         Unary::Neg,
         Unary::Abs,
@@ -180,7 +180,7 @@ impl Unary {
 }
 
 impl Binary {
-    /// Every operation, for tables and tests.
+    /// List of all operations, for tables and tests.
     pub const ALL: [Binary; 7] = [
         Binary::Add,
         Binary::Sub,

@@ -9,11 +9,11 @@ use std::collections::HashMap;
 pub struct Program {
     /// The operations; each names operands that come before it.
     pub nodes: Vec<Node>,
-    /// For each equation the index of the node that has its value.
+    /// Index of the node with the value of each equation, in the order of the equations.
     pub outputs: Vec<usize>,
 }
 
-/// One operation; operands are indices of earlier nodes.
+/// Operation of a [`Program`]; operands are indices of earlier nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Node {
     /// A constant, by the bits of its f64.
@@ -26,7 +26,7 @@ pub enum Node {
     Binary(Binary, usize, usize),
     /// `if left compare right { then } else { otherwise }`.
     Select {
-        /// How the first two are compared.
+        /// Relation of `left` to `right` that is tested.
         compare: Compare,
         /// The left side of the comparison.
         left: usize,

@@ -13,7 +13,7 @@ pub struct Activation {
     pub name: Arc<str>,
     /// Settings that are not at their default.
     pub settings: Vec<(Arc<str>, f64)>,
-    /// Its value at [`crate::ir::expr::Variable::Element`].
+    /// Value of the function at [`crate::ir::expr::Variable::Element`].
     pub equation: Arc<Expr>,
 }
 

@@ -31,11 +31,11 @@ use super::role::OwnTensor;
 use super::shape::Shape;
 use crate::span::Span;
 
-/// One layer of the expanded network.
+/// Layer of the expanded network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
-    /// Where the layer is in the network: `stage2.0.skip0.conv0`. Unique; the prefix
-    /// of the names of its tensors. Segments that are numbers come from `repeat`.
+    /// Place of the layer in the network: `stage2.0.skip0.conv0`. Unique; the prefix of the names
+    /// of its tensors. Segments that are numbers come from `repeat`.
     pub path: String,
     /// Span it was written at.
     pub span: Span,
@@ -43,11 +43,11 @@ pub struct Layer {
     pub input: Shape,
     /// Shape of what it makes.
     pub output: Shape,
-    /// What it computes.
+    /// Operation that the layer computes.
     pub op: Op,
 }
 
-/// What a layer computes. `N` is the batch; shapes below leave it out.
+/// Operation of a layer. `N` is the batch; shapes below leave it out.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Op {
     /// 2-D cross-correlation, `I×H×W → O×H'×W'` with `H' = (H + 2p − k)/s + 1`.
@@ -66,8 +66,8 @@ pub enum Op {
     GlobalAvgPool,
     /// `C×H×W → C·H·W`, in C, H, W order.
     Flatten,
-    /// In training, zeroes each element with probability `p` and divides the others
-    /// by `1 − p`; the identity in evaluation. Srivastava et al. 2014.
+    /// Zeroes, in training, each element with probability `p` and divides the others by `1 − p`;
+    /// the identity in evaluation. Srivastava et al. 2014.
     Dropout(Dropout),
     /// `x` and `body(x)` joined along channels: `C → C + C'`. Huang et al. 2016.
     Concat(Concat),
@@ -92,7 +92,7 @@ pub fn layers() -> &'static [Row<Op>] {
     LAYERS
 }
 
-/// What an operation says of itself: its shapes, tensors, cost and words.
+/// Facts that an operation states of itself: its shapes, tensors, cost and words.
 pub trait Operation {
     /// Name of the layer in a `.van` file.
     fn name(&self) -> &str;
@@ -108,7 +108,7 @@ pub trait Operation {
         None
     }
 
-    /// Its tensors, without those of its body.
+    /// Tensors of the operation, without those of its body.
     fn tensors(&self, _input: Shape, _output: Shape) -> Vec<OwnTensor> {
         Vec::new()
     }
@@ -124,7 +124,7 @@ pub trait Operation {
         output.elements() as f64
     }
 
-    /// What it does, in a few words; what is not said has its default.
+    /// Description in a few words; a setting that is not said has its default.
     fn words(&self, _input: Shape, _output: Shape) -> Vec<String> {
         vec![self.name().to_string()]
     }
@@ -144,14 +144,14 @@ pub trait Operation {
         &[]
     }
 
-    /// What goes round its body, if anything does.
+    /// Name of what goes round the body, if anything does.
     fn by_pass(&self) -> Option<String> {
         None
     }
 }
 
 impl Op {
-    /// What the operation says of itself.
+    /// The operation as the trait that states its shapes, tensors, cost and words.
     pub fn operation(&self) -> &dyn Operation {
         match self {
             Op::Conv(conv) => conv,
@@ -186,7 +186,7 @@ pub struct ShapeError {
     pub message: String,
     /// Text under the layer.
     pub label: String,
-    /// What to do.
+    /// Advice on what to do.
     pub help: String,
 }
 

@@ -7,8 +7,8 @@ use crate::ir::expr::{Expr, JoinForm, Variable};
 use std::fmt;
 use std::sync::Arc;
 
-/// How a skip joins F(x) and s(x), with its settings. Equation numbers are those of the
-/// paper, "Avoiding degradation in deep feed-forward networks by phasing out
+/// Skip policy: how a skip joins F(x) and s(x), with its settings. Equation numbers are those of
+/// the paper, "Avoiding degradation in deep feed-forward networks by phasing out
 /// skip-connections".
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
@@ -34,7 +34,7 @@ pub struct Policy {
 pub struct GateSpec {
     /// Name below the skip's path: `gate` of `gate.weight`.
     pub name: Arc<str>,
-    /// Where its bias starts.
+    /// Bias before training.
     pub bias: f64,
 }
 

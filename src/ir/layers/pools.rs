@@ -7,7 +7,7 @@ use crate::ir::shape::Shape;
 /// Settings of a pooling layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pool {
-    /// What is made of each window.
+    /// Reduction of each window.
     pub kind: PoolKind,
     /// Side of the square window.
     pub kernel: usize,
@@ -15,10 +15,10 @@ pub struct Pool {
     pub stride: usize,
 }
 
-/// What a pool makes of each window.
+/// Reduction of a window to one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PoolKind {
-    /// Its largest value.
+    /// The largest value.
     Max,
     /// The mean of its values.
     Mean,

@@ -12,7 +12,7 @@ use crate::ir::train::Granularity;
 /// A body F under a skip policy, with s(x) its shortcut.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Skip {
-    /// How F(x) and s(x) are put together.
+    /// Policy that joins F(x) and s(x).
     pub policy: Policy,
     /// s. [`Shortcut::Identity`] where the policy does not use it.
     pub shortcut: Shortcut,
@@ -25,7 +25,7 @@ pub struct Skip {
     pub body: Vec<Layer>,
 }
 
-/// What makes a gate from x.
+/// Layer that makes a gate from x.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Gate {
     /// A convolution with bias, as many outputs as F has channels.
@@ -56,14 +56,14 @@ pub enum Shortcut {
         /// Step between the positions taken.
         stride: usize,
     },
-    /// Every `stride`-th position, with zero channels appended.
+    /// Positions of x at multiples of `stride`, with zero channels appended.
     Pad {
         /// Step between the positions taken.
         stride: usize,
     },
 }
 
-/// What `project:` asks for.
+/// Projection that `project:` asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Project {
     /// A 1×1 convolution, or a linear layer.
@@ -83,10 +83,10 @@ impl Project {
     ];
     /// The words alone.
     pub const NAMES: [&'static str; 3] = words(&Self::WORDS);
-    /// What is done where nothing is asked for.
+    /// Projection where nothing is asked for.
     pub const DEFAULT: Project = Project::Conv1x1;
 
-    /// What the word `name` asks for.
+    /// Projection that the word `name` asks for.
     pub fn named(name: &str) -> Option<Project> {
         let found = Self::WORDS.iter().find(|(word, _)| *word == name);
         found.map(|(_, project)| *project)

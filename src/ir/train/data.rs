@@ -32,16 +32,16 @@ pub enum DatasetKind {
     Folder,
 }
 
-/// What the name of a dataset tells of it.
+/// Facts about a dataset that its name tells.
 #[derive(Debug)]
 pub struct DatasetFacts {
     /// Name in a `.van` file.
     pub name: &'static str,
-    /// One line about it.
+    /// Description in one line.
     pub doc: &'static str,
     /// Shapes that its images may have; any, if there is none.
     pub shapes: &'static [Shape],
-    /// How many classes it has.
+    /// Number of its classes, if the name fixes it.
     pub classes: Option<usize>,
 }
 
@@ -143,7 +143,7 @@ fn data(kind: DatasetKind, arguments: &Arguments) -> Result<Data, Refusal> {
 }
 
 impl DatasetKind {
-    /// What its name tells of it.
+    /// Facts that the name of the dataset tells.
     pub fn facts(&self) -> &'static DatasetFacts {
         match self {
             DatasetKind::Synthetic(_) => &SYNTHETIC,

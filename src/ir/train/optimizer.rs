@@ -1,4 +1,4 @@
-//! How weights move by their gradients.
+//! Optimizers: the rules that move weights by their gradients.
 //!
 //! A new optimizer is a variant and a row here, with the slots that it keeps for each
 //! tensor; and its rule in each engine's `update.rs`. Plans, memory and checkpoints follow from the
@@ -75,7 +75,7 @@ impl Optimizer {
         }
     }
 
-    /// The same with another learning rate.
+    /// Replaces the learning rate.
     pub fn with_rate(self, rate: f64) -> Optimizer {
         match self {
             Optimizer::Sgd(sgd) => Optimizer::Sgd(Sgd { rate, ..sgd }),
