@@ -101,7 +101,14 @@ fn int_binary(
             return None;
         }
         BinaryOp::Power => u32::try_from(b).ok().and_then(|b| a.checked_pow(b)),
-        _ => return None,
+        BinaryOp::Or
+        | BinaryOp::And
+        | BinaryOp::Equal
+        | BinaryOp::NotEqual
+        | BinaryOp::Less
+        | BinaryOp::LessEqual
+        | BinaryOp::Greater
+        | BinaryOp::GreaterEqual => return None,
     };
     int(result, whole.span, reports)
 }
@@ -126,7 +133,14 @@ fn float_binary(
         BinaryOp::Divide => a / b,
         BinaryOp::Modulo => a.rem_euclid(b),
         BinaryOp::Power => a.powf(b),
-        _ => return None,
+        BinaryOp::Or
+        | BinaryOp::And
+        | BinaryOp::Equal
+        | BinaryOp::NotEqual
+        | BinaryOp::Less
+        | BinaryOp::LessEqual
+        | BinaryOp::Greater
+        | BinaryOp::GreaterEqual => return None,
     };
     finite(result, whole.span, reports)
 }
@@ -139,7 +153,14 @@ fn compare<T: PartialOrd>(op: BinaryOp, a: &T, b: &T) -> Option<bool> {
         BinaryOp::LessEqual => a <= b,
         BinaryOp::Greater => a > b,
         BinaryOp::GreaterEqual => a >= b,
-        _ => return None,
+        BinaryOp::Or
+        | BinaryOp::And
+        | BinaryOp::Add
+        | BinaryOp::Subtract
+        | BinaryOp::Multiply
+        | BinaryOp::Divide
+        | BinaryOp::Modulo
+        | BinaryOp::Power => return None,
     })
 }
 

@@ -22,7 +22,7 @@ pub(super) fn find<'r, T>(
     found
 }
 
-/// What a call gives for each slot of its callee.
+/// Arguments of a call by slot: for each slot of its callee the expression given, if any.
 pub(super) struct Args<'c, 's> {
     callee: &'c str,
     slots: &'s [Slot<'s>],
@@ -36,7 +36,7 @@ impl<'c> Args<'c, '_> {
         self.given[index]
     }
 
-    /// What a slot is called in a report.
+    /// Name of a slot in a report, with its callee's: `` `out` of `conv` ``.
     pub fn what(&self, name: &str) -> String {
         format!("`{name}` of `{}`", self.callee)
     }

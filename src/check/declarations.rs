@@ -1,4 +1,4 @@
-//! What a file declares, by name.
+//! Declarations of a file, by name.
 
 use super::prelude::{layers, policies};
 use super::report::Reports;
@@ -192,8 +192,8 @@ fn recursive_blocks<'a>(
 }
 
 fn cycle(call: &Ident, callee: &ast::Block, path: &[&str]) -> Diagnostic {
-    let from = path.iter().position(|name| *name == call.node).unwrap_or(0);
-    let cycle = path[from..].iter().copied().chain([call.node.as_str()]);
+    let start = path.iter().position(|name| *name == call.node).unwrap_or(0);
+    let cycle = path[start..].iter().copied().chain([call.node.as_str()]);
     let cycle: Vec<String> = cycle.map(|name| format!("`{name}`")).collect();
     let message = match cycle.len() {
         2 => format!("block `{}` calls itself", call.node),

@@ -70,7 +70,7 @@ pub(super) fn elaborate(
     Some((network, end.from))
 }
 
-/// What runs between layers: its shape, if known, and the place that made it.
+/// State that runs from layer to layer: its shape, if known, and the place that made it.
 #[derive(Clone, Copy)]
 pub(super) struct Flow {
     pub shape: Option<Shape>,
@@ -92,9 +92,11 @@ pub(super) struct Elaborator<'a, 'r> {
 
 impl<'a> Elaborator<'a, '_> {
     fn input(&mut self, body: &Body, scope: &Scope) -> Option<(Shape, Span)> {
-        let call = body.statements.iter().find_map(|s| match &s.kind {
-            StatementKind::Input(call) => Some(call),
-            _ => None,
+        let call = body.statements.iter().find_map(|s| {
+            let StatementKind::Input(call) = &s.kind else {
+                return None;
+            };
+            Some(call)
         })?;
         let row = find(INPUTS, &call.name.node)?;
         let shape = Builder::new(scope, self.reports).build(call, row)?;
@@ -201,7 +203,8 @@ impl<'a> Elaborator<'a, '_> {
         }
     }
 
-    /// What a layer computes and makes; `None` where its output cannot be known.
+    /// Elaborates a layer: its operation and output shape; `None` where the output cannot be
+    /// known.
     fn layer(
         &mut self,
         call: &Call,

@@ -106,7 +106,7 @@ fn eval_function(
             let fits = x.abs() < i64::MAX as f64;
             int(fits.then_some(x as i64), call.span, reports)
         }
-        value => Some(value.clone()),
+        value @ (Value::Int(_) | Value::Bool(_) | Value::Skip(_)) => Some(value.clone()),
     };
     match function {
         Function::Floor => rounded(f64::floor),
@@ -159,13 +159,12 @@ impl<'a, 'r> Builder<'a, 'r> {
         }
     }
 
-    /// The same in the body of a `dirac` skip, or not.
+    /// Says whether what is built lies in the body of a `dirac` skip.
     pub fn in_dirac(self, in_dirac: bool) -> Self {
         Builder { in_dirac, ..self }
     }
 
-    /// What the row that `value` names among `rows` makes of it, its types not yet
-    /// checked.
+    /// Builds what `value` names among `rows`, whose argument types are not yet checked.
     pub fn named<T>(&mut self, value: &Expr, rows: &'static [Row<T>], noun: &str) -> Option<T> {
         let ExprKind::Call(call) = &value.kind else {
             let article = match noun.starts_with(['a', 'i', 'o']) {
@@ -187,7 +186,7 @@ impl<'a, 'r> Builder<'a, 'r> {
         self.build(call, row)
     }
 
-    /// What `row` makes of `call`; nothing where a mistake in it is reported.
+    /// Builds what `row` makes of `call`; `None` where a mistake in it is reported.
     pub fn build<T>(&mut self, call: &Call, row: &'static Row<T>) -> Option<T> {
         let args = bind(call, row.slots, None, self.reports);
         let given: Vec<Given> = args

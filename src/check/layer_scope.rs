@@ -19,7 +19,7 @@ pub(super) struct LayerScope {
     pub dirac: bool,
     /// Whether this is directly the body of a `skip`.
     in_skip: bool,
-    /// How many statements of each kind came before.
+    /// Number of earlier statements of each kind, which numbers those without a label.
     counts: HashMap<&'static str, usize>,
     /// The names given, with the place of the statement.
     names: HashMap<String, Span>,

@@ -17,17 +17,17 @@ use std::collections::{HashMap, HashSet};
 /// A param as a command's help shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParamInfo {
-    /// Its name, and its flag's.
+    /// Name of the param, and of its flag without the dashes.
     pub name: String,
-    /// Its type.
+    /// Name of the type: `int`.
     pub kind: String,
-    /// Its default, as written.
+    /// Default, as written.
     pub default: String,
-    /// Its range, as written.
+    /// Range of allowed values, as written.
     pub range: Option<String>,
     /// Text of the `///` comment before the declaration.
     pub doc: Option<String>,
-    /// Where its name is.
+    /// Place of the name in its declaration.
     pub span: Span,
 }
 
@@ -97,7 +97,7 @@ struct Resolver<'a, 'f> {
     flags: &'f [Flag<'f>],
     params: Params<'a>,
     state: HashMap<&'a str, State>,
-    /// Those being evaluated, each for the one before.
+    /// Params being evaluated, each because the one before it needs it.
     open: Vec<&'a str>,
 }
 
@@ -108,8 +108,8 @@ impl<'a> Resolver<'a, '_> {
         match self.state.get(name) {
             Some(State::Done) => return,
             Some(State::Open) => {
-                let from = self.open.iter().position(|open| *open == name).unwrap_or(0);
-                let cycle = self.open[from..].iter().chain([&name]);
+                let start = self.open.iter().position(|open| *open == name).unwrap_or(0);
+                let cycle = self.open[start..].iter().chain([&name]);
                 let cycle: Vec<String> = cycle.map(|name| format!("`{name}`")).collect();
                 let message = match cycle.len() {
                     2 => format!("param `{name}` is defined by itself"),

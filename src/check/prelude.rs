@@ -14,7 +14,7 @@ use std::sync::{Arc, LazyLock};
 /// The text of the prelude.
 const TEXT: &str = include_str!("prelude.van");
 
-/// Its declarations.
+/// Declarations of [`TEXT`], parsed on first use.
 static DECLARED: LazyLock<Result<ast::Prelude, Vec<Diagnostic>>> =
     LazyLock::new(|| parse_prelude(TEXT));
 
@@ -26,12 +26,12 @@ struct Tables {
     policies: Vec<Row<Policy>>,
 }
 
-/// Every layer that is a call.
+/// Table of the layers that are calls, activations of the prelude included.
 pub fn layers() -> &'static [Row<Op>] {
     TABLES.as_ref().map_or(&[], |tables| &tables.layers)
 }
 
-/// Every skip policy.
+/// Table of the skip policies, those of the prelude included.
 pub fn policies() -> &'static [Row<Policy>] {
     TABLES.as_ref().map_or(&[], |tables| &tables.policies)
 }

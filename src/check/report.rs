@@ -20,7 +20,7 @@ impl Reports {
         }
     }
 
-    /// How many there are.
+    /// Number of reports.
     pub fn len(&self) -> usize {
         self.list.len()
     }

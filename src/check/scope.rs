@@ -1,4 +1,4 @@
-//! What names stand for.
+//! Scopes: the names that an expression may use, and their values.
 
 use super::value::{Type, Value};
 use crate::ir::call::words;
@@ -30,7 +30,7 @@ impl Function {
     }
 }
 
-/// What a name stands for, as far as it is known.
+/// Type and value of a name, as far as they are known.
 #[derive(Clone, Debug)]
 pub(super) struct Binding {
     pub kind: Option<Type>,

@@ -217,10 +217,11 @@ fn replace<T>(place: &mut T, value: Option<T>) -> bool {
     }
 }
 
-/// Where the arguments of a call begin: the name of what is called.
+/// Place of the name that `value` calls, before its arguments; else of all of `value`.
 fn name_span(value: &Expr) -> Span {
-    match &value.kind {
-        ExprKind::Call(Call { name, .. }) => name.span,
-        _ => value.span,
+    if let ExprKind::Call(Call { name, .. }) = &value.kind {
+        name.span
+    } else {
+        value.span
     }
 }

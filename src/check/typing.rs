@@ -70,20 +70,18 @@ pub(super) fn check_kind(
             }
             known
         }
-        Kind::Epochs => match &value.kind {
-            ExprKind::List(items) => {
-                let what = format!("an element of {what}");
-                let mut sound = true;
-                for item in items {
-                    sound &= expect(item, Type::Int, &what, scope, reports);
-                }
-                sound
-            }
-            _ => {
+        Kind::Epochs => {
+            let ExprKind::List(items) = &value.kind else {
                 reports.add(not_a_list(value, what));
-                false
+                return false;
+            };
+            let what = format!("an element of {what}");
+            let mut sound = true;
+            for item in items {
+                sound &= expect(item, Type::Int, &what, scope, reports);
             }
-        },
+            sound
+        }
         Kind::Augments => {
             let list = matches!(value.kind, ExprKind::List(_));
             if !list {
@@ -102,11 +100,13 @@ fn not_a_list(value: &Expr, what: &str) -> Diagnostic {
 
 /// The bare word that `value` is.
 pub(super) fn word(value: &Expr) -> Option<&str> {
-    match &value.kind {
-        ExprKind::Call(Call {
-            name, args: None, ..
-        }) => Some(&name.node),
-        _ => None,
+    if let ExprKind::Call(Call {
+        name, args: None, ..
+    }) = &value.kind
+    {
+        Some(&name.node)
+    } else {
+        None
     }
 }
 
@@ -140,7 +140,7 @@ pub(super) fn expect(
     false
 }
 
-/// How to make a `want` of an expression that is a `found`.
+/// Advice on making a `want` of an expression that is a `found`.
 fn conversion(expr: &Expr, want: Type, found: Type) -> String {
     let shown = print_expr(expr);
     match (want, found, shown.as_str()) {

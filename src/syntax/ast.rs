@@ -19,13 +19,13 @@ pub struct Prelude {
 pub struct Activation {
     /// Text of the `///` comment before the declaration.
     pub doc: Option<String>,
-    /// Name of the network.
+    /// Name of the activation.
     pub name: Ident,
     /// The name of the element that it is applied to.
     pub element: Ident,
-    /// Its settings.
+    /// Settings in the order of the text.
     pub settings: Vec<SettingFormal>,
-    /// What it makes of the element.
+    /// Value of the function, in terms of the element.
     pub equation: Expr,
 }
 
@@ -34,22 +34,22 @@ pub struct Activation {
 pub struct Policy {
     /// Text of the `///` comment before the declaration.
     pub doc: Option<String>,
-    /// Name of the network.
+    /// Name of the policy.
     pub name: Ident,
-    /// Its settings.
+    /// Settings in the order of the text.
     pub settings: Vec<SettingFormal>,
-    /// Its gates.
+    /// Gates in the order of the text.
     pub gates: Vec<Gate>,
-    /// What it makes of f, s and the gates.
+    /// Output of the skip, in terms of f, s and the gates.
     pub out: Expr,
 }
 
 /// `gate NAME(bias: EXPR)`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gate {
-    /// Name of the network.
+    /// Name of the gate.
     pub name: Ident,
-    /// Where its bias starts.
+    /// Bias before training.
     pub bias: Expr,
 }
 
@@ -58,11 +58,11 @@ pub struct Gate {
 pub struct SettingFormal {
     /// Text of the `///` comment before the declaration.
     pub doc: Option<String>,
-    /// Name of the network.
+    /// Name of the setting.
     pub name: Ident,
     /// Name of the type.
     pub kind: Ident,
-    /// Its value where the call gives none.
+    /// Value where the call gives none.
     pub default: Expr,
     /// Range of allowed values.
     pub range: Option<Range>,
@@ -199,7 +199,7 @@ pub struct Body {
     pub statements: Vec<Statement>,
 }
 
-/// One step of a network, with its label if it has one.
+/// Step of a network, with its label if it has one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
     /// Span of the statement, label included.

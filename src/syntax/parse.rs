@@ -1,4 +1,4 @@
-//! Source text to syntax tree.
+//! Parser: makes a syntax tree of source text.
 
 // Of the grammar's hundred rules, a few can come to each place.
 #![expect(clippy::wildcard_enum_match_arm)]
