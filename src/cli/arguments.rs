@@ -1,4 +1,4 @@
-//! What the command line says, from the flags that clap found.
+//! Arguments of the command line, read from the flags that clap found.
 
 use super::command::param_id;
 use crate::check::{Override, OverrideTarget, ParamInfo};

@@ -17,7 +17,7 @@ pub(super) struct Command {
     pub run: Run,
 }
 
-/// What a command works on, and what does its work.
+/// Subject of a command, and the function that does its work.
 pub(super) enum Run {
     /// A `.van` file, whose params are flags of the command.
     File(fn(Given) -> Result<(), Failure>),
@@ -27,7 +27,7 @@ pub(super) enum Run {
     Group(&'static [Command]),
 }
 
-/// What a command that takes a `.van` file is given.
+/// Input of a command that takes a `.van` file.
 pub(super) struct Given<'a> {
     /// The whole command line.
     pub args: &'a [OsString],
@@ -39,13 +39,13 @@ pub(super) struct Given<'a> {
 
 /// An argument without a name.
 pub(super) struct Operand {
-    /// Its name in the help.
+    /// Name of the argument in the help.
     pub name: &'static str,
     pub help: &'static str,
     pub kind: OperandKind,
 }
 
-/// What an [`Operand`] may be.
+/// Values that an [`Operand`] may have.
 pub(super) enum OperandKind {
     Path,
     Paths,

@@ -163,6 +163,10 @@ fn refuse(error: clap::Error, params: &[ParamInfo], source: Option<&Source>) -> 
         return ExitCode::from(MISUSED);
     }
     let _ = error.print();
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "clap may add kinds of mistakes"
+    )]
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
         _ => ExitCode::from(MISUSED),

@@ -1,4 +1,4 @@
-//! What a command leaves for the terminal: text, reports of mistakes, exit codes.
+//! Output of a command for the terminal: text, reports of mistakes, exit codes.
 
 use crate::diag::{Diagnostic, MAX_REPORTS, Sources, Style};
 use crate::error::{Error, Result};
@@ -80,7 +80,7 @@ pub(super) fn report(mistakes: &[Diagnostic], path: &Path, sources: &Sources, js
     ));
 }
 
-/// How reports are drawn on standard error.
+/// Style in which reports are drawn on standard error.
 pub(super) fn style() -> Style {
     let terminal = std::io::stderr().is_terminal();
     Style {

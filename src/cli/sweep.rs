@@ -190,7 +190,7 @@ fn flags(request: &SweepRequest, jobs: usize) -> Vec<OsString> {
     flags
 }
 
-/// What is shown above the runs.
+/// Lists the facts that are shown above the runs.
 fn facts(request: &SweepRequest, all: usize, mine: usize, left: usize, work: &Work) -> Vec<Fact> {
     let grid = &request.settings.grid;
     let axes = grid
@@ -225,7 +225,7 @@ fn counted(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
-/// How the whole grid stands at the end, and where the results are.
+/// Summarizes the whole grid at the end, and says where the results are.
 fn summary(request: &SweepRequest, tally: &Tally) -> String {
     let Tally {
         done,
@@ -253,7 +253,7 @@ fn summary(request: &SweepRequest, tally: &Tally) -> String {
     text
 }
 
-/// What `--emit` asks for.
+/// Reads the kind of script that `--emit` asks for.
 fn target(matches: &ArgMatches) -> Result<Option<ScriptTarget>> {
     let target = word(matches, "emit").map(ScriptTarget::parse).transpose()?;
     let given = |name: &str| matches.contains_id(name);

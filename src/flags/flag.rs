@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 pub struct Flag<T: 'static> {
     /// Name, without its dashes.
     pub name: &'static str,
-    /// One letter for it.
+    /// Letter that stands for the name.
     pub letter: Option<char>,
     /// Kind of its value.
     pub value: Value,
@@ -15,13 +15,13 @@ pub struct Flag<T: 'static> {
     pub help: &'static str,
     /// Value where the command line does not give it.
     pub default: Option<&'static str>,
-    /// What it sets.
+    /// Setting that the flag changes.
     pub target: Target<T>,
-    /// Where a command that repeats a `T` gives it.
+    /// Place and text of the flag in a command that repeats a `T`.
     pub repeat: Option<Repeat<T>>,
     /// Whether a run must have the same when it is resumed.
     pub fixed: bool,
-    /// What a sweep does with it.
+    /// Treatment by a sweep.
     pub sweep: InSweep,
 }
 
@@ -42,11 +42,11 @@ pub enum Value {
     Count(&'static str),
     /// Number of seconds.
     Seconds,
-    /// One of these words.
+    /// Choice of one of these words.
     Choice(&'static [&'static str]),
 }
 
-/// What a flag sets.
+/// Setting that a flag changes.
 pub enum Target<T: 'static> {
     /// Nothing: its own command reads it.
     Own,
@@ -64,12 +64,12 @@ pub struct Repeat<T: 'static> {
     pub value: fn(&T) -> Option<String>,
 }
 
-/// What a sweep does with a flag of its runs.
+/// Treatment of a run's flag by a sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InSweep {
     /// The numbers of a run depend on it: it can be varied, and belongs to what a sweep is.
     Axis,
-    /// Every run is given it as it is; no number depends on it.
+    /// Handed to every run as it is; no number depends on it.
     HandedOn,
     /// The runs are not given it.
     Kept,

@@ -38,7 +38,7 @@ fn layers(run: &sweep::Run) -> Option<usize> {
     Some(totals(&model).depth)
 }
 
-/// What a person is told.
+/// Summarizes for a person what was written.
 fn summary(written: &Written) -> String {
     let page = written.page.display();
     match written.figures {

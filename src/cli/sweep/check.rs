@@ -1,4 +1,4 @@
-//! Every combination of a sweep as `vanc train` would read it, before any is run.
+//! Check of every combination of a sweep, as `vanc train` would read it, before any is run.
 
 use crate::check::ParamInfo;
 use crate::cli::output::{FAILED, Failure, complain, style};
@@ -18,10 +18,10 @@ use std::process::ExitCode;
 /// Mistakes that are shown at most.
 const SHOWN: usize = 10;
 
-/// What the sweep needs to know of a sound combination.
+/// Facts about a sound combination that its sweep needs.
 pub(super) struct Checked {
     pub epochs: u64,
-    /// What runs it.
+    /// Engine and device that run it.
     pub runner: Runner,
     /// Bytes that a run takes beside its process and images that are read from files.
     pub memory: f64,

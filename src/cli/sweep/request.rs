@@ -1,4 +1,4 @@
-//! What the command line asks of a sweep.
+//! Request for a sweep, as the command line states it.
 
 use crate::check::{self, ParamInfo};
 use crate::cli::arguments::{count, given, path, word};
@@ -85,7 +85,7 @@ fn treated(sweep: InSweep) -> impl Iterator<Item = &'static Flag<Options>> {
     flags.filter(move |flag| flag.sweep == sweep)
 }
 
-/// What can be varied, each as its name and its id for clap.
+/// Lists the axes that can be varied, each as its name and its id for clap.
 fn axes(params: &[ParamInfo]) -> Vec<(String, String)> {
     let params = params
         .iter()
