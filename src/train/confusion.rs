@@ -1,4 +1,4 @@
-//! Which class was taken for which.
+//! Confusion matrix: which class was taken for which.
 
 use super::evaluate::Prediction;
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Where a run is: all that the loop itself needs to go on bit for bit.
+//! Progress of a run: all that the loop itself needs to go on bit for bit.
 //!
 //! No generator has a state to keep: the order of the images, their augmentation and
 //! the dropout masks are functions of the seed and of the epoch or step, so the
@@ -49,11 +49,11 @@ pub struct Tested {
     pub step: u64,
     /// Epoch it was made in, from 1.
     pub epoch: u64,
-    /// Its sums over the test split.
+    /// Sums over the test split.
     pub sums: Sums,
 }
 
-/// How far a run has come.
+/// Progress of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunProgress {
     /// Epochs that are done, their evaluation included.
@@ -61,9 +61,9 @@ pub struct RunProgress {
     /// Steps that are done, over all epochs. A whole epoch more than `epoch` says
     /// where the epoch's evaluation has yet to be made.
     pub step: u64,
-    /// Over the steps of the epoch under way.
+    /// Sums over the steps of the epoch under way.
     pub epoch_sums: Sums,
-    /// Over the steps since the last line of the log.
+    /// Sums over the steps since the last line of the log.
     pub window: Sums,
     /// Step of the last line of the log that belongs to this position.
     pub logged: Option<u64>,

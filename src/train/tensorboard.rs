@@ -41,6 +41,9 @@ pub fn path(dir: &Path) -> PathBuf {
 impl Events {
     /// Opens the file of the run in `dir` with a point for every value of `lines` and no
     /// other; without `lines` it is begun anew.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or written.
     pub fn open(dir: &Path, lines: &[Line]) -> Result<Events> {
         let path = path(dir);
         let there = match std::fs::read(&path) {
@@ -70,11 +73,17 @@ impl Events {
     }
 
     /// Removes the file of the run in `dir`, if there is one.
+    ///
+    /// # Errors
+    /// Where the file cannot be removed.
     pub fn remove(dir: &Path) -> Result<()> {
         remove(&path(dir))
     }
 
     /// Appends the points of a line, in one write.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
     pub fn append(&mut self, line: &Line) -> Result<()> {
         let written = self.file.write_all(&records(line, self.begun));
         written.map_err(|e| write_error(&self.path, e))

@@ -1,5 +1,5 @@
-//! What a person sees of a run: a bar and a table on a terminal, plain lines in a pipe,
-//! nothing with `--quiet`.
+//! Progress of a run, as a person sees it: a bar and a table on a terminal, plain lines in a
+//! pipe, nothing with `--quiet`.
 
 mod lines;
 mod summary;
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 /// Time between two looks at the network for the bar.
 const REDRAW: Duration = Duration::from_millis(200);
 
-/// Where it is shown, and how.
+/// Display of a run's progress.
 pub struct Progress {
     mode: Mode,
     /// Whether the head of the table is there.
@@ -56,7 +56,7 @@ pub struct StepReport {
 }
 
 impl Progress {
-    /// To standard output: a bar if that is a terminal, else lines; or nothing.
+    /// Makes a display on standard output: a bar if that is a terminal, else lines; or nothing.
     pub fn new(quiet: bool) -> Self {
         if quiet {
             Progress::with(Mode::Quiet)
@@ -118,7 +118,7 @@ impl Progress {
         self.print(text);
     }
 
-    /// What the loading of `what` is reported to.
+    /// Makes the function that shows how far the loading of `what` has come.
     pub fn loader(&self, what: &'static str) -> impl Fn(usize, usize) + Sync + use<> {
         let bar = match &self.mode {
             Mode::Terminal(bar) => {

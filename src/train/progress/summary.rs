@@ -15,11 +15,11 @@ const SKIPS: usize = 8;
 /// A finished run.
 #[derive(Clone, Debug)]
 pub struct Summary<'a> {
-    /// Where it ended.
+    /// Progress at the end of the run.
     pub progress: &'a RunProgress,
-    /// Its lines at the ends of epochs and of the run.
+    /// Lines of the log at the ends of epochs and of the run.
     pub history: &'a [Line],
-    /// Its folder.
+    /// Folder of the run.
     pub dir: &'a Path,
 }
 
@@ -96,7 +96,7 @@ impl Summary<'_> {
         curve(start.into_iter().chain(tests.filter_map(value)).collect())
     }
 
-    /// How (1−α)² of single skips went, evenly chosen where there are many.
+    /// Curves of (1−α)² of single skips, evenly chosen where there are many.
     fn skips(&self, paint: Paint) -> Vec<String> {
         let ends = self.history.iter().filter_map(|line| line.skips.as_ref());
         let ends: Vec<&Vec<SkipLine>> = ends.collect();
