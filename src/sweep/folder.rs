@@ -30,17 +30,17 @@ pub fn results_csv(dir: &Path) -> PathBuf {
     dir.join("results.csv")
 }
 
-/// The same as JSON, an object a line.
+/// The table of results as JSON, an object a line.
 pub fn results_jsonl(dir: &Path) -> PathBuf {
     dir.join("results.jsonl")
 }
 
 const RUNS: &str = "runs";
 
-/// What a sweep's process holds, and the mark of a folder that is ours.
+/// Lock file that a sweep's process holds, and the mark of a folder that is ours.
 const LOCK: &str = ".sweep.lock";
 
-/// What is held while files that sweeps have in common are written.
+/// Lock file that is held while files that sweeps have in common are written.
 const WRITING: &str = ".sweep.writing";
 
 impl SweepFolder {
@@ -74,7 +74,7 @@ impl SweepFolder {
         })
     }
 
-    /// Where it is.
+    /// Path of the folder.
     pub fn dir(&self) -> &Path {
         &self.dir
     }

@@ -1,4 +1,4 @@
-//! What is varied, and the runs that makes.
+//! Grid of a sweep: the axes that are varied, and the runs that makes.
 
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -18,20 +18,20 @@ const LONGEST_NAME: usize = 200;
 pub struct Axis {
     /// The flag of `vanc train`, without its dashes.
     pub name: String,
-    /// At least one; no two are the same.
+    /// Values of the axis, at least one; no two are the same.
     pub values: Vec<String>,
 }
 
-/// Every combination of the axes' values, each under every seed.
+/// Grid of runs: all combinations of the axes' values, each under every seed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grid {
     /// The first varies slowest.
     pub axes: Vec<Axis>,
-    /// At least one; no two are the same. They vary fastest.
+    /// Seeds, at least one; no two are the same. They vary fastest.
     pub seeds: Vec<u64>,
 }
 
-/// One run of a grid.
+/// Run of a grid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     /// A value for each axis, in their order.
@@ -45,6 +45,9 @@ pub struct Run {
 
 impl Axis {
     /// Reads what `--vary` takes: `depth=1,5,10`. Commas in brackets do not separate.
+    ///
+    /// # Errors
+    /// Where `text` is not a name, `=` and a list of values, or a value is empty or there twice.
     pub fn parse(text: &str) -> Result<Axis> {
         let example = "write it like --vary depth=1,5,10 or --vary 'policy=plain,resnet'";
         let wrong = |what: String| Error::new(format!("--vary {text}: {what}")).help(example);
@@ -96,6 +99,10 @@ fn split(text: &str) -> Result<Vec<String>, String> {
 }
 
 /// Reads what `--seeds` takes: `10` for 0 to 9, or a list like `3,5,8`.
+///
+/// # Errors
+/// Where `text` is neither a number nor a list of seeds, asks for none or for more than
+/// [`MAX_RUNS`], or has a seed twice.
 pub fn parse_seeds(text: &str) -> Result<Vec<u64>> {
     let wrong = |what: String| {
         Error::new(format!("--seeds {text}: {what}"))
@@ -133,6 +140,9 @@ fn twice<T: Eq + std::hash::Hash>(values: &[T]) -> Option<&T> {
 
 impl Grid {
     /// Refuses a grid with an axis twice, or with nothing in it, or too much.
+    ///
+    /// # Errors
+    /// Where an axis is there twice, or the runs are none or more than [`MAX_RUNS`].
     pub fn check(&self) -> Result<()> {
         let names: Vec<&str> = self.axes.iter().map(|axis| axis.name.as_str()).collect();
         if let Some(name) = twice(&names) {
@@ -172,12 +182,12 @@ impl Grid {
         self.axes
             .iter()
             .fold(vec![Vec::new()], |combinations, axis| {
-                let with = |combination: &Vec<String>| -> Vec<Vec<String>> {
+                let extensions = |combination: &Vec<String>| -> Vec<Vec<String>> {
                     let values = axis.values.iter().cloned();
                     let extended = values.map(|value| [combination.clone(), vec![value]].concat());
                     extended.collect()
                 };
-                combinations.iter().flat_map(with).collect()
+                combinations.iter().flat_map(extensions).collect()
             })
     }
 

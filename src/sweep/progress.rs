@@ -1,4 +1,4 @@
-//! What a person sees of a sweep: a live table on a terminal, a line a run in a pipe,
+//! Progress of a sweep, as a person sees it: a live table on a terminal, a line a run in a pipe,
 //! nothing with `--quiet`.
 
 use super::grid::{Grid, Run};
@@ -21,7 +21,7 @@ const REDRAW: Duration = Duration::from_millis(250);
 /// Bytes at the end of a log in which its last line, a test's, is.
 const TAIL: u64 = 4096;
 
-/// Where it is shown, and how.
+/// Display of a sweep's progress.
 pub struct Progress {
     mode: Mode,
     /// The names of the axes and `seed`, and the width of the column of each.
@@ -52,7 +52,7 @@ pub struct Tag {
 }
 
 impl Progress {
-    /// To standard output: a table if that is a terminal, else lines; or nothing.
+    /// Makes a display on standard output: a table if that is a terminal, else lines; or nothing.
     pub fn new(quiet: bool) -> Self {
         let mode = if quiet {
             Mode::Quiet
@@ -95,7 +95,7 @@ impl Progress {
         }
     }
 
-    /// What the sweep is about: a title, named facts, and the runs to do.
+    /// Shows what the sweep is about: a title, named facts, and the runs to do.
     pub fn heading(&mut self, title: &str, facts: &[(&str, String)], grid: &Grid, runs: &[&Run]) {
         let paint = self.paint();
         self.total = runs.len();
@@ -270,7 +270,7 @@ fn cells(run: &Run) -> impl Iterator<Item = String> {
     run.values.iter().cloned().chain([run.seed.to_string()])
 }
 
-/// How a run ended, for a pipe.
+/// Words on how a run ended, for a pipe.
 fn plain(outcome: Option<&Outcome>) -> String {
     match outcome {
         None => "stopped".into(),
@@ -290,7 +290,7 @@ fn plain(outcome: Option<&Outcome>) -> String {
     }
 }
 
-/// How a run ended, in the columns after those of the axes.
+/// Columns on how a run ended, after those of the axes.
 fn columns(outcome: Option<&Outcome>, paint: Paint) -> String {
     match outcome {
         None => format!("  {}", paint.dim("stopped")),
@@ -315,7 +315,7 @@ fn style(template: &str) -> ProgressStyle {
         .progress_chars("━╸─")
 }
 
-/// Where a run is.
+/// Words on how far a run has come.
 fn now(line: &Line) -> String {
     let residual = line.alpha_residual.map(|r| format!("  α {}", decimal(r)));
     format!(

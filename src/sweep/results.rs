@@ -26,15 +26,15 @@ pub struct Record {
     pub axes: Map<String, Value>,
     /// Seed of the run.
     pub seed: u64,
-    /// How it stands.
+    /// State of the run.
     pub status: Status,
     /// Epochs that it was trained for.
     pub epochs: Option<u64>,
-    /// Over the training images of the last epoch, while they were trained on.
+    /// Mean loss over the training images of the last epoch, while they were trained on.
     pub train_loss: Option<f64>,
     /// Share of the same that were classified rightly.
     pub train_accuracy: Option<f64>,
-    /// Over the test images, at the end.
+    /// Mean loss over the test images, at the end.
     pub test_loss: Option<f64>,
     /// Share of them classified rightly.
     pub test_accuracy: Option<f64>,
@@ -50,15 +50,15 @@ pub struct Record {
     pub seconds: Option<f64>,
 }
 
-/// How a run stands.
+/// State of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// It came to its end.
+    /// The run came to its end.
     Done,
-    /// It ended in an error.
+    /// The run ended in an error.
     Failed,
-    /// It has not come to its end yet.
+    /// The run has not come to its end yet.
     #[default]
     Missing,
 }
@@ -77,16 +77,19 @@ impl Status {
 /// Runs, by how they stand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Those that are done.
+    /// Runs that are done.
     pub done: usize,
-    /// Those that failed.
+    /// Runs that failed.
     pub failed: usize,
-    /// Those that have not ended.
+    /// Runs that have not ended.
     pub missing: usize,
 }
 
 /// Writes both files from what is in the sweep's folder `dir`: its settings, and the
 /// outcomes of all its runs, whichever sweep's they were.
+///
+/// # Errors
+/// Where the settings of the sweep cannot be read, or the files not be written.
 pub fn write(dir: &Path) -> Result<Tally> {
     alone(dir, || {
         let settings = Settings::read(&folder::settings(dir))?;

@@ -22,7 +22,7 @@ pub fn log(dir: &Path) -> PathBuf {
 pub struct RunLock {
     file: File,
     path: PathBuf,
-    /// Where in the log this session begins.
+    /// Length of the log when this session began, in bytes.
     start: u64,
 }
 
@@ -63,8 +63,8 @@ impl RunLock {
     /// as one, else the last line at all, such as a panic's.
     pub fn error(&mut self) -> Option<String> {
         let end = self.file.seek(SeekFrom::End(0)).ok()?;
-        let from = self.start.max(end.saturating_sub(LONGEST));
-        self.file.seek(SeekFrom::Start(from)).ok()?;
+        let start = self.start.max(end.saturating_sub(LONGEST));
+        self.file.seek(SeekFrom::Start(start)).ok()?;
         let mut bytes = Vec::new();
         (&self.file).take(LONGEST).read_to_end(&mut bytes).ok()?;
         let text = String::from_utf8_lossy(&bytes);
@@ -98,7 +98,7 @@ mod tests {
         lock(&run);
     }
 
-    /// As after `kill -9` of the sweep alone.
+    /// Test of the state after `kill -9` of the sweep alone.
     #[cfg(unix)]
     #[test]
     fn a_process_that_is_left_keeps_the_run() {

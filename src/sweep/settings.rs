@@ -16,7 +16,7 @@ pub struct Settings {
     version: u32,
     /// The name of the `.van` file; its copy is beside `sweep.json`.
     pub file: String,
-    /// What is varied.
+    /// The axes that are varied, and the seeds.
     #[serde(flatten)]
     pub grid: Grid,
     /// The flags of `vanc train` that every run is given, without their dashes: those
@@ -36,6 +36,9 @@ impl Settings {
     }
 
     /// The text of the file.
+    ///
+    /// # Errors
+    /// Where the settings cannot be written as JSON.
     pub fn to_text(&self) -> Result<String> {
         serde_json::to_string_pretty(self)
             .map(|text| text + "\n")
@@ -43,6 +46,9 @@ impl Settings {
     }
 
     /// Reads the file.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, is damaged, or is of another version.
     pub fn read(path: &Path) -> Result<Settings> {
         let text = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
         let damaged = |what: String| {
