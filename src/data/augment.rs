@@ -111,7 +111,7 @@ fn flip_horizontal(pixels: &[u8], width: usize) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// One channel of 2×3 pixels, none of them black.
+    /// Image of one channel of 2×3 pixels, none of them black.
     const IMAGE: [u8; 6] = [1, 2, 3, 4, 5, 6];
 
     #[test]

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// What is read; other files are passed over.
+/// Extensions of the files that are read; other files are passed over.
 const EXTENSIONS: [&str; 3] = ["png", "jpg", "jpeg"];
 
 /// Files decoded before the next error is looked for.
@@ -80,7 +80,7 @@ fn train_files(split: &Path, classes: &[OsString]) -> Result<Files> {
     Ok(files)
 }
 
-/// As [`train_files`], but a class may be without images.
+/// Lists the test images like [`train_files`], but a class may be without any.
 fn test_files(split: &Path, known: &[OsString]) -> Result<Files> {
     let mut files = Files::new();
     for class in classes(split)? {

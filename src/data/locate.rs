@@ -104,8 +104,12 @@ impl Source {
 
     /// Command that fetches the dataset into the place where it is looked for.
     pub fn command(&self, dir: Option<&Path>) -> String {
-        let into = dir.map(|dir| format!(" --data-dir {}", quote(&dir.display().to_string())));
-        format!("vanc data fetch {}{}", self.name, into.unwrap_or_default())
+        let folder = dir.map(|dir| format!(" --data-dir {}", quote(&dir.display().to_string())));
+        format!(
+            "vanc data fetch {}{}",
+            self.name,
+            folder.unwrap_or_default()
+        )
     }
 
     fn missing(&self, message: &str, dir: Option<&Path>) -> Error {

@@ -57,7 +57,7 @@ pub fn load(request: &Request, progress: &(dyn Fn(usize, usize) + Sync)) -> Resu
 
 /// The way to the images of a dataset.
 enum Reader {
-    /// They are drawn.
+    /// Images drawn from a seed, without files.
     Drawn(Synthetic),
     /// Files of MNIST's form.
     Idx(&'static Idx),

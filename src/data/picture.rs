@@ -117,7 +117,7 @@ impl<'a> Encoded<'a> {
 }
 
 impl Picture {
-    /// One plane of grey, transparency dropped.
+    /// Converts the picture to one plane of grey, transparency dropped.
     pub fn grey(&self) -> Vec<u8> {
         let pixels = self.samples.chunks_exact(self.channels);
         match self.channels {
@@ -126,7 +126,7 @@ impl Picture {
         }
     }
 
-    /// One plane each of red, green and blue, transparency dropped.
+    /// Splits the picture into one plane each of red, green and blue, transparency dropped.
     pub fn planes(&self) -> Vec<u8> {
         (0..3)
             .flat_map(|color| {
@@ -156,6 +156,10 @@ impl Picture {
 }
 
 /// The colours that a JPEG file is decoded to, from those that are in it.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the decoder may add colour spaces"
+)]
 fn jpeg_colors(stored: ColorSpace) -> ColorSpace {
     match stored {
         ColorSpace::RGB | ColorSpace::RGBA | ColorSpace::Luma | ColorSpace::LumaA => stored,

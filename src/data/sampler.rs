@@ -20,7 +20,7 @@ pub struct Sampler {
     pub augment: Vec<Augment>,
 }
 
-/// One pass over the training split.
+/// Pass over the training split.
 #[derive(Clone, Debug)]
 pub struct Epoch {
     sampler: Sampler,

@@ -2,7 +2,7 @@
 
 use crate::ir::{Layer, Model, Shape, TensorSpec};
 
-/// What one layer costs by itself, its body not counted.
+/// Cost of one layer by itself, its body not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
     /// Elements of the tensors that training moves by a gradient: weights, biases,
@@ -13,15 +13,15 @@ pub struct Cost {
     pub multiply_adds: u128,
 }
 
-/// What a whole network costs.
+/// Cost of a whole network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Totals {
     /// Weighted layers (convolutions and linear layers) on the main path, which leaves
     /// out projections and gates.
     pub depth: usize,
-    /// As in [`Cost::parameters`].
+    /// Elements of trained tensors, summed over the layers; see [`Cost::parameters`].
     pub parameters: u128,
-    /// As in [`Cost::multiply_adds`].
+    /// Multiply-adds of one sample's forward pass; see [`Cost::multiply_adds`].
     pub multiply_adds: u128,
 }
 

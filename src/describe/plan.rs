@@ -37,7 +37,7 @@ pub fn plan_table(plan: &Plan, all: bool) -> String {
     out
 }
 
-/// The same for programs.
+/// Formats `plan` as JSON, for programs.
 pub fn plan_json(plan: &Plan) -> Value {
     let steps = plan.steps().map(|step| {
         let names = |ids: &[Id]| -> Vec<usize> { ids.iter().map(|id| id.0).collect() };

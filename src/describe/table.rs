@@ -6,7 +6,7 @@ use crate::ir::{Layer, Model};
 use crate::text::{count, grouped};
 use unicode_width::UnicodeWidthStr;
 
-/// One line of the table: a layer, or the same layer of several repeats.
+/// Line of the table: a layer, or the same layer of several repeats.
 struct Row {
     path: String,
     words: String,
@@ -93,9 +93,9 @@ impl Folder<'_> {
     fn repeat(&mut self, layers: &[&Layer], name: &str, skip: usize, shown: &str, copies: usize) {
         let same = |a: &&Layer, b: &&Layer| index(a, skip) == index(b, skip);
         let iterations: Vec<&[&Layer]> = layers.chunk_by(same).collect();
-        let mut at = 0;
-        while at < iterations.len() {
-            let first = iterations[at];
+        let mut start = 0;
+        while start < iterations.len() {
+            let first = iterations[start];
             let inner = |layers: &[&Layer]| skip + name.len() + 2 + index(layers[0], skip).len();
             let alike = |other: &&&[&Layer]| {
                 first.len() == other.len()
@@ -106,16 +106,16 @@ impl Folder<'_> {
             };
             let run = match self.all {
                 true => 1,
-                false => iterations[at..].iter().take_while(alike).count(),
+                false => iterations[start..].iter().take_while(alike).count(),
             };
-            let from = index(first[0], skip);
-            let to = index(iterations[at + run - 1][0], skip);
+            let low = index(first[0], skip);
+            let high = index(iterations[start + run - 1][0], skip);
             let shown = match run {
-                1 => format!("{shown}{name}.{from}."),
-                _ => format!("{shown}{name}.{{{from}..{to}}}."),
+                1 => format!("{shown}{name}.{low}."),
+                _ => format!("{shown}{name}.{{{low}..{high}}}."),
             };
             self.scope(first, inner(first), &shown, copies * run);
-            at += run;
+            start += run;
         }
     }
 

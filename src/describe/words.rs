@@ -1,4 +1,4 @@
-//! What a layer does, in a few words.
+//! Words of layers: the operation of each, in a few words.
 
 use crate::ir::Layer;
 

@@ -153,14 +153,14 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let run = folder.path().join("sweep/runs/policy=variable(lambda: 0)");
         std::fs::create_dir_all(&run).expect("made");
-        let from = |path: &str| link_between(&folder.path().join(path), &run);
+        let link = |path: &str| link_between(&folder.path().join(path), &run);
         let name = "policy=variable%28lambda%3A%200%29";
-        assert_eq!(from("sweep"), Some(format!("runs/{name}")));
-        assert_eq!(from(""), Some(format!("sweep/runs/{name}")));
-        assert_eq!(from("sweep/runs/.."), from("sweep"));
+        assert_eq!(link("sweep"), Some(format!("runs/{name}")));
+        assert_eq!(link(""), Some(format!("sweep/runs/{name}")));
+        assert_eq!(link("sweep/runs/.."), link("sweep"));
         std::fs::create_dir(folder.path().join("other")).expect("made");
-        assert_eq!(from("other"), Some(format!("../sweep/runs/{name}")));
-        assert_eq!(from("absent"), None);
+        assert_eq!(link("other"), Some(format!("../sweep/runs/{name}")));
+        assert_eq!(link("absent"), None);
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub struct Sweep {
 /// A run of a sweep.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// Its line of `results.jsonl`.
+    /// Line of the run in `results.jsonl`.
     pub row: Record,
     /// Folder of the run.
     pub dir: PathBuf,

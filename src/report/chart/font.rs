@@ -23,7 +23,7 @@ pub(super) struct Font {
     glyphs: BTreeMap<char, u16>,
     widths: Vec<u16>,
     outlines: Vec<Data>,
-    /// What is added to the width of the first of two glyphs.
+    /// Kerning: units that are added to the width of the first of two glyphs.
     kerning: HashMap<(u16, u16), i16>,
 }
 
@@ -105,23 +105,23 @@ impl Font {
     /// A glyph made of others.
     fn composite(&self, data: Data, depth: usize) -> Option<Path> {
         let mut path = PathBuilder::new();
-        let mut at = 10;
+        let mut offset = 10;
         loop {
-            let flags = data.u16(at)?;
-            let part = self.outline(data.u16(at + 2)?, depth + 1)?;
+            let flags = data.u16(offset)?;
+            let part = self.outline(data.u16(offset + 2)?, depth + 1)?;
             let (dx, dy) = match flags & 1 {
-                0 => (data.i8(at + 4)?.into(), data.i8(at + 5)?.into()),
-                _ => (data.i16(at + 4)?, data.i16(at + 6)?),
+                0 => (data.i8(offset + 4)?.into(), data.i8(offset + 5)?.into()),
+                _ => (data.i16(offset + 4)?, data.i16(offset + 6)?),
             };
-            at += if flags & 1 == 0 { 6 } else { 8 };
-            let factor = |i: usize| Some(f32::from(data.i16(at + 2 * i)?) / 16384.0);
+            offset += if flags & 1 == 0 { 6 } else { 8 };
+            let factor = |i: usize| Some(f32::from(data.i16(offset + 2 * i)?) / 16384.0);
             let (factors, [xx, yx, xy, yy]) = match flags & 0xc8 {
                 0x08 => (1, [factor(0)?, 0.0, 0.0, factor(0)?]),
                 0x40 => (2, [factor(0)?, 0.0, 0.0, factor(1)?]),
                 0x80 => (4, [factor(0)?, factor(1)?, factor(2)?, factor(3)?]),
                 _ => (0, [1.0, 0.0, 0.0, 1.0]),
             };
-            at += 2 * factors;
+            offset += 2 * factors;
             let place = Transform::from_row(xx, yx, xy, yy, dx.into(), dy.into());
             path.push_path(&part.transform(place)?);
             if flags & 0x20 == 0 {
@@ -138,16 +138,20 @@ fn outline(data: Data) -> Option<Path> {
         .map(|i| data.u16(10 + 2 * i).map(usize::from))
         .collect::<Option<_>>()?;
     let count = ends.last()? + 1;
-    let mut at = 12 + 2 * contours + usize::from(data.u16(10 + 2 * contours)?);
+    let mut offset = 12 + 2 * contours + usize::from(data.u16(10 + 2 * contours)?);
     let mut flags: Vec<u8> = Vec::with_capacity(count);
     while flags.len() < count {
-        let flag = data.u8(at)?;
-        let repeats = if flag & 8 == 0 { 0 } else { data.u8(at + 1)? };
-        at += if flag & 8 == 0 { 1 } else { 2 };
+        let flag = data.u8(offset)?;
+        let repeats = if flag & 8 == 0 {
+            0
+        } else {
+            data.u8(offset + 1)?
+        };
+        offset += if flag & 8 == 0 { 1 } else { 2 };
         flags.extend(std::iter::repeat_n(flag, usize::from(repeats) + 1));
     }
-    let xs = read_coordinates(data, &mut at, &flags[..count], 0x02, 0x10)?;
-    let ys = read_coordinates(data, &mut at, &flags[..count], 0x04, 0x20)?;
+    let xs = read_coordinates(data, &mut offset, &flags[..count], 0x02, 0x10)?;
+    let ys = read_coordinates(data, &mut offset, &flags[..count], 0x04, 0x20)?;
     let mut path = PathBuilder::new();
     let mut start = 0;
     for end in ends {
@@ -161,7 +165,7 @@ fn outline(data: Data) -> Option<Path> {
 /// The x or y of the points, stored as differences of one byte, two or none.
 fn read_coordinates(
     data: Data,
-    at: &mut usize,
+    offset: &mut usize,
     flags: &[u8],
     short: u8,
     same: u8,
@@ -169,12 +173,12 @@ fn read_coordinates(
     let mut value = 0i16;
     let next = |flag: &u8| {
         let (length, step) = match (flag & short != 0, flag & same != 0) {
-            (true, true) => (1, i16::from(data.u8(*at)?)),
-            (true, false) => (1, -i16::from(data.u8(*at)?)),
+            (true, true) => (1, i16::from(data.u8(*offset)?)),
+            (true, false) => (1, -i16::from(data.u8(*offset)?)),
             (false, true) => (0, 0),
-            (false, false) => (2, data.i16(*at)?),
+            (false, false) => (2, data.i16(*offset)?),
         };
-        *at += length;
+        *offset += length;
         value = value.wrapping_add(step);
         Some(f32::from(value))
     };
@@ -232,7 +236,7 @@ fn read_characters(table: Data) -> Option<BTreeMap<char, u16>> {
     Some(glyphs)
 }
 
-/// What the pairs of glyphs (`GPOS`, lookups of type 2) add to the width of the first.
+/// Reads what the pairs of glyphs (`GPOS`, lookups of type 2) add to the width of the first.
 fn read_kerning(table: Data, glyphs: u16) -> Option<HashMap<(u16, u16), i16>> {
     let mut kerning = HashMap::new();
     for lookup in table.list(table.u16(8)?.into(), 0)? {

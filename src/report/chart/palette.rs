@@ -1,12 +1,12 @@
 //! Colours and markers: eight that colour-blind readers tell apart, and the same ones
 //! for a policy in every figure.
 
-/// How a line looks.
+/// Look of a line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Look {
-    /// As in SVG: `#0072B2`.
+    /// Colour, written as in SVG: `#0072B2`.
     pub color: String,
-    /// What is drawn at points.
+    /// Marker drawn at points.
     pub marker: Option<Marker>,
     /// SVG's `stroke-dasharray`, empty for a line without gaps.
     pub dash: &'static str,
@@ -40,7 +40,7 @@ const BLUE: &str = "#0072B2";
 const VERMILION: &str = "#D55E00";
 const PURPLE: &str = "#CC79A7";
 
-/// Of Okabe and Ito's eight colours the seven that show on white.
+/// Seven of Okabe and Ito's eight colours: those that show on white.
 const CYCLE: [(&str, Marker); 7] = [
     (BLUE, Marker::Down),
     (ORANGE, Marker::Square),
@@ -115,7 +115,7 @@ impl Look {
         }
     }
 
-    /// The same with dashes.
+    /// Replaces the dashes.
     pub fn dashed(self, dash: &'static str) -> Self {
         Look { dash, ..self }
     }
