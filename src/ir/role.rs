@@ -60,7 +60,7 @@ pub enum Start {
 }
 
 impl Start {
-    /// Start of a tensor of that role, if nothing else is said.
+    /// Returns the start of a tensor of that role, if nothing else is said.
     fn usual(role: Role) -> Start {
         match role {
             Role::Weight => Start::Drawn { rectified: true },
@@ -87,7 +87,7 @@ pub struct OwnTensor {
 }
 
 impl OwnTensor {
-    /// A tensor called `name` below the layer's path, with the usual start of its role.
+    /// Makes a tensor called `name` below the layer's path, with the usual start of its role.
     pub fn new(name: impl Into<String>, shape: Vec<usize>, role: Role) -> Self {
         OwnTensor {
             name: name.into(),
@@ -102,7 +102,7 @@ impl OwnTensor {
         OwnTensor { start, ..self }
     }
 
-    /// A weight of `shape`, outputs first, with the scales of a Dirac weight and a bias.
+    /// Makes a weight of `shape`, outputs first, with the scales of a Dirac weight and a bias.
     pub(super) fn weighted(shape: Vec<usize>, bias: bool, dirac: bool) -> Vec<OwnTensor> {
         let out = shape.first().copied().unwrap_or(1);
         let mut own = vec![OwnTensor::new("weight", shape, Role::Weight)];

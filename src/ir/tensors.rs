@@ -30,7 +30,7 @@ impl Model {
 }
 
 impl Layer {
-    /// The tensors of this layer, without those of its body.
+    /// Lists the tensors of this layer, without those of its body.
     pub fn own_tensors(&self) -> Vec<TensorSpec> {
         let operation = self.op.operation();
         let own = operation.tensors(self.input, self.output).into_iter();

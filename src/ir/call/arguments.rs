@@ -57,7 +57,7 @@ pub struct Arguments<'a> {
 }
 
 impl<'a> Arguments<'a> {
-    /// The values `given` for `slots`, one each.
+    /// Makes arguments of the values `given` for `slots`, one each.
     pub fn new(name: &'a str, slots: &'a [Slot<'a>], given: Vec<Given>) -> Self {
         Arguments {
             name,
@@ -67,7 +67,8 @@ impl<'a> Arguments<'a> {
         }
     }
 
-    /// The examples of `slots`: their defaults, and a value where one must be given.
+    /// Makes arguments of the examples of `slots`: their defaults, and a value where one must be
+    /// given.
     pub fn examples(name: &'a str, slots: &'a [Slot<'a>]) -> Self {
         let given = slots.iter().map(|slot| match slot.default {
             SlotDefault::Required(Some(example)) => Given::Value(example.into()),
@@ -116,7 +117,7 @@ impl<'a> Arguments<'a> {
         self.optional(name)?.ok_or(Refusal::Unsound)
     }
 
-    /// The value of the word in the slot `name`, which is one of `choices`.
+    /// Reads the value of the word in the slot `name`, which is one of `choices`.
     ///
     /// # Errors
     /// A refusal where the argument is missing or wrong.

@@ -17,12 +17,12 @@ pub struct Row<T: 'static> {
     pub build: fn(&Arguments) -> Result<T, Refusal>,
 }
 
-/// The row called `name`.
+/// Finds the row called `name`.
 pub fn find<'r, T>(rows: &'r [Row<T>], name: &str) -> Option<&'r Row<T>> {
     rows.iter().find(|row| row.name == name)
 }
 
-/// The names of `rows`, in their order.
+/// Lists the names of `rows`, in their order.
 pub fn names<T>(rows: &[Row<T>]) -> Vec<&'static str> {
     rows.iter().map(|row| row.name).collect()
 }

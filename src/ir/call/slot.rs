@@ -100,7 +100,7 @@ impl Integers {
     /// A seed of random numbers.
     pub const SEED: Integers = Integers::Range(0, i64::MAX);
 
-    /// The least and the greatest.
+    /// Returns the least and the greatest.
     pub fn ends(self) -> (i64, i64) {
         match self {
             Integers::Size(least) => (least, MAX_SIZE),
@@ -139,7 +139,7 @@ impl Bounds {
         }
     }
 
-    /// The range in words, after "must be".
+    /// Returns the range in words, after "must be".
     pub fn words(self) -> &'static str {
         match self {
             Bounds::Any => "a number",
@@ -153,7 +153,7 @@ impl Bounds {
 }
 
 impl<'a> Slot<'a> {
-    /// A slot whose default follows from others.
+    /// Makes a slot whose default follows from others.
     pub const fn new(name: &'a str, kind: Kind, doc: &'a str) -> Self {
         Slot {
             name,
@@ -164,7 +164,7 @@ impl<'a> Slot<'a> {
         }
     }
 
-    /// The slot, which must be given and may stand without its name.
+    /// Makes the slot one that must be given and may stand without its name.
     pub const fn first(self, example: Literal) -> Self {
         Slot {
             positional: true,
@@ -172,7 +172,7 @@ impl<'a> Slot<'a> {
         }
     }
 
-    /// The slot, which must be given by its name.
+    /// Makes the slot one that must be given by its name.
     pub const fn needed(self, example: Literal) -> Self {
         Slot {
             default: SlotDefault::Required(Some(example)),
@@ -180,7 +180,7 @@ impl<'a> Slot<'a> {
         }
     }
 
-    /// The slot with a default.
+    /// Gives the slot a default.
     pub const fn or(self, default: Literal) -> Self {
         Slot {
             default: SlotDefault::Value(default),
@@ -193,7 +193,7 @@ impl<'a> Slot<'a> {
         matches!(self.default, SlotDefault::Required(_))
     }
 
-    /// A value that it takes: its default, or the example of one without.
+    /// Returns a value that it takes: its default, or the example of one without.
     pub fn example(&self) -> Option<Literal> {
         match self.default {
             SlotDefault::Required(example) => example,
@@ -203,7 +203,7 @@ impl<'a> Slot<'a> {
     }
 }
 
-/// The words of `pairs`, each of which stands for the value beside it.
+/// Lists the words of `pairs`, each of which stands for the value beside it.
 pub const fn words<T, const N: usize>(pairs: &[(&'static str, T); N]) -> [&'static str; N] {
     let mut words = [""; N];
     let mut index = 0;

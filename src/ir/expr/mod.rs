@@ -148,7 +148,7 @@ impl Unary {
         Unary::Cos,
     ];
 
-    /// The function that is called `name` in a `.van` file.
+    /// Finds the function that is called `name` in a `.van` file.
     pub fn named(name: &str) -> Option<Unary> {
         let called = |function: &Unary| function.is_called() && function.name() == name;
         Unary::ALL.into_iter().find(called)
@@ -160,7 +160,7 @@ impl Unary {
         !matches!(self, Unary::Neg | Unary::ExpM1)
     }
 
-    /// The name of the function in a `.van` file; `-` for the negation.
+    /// Returns the name of the function in a `.van` file; `-` for the negation.
     pub fn name(self) -> &'static str {
         match self {
             Unary::Neg => "-",

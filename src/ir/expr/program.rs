@@ -40,7 +40,7 @@ pub enum Node {
 }
 
 impl Program {
-    /// The operations of `equations`.
+    /// Lists the operations of `equations`.
     pub fn new<'e>(equations: impl IntoIterator<Item = &'e Expr>) -> Program {
         let mut builder = Builder::default();
         let outputs = equations.into_iter().map(|e| builder.expr(e)).collect();
@@ -50,7 +50,7 @@ impl Program {
         }
     }
 
-    /// The operands, in the order of their first use.
+    /// Lists the operands, in the order of their first use.
     pub fn inputs(&self) -> impl Iterator<Item = Variable> {
         self.nodes.iter().filter_map(|node| match node {
             Node::Input(variable) => Some(*variable),
@@ -99,7 +99,7 @@ impl Builder {
         }
     }
 
-    /// A small whole power is a product, and the power ½ a root.
+    /// Adds a power: a small whole one as a product, and the power ½ as a root.
     fn power(&mut self, base: &Expr, exponent: &Expr) -> usize {
         let base = self.expr(base);
         let number = exponent.number();

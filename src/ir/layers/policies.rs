@@ -50,7 +50,7 @@ pub struct Coefficient {
 }
 
 impl Policy {
-    /// The policy `name` without settings, gates and coefficients, whose output is `out`.
+    /// Makes the policy `name` without settings, gates and coefficients, whose output is `out`.
     pub fn new(name: &str, out: Expr) -> Policy {
         Policy {
             name: name.into(),
@@ -68,7 +68,7 @@ impl Policy {
         self.out.uses(Variable::Shortcut)
     }
 
-    /// The shortcut with its factor, if it is part of the output.
+    /// Writes the shortcut with its factor, if it is part of the output.
     pub(super) fn by_pass(&self) -> Option<String> {
         if !self.has_shortcut() {
             return None;
@@ -104,8 +104,8 @@ impl fmt::Display for Policy {
     }
 }
 
-/// The policies that are more than an equation: their weights are special, or the
-/// settings of the training belong to them.
+/// Lists the policies that are more than an equation: their weights are special, or the settings
+/// of the training belong to them.
 pub fn policies() -> &'static [Row<Policy>] {
     const POLICIES: &[Row<Policy>] = &[DIRAC, VARIABLE];
     POLICIES

@@ -113,13 +113,13 @@ impl Operation for GlobalAvgPool {
     }
 }
 
-/// `(size + 2·padding − kernel)/stride + 1`, or `None` where no window fits.
+/// Computes `(size + 2·padding − kernel)/stride + 1`, or `None` where no window fits.
 pub(super) fn windows(size: usize, kernel: usize, stride: usize, padding: usize) -> Option<usize> {
     let free = (size + 2 * padding).checked_sub(kernel)?;
     Some(free / stride + 1)
 }
 
-/// The shape of `channels` over the windows of an image: kernel, stride and padding.
+/// Computes the shape of `channels` over the windows of an image: kernel, stride and padding.
 pub(super) fn windowed(
     layer: &str,
     input: Shape,

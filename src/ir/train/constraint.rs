@@ -76,7 +76,7 @@ impl Granularity {
     ];
     const NAMES: [&'static str; 3] = words(&Self::WORDS);
 
-    /// Extents of a tensor with one element for each part of `shape` that it covers.
+    /// Returns the extents of a tensor with one element for each part of `shape` that it covers.
     pub fn extents(self, shape: Shape) -> Vec<usize> {
         match self {
             Granularity::Channel => vec![shape.channels()],
