@@ -7,7 +7,7 @@ use crate::span::Span;
 use crate::syntax::ast::{BinaryOp, Expr};
 use crate::syntax::{print_expr, print_operand};
 
-/// The result of an operation on ints, if it is one.
+/// Returns the result of an operation on ints, if it is one.
 pub(super) fn int(value: Option<i64>, span: Span, reports: &mut Reports) -> Option<Value> {
     if value.is_none() {
         reports.add(
@@ -23,7 +23,7 @@ pub(super) fn int(value: Option<i64>, span: Span, reports: &mut Reports) -> Opti
     value.map(Value::Int)
 }
 
-/// The number, if it is finite.
+/// Returns the number, if it is finite.
 pub(super) fn finite(x: f64, span: Span, reports: &mut Reports) -> Option<Value> {
     if x.is_finite() {
         return Some(Value::Float(x));
@@ -40,7 +40,7 @@ pub(super) fn finite(x: f64, span: Span, reports: &mut Reports) -> Option<Value>
     None
 }
 
-/// The value of an operation, with the expressions of its sides and of the whole.
+/// Computes the value of an operation, with the expressions of its sides and of the whole.
 pub(super) fn binary(
     op: BinaryOp,
     left: Value,

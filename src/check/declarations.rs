@@ -15,7 +15,7 @@ pub(super) fn is_reserved(name: &str) -> bool {
     flags::is_flag(&flag(name))
 }
 
-/// The flag that is written like `name`.
+/// Writes the flag that is written like `name`.
 fn flag(name: &str) -> String {
     name.replace('_', "-")
 }
@@ -204,7 +204,7 @@ fn cycle(call: &Ident, callee: &ast::Block, path: &[&str]) -> Diagnostic {
         .help("a block cannot contain itself: to stack layers use `repeat n { … }`")
 }
 
-/// The names called in `body` and inside it.
+/// Collects the names called in `body` and inside it.
 fn calls(body: &Body) -> Vec<&Ident> {
     let mut out = Vec::new();
     for statement in &body.statements {

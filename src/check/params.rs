@@ -31,8 +31,8 @@ pub struct ParamInfo {
     pub span: Span,
 }
 
-/// The params of a file, for the flags and the help of a command that takes it. Those
-/// whose names are wrong, which the check reports, have none.
+/// Lists the params of a file, for the flags and the help of a command that takes it. Those whose
+/// names are wrong, which the check reports, have none.
 pub fn param_infos(file: &ast::File) -> Vec<ParamInfo> {
     let params = file.items.iter().filter_map(|item| match item {
         Item::Param(param) => Some(param),
@@ -58,7 +58,7 @@ fn print_range(range: &ast::Range) -> String {
     format!("{}{dots}{}", bound(&range.lo), bound(&range.hi))
 }
 
-/// The value of every param: its flag's or its default's, in its range.
+/// Computes the value of every param: its flag's or its default's, in its range.
 pub(super) fn resolve<'a>(
     declared: &Declarations<'a>,
     flags: &[Flag],
@@ -199,7 +199,7 @@ impl<'a> Resolver<'a, '_> {
         }
     }
 
-    /// `value` if it is in `range`; reports it where not.
+    /// Returns `value` if it is in `range`; reports it where not.
     fn in_range(
         &self,
         param: &ast::Param,
@@ -255,7 +255,7 @@ impl<'a> Resolver<'a, '_> {
     }
 }
 
-/// The bare names that an expression uses, with their places.
+/// Collects the bare names that an expression uses, with their places.
 fn uses<'e>(expr: &'e Expr, out: &mut Vec<(&'e str, Span)>) {
     match &expr.kind {
         ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Bool(_) => {}

@@ -254,7 +254,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// Arguments of the call; empty without parentheses.
+    /// Returns the arguments of the call; empty without parentheses.
     pub fn args(&self) -> &[Arg] {
         self.args.as_deref().unwrap_or_default()
     }
@@ -342,7 +342,7 @@ pub enum BinaryOp {
 }
 
 impl UnaryOp {
-    /// Binding strength, on the scale of [`BinaryOp::precedence`].
+    /// Returns the binding strength, on the scale of [`BinaryOp::precedence`].
     pub fn precedence(self) -> u8 {
         match self {
             UnaryOp::Not => 3,
@@ -350,7 +350,7 @@ impl UnaryOp {
         }
     }
 
-    /// Source text of the operator.
+    /// Returns the source text of the operator.
     pub fn symbol(self) -> &'static str {
         match self {
             UnaryOp::Negate => "-",
@@ -360,7 +360,8 @@ impl UnaryOp {
 }
 
 impl BinaryOp {
-    /// Binding strength: a higher number binds tighter. All but `^` are left-associative.
+    /// Returns the binding strength: a higher number binds tighter. All but `^` are
+    /// left-associative.
     pub fn precedence(self) -> u8 {
         match self {
             BinaryOp::Or => 1,
@@ -377,7 +378,7 @@ impl BinaryOp {
         }
     }
 
-    /// Source text of the operator.
+    /// Returns the source text of the operator.
     pub fn symbol(self) -> &'static str {
         match self {
             BinaryOp::Or => "or",
