@@ -72,7 +72,7 @@ impl Command {
         matches!(self.run, Run::File(_))
     }
 
-    /// The command for clap, where it takes a file one with these params.
+    /// Makes the command for clap, where it takes a file one with these params.
     pub fn to_clap(&self, params: &[ParamInfo]) -> clap::Command {
         let command = clap::Command::new(self.name).about(self.about);
         let command = match &self.run {
@@ -141,7 +141,7 @@ fn flag_arg(flag: &'static Flag<Options>) -> Arg {
     .short(flag.letter)
 }
 
-/// Id of the flag of a param: flags of commands have their names.
+/// Writes the id of the flag of a param: flags of commands have their names.
 pub(super) fn param_id(param: &ParamInfo) -> String {
     format!("param:{}", param.name)
 }

@@ -162,7 +162,7 @@ pub fn run(options: &Options) -> Result<Report> {
     })
 }
 
-/// The file that is meant.
+/// Finds the file that is meant.
 fn checkpoint(options: &Options) -> Result<PathBuf> {
     let target = &options.target;
     let what = "give the folder of a run of `vanc train`, or a checkpoint file";
@@ -187,7 +187,7 @@ fn checkpoint(options: &Options) -> Result<PathBuf> {
     ))
 }
 
-/// The model that the checkpoint's source and flags make.
+/// Makes the model that the checkpoint's source and flags make.
 fn model(checkpoint: &Checkpoint, options: &Options, path: &Path) -> Result<Model> {
     let replacement = |target, (name, value): &(String, String)| Override {
         target,
@@ -227,8 +227,8 @@ fn model(checkpoint: &Checkpoint, options: &Options, path: &Path) -> Result<Mode
     })
 }
 
-/// The images, standardised as the training's were. The split that is asked for takes
-/// the place of the test split. Where they are not the training's, says so.
+/// Loads the images, standardised as the training's were. The split that is asked for takes the
+/// place of the test split. Where they are not the training's, says so.
 fn load_data(
     model: &Model,
     checkpoint: &Checkpoint,
@@ -265,7 +265,7 @@ fn within(error: Error, path: &Path) -> Error {
 }
 
 impl Report {
-    /// The report for programs.
+    /// Writes the report for programs.
     pub fn to_json(&self) -> Value {
         let classes = self.classes.iter().enumerate().map(|(i, name)| {
             json!({
@@ -310,7 +310,7 @@ impl Report {
         report
     }
 
-    /// The report for people.
+    /// Writes the report for people.
     pub fn to_text(&self, color: bool) -> String {
         let paint = Paint(color);
         let split = match self.split {
@@ -351,7 +351,7 @@ impl Report {
         lines.join("\n")
     }
 
-    /// A row a class: its accuracy, and how many of its images were taken for each.
+    /// Writes a row a class: its accuracy, and how many of its images were taken for each.
     fn matrix(&self, paint: Paint, lines: &mut Vec<String>) {
         let names = self.names();
         let width = names.iter().map(|n| n.width()).max().unwrap_or(0).max(5);
@@ -430,7 +430,7 @@ impl Report {
         self.confusion.accuracy(label).map_or("–".into(), percent)
     }
 
-    /// The class names, the long ones cut.
+    /// Lists the class names, the long ones cut.
     fn names(&self) -> Vec<String> {
         let cut = |name: &String| match name.chars().count() > NAME {
             true => name.chars().take(NAME - 1).chain(['…']).collect(),
@@ -440,7 +440,7 @@ impl Report {
     }
 }
 
-/// `text` with blanks up to `width` columns.
+/// Pads `text` with blanks up to `width` columns.
 fn pad(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }

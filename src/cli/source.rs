@@ -44,7 +44,7 @@ impl Source {
         file.map(|file| Source::read(Path::new(file))).transpose()
     }
 
-    /// The params that the file declares.
+    /// Lists the params that the file declares.
     pub fn params(&self) -> Result<Vec<ParamInfo>, Vec<Diagnostic>> {
         Ok(check::param_infos(&syntax::parse(self.text(), 0)?))
     }

@@ -124,8 +124,8 @@ fn sweep(
     Ok((ended, stop.requested().filter(|_| ended.stopped > 0)))
 }
 
-/// The runs to do, the first seed of every combination first, and how many of the grid
-/// are this shard's.
+/// Lists the runs to do, the first seed of every combination first, and how many of the grid are
+/// this shard's.
 fn tasks(
     request: &SweepRequest,
     checked: &[Checked],
@@ -180,7 +180,7 @@ fn jobs(request: &SweepRequest, checked: &[Checked], images: usize) -> usize {
     side_by_side.min().unwrap_or(1).min(fit).max(1)
 }
 
-/// A run's share of the memory, and the flags handed on as they are.
+/// Lists a run's share of the memory, and the flags handed on as they are.
 fn flags(request: &SweepRequest, jobs: usize) -> Vec<OsString> {
     let mut flags = Vec::new();
     if let Some(bytes) = request.memory {
@@ -220,7 +220,7 @@ fn facts(request: &SweepRequest, all: usize, mine: usize, left: usize, work: &Wo
 /// A name and what is to be said under it.
 type Fact = (&'static str, String);
 
-/// `1 run`, `2 runs`.
+/// Counts in words: `1 run`, `2 runs`.
 fn counted(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
@@ -272,7 +272,7 @@ fn target(matches: &ArgMatches) -> Result<Option<ScriptTarget>> {
     Ok(target)
 }
 
-/// The script that does what `args` say in parts.
+/// Returns the script that does what `args` say in parts.
 fn script(args: &[OsString], request: &SweepRequest, matches: &ArgMatches) -> Result<Script> {
     let runs = request.settings.grid.runs().len();
     let shards = match matches.get_one::<u64>("shards") {

@@ -76,7 +76,7 @@ pub enum InSweep {
 }
 
 impl<T> Flag<T> {
-    /// Flag that its own command reads.
+    /// Makes a flag that its own command reads.
     pub(crate) const fn new(name: &'static str, value: Value, help: &'static str) -> Self {
         Flag {
             name,
@@ -91,7 +91,7 @@ impl<T> Flag<T> {
         }
     }
 
-    /// Flag of the setting of `train { … }` called `name`.
+    /// Makes the flag of the setting of `train { … }` called `name`.
     pub(crate) const fn setting(
         name: &'static str,
         value: &'static str,
@@ -149,7 +149,7 @@ impl<T> Flag<T> {
         Flag { sweep, ..self }
     }
 
-    /// Key of `config.json`: `max_steps` of `max-steps`, `winograd` of `no-winograd`.
+    /// Returns the key of `config.json`: `max_steps` of `max-steps`, `winograd` of `no-winograd`.
     pub fn key(&self) -> String {
         self.name.trim_start_matches("no-").replace('-', "_")
     }

@@ -342,7 +342,7 @@ fn as_seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S:
 }
 
 impl Options {
-    /// The defaults, for `file`.
+    /// Makes the default options, for `file`.
     pub fn new(file: impl Into<PathBuf>) -> Self {
         Options {
             file: file.into(),
@@ -366,7 +366,7 @@ impl Options {
         }
     }
 
-    /// Flags of `vanc train` that are not settings.
+    /// Lists the flags of `vanc train` that are not settings.
     pub fn flags() -> impl Iterator<Item = &'static Row> {
         let flags = TRAIN.iter().copied().flatten();
         flags.filter(|flag| matches!(flag.target, Target::Part(_)))
@@ -394,7 +394,7 @@ impl Options {
         Ok(())
     }
 
-    /// The command that gives these options, quoted for a shell; with `resume`, the one
+    /// Writes the command that gives these options, quoted for a shell; with `resume`, the one
     /// that goes on with the run in that folder.
     pub fn command(&self, resume: Option<&Path>) -> String {
         let overrides = self.overrides.params.iter().chain(&self.overrides.settings);
@@ -463,7 +463,7 @@ mod tests {
         assert!(refusal(|o| (o.resume, o.force) = (true, true)).contains("--resume"));
     }
 
-    /// A flag is repeated where it says anything, and every place is one flag's.
+    /// Checks that a flag is repeated where it says anything, and that every place is one flag's.
     #[test]
     fn repeated_flags_have_places_of_their_own() {
         let repeats: Vec<_> = Options::flags().filter_map(|f| f.repeat.as_ref()).collect();

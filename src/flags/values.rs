@@ -125,7 +125,7 @@ impl Device {
     /// Forms of its name.
     pub const NAMES: [&str; 4] = ["auto", "cpu", "cuda", "cuda:N"];
 
-    /// Device called `name`.
+    /// Finds the device called `name`.
     ///
     /// # Errors
     /// Where `name` is none of [`Device::NAMES`].
@@ -142,7 +142,7 @@ impl Device {
         }
     }
 
-    /// Name on the command line.
+    /// Returns the name on the command line.
     pub fn name(self) -> String {
         match self {
             Device::Auto => "auto".into(),

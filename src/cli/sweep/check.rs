@@ -29,7 +29,7 @@ pub(super) struct Checked {
     pub data: (DatasetKind, Shape, usize),
 }
 
-/// The combinations of the grid, in their order, if all are sound. Mistakes are shown,
+/// Returns the combinations of the grid, in their order, if all are sound. Mistakes are shown,
 /// each with the combinations that have it.
 pub(super) fn check(
     source: &Source,
@@ -101,7 +101,7 @@ fn check_one(source: &Source, params: &[ParamInfo], flags: &[String]) -> Result<
     checked(&model, &options).map_err(|e| e.to_string())
 }
 
-/// The message of an error of clap's, without the usage.
+/// Writes the message of an error of clap's, without the usage.
 fn first_part(text: &str) -> String {
     text.split("\n\n").next().unwrap_or_default().to_string()
 }

@@ -65,7 +65,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<()> {
     Ok(())
 }
 
-/// The dataset called `name`, if it is in the catalog.
+/// Finds the dataset called `name`, if it is in the catalog.
 fn called(name: &str) -> Option<(DatasetKind, Dataset<'static>)> {
     CATALOG
         .into_iter()
