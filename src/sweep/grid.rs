@@ -72,7 +72,7 @@ impl Axis {
     }
 }
 
-/// The parts of `text` between the commas that are outside brackets, trimmed.
+/// Returns the parts of `text` between the commas that are outside brackets, trimmed.
 fn split(text: &str) -> Result<Vec<String>, String> {
     let mut parts = vec![String::new()];
     let mut open = Vec::new();
@@ -132,7 +132,7 @@ pub fn parse_seed(word: &str) -> Option<u64> {
     u64::try_from(word.trim().parse::<i64>().ok()?).ok()
 }
 
-/// The first value that was there before.
+/// Finds the first value that was there before.
 fn twice<T: Eq + std::hash::Hash>(values: &[T]) -> Option<&T> {
     let mut seen = HashSet::new();
     values.iter().find(|value| !seen.insert(*value))
@@ -177,7 +177,7 @@ impl Grid {
         }
     }
 
-    /// Combinations of values, without the seeds.
+    /// Lists the combinations of values, without the seeds.
     pub fn combinations(&self) -> Vec<Vec<String>> {
         self.axes
             .iter()
@@ -191,7 +191,7 @@ impl Grid {
             })
     }
 
-    /// All runs, in the order of the results.
+    /// Lists all runs, in the order of the results.
     pub fn runs(&self) -> Vec<Run> {
         let combinations = self.combinations();
         let seeds =
@@ -205,7 +205,7 @@ impl Grid {
         .collect()
     }
 
-    /// `depth=5 policy=plain`, for people.
+    /// Writes values as `depth=5 policy=plain`, for people.
     pub fn label(&self, values: &[String]) -> String {
         let pairs = self.axes.iter().zip(values);
         let pairs: Vec<String> = pairs
@@ -214,7 +214,7 @@ impl Grid {
         pairs.join(" ")
     }
 
-    /// The name of a run's folder.
+    /// Makes the name of a run's folder.
     fn name(&self, values: &[String], seed: u64) -> String {
         let pairs = self.axes.iter().zip(values);
         let pairs = pairs.map(|(axis, value)| format!("{}={}", axis.name, safe(value)));
@@ -232,7 +232,7 @@ impl Grid {
     }
 }
 
-/// `value` in letters, digits and a few signs that no shell or file system minds. Where
+/// Writes `value` in letters, digits and a few signs that no shell or file system minds. Where
 /// that leaves something out, a check sum keeps values apart: `variable-lambda-0-d2ac`.
 fn safe(value: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
@@ -245,7 +245,7 @@ fn safe(value: &str) -> String {
     }
 }
 
-/// Four hexadecimal digits of the CRC-32 of `text`.
+/// Computes four hexadecimal digits of the CRC-32 of `text`.
 fn digest(text: &str) -> String {
     let mut crc = flate2::Crc::new();
     crc.update(text.as_bytes());

@@ -137,7 +137,7 @@ impl Progress {
         }
     }
 
-    /// The cells of a row in the columns of the axes.
+    /// Pads the cells of a row in the columns of the axes.
     fn padded(&self, cells: impl Iterator<Item = String>) -> String {
         let cells = cells.zip(&self.columns).map(|(cell, (_, width))| {
             let padding = width.saturating_sub(measure_text_width(&cell));
@@ -146,7 +146,7 @@ impl Progress {
         cells.collect()
     }
 
-    /// `depth=5 policy=plain seed=0`.
+    /// Writes a run as `depth=5 policy=plain seed=0`.
     fn label(&self, run: &Run) -> String {
         let pairs = self.columns.iter().zip(cells(run));
         let pairs: Vec<String> = pairs
@@ -161,7 +161,7 @@ impl Progress {
         self.note(&console::truncate_str(row, width, "…"));
     }
 
-    /// A run begins, in the folder `dir`.
+    /// Shows that a run begins, in the folder `dir`.
     pub fn begun(&mut self, run: &Run, dir: &Path, epochs: u64) -> Tag {
         let bar = match &self.mode {
             Mode::Terminal { bars, all } => {
@@ -202,7 +202,7 @@ impl Progress {
         all.set_message(self.rest());
     }
 
-    /// Failures and the time that is left.
+    /// Writes the failures and the time that is left.
     fn rest(&self) -> String {
         let failed = (self.failed > 0).then(|| {
             let failed = format!("{} failed", self.failed);
@@ -216,7 +216,7 @@ impl Progress {
         failed.unwrap_or_default() + &left.unwrap_or_default()
     }
 
-    /// Another process has a run.
+    /// Shows that another process has a run.
     pub fn taken(&mut self, run: &Run) {
         if self.said.insert(run.name.clone()) {
             let label = self.label(run);
@@ -226,7 +226,7 @@ impl Progress {
         }
     }
 
-    /// A run's process is no more.
+    /// Shows that a run's process is no more.
     pub fn left(&mut self, tag: Tag) {
         if let (Mode::Terminal { bars, .. }, Some(bar)) = (&self.mode, tag.bar) {
             bar.finish_and_clear();
@@ -234,7 +234,7 @@ impl Progress {
         }
     }
 
-    /// A run has ended; without an outcome, it was stopped.
+    /// Shows that a run has ended; without an outcome, it was stopped.
     pub fn ended(&mut self, run: &Run, outcome: Option<&Outcome>) {
         self.count += usize::from(outcome.is_some());
         self.failed += usize::from(matches!(outcome, Some(Outcome::Failed { .. })));
@@ -265,12 +265,12 @@ impl Progress {
     }
 }
 
-/// A run's cells in the columns of the axes.
+/// Lists a run's cells in the columns of the axes.
 fn cells(run: &Run) -> impl Iterator<Item = String> {
     run.values.iter().cloned().chain([run.seed.to_string()])
 }
 
-/// Words on how a run ended, for a pipe.
+/// Says how a run ended, for a pipe.
 fn plain(outcome: Option<&Outcome>) -> String {
     match outcome {
         None => "stopped".into(),
@@ -290,7 +290,7 @@ fn plain(outcome: Option<&Outcome>) -> String {
     }
 }
 
-/// Columns on how a run ended, after those of the axes.
+/// Fills the columns after those of the axes: how a run ended.
 fn columns(outcome: Option<&Outcome>, paint: Paint) -> String {
     match outcome {
         None => format!("  {}", paint.dim("stopped")),
@@ -315,7 +315,7 @@ fn style(template: &str) -> ProgressStyle {
         .progress_chars("━╸─")
 }
 
-/// Words on how far a run has come.
+/// Says how far a run has come.
 fn now(line: &Line) -> String {
     let residual = line.alpha_residual.map(|r| format!("  α {}", decimal(r)));
     format!(
@@ -326,7 +326,7 @@ fn now(line: &Line) -> String {
     )
 }
 
-/// The last whole line of a log, if it is short.
+/// Reads the last whole line of a log, if it is short.
 fn last_line(path: &Path) -> Option<Line> {
     let mut file = std::fs::File::open(path).ok()?;
     let length = file.metadata().ok()?.len();

@@ -64,7 +64,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// The word for it.
+    /// Returns the word for it.
     pub fn name(self) -> &'static str {
         match self {
             Status::Done => "done",
@@ -121,7 +121,7 @@ pub fn write(dir: &Path) -> Result<Tally> {
     })
 }
 
-/// Columns of the table after those of the axes.
+/// Lists the columns of the table after those of the axes.
 fn columns() -> Result<Vec<String>> {
     let keys = object(&Record::default())?.into_iter().map(|(key, _)| key);
     let columns = keys.filter(|key| !NO_COLUMNS.contains(&key.as_str()));
@@ -162,13 +162,13 @@ impl Record {
         }
     }
 
-    /// The value of the axis called `name`.
+    /// Returns the value of the axis called `name`.
     pub fn axis(&self, name: &str) -> Option<&str> {
         self.axes.get(name)?.as_str()
     }
 }
 
-/// A line of `results.jsonl`.
+/// Makes a line of `results.jsonl`.
 fn object(record: &Record) -> Result<Map<String, Value>> {
     match serde_json::to_value(record) {
         Ok(Value::Object(object)) => Ok(object),
@@ -176,7 +176,7 @@ fn object(record: &Record) -> Result<Map<String, Value>> {
     }
 }
 
-/// A run's line of `results.csv`, from its line of `results.jsonl`.
+/// Writes a run's line of `results.csv`, from its line of `results.jsonl`.
 fn row(object: &Map<String, Value>, run: &Run, columns: &[String]) -> String {
     let cell = |key: &str| match object.get(key) {
         None | Some(Value::Null) => String::new(),
@@ -192,7 +192,7 @@ fn row(object: &Map<String, Value>, run: &Run, columns: &[String]) -> String {
     )
 }
 
-/// A line of a table; cells with a comma, a quote or a line break are quoted.
+/// Writes a line of a table; cells with a comma, a quote or a line break are quoted.
 fn line(cells: impl Iterator<Item = String>) -> String {
     let quoted = cells.map(|cell| match cell.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", cell.replace('"', "\"\"")),
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// A sweep with a run of every kind.
+    /// Makes a sweep with a run of every kind.
     fn sweep(dir: &Path) -> Vec<Run> {
         let grid = Grid {
             axes: ["epochs=1,2", "policy=resnet,f(a: 1, b: 2)"]

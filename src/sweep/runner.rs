@@ -279,7 +279,8 @@ fn was_stopped(status: ExitStatus) -> bool {
     number.is_some_and(|number| SIGNALS.contains(&number))
 }
 
-/// Path of this very program, where the system can tell even if its file was replaced since.
+/// Finds the path of this very program, where the system can tell even if its file was replaced
+/// since.
 fn this_program() -> Result<PathBuf> {
     let linux = PathBuf::from("/proc/self/exe");
     if linux.exists() {

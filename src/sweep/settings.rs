@@ -25,7 +25,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// A sweep of `grid` over `file`.
+    /// Makes a sweep of `grid` over `file`.
     pub fn new(file: String, grid: Grid, options: BTreeMap<String, String>) -> Self {
         Settings {
             version: VERSION,
@@ -35,7 +35,7 @@ impl Settings {
         }
     }
 
-    /// The text of the file.
+    /// Writes the text of the file.
     ///
     /// # Errors
     /// Where the settings cannot be written as JSON.
@@ -71,7 +71,7 @@ impl Settings {
         Ok(settings)
     }
 
-    /// The flags of `vanc train` that a run is given, those of all runs first.
+    /// Lists the flags of `vanc train` that a run is given, those of all runs first.
     pub fn flags(&self, values: &[String], seed: u64) -> Vec<String> {
         let flag = |name: &str, value: &str| format!("--{name}={value}");
         let common = self.options.iter().map(|(name, value)| flag(name, value));
@@ -83,8 +83,8 @@ impl Settings {
             .collect()
     }
 
-    /// Why the sweep `begun` is not a part of this one; nothing where this one is the
-    /// same or only adds values or seeds.
+    /// Says why the sweep `begun` is not a part of this one; nothing where this one is the same
+    /// or only adds values or seeds.
     pub fn differences(&self, begun: &Settings) -> Vec<String> {
         let mut out = Vec::new();
         if begun.file != self.file {

@@ -66,7 +66,7 @@ mod tests {
         }
     }
 
-    /// Five depths, the fastest axis, on five machines: none has only the deepest.
+    /// Deals five depths, the fastest axis, to five machines: none has only the deepest.
     #[test]
     fn no_part_is_left_with_the_dear_runs() {
         let shard = Shard::parse("5/5").unwrap();

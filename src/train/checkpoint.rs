@@ -125,7 +125,7 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// The bytes of the file.
+    /// Writes the bytes of the file.
     ///
     /// # Errors
     /// Where the metadata or the tensors cannot be put into a file.
@@ -222,7 +222,7 @@ impl Checkpoint {
     }
 }
 
-/// Little-endian bytes of a tensor.
+/// Writes a tensor as little-endian bytes.
 fn bytes(tensor: &Tensor) -> Vec<u8> {
     tensor.data.iter().flat_map(|x| x.to_le_bytes()).collect()
 }
@@ -233,8 +233,8 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
     words.iter().map(|word| f32::from_le_bytes(*word)).collect()
 }
 
-/// CRC-32 over the metadata and, in the order of the names, each tensor's name, shape
-/// and bytes. `views` is in that order.
+/// Computes the CRC-32 over the metadata and, in the order of the names, each tensor's name,
+/// shape and bytes. `views` is in that order.
 fn check_sum(meta: &str, views: &[(&str, TensorView)]) -> u32 {
     let mut crc = flate2::Crc::new();
     crc.update(meta.as_bytes());

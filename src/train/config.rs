@@ -17,7 +17,7 @@ const NETWORK: [&str; 3] = ["model", "params", "train"];
 pub struct Config(Map<String, Value>);
 
 impl Config {
-    /// The settings of a run of `model`.
+    /// Collects the settings of a run of `model`.
     ///
     /// # Errors
     /// Where the options cannot be written as JSON.
@@ -45,7 +45,7 @@ impl Config {
         Ok(Config(config))
     }
 
-    /// The text of the file.
+    /// Writes the text of the file.
     pub fn to_text(&self) -> String {
         format!("{:#}\n", Value::Object(self.0.clone()))
     }
@@ -88,17 +88,17 @@ impl Config {
         }
     }
 
-    /// The command that began the run, if it is there.
+    /// Returns the command that began the run, if it is there.
     pub fn command(&self) -> Option<&str> {
         self.0.get("command").and_then(Value::as_str)
     }
 
-    /// The setting called `key`.
+    /// Returns the setting called `key`.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.0.get(key)
     }
 
-    /// The params of the file, and their values as they are written.
+    /// Lists the params of the file, and their values as they are written.
     pub fn params(&self) -> Vec<(String, String)> {
         let params = self.0.get("params").and_then(Value::as_object);
         let written = |value: &Value| match value.as_str() {

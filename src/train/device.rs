@@ -179,7 +179,7 @@ fn find(wanted: Wanted) -> Result<Choice> {
 }
 
 impl Runner {
-    /// The card that the network is on, if it is on one.
+    /// Returns the card that the network is on, if it is on one.
     pub fn card(&self) -> Option<&cuda::Card> {
         match self {
             Runner::Cpu(_) | Runner::Dfdx => None,
@@ -203,7 +203,7 @@ impl Runner {
         }
     }
 
-    /// Bytes that steps with batches of `images` take where the network runs.
+    /// Computes the bytes that steps with batches of `images` take where the network runs.
     ///
     /// # Errors
     /// Where no plan can be made for batches of that size.

@@ -65,7 +65,7 @@ pub struct SkipLine {
 }
 
 impl SkipLine {
-    /// The means and ranges of one skip's α and λ.
+    /// Computes the means and ranges of one skip's α and λ.
     pub fn new(skip: &SkipState) -> Self {
         let alpha = || skip.alpha.iter().map(|&a| f64::from(a));
         SkipLine {
@@ -79,7 +79,7 @@ impl SkipLine {
     }
 }
 
-/// Least and greatest of `values`; nothing where one of them is no finite number.
+/// Finds the least and greatest of `values`; nothing where one of them is no finite number.
 fn range(values: &[f32]) -> Option<[f64; 2]> {
     let fold = |range: Option<[f64; 2]>, &value: &f32| {
         let value = f64::from(value);
@@ -89,7 +89,7 @@ fn range(values: &[f32]) -> Option<[f64; 2]> {
     values.iter().fold(None, fold).filter(|_| finite)
 }
 
-/// The most accurate of several evaluations, the first of equals.
+/// Finds the most accurate of several evaluations, the first of equals.
 pub fn best<T>(tests: impl Iterator<Item = T>, accuracy: impl Fn(&T) -> f64) -> Option<T> {
     tests.fold(None, |best, next| match best {
         Some(best) if accuracy(&next) <= accuracy(&best) => Some(best),
@@ -97,7 +97,7 @@ pub fn best<T>(tests: impl Iterator<Item = T>, accuracy: impl Fn(&T) -> f64) -> 
     })
 }
 
-/// Mean over skips of `value`; nothing where there is no variable skip.
+/// Computes the mean over skips of `value`; nothing where there is no variable skip.
 pub fn mean_over(skips: &[SkipLine], value: impl Fn(&SkipLine) -> f64) -> Option<f64> {
     (!skips.is_empty()).then(|| mean(skips.iter().map(value)))
 }
@@ -162,7 +162,7 @@ impl Metrics {
     }
 }
 
-/// The whole lines of `path`, up to the first that is not one.
+/// Reads the whole lines of `path`, up to the first that is not one.
 ///
 /// # Errors
 /// Where the file cannot be read.
@@ -171,7 +171,7 @@ pub fn read(path: &Path) -> Result<Vec<Line>> {
     Ok(keep(&text, u64::MAX).0)
 }
 
-/// The leading lines that are whole and not past step `logged`, and their bytes.
+/// Finds the leading lines that are whole and not past step `logged`, and their bytes.
 fn keep(text: &[u8], logged: u64) -> (Vec<Line>, usize) {
     let (mut lines, mut length) = (Vec::new(), 0);
     for chunk in text.split_inclusive(|&b| b == b'\n') {

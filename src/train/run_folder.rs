@@ -49,27 +49,27 @@ pub enum RunStart {
     },
 }
 
-/// The last checkpoint of the run in `dir`.
+/// Returns the path of the last checkpoint of the run in `dir`.
 pub fn last(dir: &Path) -> PathBuf {
     dir.join("checkpoints").join("last.safetensors")
 }
 
-/// The checkpoint with the best test accuracy of the run in `dir`.
+/// Returns the path of the checkpoint with the best test accuracy of the run in `dir`.
 pub fn best(dir: &Path) -> PathBuf {
     dir.join("checkpoints").join("best.safetensors")
 }
 
-/// The log of the run in `dir`.
+/// Returns the path of the log of the run in `dir`.
 pub fn metrics(dir: &Path) -> PathBuf {
     dir.join("metrics.jsonl")
 }
 
-/// The settings of the run in `dir`.
+/// Returns the path of the settings of the run in `dir`.
 pub fn config(dir: &Path) -> PathBuf {
     dir.join("config.json")
 }
 
-/// The source of the run in `dir`.
+/// Returns the path of the source of the run in `dir`.
 pub fn source(dir: &Path) -> PathBuf {
     dir.join("model.van")
 }
@@ -86,13 +86,13 @@ pub fn is_training(dir: &Path) -> bool {
     }
 }
 
-/// The mark of a folder that is ours, and what its process holds.
+/// Returns the path of the mark of a folder that is ours, and what its process holds.
 pub fn lock(dir: &Path) -> PathBuf {
     dir.join(".lock")
 }
 
 impl RunFolder {
-    /// Path of the folder.
+    /// Returns the path of the folder.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -206,7 +206,7 @@ fn make(dir: &Path, numbered: bool) -> Result<PathBuf> {
     Err(Error::new(format!("every {}-N is taken", dir.display())))
 }
 
-/// `dir`, `dir-2`, `dir-3`, ….
+/// Numbers a folder: `dir`, `dir-2`, `dir-3`, ….
 fn nth(dir: &Path, number: u64) -> PathBuf {
     match number {
         0 | 1 => dir.to_owned(),
@@ -218,8 +218,8 @@ fn nth(dir: &Path, number: u64) -> PathBuf {
     }
 }
 
-/// The folder among `dir`, `dir-2`, … whose run was written to last, or, where none
-/// holds a run, the first that was begun.
+/// Finds the folder among `dir`, `dir-2`, … whose run was written to last, or, where none holds a
+/// run, the first that was begun.
 fn newest(dir: &Path) -> Option<PathBuf> {
     let name = dir.file_name()?.to_str()?;
     let entries = std::fs::read_dir(dir.parent()?).ok()?;

@@ -31,12 +31,12 @@ impl Sums {
         self.images == 0
     }
 
-    /// Mean loss an image; NaN over nothing.
+    /// Computes the mean loss an image; NaN over nothing.
     pub fn mean_loss(&self) -> f64 {
         self.loss / self.images as f64
     }
 
-    /// Share of the images classified rightly, 0 to 1; NaN over nothing.
+    /// Computes the share of the images classified rightly, 0 to 1; NaN over nothing.
     pub fn accuracy(&self) -> f64 {
         self.correct as f64 / self.images as f64
     }
@@ -80,7 +80,7 @@ pub struct RunProgress {
 }
 
 impl RunProgress {
-    /// The epoch that the last step belongs to, from 1; 0 before the first step.
+    /// Returns the epoch that the last step belongs to, from 1; 0 before the first step.
     pub fn epoch_of_step(&self, steps_per_epoch: u64) -> u64 {
         self.step.div_ceil(steps_per_epoch.max(1))
     }

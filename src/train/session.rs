@@ -175,13 +175,13 @@ impl<'a> Session<'a> {
         (self.meta.progress, self.history)
     }
 
-    /// Step that the run ends at.
+    /// Returns the step that the run ends at.
     fn target(&self) -> u64 {
         let all = self.task.epochs.saturating_mul(self.epoch_steps);
         all.min(self.task.max_steps.unwrap_or(u64::MAX))
     }
 
-    /// Steps of the epoch under way that are done.
+    /// Counts the steps of the epoch under way that are done.
     fn in_epoch(&self) -> u64 {
         self.meta.progress.step - self.meta.progress.epoch * self.epoch_steps
     }
@@ -200,7 +200,7 @@ impl<'a> Session<'a> {
         last_of_run || self.in_epoch() == self.epoch_steps
     }
 
-    /// The steps that are left of the epoch, or of the run.
+    /// Trains for the steps that are left of the epoch, or of the run.
     fn train_epoch(&mut self) -> Result<()> {
         let Task {
             dataset, sampler, ..
@@ -228,7 +228,7 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// The engine, if it keeps the training images.
+    /// Returns the engine, if it keeps the training images.
     fn resident(&mut self) -> Option<Box<dyn Resident + '_>> {
         match self.is_resident {
             true => self.engine.resident(),
@@ -236,7 +236,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The steps whose batches the engine makes: it is given as many as take a moment,
+    /// Trains for the steps whose batches the engine makes: it is given as many as take a moment,
     /// then asked for what they found. Returns the indices of those that are left.
     fn train_resident(&mut self, epoch: &Epoch, mut indices: Range<usize>) -> Result<Range<usize>> {
         let dataset = self.task.dataset;
@@ -360,8 +360,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// The end of an epoch or of the run: test, log, save. When it is stopped nothing
-    /// has changed.
+    /// Ends an epoch or the run: tests, logs, saves. When it is stopped nothing has changed.
     fn evaluate(&mut self) -> Result<()> {
         let (stop, progress) = (self.stop, &mut *self.progress);
         let mut done = 0;
@@ -505,7 +504,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// The error of a step whose loss is not finite.
+    /// Makes the error of a step whose loss is not finite.
     fn diverged(&mut self, batch: &Batch, at: StepContext, loss: f64) -> Error {
         let whose = match self.engine.first_non_finite(batch, at) {
             Ok(Some(path)) => format!("; the first layer whose output is not finite is {path}"),
@@ -521,7 +520,7 @@ impl<'a> Session<'a> {
         error
     }
 
-    /// An error of numbers that are not finite, with the way back.
+    /// Makes an error of numbers that are not finite, with the way back.
     fn bad(&self, what: String) -> Error {
         let step = self.meta.progress.step;
         let rate = (self.task.rate)(step.saturating_sub(1));

@@ -49,7 +49,7 @@ fn plain_tail(line: &Line) -> String {
     )
 }
 
-/// The heads of [`row`]'s columns.
+/// Writes the heads of [`row`]'s columns.
 pub fn head(skips: bool) -> String {
     let residual = if skips {
         format!("{:>13}", "α residual")

@@ -68,7 +68,7 @@ impl Progress {
         }
     }
 
-    /// Plain lines to `writer`.
+    /// Makes a display of plain lines to `writer`.
     pub fn plain(writer: Box<dyn Write>) -> Self {
         Progress::with(Mode::Plain(writer))
     }
@@ -175,14 +175,14 @@ impl Progress {
         }
     }
 
-    /// A line of the log within an epoch: shown in a pipe, where there is no bar.
+    /// Shows a line of the log within an epoch in a pipe, where there is no bar.
     pub fn line(&mut self, line: &Line, epochs: u64) {
         if let Mode::Plain(_) = self.mode {
             self.print(&lines::plain_line(line, epochs));
         }
     }
 
-    /// The end of an epoch or of the run.
+    /// Shows the end of an epoch or of the run.
     pub fn epoch(&mut self, train: Option<&Line>, test: &Line, epochs: u64, better: bool) {
         let paint = self.paint();
         match self.mode {
@@ -198,7 +198,7 @@ impl Progress {
         self.drawn = None;
     }
 
-    /// The table at the end.
+    /// Shows the table at the end.
     pub fn summary(&mut self, summary: &Summary) {
         self.clear();
         let lines = summary.lines(self.paint());
@@ -219,7 +219,7 @@ fn style(template: &str) -> ProgressStyle {
         .progress_chars("━╸─")
 }
 
-/// Loss, accuracy, residual, speed and time left. `left` steps were left `elapsed` ago.
+/// Writes loss, accuracy, residual, speed and time left. `left` steps were left `elapsed` ago.
 fn message(report: &StepReport, left: u64, elapsed: Duration) -> String {
     let mut parts = vec![
         format!("loss {}", text::decimal(report.sums.mean_loss())),
