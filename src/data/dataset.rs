@@ -14,7 +14,7 @@ pub struct Split {
 }
 
 impl Split {
-    /// Number of images.
+    /// Returns the number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
     }

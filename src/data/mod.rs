@@ -79,7 +79,7 @@ impl Reader {
         }
     }
 
-    /// The files of a dataset whose files have names of their own.
+    /// Returns the files of a dataset whose files have names of their own.
     fn source(&self) -> Option<&'static Source> {
         match self {
             Reader::Idx(idx) => Some(&idx.source),

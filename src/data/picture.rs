@@ -63,7 +63,7 @@ impl<'a> Encoded<'a> {
         Ok(Encoded::Jpeg(Box::new(decoder)))
     }
 
-    /// Height and width that the header promises.
+    /// Returns the height and width that the header promises.
     pub fn extent(&self) -> (usize, usize) {
         match self {
             Encoded::Png(reader) => {
@@ -137,7 +137,7 @@ impl Picture {
             .collect()
     }
 
-    /// `sample` as one of 2⁸ numbers, the nearest.
+    /// Rounds `sample` to the nearest of 2⁸ numbers.
     fn byte(&self, sample: u16) -> u8 {
         match self.white {
             u16::MAX => ((u32::from(sample) + 128) / 257) as u8,
@@ -168,7 +168,7 @@ fn jpeg_colors(stored: ColorSpace) -> ColorSpace {
     }
 }
 
-/// Samples of two bytes each, the first the higher.
+/// Reads samples of two bytes each, the first the higher.
 fn wide(bytes: &[u8]) -> Vec<u16> {
     let pairs = bytes.chunks_exact(2);
     pairs

@@ -25,7 +25,7 @@ pub struct Totals {
     pub multiply_adds: u128,
 }
 
-/// The cost of a layer without its body.
+/// Computes the cost of a layer without its body.
 pub fn own_cost(layer: &Layer) -> Cost {
     let tensors = layer.own_tensors().into_iter();
     let parameters = tensors.filter(|tensor| tensor.role.is_parameter());
@@ -40,7 +40,7 @@ fn elements(tensor: &TensorSpec) -> u128 {
     tensor.shape.iter().map(|&n| n as u128).product()
 }
 
-/// The cost of the whole network.
+/// Computes the cost of the whole network.
 pub fn totals(model: &Model) -> Totals {
     let mut totals = Totals {
         depth: 0,
@@ -56,7 +56,7 @@ pub fn totals(model: &Model) -> Totals {
     totals
 }
 
-/// The shape of a sample and where it is: `3×32×32 image`, `10 features`.
+/// Writes the shape of a sample and where it is: `3×32×32 image`, `10 features`.
 pub(super) fn shape_words(shape: Shape) -> String {
     match shape {
         Shape::Image { .. } => format!("{shape} image"),

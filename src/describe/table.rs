@@ -16,9 +16,9 @@ struct Row {
     multiply_adds: u128,
 }
 
-/// The table of `model`: path, layer, output shape, parameters and multiply-adds, then
-/// the totals. Repeats that are alike share their lines, `stage2.{1..3}`, and their
-/// costs are summed there; with `all`, each has its own.
+/// Writes the table of `model`: path, layer, output shape, parameters and multiply-adds, then the
+/// totals. Repeats that are alike share their lines, `stage2.{1..3}`, and their costs are summed
+/// there; with `all`, each has its own.
 pub fn table(model: &Model, all: bool) -> String {
     let mut rows = Vec::new();
     let layers: Vec<&Layer> = model.layers.iter().collect();
@@ -71,7 +71,7 @@ struct Folder<'a> {
 }
 
 impl Folder<'_> {
-    /// Rows of layers whose paths share their first `skip` bytes, which are shown as
+    /// Adds the rows of layers whose paths share their first `skip` bytes, which are shown as
     /// `shown`; each stands for `copies` layers.
     fn scope(&mut self, layers: &[&Layer], skip: usize, shown: &str, copies: usize) {
         let mut rest = layers;
@@ -89,7 +89,7 @@ impl Folder<'_> {
         }
     }
 
-    /// Rows of one `repeat` named `name`: a block for each run of equal iterations.
+    /// Adds the rows of one `repeat` named `name`: a block for each run of equal iterations.
     fn repeat(&mut self, layers: &[&Layer], name: &str, skip: usize, shown: &str, copies: usize) {
         let same = |a: &&Layer, b: &&Layer| index(a, skip) == index(b, skip);
         let iterations: Vec<&[&Layer]> = layers.chunk_by(same).collect();
@@ -135,7 +135,7 @@ impl Folder<'_> {
     }
 }
 
-/// The name and the index of the repeat that a layer's path goes through next.
+/// Finds the name and the index of the repeat that a layer's path goes through next.
 fn iteration(layer: &Layer, skip: usize) -> Option<(&str, &str)> {
     let mut segments = layer.path[skip..].splitn(3, '.');
     let (name, index, _) = (segments.next()?, segments.next()?, segments.next()?);

@@ -59,7 +59,7 @@ impl Page {
         self.section(title, body);
     }
 
-    /// Text of the whole HTML file.
+    /// Writes the text of the whole HTML file.
     pub fn html(&self) -> String {
         let mut out = format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -99,7 +99,7 @@ pub fn code(text: &str) -> String {
     format!("<pre><code>{}</code></pre>\n", escape(text.trim_end()))
 }
 
-/// Link from the folder `from` to `to`, relative if possible. Both exist.
+/// Makes the link from the folder `from` to `to`, relative if possible. Both exist.
 pub fn link_between(from: &Path, to: &Path) -> Option<String> {
     let from = std::fs::canonicalize(from).ok()?;
     let to = std::fs::canonicalize(to).ok()?;

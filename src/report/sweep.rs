@@ -88,7 +88,7 @@ impl Run {
     }
 }
 
-/// The lines of `results.jsonl`; a last one that is cut off is left out.
+/// Reads the lines of `results.jsonl`; a last one that is cut off is left out.
 fn rows(path: &Path) -> Result<Vec<Record>> {
     let text = match std::fs::read(path) {
         Ok(text) => text,

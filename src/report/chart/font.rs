@@ -32,12 +32,12 @@ pub(super) struct Font {
 struct Data(&'static [u8]);
 
 impl Font {
-    /// The font that the program carries; `None` if its file is damaged.
+    /// Returns the font that the program carries; `None` if its file is damaged.
     pub fn carried() -> Option<&'static Font> {
         FONT.as_ref()
     }
 
-    /// The outlines of `text` at `size`, from the origin to the right with y down, and
+    /// Returns the outlines of `text` at `size`, from the origin to the right with y down, and
     /// its length. A letter that the font lacks is a gap.
     pub fn text(&self, text: &str, size: f32) -> (Option<Path>, f32) {
         let scale = size / self.size;
@@ -102,7 +102,7 @@ impl Font {
         }
     }
 
-    /// A glyph made of others.
+    /// Outlines a glyph made of others.
     fn composite(&self, data: Data, depth: usize) -> Option<Path> {
         let mut path = PathBuilder::new();
         let mut offset = 10;
@@ -131,7 +131,7 @@ impl Font {
     }
 }
 
-/// The contours of a glyph that is not made of others.
+/// Reads the contours of a glyph that is not made of others.
 fn outline(data: Data) -> Option<Path> {
     let contours = usize::from(data.u16(0)?);
     let ends: Vec<usize> = (0..contours)
@@ -162,7 +162,7 @@ fn outline(data: Data) -> Option<Path> {
     path.finish()
 }
 
-/// The x or y of the points, stored as differences of one byte, two or none.
+/// Reads the x or y of the points, stored as differences of one byte, two or none.
 fn read_coordinates(
     data: Data,
     offset: &mut usize,
@@ -212,7 +212,7 @@ fn draw_contour(path: &mut PathBuilder, points: &[(bool, [f32; 2])]) {
     path.close();
 }
 
-/// The glyph of each character (`cmap`, format 4).
+/// Reads the glyph of each character (`cmap`, format 4).
 fn read_characters(table: Data) -> Option<BTreeMap<char, u16>> {
     let subtables =
         (0..usize::from(table.u16(2)?)).filter_map(|i| table.after(table.u32(8 + 8 * i)?));
@@ -285,7 +285,7 @@ fn read_kerning(table: Data, glyphs: u16) -> Option<HashMap<(u16, u16), i16>> {
     Some(kerning)
 }
 
-/// The glyphs of a coverage table, in its order.
+/// Reads the glyphs of a coverage table, in its order.
 fn covered(table: Data) -> Option<Vec<u16>> {
     let count = usize::from(table.u16(2)?);
     if table.u16(0)? == 1 {
@@ -298,7 +298,7 @@ fn covered(table: Data) -> Option<Vec<u16>> {
     Some(glyphs)
 }
 
-/// The class of each glyph that is not in class 0.
+/// Reads the class of each glyph that is not in class 0.
 fn classes(table: Data) -> Option<HashMap<u16, u16>> {
     let mut classes = HashMap::new();
     if table.u16(0)? == 1 {
@@ -325,7 +325,7 @@ impl Data {
         self.0.get(start..).map(Data)
     }
 
-    /// The tables whose offsets from the one at `start` stand, after their count, `skip`
+    /// Lists the tables whose offsets from the one at `start` stand, after their count, `skip`
     /// bytes into it.
     fn list(self, start: usize, skip: usize) -> Option<Vec<Data>> {
         let table = self.after(start)?;
@@ -361,7 +361,7 @@ impl Data {
 mod tests {
     use super::*;
 
-    /// Numbers that fontTools reads in the same file.
+    /// Compares with the numbers that fontTools reads in the same file.
     #[test]
     fn letters_have_their_widths_and_outlines() {
         let font = Font::carried().expect("a font");

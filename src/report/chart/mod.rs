@@ -77,7 +77,7 @@ pub struct Point {
 }
 
 impl Axis {
-    /// An axis with ticks at round numbers.
+    /// Makes an axis with ticks at round numbers.
     pub fn new(label: impl Into<String>, span: Span) -> Self {
         Axis {
             label: label.into(),
@@ -97,12 +97,12 @@ impl Chart {
             .any(Point::is_finite)
     }
 
-    /// The figure as an SVG document.
+    /// Writes the figure as an SVG document.
     pub fn svg(&self) -> String {
         svg::svg(&draw::picture(self))
     }
 
-    /// The figure as a PNG file, `zoom` pixels for each unit of the SVG.
+    /// Draws the figure as a PNG file, `zoom` pixels for each unit of the SVG.
     ///
     /// # Errors
     ///
@@ -118,7 +118,7 @@ impl Point {
     }
 }
 
-/// `text` so that it can stand in an element or an attribute of XML and HTML.
+/// Escapes `text` so that it can stand in an element or an attribute of XML and HTML.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -164,7 +164,7 @@ mod tests {
         }
     }
 
-    /// Whatever the numbers, the file is one that an SVG reader takes, without a NaN in it.
+    /// Checks that, whatever the numbers, an SVG reader takes the file, without a NaN in it.
     #[test]
     fn awkward_numbers_give_a_sound_picture() {
         let numbers = [
@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(escape("a\u{0}b\n'"), "a\u{FFFD}b\n&#39;");
     }
 
-    /// The picture has text in it: the font that the program carries is found.
+    /// Checks that the picture has text in it: the font that the program carries is found.
     #[test]
     fn pictures_show_text_without_fonts_of_the_system() {
         let dark = |text: &str| {

@@ -55,7 +55,7 @@ const CYCLE: [(&str, Marker); 7] = [
 const DASHES: [&str; 3] = ["", "6 3", "2 3"];
 
 impl Look {
-    /// A line of `color`.
+    /// Makes the look of a line of `color`.
     pub fn new(color: &str) -> Self {
         Look {
             color: color.to_string(),
@@ -65,8 +65,8 @@ impl Look {
         }
     }
 
-    /// The line called `name`, the `index`th of its figure. A policy looks the same
-    /// wherever it is, another name by its index.
+    /// Makes the look of the line called `name`, the `index`th of its figure. A policy looks the
+    /// same wherever it is, another name by its index.
     pub fn named(name: &str, index: usize) -> Self {
         let name: String = name.split_whitespace().collect();
         let base = name.split('(').next().unwrap_or_default();
@@ -94,7 +94,7 @@ impl Look {
         }
     }
 
-    /// The `index`th of `count` lines in an order: from blue to orange.
+    /// Makes the look of the `index`th of `count` lines in an order: from blue to orange.
     pub fn ranked(index: usize, count: usize) -> Self {
         let share = index as f64 / count.saturating_sub(1).max(1) as f64;
         let mix = |from: u8, to: u8| {
