@@ -106,7 +106,7 @@ fn required(slot: &Slot) -> Option<String> {
     }
 }
 
-/// Content of a model, without the places where the file says it.
+/// Tells the content of a model, without the places where the file says it.
 fn meaning(model: &Model) -> (Vec<(String, Op)>, String) {
     let mut layers = Vec::new();
     model.walk(&mut |layer: &Layer| {
