@@ -75,12 +75,12 @@ fn check(model: &Model, what: &str) {
     };
     let mut steps = |range: std::ops::Range<u64>| {
         for step in range {
-            let at = StepContext {
+            let context = StepContext {
                 rate: 0.01,
                 seed: 0,
                 step,
             };
-            engine.step(&batch, at).unwrap();
+            engine.step(&batch, context).unwrap();
         }
     };
     steps(0..2);

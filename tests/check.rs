@@ -149,10 +149,11 @@ fn layers_make_what_the_language_says() {
 
 fn shortcut(body: &str) -> Shortcut {
     let made = sound(&model(&format!("{body}\nrelu")));
-    match &made.layers[made.layers.len() - 2].op {
-        Op::Skip(skip) => skip.shortcut.clone(),
-        op => panic!("no skip: {op:?}"),
-    }
+    let op = &made.layers[made.layers.len() - 2].op;
+    let Op::Skip(skip) = op else {
+        panic!("no skip: {op:?}")
+    };
+    skip.shortcut.clone()
 }
 
 #[test]
@@ -389,18 +390,21 @@ fn what_follows_and_or_is_read_only_where_it_counts() {
 
 #[test]
 fn only_int_widens_and_only_to_float() {
-    let with = |param: &str, body: &str| run(&format!("{param}\n{}", model(body)), &[]).is_ok();
-    assert!(with("param p: float = 0", "dropout(p)"));
-    assert!(with("param p: float = 1 / 2.0 in 0..1", "dropout(p)"));
-    assert!(!with("param p: int = 1.0", "relu"));
-    assert!(!with("param p: int = 6 / 4", "relu"));
-    assert!(!with("param p: bool = 1", "relu"));
-    assert!(!with("param p: float = true", "relu"));
-    assert!(!with("param p: skip = 1", "relu"));
-    assert!(!with("param p: float = 3", "conv(p, kernel: 1)"));
-    assert!(!with("param p: int = if true { 1 } else { 2.0 }", "relu"));
+    let is_sound = |param: &str, body: &str| run(&format!("{param}\n{}", model(body)), &[]).is_ok();
+    assert!(is_sound("param p: float = 0", "dropout(p)"));
+    assert!(is_sound("param p: float = 1 / 2.0 in 0..1", "dropout(p)"));
+    assert!(!is_sound("param p: int = 1.0", "relu"));
+    assert!(!is_sound("param p: int = 6 / 4", "relu"));
+    assert!(!is_sound("param p: bool = 1", "relu"));
+    assert!(!is_sound("param p: float = true", "relu"));
+    assert!(!is_sound("param p: skip = 1", "relu"));
+    assert!(!is_sound("param p: float = 3", "conv(p, kernel: 1)"));
+    assert!(!is_sound(
+        "param p: int = if true { 1 } else { 2.0 }",
+        "relu"
+    ));
     // The branches of an `if` have the wider type: 1 / 2 is a half here.
-    assert!(with(
+    assert!(is_sound(
         "param p: float = (if true { 1 } else { 0.5 }) / 2",
         "dropout(p)"
     ));
@@ -510,10 +514,11 @@ fn policy(flags: &[(&str, &str)]) -> Skip {
         model("skip policy { relu }")
     );
     let made = run(&text, flags).expect("sound");
-    match &made.layers[0].op {
-        Op::Skip(skip) => skip.clone(),
-        op => panic!("no skip: {op:?}"),
-    }
+    let op = &made.layers[0].op;
+    let Op::Skip(skip) = op else {
+        panic!("no skip: {op:?}")
+    };
+    skip.clone()
 }
 
 /// The output of a policy with one gate g or one coefficient a.

@@ -337,12 +337,12 @@ fn the_examples_are_in_canonical_form() {
 fn precedence_is_that_of_mathematics() {
     let grouped = |text: &str| {
         fn group(expr: &Expr) -> String {
-            match &expr.kind {
-                ExprKind::Unary(op, a) => format!("({}{})", op.symbol(), group(a)),
-                ExprKind::Binary(op, a, b) => {
-                    format!("({} {} {})", group(a), op.symbol(), group(b))
-                }
-                _ => print_expr(expr),
+            if let ExprKind::Unary(op, a) = &expr.kind {
+                format!("({}{})", op.symbol(), group(a))
+            } else if let ExprKind::Binary(op, a, b) = &expr.kind {
+                format!("({} {} {})", group(a), op.symbol(), group(b))
+            } else {
+                print_expr(expr)
             }
         }
         group(&parse_value(text, 0).unwrap_or_else(|e| panic!("{text}: {e:#?}")))

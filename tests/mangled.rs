@@ -382,12 +382,12 @@ proptest! {
     ) {
         let examples = examples();
         let (text, other) = (which.get(&examples), other.get(&examples));
-        let cut = |text: &str, at: &prop::sample::Index| {
-            let mut at = at.index(text.len() + 1);
-            while !text.is_char_boundary(at) {
-                at -= 1;
+        let cut = |text: &str, end: &prop::sample::Index| {
+            let mut end = end.index(text.len() + 1);
+            while !text.is_char_boundary(end) {
+                end -= 1;
             }
-            at
+            end
         };
         let head = &text[..cut(text, &cuts[0])];
         let _ = read(head);

@@ -1,5 +1,5 @@
-//! Every row of the language's tables: it can be checked, it means its defaults, it keeps
-//! its bounds, and it is in the README and in the help.
+//! Tests of every row of the language's tables: it can be checked, it means its defaults, it
+//! keeps its bounds, and it is in the README and in the help.
 
 use std::collections::HashSet;
 use vanc::check::{check, layers, policies};
@@ -106,7 +106,7 @@ fn required(slot: &Slot) -> Option<String> {
     }
 }
 
-/// What a model has that a file says, without the places where.
+/// Tells the content of a model, without the places where the file says it.
 fn meaning(model: &Model) -> (Vec<(String, Op)>, String) {
     let mut layers = Vec::new();
     model.walk(&mut |layer: &Layer| {
@@ -202,7 +202,12 @@ fn a_value_out_of_bounds_is_one_mistake_at_its_slot() {
                         Code::Limit
                     }
                     Kind::Padding if !value.starts_with('-') => Code::Limit,
-                    _ => Code::Value,
+                    Kind::Int(_)
+                    | Kind::Float(_)
+                    | Kind::Skip
+                    | Kind::Any
+                    | Kind::Padding
+                    | Kind::Epochs => Code::Value,
                 };
                 assert_eq!(mistake.code, code, "{text}");
                 let named = mistake.message.contains(&format!("`{}`", slot.name));

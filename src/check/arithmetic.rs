@@ -7,7 +7,7 @@ use crate::span::Span;
 use crate::syntax::ast::{BinaryOp, Expr};
 use crate::syntax::{print_expr, print_operand};
 
-/// The result of an operation on ints, if it is one.
+/// Returns the result of an operation on ints, if it is one.
 pub(super) fn int(value: Option<i64>, span: Span, reports: &mut Reports) -> Option<Value> {
     if value.is_none() {
         reports.add(
@@ -23,7 +23,7 @@ pub(super) fn int(value: Option<i64>, span: Span, reports: &mut Reports) -> Opti
     value.map(Value::Int)
 }
 
-/// The number, if it is finite.
+/// Returns the number, if it is finite.
 pub(super) fn finite(x: f64, span: Span, reports: &mut Reports) -> Option<Value> {
     if x.is_finite() {
         return Some(Value::Float(x));
@@ -40,7 +40,7 @@ pub(super) fn finite(x: f64, span: Span, reports: &mut Reports) -> Option<Value>
     None
 }
 
-/// The value of an operation, with the expressions of its sides and of the whole.
+/// Computes the value of an operation, with the expressions of its sides and of the whole.
 pub(super) fn binary(
     op: BinaryOp,
     left: Value,
@@ -101,7 +101,14 @@ fn int_binary(
             return None;
         }
         BinaryOp::Power => u32::try_from(b).ok().and_then(|b| a.checked_pow(b)),
-        _ => return None,
+        BinaryOp::Or
+        | BinaryOp::And
+        | BinaryOp::Equal
+        | BinaryOp::NotEqual
+        | BinaryOp::Less
+        | BinaryOp::LessEqual
+        | BinaryOp::Greater
+        | BinaryOp::GreaterEqual => return None,
     };
     int(result, whole.span, reports)
 }
@@ -126,7 +133,14 @@ fn float_binary(
         BinaryOp::Divide => a / b,
         BinaryOp::Modulo => a.rem_euclid(b),
         BinaryOp::Power => a.powf(b),
-        _ => return None,
+        BinaryOp::Or
+        | BinaryOp::And
+        | BinaryOp::Equal
+        | BinaryOp::NotEqual
+        | BinaryOp::Less
+        | BinaryOp::LessEqual
+        | BinaryOp::Greater
+        | BinaryOp::GreaterEqual => return None,
     };
     finite(result, whole.span, reports)
 }
@@ -139,7 +153,14 @@ fn compare<T: PartialOrd>(op: BinaryOp, a: &T, b: &T) -> Option<bool> {
         BinaryOp::LessEqual => a <= b,
         BinaryOp::Greater => a > b,
         BinaryOp::GreaterEqual => a >= b,
-        _ => return None,
+        BinaryOp::Or
+        | BinaryOp::And
+        | BinaryOp::Add
+        | BinaryOp::Subtract
+        | BinaryOp::Multiply
+        | BinaryOp::Divide
+        | BinaryOp::Modulo
+        | BinaryOp::Power => return None,
     })
 }
 

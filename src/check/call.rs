@@ -7,7 +7,7 @@ use crate::span::Span;
 use crate::syntax::ast::{Arg, Call, Expr};
 use crate::syntax::print_expr;
 
-/// The row of a call's name among `rows`; reports an unknown one as no `noun`.
+/// Finds the row of a call's name among `rows`; reports an unknown one as no `noun`.
 pub(super) fn find<'r, T>(
     call: &Call,
     rows: &'r [Row<T>],
@@ -22,7 +22,7 @@ pub(super) fn find<'r, T>(
     found
 }
 
-/// What a call gives for each slot of its callee.
+/// Arguments of a call by slot: for each slot of its callee the expression given, if any.
 pub(super) struct Args<'c, 's> {
     callee: &'c str,
     slots: &'s [Slot<'s>],
@@ -30,18 +30,18 @@ pub(super) struct Args<'c, 's> {
 }
 
 impl<'c> Args<'c, '_> {
-    /// The expression given for a slot, by its name or by its place.
+    /// Returns the expression given for a slot, by its name or by its place.
     pub fn get(&self, name: &str) -> Option<&'c Expr> {
         let index = self.slots.iter().position(|slot| slot.name == name)?;
         self.given[index]
     }
 
-    /// What a slot is called in a report.
+    /// Names a slot in a report, with its callee: `` `out` of `conv` ``.
     pub fn what(&self, name: &str) -> String {
         format!("`{name}` of `{}`", self.callee)
     }
 
-    /// The slots with what is given for them.
+    /// Returns the slots with what is given for them.
     pub fn pairs(&self) -> impl Iterator<Item = (&Slot<'_>, Option<&'c Expr>)> {
         self.slots.iter().zip(self.given.iter().copied())
     }
@@ -97,7 +97,7 @@ pub(super) fn bind<'c, 's>(
     }
 }
 
-/// An argument that has no slot.
+/// Reports an argument that has no slot.
 fn misplaced(call: &Call, arg: &Arg, slots: &[Slot], named: bool) -> Diagnostic {
     let name = &call.name.node;
     if let Some(key) = &arg.key {

@@ -1,4 +1,4 @@
-//! What a file declares, by name.
+//! Declarations of a file, by name.
 
 use super::prelude::{layers, policies};
 use super::report::Reports;
@@ -15,7 +15,7 @@ pub(super) fn is_reserved(name: &str) -> bool {
     flags::is_flag(&flag(name))
 }
 
-/// The flag that is written like `name`.
+/// Writes the flag that is written like `name`.
 fn flag(name: &str) -> String {
     name.replace('_', "-")
 }
@@ -192,8 +192,8 @@ fn recursive_blocks<'a>(
 }
 
 fn cycle(call: &Ident, callee: &ast::Block, path: &[&str]) -> Diagnostic {
-    let from = path.iter().position(|name| *name == call.node).unwrap_or(0);
-    let cycle = path[from..].iter().copied().chain([call.node.as_str()]);
+    let start = path.iter().position(|name| *name == call.node).unwrap_or(0);
+    let cycle = path[start..].iter().copied().chain([call.node.as_str()]);
     let cycle: Vec<String> = cycle.map(|name| format!("`{name}`")).collect();
     let message = match cycle.len() {
         2 => format!("block `{}` calls itself", call.node),
@@ -204,7 +204,7 @@ fn cycle(call: &Ident, callee: &ast::Block, path: &[&str]) -> Diagnostic {
         .help("a block cannot contain itself: to stack layers use `repeat n { … }`")
 }
 
-/// The names called in `body` and inside it.
+/// Collects the names called in `body` and inside it.
 fn calls(body: &Body) -> Vec<&Ident> {
     let mut out = Vec::new();
     for statement in &body.statements {

@@ -20,8 +20,8 @@ use crate::span::Span;
 use crate::syntax::ast::{self, Body, Call, Ident, Statement, StatementKind};
 use crate::text::grouped;
 
-/// The network of the file's model, and the statement that makes its output; `None`
-/// where it cannot be known.
+/// Makes the network of the file's model, and the statement that makes its output; `None` where
+/// it cannot be known.
 pub(super) fn elaborate(
     declared: &Declarations,
     params: &Params,
@@ -70,7 +70,7 @@ pub(super) fn elaborate(
     Some((network, end.from))
 }
 
-/// What runs between layers: its shape, if known, and the place that made it.
+/// State that runs from layer to layer: its shape, if known, and the place that made it.
 #[derive(Clone, Copy)]
 pub(super) struct Flow {
     pub shape: Option<Shape>,
@@ -92,9 +92,11 @@ pub(super) struct Elaborator<'a, 'r> {
 
 impl<'a> Elaborator<'a, '_> {
     fn input(&mut self, body: &Body, scope: &Scope) -> Option<(Shape, Span)> {
-        let call = body.statements.iter().find_map(|s| match &s.kind {
-            StatementKind::Input(call) => Some(call),
-            _ => None,
+        let call = body.statements.iter().find_map(|s| {
+            let StatementKind::Input(call) = &s.kind else {
+                return None;
+            };
+            Some(call)
         })?;
         let row = find(INPUTS, &call.name.node)?;
         let shape = Builder::new(scope, self.reports).build(call, row)?;
@@ -201,7 +203,8 @@ impl<'a> Elaborator<'a, '_> {
         }
     }
 
-    /// What a layer computes and makes; `None` where its output cannot be known.
+    /// Elaborates a layer: its operation and output shape; `None` where the output cannot be
+    /// known.
     fn layer(
         &mut self,
         call: &Call,
@@ -224,7 +227,7 @@ impl<'a> Elaborator<'a, '_> {
         }
     }
 
-    /// The layers of a scope that the statement at `span` opens.
+    /// Makes the layers of a scope that the statement at `span` opens.
     fn nested(
         &mut self,
         body: &'a Body,
@@ -383,7 +386,7 @@ impl<'a> Elaborator<'a, '_> {
         Flow { shape, from: span }
     }
 
-    /// The name of a statement in its scope; the path to it is not too long.
+    /// Returns the name of a statement in its scope; the path to it is not too long.
     fn name(
         &mut self,
         place: &mut LayerScope,
@@ -406,7 +409,7 @@ impl<'a> Elaborator<'a, '_> {
         name
     }
 
-    /// The shape or part that fits; reports a shape error of the statement at `span` and
+    /// Returns the shape or part that fits; reports a shape error of the statement at `span` and
     /// what flows into or out of its body.
     fn fitted<T>(&mut self, result: Result<T, ShapeError>, span: Span, flow: Flow) -> Option<T> {
         match result {
@@ -487,7 +490,7 @@ impl<'a> Elaborator<'a, '_> {
     }
 }
 
-/// A statement up to its opening brace: what is underlined.
+/// Returns the span of a statement up to its opening brace: what is underlined.
 fn header(statement: &Statement, body: &Body) -> Span {
     Span {
         end: body.span.start + 1,
@@ -495,7 +498,7 @@ fn header(statement: &Statement, body: &Body) -> Span {
     }
 }
 
-/// The product of extents, without overflow.
+/// Computes the product of extents, without overflow.
 fn product(extents: &[usize]) -> u128 {
     extents
         .iter()

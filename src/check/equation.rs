@@ -9,7 +9,7 @@ use crate::syntax::ast::{self, BinaryOp, Call, ExprKind, UnaryOp};
 /// Looks up a name of an equation: its element, its settings, its operands.
 pub(super) type Names<'n> = &'n dyn Fn(&str) -> Option<Expr>;
 
-/// The equation that `expr` writes, its names replaced by what `names` says.
+/// Makes the equation that `expr` writes, its names replaced by what `names` says.
 ///
 /// # Errors
 /// The first part that has no meaning for elements.
@@ -56,7 +56,7 @@ fn number(text: &str, span: Span) -> Result<Expr, Diagnostic> {
     }
 }
 
-/// A call of a function of the language.
+/// Makes a call of a function of the language.
 fn function(call: &Call, names: Names) -> Result<Expr, Diagnostic> {
     let name = call.name.node.as_str();
     let mut arguments = Vec::new();

@@ -21,7 +21,7 @@ use crate::span::Span;
 use crate::syntax::ast::{BinaryOp, Call, Expr, ExprKind, UnaryOp};
 use crate::text::grouped;
 
-/// The value of `expr`; `None` where a mistake in it was reported, here or before.
+/// Computes the value of `expr`; `None` where a mistake in it was reported, here or before.
 pub(super) fn eval(expr: &Expr, scope: &Scope, reports: &mut Reports) -> Option<Value> {
     match &expr.kind {
         ExprKind::Int(text) => match text.replace('_', "").parse() {
@@ -106,7 +106,7 @@ fn eval_function(
             let fits = x.abs() < i64::MAX as f64;
             int(fits.then_some(x as i64), call.span, reports)
         }
-        value => Some(value.clone()),
+        value @ (Value::Int(_) | Value::Bool(_) | Value::Skip(_)) => Some(value.clone()),
     };
     match function {
         Function::Floor => rounded(f64::floor),
@@ -116,7 +116,7 @@ fn eval_function(
     }
 }
 
-/// The value that `pick` leaves of several, an int where all are.
+/// Returns the value that `pick` leaves of several, an int where all are.
 fn extreme(
     values: &[Value],
     pick_int: fn(i64, i64) -> i64,
@@ -159,13 +159,12 @@ impl<'a, 'r> Builder<'a, 'r> {
         }
     }
 
-    /// The same in the body of a `dirac` skip, or not.
+    /// Says whether what is built lies in the body of a `dirac` skip.
     pub fn in_dirac(self, in_dirac: bool) -> Self {
         Builder { in_dirac, ..self }
     }
 
-    /// What the row that `value` names among `rows` makes of it, its types not yet
-    /// checked.
+    /// Builds what `value` names among `rows`, whose argument types are not yet checked.
     pub fn named<T>(&mut self, value: &Expr, rows: &'static [Row<T>], noun: &str) -> Option<T> {
         let ExprKind::Call(call) = &value.kind else {
             let article = match noun.starts_with(['a', 'i', 'o']) {
@@ -187,7 +186,7 @@ impl<'a, 'r> Builder<'a, 'r> {
         self.build(call, row)
     }
 
-    /// What `row` makes of `call`; nothing where a mistake in it is reported.
+    /// Builds what `row` makes of `call`; `None` where a mistake in it is reported.
     pub fn build<T>(&mut self, call: &Call, row: &'static Row<T>) -> Option<T> {
         let args = bind(call, row.slots, None, self.reports);
         let given: Vec<Given> = args
@@ -249,7 +248,7 @@ impl<'a, 'r> Builder<'a, 'r> {
         }
     }
 
-    /// The int of `expr` in `range`; nothing where it is wrong.
+    /// Reads the int of `expr` in `range`; nothing where it is wrong.
     pub fn int(&mut self, expr: &Expr, range: Integers, what: &str) -> Option<i64> {
         let value = eval(expr, self.scope, self.reports)?.int()?;
         let (least, most) = range.ends();
@@ -283,13 +282,13 @@ impl<'a, 'r> Builder<'a, 'r> {
         None
     }
 
-    /// The size of `expr` in `range`; nothing where it is wrong.
+    /// Reads the size of `expr` in `range`; nothing where it is wrong.
     pub fn size(&mut self, expr: &Expr, range: Integers, what: &str) -> Option<usize> {
         usize::try_from(self.int(expr, range, what)?).ok()
     }
 
-    /// The number of `expr` within `bounds`, of which `example` is one; nothing where it
-    /// is wrong.
+    /// Reads the number of `expr` within `bounds`, of which `example` is one; nothing where it is
+    /// wrong.
     pub fn float(&mut self, expr: &Expr, bounds: Bounds, what: &str, example: f64) -> Option<f64> {
         let value = eval(expr, self.scope, self.reports)?.float()?;
         if bounds.contains(value) {
@@ -303,7 +302,7 @@ impl<'a, 'r> Builder<'a, 'r> {
         None
     }
 
-    /// The epochs of `at: […]`, which ascend.
+    /// Reads the epochs of `at: […]`, which ascend.
     fn epochs(&mut self, list: &Expr, name: &str) -> Option<Vec<usize>> {
         let ExprKind::List(items) = &list.kind else {
             return None;
@@ -331,7 +330,7 @@ impl<'a, 'r> Builder<'a, 'r> {
         Some(epochs)
     }
 
-    /// The augmentations of a list; those that are wrong are left out.
+    /// Reads the augmentations of a list; those that are wrong are left out.
     fn augments(&mut self, list: &Expr) -> Option<Vec<Augment>> {
         let ExprKind::List(items) = &list.kind else {
             return None;
@@ -343,7 +342,7 @@ impl<'a, 'r> Builder<'a, 'r> {
     }
 }
 
-/// The report of arguments that do not go together.
+/// Makes the report of arguments that do not go together.
 fn report(conflict: Conflict, args: &Args, call: Span) -> Diagnostic {
     let code = match conflict.kind {
         ConflictKind::Value => Code::Value,

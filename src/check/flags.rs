@@ -7,7 +7,7 @@ use crate::syntax::{ast, parse_value};
 /// A value from the command line that replaces one of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Override {
-    /// What is replaced.
+    /// Kind of declaration that is replaced.
     pub target: OverrideTarget,
     /// The name of the param or setting; the flag without its dashes.
     pub name: String,
@@ -15,7 +15,7 @@ pub struct Override {
     pub value: String,
 }
 
-/// What an [`Override`] replaces.
+/// Kind of declaration that an [`Override`] replaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OverrideTarget {
     /// A `param` of the file.

@@ -19,7 +19,7 @@ pub(super) struct LayerScope {
     pub dirac: bool,
     /// Whether this is directly the body of a `skip`.
     in_skip: bool,
-    /// How many statements of each kind came before.
+    /// Number of earlier statements of each kind, which numbers those without a label.
     counts: HashMap<&'static str, usize>,
     /// The names given, with the place of the statement.
     names: HashMap<String, Span>,
@@ -38,7 +38,7 @@ impl LayerScope {
         }
     }
 
-    /// The scope named `name` inside this one.
+    /// Makes the scope named `name` inside this one.
     pub fn inner(&self, name: &str) -> Self {
         LayerScope {
             prefix: format!("{}{name}.", self.prefix),
@@ -48,7 +48,7 @@ impl LayerScope {
         }
     }
 
-    /// The scope of the body of a `skip` named `name`.
+    /// Makes the scope of the body of a `skip` named `name`.
     pub fn skip_body(&self, name: &str, dirac: bool) -> Self {
         let mut inner = self.inner(name);
         inner.in_skip = true;
@@ -56,7 +56,7 @@ impl LayerScope {
         inner
     }
 
-    /// The name of a statement: its label, or its kind and how many of that kind came
+    /// Returns the name of a statement: its label, or its kind and how many of that kind came
     /// before, labelled ones included. Reports one that is taken.
     pub fn name(
         &mut self,
@@ -100,7 +100,7 @@ impl LayerScope {
     }
 }
 
-/// A statement of a block that is called twice in one scope.
+/// Reports a statement of a block that is called twice in one scope.
 fn same_statement(name: &str, here: Span) -> Diagnostic {
     let message = format!("`{name}` would name two layers, as its block is called twice here");
     Diagnostic::new(Code::Name, message, here, "labelled once, made twice")

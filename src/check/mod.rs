@@ -1,5 +1,5 @@
-//! From syntax tree to typed network: the only reader of the one and the only builder
-//! of the other.
+//! Checker: makes a typed network of a syntax tree. It is the only reader of the one and the only
+//! builder of the other.
 //!
 //! A check goes on after a mistake, and reports every one that does not follow from
 //! another:

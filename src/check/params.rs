@@ -17,22 +17,22 @@ use std::collections::{HashMap, HashSet};
 /// A param as a command's help shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParamInfo {
-    /// Its name, and its flag's.
+    /// Name of the param, and of its flag without the dashes.
     pub name: String,
-    /// Its type.
+    /// Name of the type: `int`.
     pub kind: String,
-    /// Its default, as written.
+    /// Default, as written.
     pub default: String,
-    /// Its range, as written.
+    /// Range of allowed values, as written.
     pub range: Option<String>,
     /// Text of the `///` comment before the declaration.
     pub doc: Option<String>,
-    /// Where its name is.
+    /// Place of the name in its declaration.
     pub span: Span,
 }
 
-/// The params of a file, for the flags and the help of a command that takes it. Those
-/// whose names are wrong, which the check reports, have none.
+/// Lists the params of a file, for the flags and the help of a command that takes it. Those whose
+/// names are wrong, which the check reports, have none.
 pub fn param_infos(file: &ast::File) -> Vec<ParamInfo> {
     let params = file.items.iter().filter_map(|item| match item {
         Item::Param(param) => Some(param),
@@ -58,7 +58,7 @@ fn print_range(range: &ast::Range) -> String {
     format!("{}{dots}{}", bound(&range.lo), bound(&range.hi))
 }
 
-/// The value of every param: its flag's or its default's, in its range.
+/// Computes the value of every param: its flag's or its default's, in its range.
 pub(super) fn resolve<'a>(
     declared: &Declarations<'a>,
     flags: &[Flag],
@@ -97,7 +97,7 @@ struct Resolver<'a, 'f> {
     flags: &'f [Flag<'f>],
     params: Params<'a>,
     state: HashMap<&'a str, State>,
-    /// Those being evaluated, each for the one before.
+    /// Params being evaluated, each because the one before it needs it.
     open: Vec<&'a str>,
 }
 
@@ -108,8 +108,8 @@ impl<'a> Resolver<'a, '_> {
         match self.state.get(name) {
             Some(State::Done) => return,
             Some(State::Open) => {
-                let from = self.open.iter().position(|open| *open == name).unwrap_or(0);
-                let cycle = self.open[from..].iter().chain([&name]);
+                let start = self.open.iter().position(|open| *open == name).unwrap_or(0);
+                let cycle = self.open[start..].iter().chain([&name]);
                 let cycle: Vec<String> = cycle.map(|name| format!("`{name}`")).collect();
                 let message = match cycle.len() {
                     2 => format!("param `{name}` is defined by itself"),
@@ -199,7 +199,7 @@ impl<'a> Resolver<'a, '_> {
         }
     }
 
-    /// `value` if it is in `range`; reports it where not.
+    /// Returns `value` if it is in `range`; reports it where not.
     fn in_range(
         &self,
         param: &ast::Param,
@@ -255,7 +255,7 @@ impl<'a> Resolver<'a, '_> {
     }
 }
 
-/// The bare names that an expression uses, with their places.
+/// Collects the bare names that an expression uses, with their places.
 fn uses<'e>(expr: &'e Expr, out: &mut Vec<(&'e str, Span)>) {
     match &expr.kind {
         ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Bool(_) => {}

@@ -14,7 +14,7 @@ use std::sync::{Arc, LazyLock};
 /// The text of the prelude.
 const TEXT: &str = include_str!("prelude.van");
 
-/// Its declarations.
+/// Declarations of [`TEXT`], parsed on first use.
 static DECLARED: LazyLock<Result<ast::Prelude, Vec<Diagnostic>>> =
     LazyLock::new(|| parse_prelude(TEXT));
 
@@ -26,12 +26,12 @@ struct Tables {
     policies: Vec<Row<Policy>>,
 }
 
-/// Every layer that is a call.
+/// Returns the table of the layers that are calls, activations of the prelude included.
 pub fn layers() -> &'static [Row<Op>] {
     TABLES.as_ref().map_or(&[], |tables| &tables.layers)
 }
 
-/// Every skip policy.
+/// Returns the table of the skip policies, those of the prelude included.
 pub fn policies() -> &'static [Row<Policy>] {
     TABLES.as_ref().map_or(&[], |tables| &tables.policies)
 }
@@ -85,7 +85,7 @@ impl Tables {
     }
 }
 
-/// A row that lives as long as the program.
+/// Makes a row that lives as long as the program.
 fn row<T>(
     name: &'static str,
     doc: &'static Option<String>,
@@ -115,7 +115,7 @@ impl<'d> Declared<'d> {
         }
     }
 
-    /// The slots of its settings, once it is found to be sound.
+    /// Makes the slots of its settings, once it is found to be sound.
     fn slots(self) -> Result<Vec<Slot<'d>>, Diagnostic> {
         let slots: Vec<Slot> = self.settings().iter().map(slot).collect::<Result<_, _>>()?;
         let defaults: Vec<f64> = self
@@ -159,20 +159,20 @@ fn default(formal: &SettingFormal) -> Result<f64, Diagnostic> {
     constant(&formal.default)
 }
 
-/// The number that an expression without names is.
+/// Computes the number that an expression without names is.
 fn constant(expr: &ast::Expr) -> Result<f64, Diagnostic> {
     let not_constant = || Diagnostic::new(Code::Type, "not a number", expr.span, "here");
     equation(expr, &|_| None)?.number().ok_or_else(not_constant)
 }
 
-/// The value of the setting called `name`.
+/// Returns the value of the setting called `name`.
 fn setting(formals: &[SettingFormal], values: &[f64], name: &str) -> Option<Expr> {
     let mut pairs = formals.iter().zip(values);
     let found = pairs.find(|(formal, _)| formal.name.node == name);
     found.map(|(_, value)| Expr::Number(*value))
 }
 
-/// The settings that are not at their default.
+/// Lists the settings that are not at their default.
 fn changed<'d>(
     formals: &'d [SettingFormal],
     values: &'d [f64],
@@ -181,7 +181,7 @@ fn changed<'d>(
     pairs.filter(|(formal, value)| default(formal) != Ok(*value))
 }
 
-/// The activation with `values` for its settings.
+/// Makes the activation with `values` for its settings.
 fn activation(declared: &ast::Activation, values: &[f64]) -> Result<Activation, Diagnostic> {
     let formals = &declared.settings;
     let names = |name: &str| match name == declared.element.node {
@@ -197,7 +197,7 @@ fn activation(declared: &ast::Activation, values: &[f64]) -> Result<Activation, 
     })
 }
 
-/// The policy with `values` for its settings.
+/// Makes the policy with `values` for its settings.
 fn joined(declared: &ast::Policy, values: &[f64]) -> Result<Policy, Diagnostic> {
     let formals = &declared.settings;
     let set = |name: &str| setting(formals, values, name);
@@ -245,7 +245,7 @@ fn joined(declared: &ast::Policy, values: &[f64]) -> Result<Policy, Diagnostic> 
     })
 }
 
-/// The values of `formals` in a call.
+/// Reads the values of `formals` in a call.
 fn values(formals: &[SettingFormal], arguments: &Arguments) -> Result<Vec<f64>, Refusal> {
     let values = formals
         .iter()
@@ -279,7 +279,7 @@ mod tests {
     use super::*;
     use crate::ir::expr::KnownActivation;
 
-    /// The activation of a row, with its settings at their defaults.
+    /// Makes the activation of a row, with its settings at their defaults.
     fn built(name: &str) -> Activation {
         let row = layers().iter().find(|row| row.name == name).unwrap();
         let arguments = Arguments::examples(row.name, row.slots);

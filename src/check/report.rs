@@ -20,7 +20,7 @@ impl Reports {
         }
     }
 
-    /// How many there are.
+    /// Returns the number of reports.
     pub fn len(&self) -> usize {
         self.list.len()
     }
@@ -43,7 +43,7 @@ impl Reports {
         }
     }
 
-    /// All reports, those of each text in its order.
+    /// Returns all reports, those of each text in its order.
     pub fn into_diagnostics(mut self) -> Vec<Diagnostic> {
         self.list.sort_by_key(|report| report.span());
         self.list
@@ -55,7 +55,7 @@ const MAX_LABELS: usize = 4;
 /// Names that are still listed in a help line.
 const MAX_LISTED: usize = 16;
 
-/// A help line for an unknown name: the nearest one, or all there are.
+/// Writes a help line for an unknown name: the nearest one, or all there are.
 pub(super) fn suggest(word: &str, known: &[&str], kind: &str) -> String {
     match (nearest(word, known.iter().copied()), known) {
         (Some(near), _) => format!("did you mean `{near}`?"),
@@ -65,7 +65,7 @@ pub(super) fn suggest(word: &str, known: &[&str], kind: &str) -> String {
     }
 }
 
-/// `` `a`, `b` or `c` ``
+/// Writes names in a row: `` `a`, `b` or `c` ``
 pub(super) fn quoted(names: &[&str]) -> String {
     let shown = names.iter().take(MAX_LISTED);
     let mut shown: Vec<String> = shown.map(|n| format!("`{n}`")).collect();
@@ -79,7 +79,7 @@ pub(super) fn quoted(names: &[&str]) -> String {
     }
 }
 
-/// An unknown name.
+/// Reports an unknown name.
 pub(super) fn unknown(kind: &str, name: &str, span: Span, known: &[&str]) -> Diagnostic {
     Diagnostic::new(
         Code::Name,

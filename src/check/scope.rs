@@ -1,4 +1,4 @@
-//! What names stand for.
+//! Scopes: the names that an expression may use, and their values.
 
 use super::value::{Type, Value};
 use crate::ir::call::words;
@@ -30,7 +30,7 @@ impl Function {
     }
 }
 
-/// What a name stands for, as far as it is known.
+/// Type and value of a name, as far as they are known.
 #[derive(Clone, Debug)]
 pub(super) struct Binding {
     pub kind: Option<Type>,
@@ -38,7 +38,7 @@ pub(super) struct Binding {
 }
 
 impl Binding {
-    /// A name whose value is known.
+    /// Binds a name whose value is known.
     pub fn known(value: Value) -> Self {
         let kind = match &value {
             Value::Int(_) => Type::Int,
@@ -91,7 +91,7 @@ impl<'a> Scope<'a> {
         self.get(name)?.kind
     }
 
-    /// All names in order, for suggestions.
+    /// Lists all names in order, for suggestions.
     pub fn names(&self) -> Vec<&'a str> {
         let mut names: Vec<&str> = self.params.keys().copied().collect();
         names.extend(self.locals.iter().map(|(name, _)| name));

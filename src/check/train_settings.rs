@@ -23,7 +23,7 @@ pub(super) struct Resolved {
     pub data: Option<Span>,
 }
 
-/// The settings: the file's over the defaults, then the flags' over those.
+/// Resolves the settings: the file's over the defaults, then the flags' over those.
 pub(super) fn resolve(
     declared: &Declarations,
     params: &Params,
@@ -103,8 +103,8 @@ fn unknown_setting(key: &str, span: Span) -> Diagnostic {
     }
 }
 
-/// The slot of a setting's value that `key` may have been meant to be: the setting, what
-/// it is set to, and the slot.
+/// Finds the slot of a setting's value that `key` may have been meant to be: the setting, what it
+/// is set to, and the slot.
 fn inside(key: &str) -> Option<(&'static str, &'static str, &'static str)> {
     fn slots<T>(
         setting: &'static str,
@@ -178,7 +178,7 @@ impl SettingsReader<'_, '_> {
         }
     }
 
-    /// The number that the setting `name` is given.
+    /// Reads the number that the setting `name` is given.
     fn number(&mut self, name: &str, value: &Expr, range: Integers) -> Option<usize> {
         let what = format!("`{name}`");
         let kind = Kind::Int(range);
@@ -217,10 +217,12 @@ fn replace<T>(place: &mut T, value: Option<T>) -> bool {
     }
 }
 
-/// Where the arguments of a call begin: the name of what is called.
+/// Returns the place of the name that `value` calls, before its arguments; else of all of
+/// `value`.
 fn name_span(value: &Expr) -> Span {
-    match &value.kind {
-        ExprKind::Call(Call { name, .. }) => name.span,
-        _ => value.span,
+    if let ExprKind::Call(Call { name, .. }) = &value.kind {
+        name.span
+    } else {
+        value.span
     }
 }

@@ -48,7 +48,7 @@ pub(super) fn check(declared: &Declarations, reports: &mut Reports) {
     }
 }
 
-/// The params with their types and no values.
+/// Lists the params with their types and no values.
 fn param_types<'a>(declared: &Declarations<'a>, reports: &mut Reports) -> Params<'a> {
     let bindings = declared.params.iter().map(|param| {
         let binding = Binding {
@@ -60,7 +60,7 @@ fn param_types<'a>(declared: &Declarations<'a>, reports: &mut Reports) -> Params
     bindings.collect()
 }
 
-/// The type of that name.
+/// Finds the type of that name.
 pub(super) fn named_type(name: &Ident, reports: &mut Reports) -> Option<Type> {
     let kind = Type::from_name(&name.node);
     if kind.is_none() {
@@ -91,7 +91,7 @@ fn check_range(param: &ast::Param, want: Type, scope: &Scope, reports: &mut Repo
     }
 }
 
-/// The slots that a block's declaration gives.
+/// Makes the slots that a block's declaration gives.
 pub(super) fn block_slots(block: &ast::Block) -> Vec<Slot<'_>> {
     let formals = block.formals.iter().flatten();
     let slots = formals.map(|formal| Slot {
@@ -143,7 +143,7 @@ fn check_block(
     check_body(&block.body, declared, &mut scope, false, reports);
 }
 
-/// A model's `input` comes first, once, and without a label.
+/// Checks that a model's `input` comes first, once, and without a label.
 fn check_input(model: &ast::Model, reports: &mut Reports) {
     let is_input = |s: &&Statement| matches!(s.kind, StatementKind::Input(_));
     let mut inputs = model.body.statements.iter().filter(is_input);

@@ -70,20 +70,18 @@ pub(super) fn check_kind(
             }
             known
         }
-        Kind::Epochs => match &value.kind {
-            ExprKind::List(items) => {
-                let what = format!("an element of {what}");
-                let mut sound = true;
-                for item in items {
-                    sound &= expect(item, Type::Int, &what, scope, reports);
-                }
-                sound
-            }
-            _ => {
+        Kind::Epochs => {
+            let ExprKind::List(items) = &value.kind else {
                 reports.add(not_a_list(value, what));
-                false
+                return false;
+            };
+            let what = format!("an element of {what}");
+            let mut sound = true;
+            for item in items {
+                sound &= expect(item, Type::Int, &what, scope, reports);
             }
-        },
+            sound
+        }
         Kind::Augments => {
             let list = matches!(value.kind, ExprKind::List(_));
             if !list {
@@ -100,13 +98,15 @@ fn not_a_list(value: &Expr, what: &str) -> Diagnostic {
         .help(format!("put it in brackets: `[{}]`", print_expr(value)))
 }
 
-/// The bare word that `value` is.
+/// Returns the bare word that `value` is.
 pub(super) fn word(value: &Expr) -> Option<&str> {
-    match &value.kind {
-        ExprKind::Call(Call {
-            name, args: None, ..
-        }) => Some(&name.node),
-        _ => None,
+    if let ExprKind::Call(Call {
+        name, args: None, ..
+    }) = &value.kind
+    {
+        Some(&name.node)
+    } else {
+        None
     }
 }
 
@@ -140,7 +140,7 @@ pub(super) fn expect(
     false
 }
 
-/// How to make a `want` of an expression that is a `found`.
+/// Writes advice on making a `want` of an expression that is a `found`.
 fn conversion(expr: &Expr, want: Type, found: Type) -> String {
     let shown = print_expr(expr);
     match (want, found, shown.as_str()) {
@@ -165,7 +165,7 @@ fn is_known(name: &str, scope: &Scope) -> bool {
     scope.get(name).is_some() || find(policies(), name).is_some() || Function::named(name).is_some()
 }
 
-/// A name that stands for nothing, where a value of type `want` may have been meant.
+/// Reports a name that stands for nothing, where a value of type `want` may have been meant.
 fn unknown_name(call: &Call, want: Option<Type>, scope: &Scope) -> Diagnostic {
     let Ident { node: name, span } = &call.name;
     let fits = |kind: Option<Type>| want.zip(kind).is_none_or(|(want, kind)| kind.fits(want));
@@ -204,7 +204,7 @@ fn unknown_name(call: &Call, want: Option<Type>, scope: &Scope) -> Diagnostic {
     }
 }
 
-/// The type of an expression; `None` where a mistake in it was reported.
+/// Finds the type of an expression; `None` where a mistake in it was reported.
 pub(super) fn type_of(expr: &Expr, scope: &Scope, reports: &mut Reports) -> Option<Type> {
     match &expr.kind {
         ExprKind::Int(_) => Some(Type::Int),
@@ -255,7 +255,7 @@ pub(super) fn type_of(expr: &Expr, scope: &Scope, reports: &mut Reports) -> Opti
     }
 }
 
-/// `kind` if it is a number's; reports it where not.
+/// Returns `kind` if it is a number's; reports it where not.
 fn number(kind: Type, operand: &Expr, op: &str, reports: &mut Reports) -> Option<Type> {
     if matches!(kind, Type::Int | Type::Float) {
         return Some(kind);

@@ -26,7 +26,7 @@ impl Type {
             .find(|kind| kind.name() == name)
     }
 
-    /// The type in a sentence.
+    /// Returns the type in a sentence.
     pub fn described(self) -> &'static str {
         match self {
             Type::Int => "an int",
@@ -36,7 +36,7 @@ impl Type {
         }
     }
 
-    /// A value of the type, as it is written.
+    /// Returns a value of the type, as it is written.
     pub fn example(self) -> &'static str {
         match self {
             Type::Int => "4",
@@ -76,7 +76,7 @@ impl Value {
         }
     }
 
-    /// The number, an int widened.
+    /// Returns the number, an int widened.
     pub fn float(&self) -> Option<f64> {
         match *self {
             Value::Int(n) => Some(n as f64),
@@ -99,7 +99,7 @@ impl Value {
         }
     }
 
-    /// The value as one of type `want`.
+    /// Converts the value to one of type `want`.
     pub fn widened(self, want: Type) -> Value {
         match (&self, want) {
             (Value::Int(n), Type::Float) => Value::Float(*n as f64),

@@ -1,4 +1,4 @@
-//! What the command line says, from the flags that clap found.
+//! Arguments of the command line, read from the flags that clap found.
 
 use super::command::param_id;
 use crate::check::{Override, OverrideTarget, ParamInfo};
@@ -9,7 +9,7 @@ use clap::parser::ValueSource;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-/// Options of a training on the file at `path`, as far as the command has their flags.
+/// Reads the options of a training on the file at `path`, as far as the command has their flags.
 pub(super) fn options(path: &Path, params: &[ParamInfo], matches: &ArgMatches) -> Result<Options> {
     let pairs = |overrides: Vec<Override>| -> Vec<(String, String)> {
         overrides.into_iter().map(|o| (o.name, o.value)).collect()
@@ -27,7 +27,7 @@ pub(super) fn options(path: &Path, params: &[ParamInfo], matches: &ArgMatches) -
     Ok(options)
 }
 
-/// Value that a flag was given; that of a switch is empty.
+/// Returns the value that a flag was given; that of a switch is empty.
 pub(super) fn given<'m>(matches: &'m ArgMatches, flag: &Flag<Options>) -> Option<&'m OsStr> {
     let value = matches.try_get_raw(flag.name).ok()??.next()?;
     let typed = matches.value_source(flag.name) == Some(ValueSource::CommandLine);
@@ -43,14 +43,14 @@ pub(super) fn given<'m>(matches: &'m ArgMatches, flag: &Flag<Options>) -> Option
     })
 }
 
-/// Params and settings that the command line replaces.
+/// Lists the params and settings that the command line replaces.
 pub(super) fn overrides(params: &[ParamInfo], matches: &ArgMatches) -> Vec<Override> {
     let mut overrides = param_overrides(params, matches);
     overrides.extend(setting_overrides(matches));
     overrides
 }
 
-/// Params that the command line sets.
+/// Lists the params that the command line sets.
 pub(super) fn param_overrides(params: &[ParamInfo], matches: &ArgMatches) -> Vec<Override> {
     let set = params.iter().filter_map(|param| {
         let value = matches.get_one::<String>(&param_id(param))?;
@@ -75,12 +75,12 @@ fn setting_overrides(matches: &ArgMatches) -> Vec<Override> {
     set.collect()
 }
 
-/// Value of a flag that takes text or one of several words.
+/// Returns the value of a flag that takes text or one of several words.
 pub(super) fn word<'m>(matches: &'m ArgMatches, flag: &str) -> Option<&'m str> {
     matches.get_one::<String>(flag).map(String::as_str)
 }
 
-/// Choice that a flag makes, or its default.
+/// Returns the choice that a flag makes, or its default.
 pub(super) fn choice<V>(
     matches: &ArgMatches,
     flag: &str,
@@ -89,13 +89,13 @@ pub(super) fn choice<V>(
     parse(word(matches, flag).unwrap_or_default())
 }
 
-/// Path that a flag or an operand names.
+/// Returns the path that a flag or an operand names.
 pub(super) fn path<'m>(matches: &'m ArgMatches, flag: &str) -> Option<&'m Path> {
     matches.get_one::<PathBuf>(flag).map(PathBuf::as_path)
 }
 
-/// Count that a flag gives; one that the machine could not count to becomes the largest it
-/// can.
+/// Returns the count that a flag gives; one that the machine could not count to becomes the
+/// largest it can.
 pub(super) fn count(matches: &ArgMatches, flag: &str) -> Option<usize> {
     let number = matches.get_one::<u64>(flag)?;
     Some(usize::try_from(*number).unwrap_or(usize::MAX))

@@ -54,7 +54,7 @@ fn run(given: Given) -> Result<(), Failure> {
     })
 }
 
-/// What was measured.
+/// Measurements of one benchmark.
 struct Report {
     engine: String,
     batch: usize,
@@ -153,7 +153,7 @@ fn time(
     options: &Options,
     report: &mut Report,
 ) -> Result<()> {
-    let at = |step| StepContext {
+    let context = |step| StepContext {
         // Too small to diverge, large enough to be done in full.
         rate: 1e-6,
         seed: 0,
@@ -172,12 +172,12 @@ fn time(
         step = steps.end;
         if is_resident && let Some(mut resident) = engine.resident() {
             for step in steps {
-                resident.queue(0, at(step))?;
+                resident.queue(0, context(step))?;
             }
             resident.outcomes()?;
         } else {
             for step in steps {
-                engine.step(batch, at(step))?;
+                engine.step(batch, context(step))?;
             }
         }
         Ok(start.elapsed().as_secs_f64() / together as f64)
@@ -257,7 +257,7 @@ impl Report {
         self.flops as f64 / self.seconds_per_step / 1e9
     }
 
-    /// For programs.
+    /// Formats the measurements as JSON, for programs.
     pub fn to_json(&self) -> Value {
         let mut report = json!({
             "engine": self.engine,
@@ -283,7 +283,7 @@ impl Report {
         report
     }
 
-    /// For people.
+    /// Formats the measurements as text, for people.
     pub fn to_text(&self) -> String {
         let size = |bytes: u64| memory::gibibytes(bytes as f64);
         let facts = [

@@ -17,7 +17,7 @@ pub(super) struct Command {
     pub run: Run,
 }
 
-/// What a command works on, and what does its work.
+/// Subject of a command, and the function that does its work.
 pub(super) enum Run {
     /// A `.van` file, whose params are flags of the command.
     File(fn(Given) -> Result<(), Failure>),
@@ -27,7 +27,7 @@ pub(super) enum Run {
     Group(&'static [Command]),
 }
 
-/// What a command that takes a `.van` file is given.
+/// Input of a command that takes a `.van` file.
 pub(super) struct Given<'a> {
     /// The whole command line.
     pub args: &'a [OsString],
@@ -39,13 +39,13 @@ pub(super) struct Given<'a> {
 
 /// An argument without a name.
 pub(super) struct Operand {
-    /// Its name in the help.
+    /// Name of the argument in the help.
     pub name: &'static str,
     pub help: &'static str,
     pub kind: OperandKind,
 }
 
-/// What an [`Operand`] may be.
+/// Values that an [`Operand`] may have.
 pub(super) enum OperandKind {
     Path,
     Paths,
@@ -72,7 +72,7 @@ impl Command {
         matches!(self.run, Run::File(_))
     }
 
-    /// The command for clap, where it takes a file one with these params.
+    /// Makes the command for clap, where it takes a file one with these params.
     pub fn to_clap(&self, params: &[ParamInfo]) -> clap::Command {
         let command = clap::Command::new(self.name).about(self.about);
         let command = match &self.run {
@@ -141,7 +141,7 @@ fn flag_arg(flag: &'static Flag<Options>) -> Arg {
     .short(flag.letter)
 }
 
-/// Id of the flag of a param: flags of commands have their names.
+/// Writes the id of the flag of a param: flags of commands have their names.
 pub(super) fn param_id(param: &ParamInfo) -> String {
     format!("param:{}", param.name)
 }

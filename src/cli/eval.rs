@@ -71,7 +71,7 @@ fn run_command(matches: &ArgMatches) -> Result<(), Failure> {
     })
 }
 
-/// What is to be evaluated, and how.
+/// Options of an evaluation: its target, its data and its device.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// A run folder or a checkpoint file.
@@ -88,7 +88,7 @@ pub struct Options {
     pub split: Split,
     /// `--memory`: bytes to use at most; by default what there are.
     pub memory: Option<u64>,
-    /// What runs the network, and where.
+    /// Engine and device that run the network.
     pub on: Wanted,
 }
 
@@ -103,19 +103,23 @@ pub struct Report {
     pub step: u64,
     /// The data it was evaluated on.
     pub data: String,
-    /// Where that is not the data of the training: what differs.
+    /// Difference between this data and that of the training, if there is one.
     pub warning: Option<String>,
-    /// Which images of it.
+    /// Split of the data that was evaluated.
     pub split: Split,
     /// Class names.
     pub classes: Vec<String>,
     /// Sums over the images.
     pub sums: Sums,
-    /// Which class was taken for which.
+    /// Confusion matrix: which class was taken for which.
     pub confusion: Confusion,
 }
 
 /// Evaluates a checkpoint.
+///
+/// # Errors
+/// Where the checkpoint or its data cannot be read, do not fit each other, or the device cannot
+/// run the network.
 pub fn run(options: &Options) -> Result<Report> {
     let path = checkpoint(options)?;
     let checkpoint = Checkpoint::read(&path)?;
@@ -158,7 +162,7 @@ pub fn run(options: &Options) -> Result<Report> {
     })
 }
 
-/// The file that is meant.
+/// Finds the file that is meant.
 fn checkpoint(options: &Options) -> Result<PathBuf> {
     let target = &options.target;
     let what = "give the folder of a run of `vanc train`, or a checkpoint file";
@@ -183,9 +187,9 @@ fn checkpoint(options: &Options) -> Result<PathBuf> {
     ))
 }
 
-/// The model that the checkpoint's source and flags make.
+/// Makes the model that the checkpoint's source and flags make.
 fn model(checkpoint: &Checkpoint, options: &Options, path: &Path) -> Result<Model> {
-    let of = |target, (name, value): &(String, String)| Override {
+    let replacement = |target, (name, value): &(String, String)| Override {
         target,
         name: name.clone(),
         value: value.clone(),
@@ -194,15 +198,18 @@ fn model(checkpoint: &Checkpoint, options: &Options, path: &Path) -> Result<Mode
     let params = made
         .params
         .iter()
-        .map(|flag| of(OverrideTarget::Param, flag));
+        .map(|flag| replacement(OverrideTarget::Param, flag));
     let settings = made
         .settings
         .iter()
-        .map(|flag| of(OverrideTarget::Setting, flag));
+        .map(|flag| replacement(OverrideTarget::Setting, flag));
     let mut overrides: Vec<Override> = params.chain(settings).collect();
     if let Some(data) = &options.data {
         overrides.retain(|flag| flag.target != OverrideTarget::Setting || flag.name != "data");
-        overrides.push(of(OverrideTarget::Setting, &("data".into(), data.clone())));
+        overrides.push(replacement(
+            OverrideTarget::Setting,
+            &("data".into(), data.clone()),
+        ));
     }
     let name = format!("the model in {}", path.display());
     let mut sources = Sources::new(name, checkpoint.meta.source.as_str());
@@ -220,8 +227,8 @@ fn model(checkpoint: &Checkpoint, options: &Options, path: &Path) -> Result<Mode
     })
 }
 
-/// The images, standardised as the training's were. The split that is asked for takes
-/// the place of the test split. Where they are not the training's, says so.
+/// Loads the images, standardised as the training's were. The split that is asked for takes the
+/// place of the test split. Where they are not the training's, says so.
 fn load_data(
     model: &Model,
     checkpoint: &Checkpoint,
@@ -258,7 +265,7 @@ fn within(error: Error, path: &Path) -> Error {
 }
 
 impl Report {
-    /// The report for programs.
+    /// Writes the report for programs.
     pub fn to_json(&self) -> Value {
         let classes = self.classes.iter().enumerate().map(|(i, name)| {
             json!({
@@ -303,7 +310,7 @@ impl Report {
         report
     }
 
-    /// The report for people.
+    /// Writes the report for people.
     pub fn to_text(&self, color: bool) -> String {
         let paint = Paint(color);
         let split = match self.split {
@@ -344,7 +351,7 @@ impl Report {
         lines.join("\n")
     }
 
-    /// A row a class: its accuracy, and how many of its images were taken for each.
+    /// Writes a row a class: its accuracy, and how many of its images were taken for each.
     fn matrix(&self, paint: Paint, lines: &mut Vec<String>) {
         let names = self.names();
         let width = names.iter().map(|n| n.width()).max().unwrap_or(0).max(5);
@@ -423,7 +430,7 @@ impl Report {
         self.confusion.accuracy(label).map_or("–".into(), percent)
     }
 
-    /// The class names, the long ones cut.
+    /// Lists the class names, the long ones cut.
     fn names(&self) -> Vec<String> {
         let cut = |name: &String| match name.chars().count() > NAME {
             true => name.chars().take(NAME - 1).chain(['…']).collect(),
@@ -433,7 +440,7 @@ impl Report {
     }
 }
 
-/// `text` with blanks up to `width` columns.
+/// Pads `text` with blanks up to `width` columns.
 fn pad(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }

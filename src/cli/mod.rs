@@ -77,7 +77,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     }
 }
 
-/// The whole command line, for a file with these params.
+/// Makes the whole command line, for a file with these params.
 fn program(params: &[ParamInfo]) -> clap::Command {
     clap::Command::new("vanc")
         .version(env!("CARGO_PKG_VERSION"))
@@ -114,7 +114,7 @@ fn run(
     }
 }
 
-/// Why a command that takes a `.van` file has none.
+/// Says why a command that takes a `.van` file has none.
 fn missing_file(matches: &ArgMatches) -> Error {
     match arguments::path(matches, "FILE") {
         Some(path) => Error::new(format!(
@@ -163,6 +163,10 @@ fn refuse(error: clap::Error, params: &[ParamInfo], source: Option<&Source>) -> 
         return ExitCode::from(MISUSED);
     }
     let _ = error.print();
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "clap may add kinds of mistakes"
+    )]
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
         _ => ExitCode::from(MISUSED),
@@ -174,7 +178,7 @@ mod tests {
     use super::*;
     use crate::flags::is_flag;
 
-    /// A param named like a flag would hide it.
+    /// Refuses a param named like a flag, which would hide it.
     #[test]
     fn no_param_may_hide_a_flag() {
         let program = program(&[]);

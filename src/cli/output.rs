@@ -1,4 +1,4 @@
-//! What a command leaves for the terminal: text, reports of mistakes, exit codes.
+//! Output of a command for the terminal: text, reports of mistakes, exit codes.
 
 use crate::diag::{Diagnostic, MAX_REPORTS, Sources, Style};
 use crate::error::{Error, Result};
@@ -27,7 +27,7 @@ pub(super) const FAILED: u8 = 1;
 /// Exit code for a wrong command line.
 pub(super) const MISUSED: u8 = 2;
 
-/// The exit code of a program that a signal ended, as a shell reports it.
+/// Returns the exit code of a program that a signal ended, as a shell reports it.
 pub(super) fn stopped(signal: i32) -> ExitCode {
     ExitCode::from(128u8.wrapping_add(signal as u8))
 }
@@ -80,7 +80,7 @@ pub(super) fn report(mistakes: &[Diagnostic], path: &Path, sources: &Sources, js
     ));
 }
 
-/// How reports are drawn on standard error.
+/// Returns the style in which reports are drawn on standard error.
 pub(super) fn style() -> Style {
     let terminal = std::io::stderr().is_terminal();
     Style {

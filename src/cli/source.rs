@@ -21,9 +21,9 @@ impl Source {
         let bytes = std::fs::read(path)
             .map_err(|e| Error::io("read", path, e).help("give the path of a `.van` file"))?;
         let text = String::from_utf8(bytes).map_err(|e| {
-            let at = e.utf8_error().valid_up_to();
+            let offset = e.utf8_error().valid_up_to();
             Error::new(format!(
-                "{} is not UTF-8 text: byte {at} is wrong",
+                "{} is not UTF-8 text: byte {offset} is wrong",
                 path.display()
             ))
             .help("a `.van` file is plain text; save it as UTF-8")
@@ -44,7 +44,7 @@ impl Source {
         file.map(|file| Source::read(Path::new(file))).transpose()
     }
 
-    /// The params that the file declares.
+    /// Lists the params that the file declares.
     pub fn params(&self) -> Result<Vec<ParamInfo>, Vec<Diagnostic>> {
         Ok(check::param_infos(&syntax::parse(self.text(), 0)?))
     }

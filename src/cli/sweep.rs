@@ -124,8 +124,8 @@ fn sweep(
     Ok((ended, stop.requested().filter(|_| ended.stopped > 0)))
 }
 
-/// The runs to do, the first seed of every combination first, and how many of the grid
-/// are this shard's.
+/// Lists the runs to do, the first seed of every combination first, and how many of the grid are
+/// this shard's.
 fn tasks(
     request: &SweepRequest,
     checked: &[Checked],
@@ -180,7 +180,7 @@ fn jobs(request: &SweepRequest, checked: &[Checked], images: usize) -> usize {
     side_by_side.min().unwrap_or(1).min(fit).max(1)
 }
 
-/// A run's share of the memory, and the flags handed on as they are.
+/// Lists a run's share of the memory, and the flags handed on as they are.
 fn flags(request: &SweepRequest, jobs: usize) -> Vec<OsString> {
     let mut flags = Vec::new();
     if let Some(bytes) = request.memory {
@@ -190,7 +190,7 @@ fn flags(request: &SweepRequest, jobs: usize) -> Vec<OsString> {
     flags
 }
 
-/// What is shown above the runs.
+/// Lists the facts that are shown above the runs.
 fn facts(request: &SweepRequest, all: usize, mine: usize, left: usize, work: &Work) -> Vec<Fact> {
     let grid = &request.settings.grid;
     let axes = grid
@@ -220,12 +220,12 @@ fn facts(request: &SweepRequest, all: usize, mine: usize, left: usize, work: &Wo
 /// A name and what is to be said under it.
 type Fact = (&'static str, String);
 
-/// `1 run`, `2 runs`.
+/// Counts in words: `1 run`, `2 runs`.
 fn counted(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
-/// How the whole grid stands at the end, and where the results are.
+/// Summarizes the whole grid at the end, and says where the results are.
 fn summary(request: &SweepRequest, tally: &Tally) -> String {
     let Tally {
         done,
@@ -253,7 +253,7 @@ fn summary(request: &SweepRequest, tally: &Tally) -> String {
     text
 }
 
-/// What `--emit` asks for.
+/// Reads the kind of script that `--emit` asks for.
 fn target(matches: &ArgMatches) -> Result<Option<ScriptTarget>> {
     let target = word(matches, "emit").map(ScriptTarget::parse).transpose()?;
     let given = |name: &str| matches.contains_id(name);
@@ -272,7 +272,7 @@ fn target(matches: &ArgMatches) -> Result<Option<ScriptTarget>> {
     Ok(target)
 }
 
-/// The script that does what `args` say in parts.
+/// Returns the script that does what `args` say in parts.
 fn script(args: &[OsString], request: &SweepRequest, matches: &ArgMatches) -> Result<Script> {
     let runs = request.settings.grid.runs().len();
     let shards = match matches.get_one::<u64>("shards") {

@@ -19,8 +19,8 @@ pub(super) enum Change {
 }
 
 impl Change {
-    /// Numbers that describe the change to an engine: rows and columns from the image's
-    /// corner to the crop's, clamped to ±2³⁰; or 0, and 1 for a mirror image.
+    /// Returns the numbers that describe the change to an engine: rows and columns from the
+    /// image's corner to the crop's, clamped to ±2³⁰; or 0, and 1 for a mirror image.
     pub fn numbers(self) -> (i32, i32) {
         const FAR: i64 = 1 << 30;
         let apart = |offset: usize, pad: usize| {
@@ -88,8 +88,8 @@ fn pad_crop(
     out
 }
 
-/// Overlap of crop and image along one axis: its start in the crop, its start in the image,
-/// and its length, when the image moves by `pad − offset`.
+/// Computes the overlap of crop and image along one axis: its start in the crop, its start in the
+/// image, and its length, when the image moves by `pad − offset`.
 fn overlap(extent: usize, pad: usize, offset: usize) -> (usize, usize, usize) {
     let (to, from) = (pad.saturating_sub(offset), offset.saturating_sub(pad));
     match extent.checked_sub(to.max(from)) {
@@ -111,7 +111,7 @@ fn flip_horizontal(pixels: &[u8], width: usize) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// One channel of 2×3 pixels, none of them black.
+    /// Image of one channel of 2×3 pixels, none of them black.
     const IMAGE: [u8; 6] = [1, 2, 3, 4, 5, 6];
 
     #[test]

@@ -24,7 +24,7 @@ pub(super) struct Cifar {
     test: &'static str,
 }
 
-/// A file of `records` records with `labels` label bytes each.
+/// Describes a file of `records` records with `labels` label bytes each.
 const fn part(names: &'static [&'static str], labels: usize, records: usize) -> Part {
     Part {
         names,

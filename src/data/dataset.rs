@@ -4,8 +4,7 @@ use super::statistics::statistics;
 use crate::error::{Error, Result};
 use crate::ir::Shape;
 
-/// One split of a dataset: images as bytes, each channels × height × width, and their
-/// classes.
+/// Split of a dataset: images as bytes, each channels × height × width, and their classes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Split {
     /// `labels.len()` images, row-major.
@@ -15,7 +14,7 @@ pub struct Split {
 }
 
 impl Split {
-    /// Number of images.
+    /// Returns the number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
     }

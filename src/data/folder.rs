@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// What is read; other files are passed over.
+/// Extensions of the files that are read; other files are passed over.
 const EXTENSIONS: [&str; 3] = ["png", "jpg", "jpeg"];
 
 /// Files decoded before the next error is looked for.
@@ -56,7 +56,7 @@ pub(super) fn load(request: &Request, report: Report) -> Result<Dataset> {
     )
 }
 
-/// The class folders below `split`, sorted by name.
+/// Lists the class folders below `split`, sorted by name.
 fn classes(split: &Path) -> Result<Vec<OsString>> {
     if !split.is_dir() {
         return Err(Error::new(format!("there is no folder {}", split.display())).help(LAYOUT));
@@ -80,7 +80,7 @@ fn train_files(split: &Path, classes: &[OsString]) -> Result<Files> {
     Ok(files)
 }
 
-/// As [`train_files`], but a class may be without images.
+/// Lists the test images like [`train_files`], but a class may be without any.
 fn test_files(split: &Path, known: &[OsString]) -> Result<Files> {
     let mut files = Files::new();
     for class in classes(split)? {
@@ -97,7 +97,7 @@ fn test_files(split: &Path, known: &[OsString]) -> Result<Files> {
     Ok(files)
 }
 
-/// The image files in `dir`, sorted by name.
+/// Lists the image files in `dir`, sorted by name.
 fn images(dir: &Path) -> Result<Vec<PathBuf>> {
     let names = entries(dir)?.into_iter().map(|name| dir.join(name));
     Ok(names
@@ -108,7 +108,7 @@ fn images(dir: &Path) -> Result<Vec<PathBuf>> {
         .collect())
 }
 
-/// The names in `dir`, sorted; those that begin with a dot belong to the system.
+/// Lists the names in `dir`, sorted; those that begin with a dot belong to the system.
 fn entries(dir: &Path) -> Result<Vec<OsString>> {
     let failed = |error| Error::io("read the folder", dir, error);
     let mut names = Vec::new();
@@ -141,7 +141,7 @@ fn decode_all(files: &Files, shape: Shape, progress: &Progress) -> Result<Split>
     Ok(split)
 }
 
-/// The pixels of one file, channels × height × width. Grey and RGB are converted into
+/// Decodes the pixels of one file, channels × height × width. Grey and RGB are converted into
 /// each other as the model needs; transparency is dropped.
 fn decode(path: &Path, shape: Shape) -> Result<Vec<u8>> {
     let bytes = std::fs::read(path).map_err(|error| Error::io("read", path, error))?;

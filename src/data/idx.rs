@@ -45,8 +45,8 @@ const TEST_LABELS: &[&str] = &[
     "t10k-labels.idx1-ubyte.gz",
 ];
 
-/// The four files: 60 000 and 10 000 images of 28×28, and as many labels. `packed` gives the
-/// lengths of their gzip forms.
+/// Describes the four files: 60 000 and 10 000 images of 28×28, and as many labels. `packed`
+/// gives the lengths of their gzip forms.
 const fn parts(packed: [u64; 4]) -> [Part; 4] {
     let [train_images, train_labels, test_images, test_labels] = packed;
     [
@@ -235,7 +235,7 @@ impl IdxFile {
         Ok(dims)
     }
 
-    /// Byte that the elements end at, if all are there.
+    /// Returns the byte that the elements end at, if all are there.
     fn end(&self) -> u64 {
         self.position.saturating_add(self.elements)
     }

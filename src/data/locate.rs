@@ -27,7 +27,7 @@ pub(super) struct Part {
     pub packed: Option<u64>,
 }
 
-/// The folder of datasets if no flag names one: the environment variable `VANC_DATA`, else
+/// Finds the folder of datasets if no flag names one: the environment variable `VANC_DATA`, else
 /// `vanc/data` in the platform's folder for data. None without a home folder.
 pub fn folder() -> Option<PathBuf> {
     use etcetera::BaseStrategy;
@@ -41,13 +41,13 @@ pub fn folder() -> Option<PathBuf> {
 }
 
 impl Source {
-    /// Possible names of the file that marks the dataset's folder.
+    /// Lists possible names of the file that marks the dataset's folder.
     pub fn marker(&self) -> &'static [&'static str] {
         self.parts.first().map_or(&[], |part| part.names)
     }
 
-    /// Folders to look in: those below `dir` (the value of `--data-dir`) and `dir` itself;
-    /// or, without the flag, those below `root` (the value of [`folder`]).
+    /// Lists the folders to look in: those below `dir` (the value of `--data-dir`) and `dir`
+    /// itself; or, without the flag, those below `root` (the value of [`folder`]).
     ///
     /// Usual subfolders come first, because MNIST and Fashion-MNIST name their files
     /// alike and only the folder tells them apart. For the same reason `root` itself,
@@ -89,7 +89,7 @@ impl Source {
         )))
     }
 
-    /// Path of the file with one of the `names` in `dir`; an error if there is none.
+    /// Finds the path of the file with one of the `names` in `dir`; an error if there is none.
     pub fn file(&self, request: &Request, dir: &Path, names: &[&str]) -> Result<PathBuf> {
         find(dir, names).ok_or_else(|| {
             let message = format!(
@@ -102,10 +102,14 @@ impl Source {
         })
     }
 
-    /// Command that fetches the dataset into the place where it is looked for.
+    /// Writes the command that fetches the dataset into the place where it is looked for.
     pub fn command(&self, dir: Option<&Path>) -> String {
-        let into = dir.map(|dir| format!(" --data-dir {}", quote(&dir.display().to_string())));
-        format!("vanc data fetch {}{}", self.name, into.unwrap_or_default())
+        let folder = dir.map(|dir| format!(" --data-dir {}", quote(&dir.display().to_string())));
+        format!(
+            "vanc data fetch {}{}",
+            self.name,
+            folder.unwrap_or_default()
+        )
     }
 
     fn missing(&self, message: &str, dir: Option<&Path>) -> Error {
@@ -120,7 +124,7 @@ impl Source {
     }
 }
 
-/// Path of the first of the `names` that is a file in `dir`.
+/// Finds the path of the first of the `names` that is a file in `dir`.
 pub(super) fn find(dir: &Path, names: &[&str]) -> Option<PathBuf> {
     names
         .iter()

@@ -57,7 +57,7 @@ pub fn load(request: &Request, progress: &(dyn Fn(usize, usize) + Sync)) -> Resu
 
 /// The way to the images of a dataset.
 enum Reader {
-    /// They are drawn.
+    /// Images drawn from a seed, without files.
     Drawn(Synthetic),
     /// Files of MNIST's form.
     Idx(&'static Idx),
@@ -79,7 +79,7 @@ impl Reader {
         }
     }
 
-    /// The files of a dataset whose files have names of their own.
+    /// Returns the files of a dataset whose files have names of their own.
     fn source(&self) -> Option<&'static Source> {
         match self {
             Reader::Idx(idx) => Some(&idx.source),

@@ -63,7 +63,7 @@ impl<'a> Encoded<'a> {
         Ok(Encoded::Jpeg(Box::new(decoder)))
     }
 
-    /// Height and width that the header promises.
+    /// Returns the height and width that the header promises.
     pub fn extent(&self) -> (usize, usize) {
         match self {
             Encoded::Png(reader) => {
@@ -117,7 +117,7 @@ impl<'a> Encoded<'a> {
 }
 
 impl Picture {
-    /// One plane of grey, transparency dropped.
+    /// Converts the picture to one plane of grey, transparency dropped.
     pub fn grey(&self) -> Vec<u8> {
         let pixels = self.samples.chunks_exact(self.channels);
         match self.channels {
@@ -126,7 +126,7 @@ impl Picture {
         }
     }
 
-    /// One plane each of red, green and blue, transparency dropped.
+    /// Splits the picture into one plane each of red, green and blue, transparency dropped.
     pub fn planes(&self) -> Vec<u8> {
         (0..3)
             .flat_map(|color| {
@@ -137,7 +137,7 @@ impl Picture {
             .collect()
     }
 
-    /// `sample` as one of 2⁸ numbers, the nearest.
+    /// Rounds `sample` to the nearest of 2⁸ numbers.
     fn byte(&self, sample: u16) -> u8 {
         match self.white {
             u16::MAX => ((u32::from(sample) + 128) / 257) as u8,
@@ -156,6 +156,10 @@ impl Picture {
 }
 
 /// The colours that a JPEG file is decoded to, from those that are in it.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the decoder may add colour spaces"
+)]
 fn jpeg_colors(stored: ColorSpace) -> ColorSpace {
     match stored {
         ColorSpace::RGB | ColorSpace::RGBA | ColorSpace::Luma | ColorSpace::LumaA => stored,
@@ -164,7 +168,7 @@ fn jpeg_colors(stored: ColorSpace) -> ColorSpace {
     }
 }
 
-/// Samples of two bytes each, the first the higher.
+/// Reads samples of two bytes each, the first the higher.
 fn wide(bytes: &[u8]) -> Vec<u16> {
     let pairs = bytes.chunks_exact(2);
     pairs

@@ -1,4 +1,4 @@
-//! How far a dataset has been read.
+//! Progress of reading a dataset.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

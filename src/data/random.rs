@@ -15,8 +15,8 @@ pub(super) enum Purpose {
     Draw,
 }
 
-/// Random stream of (`purpose`, `seed`, `major`, `minor`). The four are the generator's key
-/// itself, so distinct ones give unrelated streams.
+/// Makes the random stream of (`purpose`, `seed`, `major`, `minor`). The four are the generator's
+/// key itself, so distinct ones give unrelated streams.
 pub(super) fn stream(purpose: Purpose, seed: u64, major: u64, minor: u64) -> ChaCha8Rng {
     let purpose = match purpose {
         Purpose::Shuffle => *b"shuffle\0",

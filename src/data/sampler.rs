@@ -20,7 +20,7 @@ pub struct Sampler {
     pub augment: Vec<Augment>,
 }
 
-/// One pass over the training split.
+/// Pass over the training split.
 #[derive(Clone, Debug)]
 pub struct Epoch {
     sampler: Sampler,
@@ -29,7 +29,8 @@ pub struct Epoch {
 }
 
 impl Sampler {
-    /// Number of steps in an epoch over `images` images; the last batch may be smaller.
+    /// Returns the number of steps in an epoch over `images` images; the last batch may be
+    /// smaller.
     pub fn steps(&self, images: usize) -> usize {
         images.div_ceil(self.batch.max(1))
     }
@@ -50,26 +51,26 @@ impl Sampler {
 }
 
 impl Epoch {
-    /// Number of batches.
+    /// Returns the number of batches.
     pub fn steps(&self) -> usize {
         self.sampler.steps(self.order.len())
     }
 
-    /// Number of images in batch `index`.
+    /// Returns the number of images in batch `index`.
     pub fn images(&self, index: usize) -> usize {
         let batch = self.sampler.batch.max(1);
         let first = index.saturating_mul(batch);
         self.order.len().saturating_sub(first).min(batch)
     }
 
-    /// Indices of the images in the order of the epoch.
+    /// Returns the indices of the images in the order of the epoch.
     pub fn order(&self) -> &[usize] {
         &self.order
     }
 
-    /// Numbers of the random changes, for engines that apply them on the device: for each
-    /// image in the order of the split and each change of the sampler, (down, right) from the
-    /// image's corner to the crop's, or (0, 1) for a mirror image and (0, 0) for none.
+    /// Returns the numbers of the random changes, for engines that apply them on the device: for
+    /// each image in the order of the split and each change of the sampler, (down, right) from
+    /// the image's corner to the crop's, or (0, 1) for a mirror image and (0, 0) for none.
     pub fn changes(&self) -> Vec<(i32, i32)> {
         let Sampler { seed, augment, .. } = &self.sampler;
         let images = 0..self.order.len() as u64;
@@ -84,7 +85,7 @@ impl Epoch {
         }
     }
 
-    /// Batch `index` of the epoch, augmented and standardised; empty from [`Epoch::steps`]
+    /// Makes batch `index` of the epoch, augmented and standardised; empty from [`Epoch::steps`]
     /// on.
     ///
     /// Batches may be asked for in any order: each image has a random stream of its own.

@@ -15,7 +15,7 @@ pub(super) enum Shape {
     Checker,
 }
 
-/// Every shape with its class name, in the order of the classes.
+/// Shapes with their class names, in the order of the classes.
 pub(super) const SHAPES: [(Shape, &str); 10] = [
     (Shape::Disc, "disc"),
     (Shape::Ring, "ring"),

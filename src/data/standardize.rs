@@ -6,16 +6,16 @@ use rayon::prelude::*;
 use std::borrow::Cow;
 
 impl Dataset {
-    /// Images `start..start + size` of the test split, standardised; fewer, or none, past the
-    /// end of the split.
+    /// Makes a batch of the images `start..start + size` of the test split, standardised; fewer,
+    /// or none, past the end of the split.
     pub fn test_batch(&self, start: usize, size: usize) -> Batch {
         let end = start.saturating_add(size).min(self.test.len());
         let indices: Vec<usize> = (start..end).collect();
         self.batch(&self.test, &indices, |_, pixels| Cow::Borrowed(pixels))
     }
 
-    /// Images of `split` at `indices`, each changed by `vary(index, pixels)`, then
-    /// standardised, channels last.
+    /// Makes a batch of the images of `split` at `indices`, each changed by
+    /// `vary(index, pixels)`, then standardised, channels last.
     pub(super) fn batch<'a>(
         &self,
         split: &'a Split,
@@ -44,7 +44,7 @@ impl Dataset {
         }
     }
 
-    /// Standardised value of each byte, per channel.
+    /// Computes the standardised value of each byte, per channel.
     fn tables(&self) -> Vec<[f32; 256]> {
         self.mean
             .iter()

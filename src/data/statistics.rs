@@ -3,8 +3,8 @@
 use crate::ir::Shape;
 use rayon::prelude::*;
 
-/// Mean and standard deviation of each channel of `pixels` scaled to [0, 1]. A channel
-/// whose pixels are all equal has nothing to divide by and gets a deviation of 1.
+/// Computes the mean and standard deviation of each channel of `pixels` scaled to [0, 1]. A
+/// channel whose pixels are all equal has nothing to divide by and gets a deviation of 1.
 pub(super) fn statistics(pixels: &[u8], shape: Shape) -> (Vec<f32>, Vec<f32>) {
     let (channels, positions) = (shape.channels(), shape.positions());
     let images = pixels.len() / shape.elements().max(1);

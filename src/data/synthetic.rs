@@ -161,7 +161,7 @@ impl Background {
         }
     }
 
-    /// Value of channel `channel` at the pixel of column `x` and row `y`.
+    /// Computes the value of channel `channel` at the pixel of column `x` and row `y`.
     fn value_at(&self, channel: usize, x: usize, y: usize) -> f32 {
         let point = [x as f32 + 0.5, y as f32 + 0.5];
         let [right, down] = self.slope[channel];
@@ -210,7 +210,7 @@ impl ShapePlacement {
         }
     }
 
-    /// Share of the pixel at column `x` and row `y` that `figure` covers.
+    /// Computes the share of the pixel at column `x` and row `y` that `figure` covers.
     fn cover(&self, figure: Figure, x: usize, y: usize) -> f32 {
         let step = |index| (index as f32 + 0.5) / SAMPLES as f32;
         let hits = (0..SAMPLES * SAMPLES)

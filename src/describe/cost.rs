@@ -2,7 +2,7 @@
 
 use crate::ir::{Layer, Model, Shape, TensorSpec};
 
-/// What one layer costs by itself, its body not counted.
+/// Cost of one layer by itself, its body not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
     /// Elements of the tensors that training moves by a gradient: weights, biases,
@@ -13,19 +13,19 @@ pub struct Cost {
     pub multiply_adds: u128,
 }
 
-/// What a whole network costs.
+/// Cost of a whole network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Totals {
     /// Weighted layers (convolutions and linear layers) on the main path, which leaves
     /// out projections and gates.
     pub depth: usize,
-    /// As in [`Cost::parameters`].
+    /// Elements of trained tensors, summed over the layers; see [`Cost::parameters`].
     pub parameters: u128,
-    /// As in [`Cost::multiply_adds`].
+    /// Multiply-adds of one sample's forward pass; see [`Cost::multiply_adds`].
     pub multiply_adds: u128,
 }
 
-/// The cost of a layer without its body.
+/// Computes the cost of a layer without its body.
 pub fn own_cost(layer: &Layer) -> Cost {
     let tensors = layer.own_tensors().into_iter();
     let parameters = tensors.filter(|tensor| tensor.role.is_parameter());
@@ -40,7 +40,7 @@ fn elements(tensor: &TensorSpec) -> u128 {
     tensor.shape.iter().map(|&n| n as u128).product()
 }
 
-/// The cost of the whole network.
+/// Computes the cost of the whole network.
 pub fn totals(model: &Model) -> Totals {
     let mut totals = Totals {
         depth: 0,
@@ -56,7 +56,7 @@ pub fn totals(model: &Model) -> Totals {
     totals
 }
 
-/// The shape of a sample and where it is: `3×32×32 image`, `10 features`.
+/// Writes the shape of a sample and where it is: `3×32×32 image`, `10 features`.
 pub(super) fn shape_words(shape: Shape) -> String {
     match shape {
         Shape::Image { .. } => format!("{shape} image"),

@@ -4,7 +4,7 @@ use super::words::layer_words;
 use crate::ir::{Layer, Model};
 use std::fmt::Write;
 
-/// The network in DOT: a node a layer, an edge for what flows, dashed along skips.
+/// Writes the network in DOT: a node a layer, an edge for what flows, dashed along skips.
 pub fn dot(model: &Model) -> String {
     let mut graph = Graph {
         out: String::new(),

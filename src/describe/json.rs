@@ -5,7 +5,7 @@ use super::words::layer_words;
 use crate::ir::{Layer, Model, ModelParam};
 use serde_json::{Map, Value, json};
 
-/// The network as one JSON object:
+/// Writes the network as one JSON object:
 ///
 /// - `name`, `doc`, `params` (values by name), `input` and `output` (shapes);
 /// - `parameters`: `name`, `shape`, `role` of every tensor, in forward order;
@@ -48,7 +48,7 @@ fn layer_json(layer: &Layer) -> Value {
     })
 }
 
-/// The value of a param: a number, a boolean, or a policy as it is written.
+/// Writes the value of a param: a number, a boolean, or a policy as it is written.
 fn param_json(param: &ModelParam) -> Value {
     match param.kind {
         "skip" => Value::from(param.value.as_str()),
@@ -56,7 +56,7 @@ fn param_json(param: &ModelParam) -> Value {
     }
 }
 
-/// A count as a JSON number; past 2⁶⁴ it is rounded.
+/// Writes a count as a JSON number; past 2⁶⁴ it is rounded.
 fn number(n: u128) -> Value {
     u64::try_from(n).map_or_else(|_| Value::from(n as f64), Value::from)
 }

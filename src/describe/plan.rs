@@ -5,7 +5,7 @@ use crate::text::count;
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
-/// The steps of `plan` as a table, then the totals; with `all`, also the buffers.
+/// Writes the steps of `plan` as a table, then the totals; with `all`, also the buffers.
 pub fn plan_table(plan: &Plan, all: bool) -> String {
     let head = ["path", "step", "makes", "FLOPs", "bytes"];
     let mut rows = vec![head.map(String::from).to_vec()];
@@ -37,7 +37,7 @@ pub fn plan_table(plan: &Plan, all: bool) -> String {
     out
 }
 
-/// The same for programs.
+/// Formats `plan` as JSON, for programs.
 pub fn plan_json(plan: &Plan) -> Value {
     let steps = plan.steps().map(|step| {
         let names = |ids: &[Id]| -> Vec<usize> { ids.iter().map(|id| id.0).collect() };
@@ -110,7 +110,7 @@ fn buffer_row(plan: &Plan, id: Id) -> Vec<String> {
     ]
 }
 
-/// The region, and in the arena the bytes before it.
+/// Returns the region, and in the arena the bytes before it.
 fn where_it_is(plan: &Plan, storage: Storage) -> (&'static str, Option<usize>) {
     match storage {
         Storage::Tensor(_) => ("network", None),
@@ -133,7 +133,7 @@ fn holds(plan: &Plan, id: Id) -> String {
     }
 }
 
-/// Columns as wide as their widest cell, those from `numbers` on flushed right.
+/// Writes columns as wide as their widest cell, those from `numbers` on flushed right.
 fn draw(rows: &[Vec<String>], numbers: usize) -> String {
     let columns = rows.first().map_or(0, Vec::len);
     let width = |c: usize| rows.iter().map(|row| row[c].width()).max().unwrap_or(0);

@@ -6,7 +6,7 @@ use crate::ir::{Layer, Model};
 use crate::text::{count, grouped};
 use unicode_width::UnicodeWidthStr;
 
-/// One line of the table: a layer, or the same layer of several repeats.
+/// Line of the table: a layer, or the same layer of several repeats.
 struct Row {
     path: String,
     words: String,
@@ -16,9 +16,9 @@ struct Row {
     multiply_adds: u128,
 }
 
-/// The table of `model`: path, layer, output shape, parameters and multiply-adds, then
-/// the totals. Repeats that are alike share their lines, `stage2.{1..3}`, and their
-/// costs are summed there; with `all`, each has its own.
+/// Writes the table of `model`: path, layer, output shape, parameters and multiply-adds, then the
+/// totals. Repeats that are alike share their lines, `stage2.{1..3}`, and their costs are summed
+/// there; with `all`, each has its own.
 pub fn table(model: &Model, all: bool) -> String {
     let mut rows = Vec::new();
     let layers: Vec<&Layer> = model.layers.iter().collect();
@@ -71,7 +71,7 @@ struct Folder<'a> {
 }
 
 impl Folder<'_> {
-    /// Rows of layers whose paths share their first `skip` bytes, which are shown as
+    /// Adds the rows of layers whose paths share their first `skip` bytes, which are shown as
     /// `shown`; each stands for `copies` layers.
     fn scope(&mut self, layers: &[&Layer], skip: usize, shown: &str, copies: usize) {
         let mut rest = layers;
@@ -89,13 +89,13 @@ impl Folder<'_> {
         }
     }
 
-    /// Rows of one `repeat` named `name`: a block for each run of equal iterations.
+    /// Adds the rows of one `repeat` named `name`: a block for each run of equal iterations.
     fn repeat(&mut self, layers: &[&Layer], name: &str, skip: usize, shown: &str, copies: usize) {
         let same = |a: &&Layer, b: &&Layer| index(a, skip) == index(b, skip);
         let iterations: Vec<&[&Layer]> = layers.chunk_by(same).collect();
-        let mut at = 0;
-        while at < iterations.len() {
-            let first = iterations[at];
+        let mut start = 0;
+        while start < iterations.len() {
+            let first = iterations[start];
             let inner = |layers: &[&Layer]| skip + name.len() + 2 + index(layers[0], skip).len();
             let alike = |other: &&&[&Layer]| {
                 first.len() == other.len()
@@ -106,16 +106,16 @@ impl Folder<'_> {
             };
             let run = match self.all {
                 true => 1,
-                false => iterations[at..].iter().take_while(alike).count(),
+                false => iterations[start..].iter().take_while(alike).count(),
             };
-            let from = index(first[0], skip);
-            let to = index(iterations[at + run - 1][0], skip);
+            let low = index(first[0], skip);
+            let high = index(iterations[start + run - 1][0], skip);
             let shown = match run {
-                1 => format!("{shown}{name}.{from}."),
-                _ => format!("{shown}{name}.{{{from}..{to}}}."),
+                1 => format!("{shown}{name}.{low}."),
+                _ => format!("{shown}{name}.{{{low}..{high}}}."),
             };
             self.scope(first, inner(first), &shown, copies * run);
-            at += run;
+            start += run;
         }
     }
 
@@ -135,7 +135,7 @@ impl Folder<'_> {
     }
 }
 
-/// The name and the index of the repeat that a layer's path goes through next.
+/// Finds the name and the index of the repeat that a layer's path goes through next.
 fn iteration(layer: &Layer, skip: usize) -> Option<(&str, &str)> {
     let mut segments = layer.path[skip..].splitn(3, '.');
     let (name, index, _) = (segments.next()?, segments.next()?, segments.next()?);

@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 pub struct Flag<T: 'static> {
     /// Name, without its dashes.
     pub name: &'static str,
-    /// One letter for it.
+    /// Letter that stands for the name.
     pub letter: Option<char>,
     /// Kind of its value.
     pub value: Value,
@@ -15,13 +15,13 @@ pub struct Flag<T: 'static> {
     pub help: &'static str,
     /// Value where the command line does not give it.
     pub default: Option<&'static str>,
-    /// What it sets.
+    /// Setting that the flag changes.
     pub target: Target<T>,
-    /// Where a command that repeats a `T` gives it.
+    /// Place and text of the flag in a command that repeats a `T`.
     pub repeat: Option<Repeat<T>>,
     /// Whether a run must have the same when it is resumed.
     pub fixed: bool,
-    /// What a sweep does with it.
+    /// Treatment by a sweep.
     pub sweep: InSweep,
 }
 
@@ -42,11 +42,11 @@ pub enum Value {
     Count(&'static str),
     /// Number of seconds.
     Seconds,
-    /// One of these words.
+    /// Choice of one of these words.
     Choice(&'static [&'static str]),
 }
 
-/// What a flag sets.
+/// Setting that a flag changes.
 pub enum Target<T: 'static> {
     /// Nothing: its own command reads it.
     Own,
@@ -64,19 +64,19 @@ pub struct Repeat<T: 'static> {
     pub value: fn(&T) -> Option<String>,
 }
 
-/// What a sweep does with a flag of its runs.
+/// Treatment of a run's flag by a sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InSweep {
     /// The numbers of a run depend on it: it can be varied, and belongs to what a sweep is.
     Axis,
-    /// Every run is given it as it is; no number depends on it.
+    /// Handed to every run as it is; no number depends on it.
     HandedOn,
     /// The runs are not given it.
     Kept,
 }
 
 impl<T> Flag<T> {
-    /// Flag that its own command reads.
+    /// Makes a flag that its own command reads.
     pub(crate) const fn new(name: &'static str, value: Value, help: &'static str) -> Self {
         Flag {
             name,
@@ -91,7 +91,7 @@ impl<T> Flag<T> {
         }
     }
 
-    /// Flag of the setting of `train { … }` called `name`.
+    /// Makes the flag of the setting of `train { … }` called `name`.
     pub(crate) const fn setting(
         name: &'static str,
         value: &'static str,
@@ -149,7 +149,7 @@ impl<T> Flag<T> {
         Flag { sweep, ..self }
     }
 
-    /// Key of `config.json`: `max_steps` of `max-steps`, `winograd` of `no-winograd`.
+    /// Returns the key of `config.json`: `max_steps` of `max-steps`, `winograd` of `no-winograd`.
     pub fn key(&self) -> String {
         self.name.trim_start_matches("no-").replace('-', "_")
     }

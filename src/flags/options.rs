@@ -1,4 +1,4 @@
-//! What the command line asks of a training, and the flags that ask it.
+//! Options of a training, and the flags of the command line that set them.
 //!
 //! A flag of `vanc train` is told here alone: a field of [`Options`], its default in
 //! [`Options::new`], and a row of the table.
@@ -21,13 +21,13 @@ pub struct Options {
     /// The `.van` file, as it was named.
     #[serde(skip)]
     pub file: PathBuf,
-    /// What flags changed in the model. It is in the model already; checkpoints and
-    /// printed commands repeat it.
+    /// Overrides: the parts of the model that flags changed. They are in the model already;
+    /// checkpoints and printed commands repeat them.
     #[serde(skip)]
     pub overrides: Overrides,
     /// `--data-dir`.
     pub data_dir: Option<PathBuf>,
-    /// What runs the network, and where.
+    /// Engine and device that run the network.
     #[serde(flatten)]
     pub on: Wanted,
     /// `--order`.
@@ -342,7 +342,7 @@ fn as_seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S:
 }
 
 impl Options {
-    /// The defaults, for `file`.
+    /// Makes the default options, for `file`.
     pub fn new(file: impl Into<PathBuf>) -> Self {
         Options {
             file: file.into(),
@@ -366,7 +366,7 @@ impl Options {
         }
     }
 
-    /// Flags of `vanc train` that are not settings.
+    /// Lists the flags of `vanc train` that are not settings.
     pub fn flags() -> impl Iterator<Item = &'static Row> {
         let flags = TRAIN.iter().copied().flatten();
         flags.filter(|flag| matches!(flag.target, Target::Part(_)))
@@ -394,7 +394,7 @@ impl Options {
         Ok(())
     }
 
-    /// The command that gives these options, quoted for a shell; with `resume`, the one
+    /// Writes the command that gives these options, quoted for a shell; with `resume`, the one
     /// that goes on with the run in that folder.
     pub fn command(&self, resume: Option<&Path>) -> String {
         let overrides = self.overrides.params.iter().chain(&self.overrides.settings);
@@ -453,17 +453,17 @@ mod tests {
 
     #[test]
     fn values_that_mean_nothing_are_refused() {
-        let with = |change: fn(&mut Options)| {
+        let refusal = |change: fn(&mut Options)| {
             let mut options = Options::new("x.van");
             change(&mut options);
             options.check().unwrap_err().message
         };
-        assert!(with(|o| o.log_every = Some(0)).contains("--log-every"));
-        assert!(with(|o| o.max_steps = Some(0)).contains("--max-steps"));
-        assert!(with(|o| (o.resume, o.force) = (true, true)).contains("--resume"));
+        assert!(refusal(|o| o.log_every = Some(0)).contains("--log-every"));
+        assert!(refusal(|o| o.max_steps = Some(0)).contains("--max-steps"));
+        assert!(refusal(|o| (o.resume, o.force) = (true, true)).contains("--resume"));
     }
 
-    /// A flag is repeated where it says anything, and every place is one flag's.
+    /// Checks that a flag is repeated where it says anything, and that every place is one flag's.
     #[test]
     fn repeated_flags_have_places_of_their_own() {
         let repeats: Vec<_> = Options::flags().filter_map(|f| f.repeat.as_ref()).collect();

@@ -6,7 +6,7 @@ use super::values::{Format, NetworkFormat, ScriptTarget, Split, Which};
 
 type Flags = &'static [Flag<Options>];
 
-/// How a command prints what it found.
+/// Flag that chooses how a command prints what it found.
 pub const FORMAT: Flags =
     &[Flag::new("format", Value::Choice(Format::NAMES), "How to print it").default("text")];
 

@@ -11,7 +11,7 @@ words! {
         /// The compiled one: a plan of fused steps on one arena, on the CPU or a GPU.
         #[default]
         Compiled = "compiled",
-        /// The same, on the CPU wherever there is a GPU.
+        /// The compiled engine on the CPU, even where there is a GPU.
         Cpu = "cpu",
         /// The reference: dfdx's tensors, tape and SGD.
         Dfdx = "dfdx",
@@ -25,13 +25,13 @@ words! {
         /// Another one each epoch, from the seed.
         #[default]
         Shuffled = "shuffled",
-        /// That of the files.
+        /// Order of the files.
         Sequential = "sequential",
     }
 }
 
 words! {
-    /// How a GPU stores and multiplies numbers.
+    /// Number format that a GPU stores and multiplies.
     #[derive(Default)]
     pub enum Precision, "--precision" {
         /// Single precision throughout.
@@ -48,27 +48,27 @@ words! {
 words! {
     /// Whether something is done.
     pub enum OnOff, "--augment" {
-        /// It is.
+        /// The thing is done.
         On = "on",
-        /// It is not.
+        /// The thing is not done.
         Off = "off",
     }
 }
 
 words! {
-    /// One of a run's checkpoints.
+    /// Choice of a checkpoint among those of a run.
     #[derive(Default)]
     pub enum Which, "--checkpoint" {
         /// The last.
         #[default]
         Last = "last",
-        /// That with the best test accuracy.
+        /// The checkpoint with the best test accuracy.
         Best = "best",
     }
 }
 
 words! {
-    /// One of the two parts of a dataset.
+    /// Part of a dataset.
     pub enum Split, "--split" {
         /// Images that are only tested on.
         Test = "test",
@@ -80,9 +80,9 @@ words! {
 words! {
     /// Form of an answer.
     pub enum Format, "--format" {
-        /// For people.
+        /// Text for people.
         Text = "text",
-        /// For programs.
+        /// JSON for programs.
         Json = "json",
     }
 }
@@ -92,7 +92,7 @@ words! {
     pub enum NetworkFormat, "--format" {
         /// A table.
         Text = "text",
-        /// For programs.
+        /// JSON for programs.
         Json = "json",
         /// A graph, for Graphviz.
         Dot = "dot",
@@ -109,7 +109,7 @@ words! {
     }
 }
 
-/// Where the network runs.
+/// Device that the network runs on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Device {
     /// A GPU that can run the network, where there is one; else the processor.
@@ -125,7 +125,7 @@ impl Device {
     /// Forms of its name.
     pub const NAMES: [&str; 4] = ["auto", "cpu", "cuda", "cuda:N"];
 
-    /// Device called `name`.
+    /// Finds the device called `name`.
     ///
     /// # Errors
     /// Where `name` is none of [`Device::NAMES`].
@@ -142,7 +142,7 @@ impl Device {
         }
     }
 
-    /// Name on the command line.
+    /// Returns the name on the command line.
     pub fn name(self) -> String {
         match self {
             Device::Auto => "auto".into(),
@@ -159,7 +159,7 @@ impl Serialize for Device {
     }
 }
 
-/// What is to run the network, and where.
+/// Engine and device that are to run the network.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Wanted {
     /// `--engine`.
@@ -186,9 +186,9 @@ impl Default for Wanted {
 /// Flags that change the model: each a name without dashes and the value as written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overrides {
-    /// Those of the file's params.
+    /// Overrides of the file's params.
     pub params: Vec<(String, String)>,
-    /// Those of train settings.
+    /// Overrides of train settings.
     pub settings: Vec<(String, String)>,
 }
 

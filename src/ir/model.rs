@@ -20,7 +20,7 @@ pub struct Model {
     pub layers: Vec<Layer>,
     /// Shape of what the last layer makes: the logits.
     pub output: Shape,
-    /// How it is trained; defaults where the file says nothing.
+    /// Training settings; defaults where the file says nothing.
     pub train: Train,
 }
 

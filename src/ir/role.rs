@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// What a tensor is for.
+/// Purpose of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -40,7 +40,7 @@ impl Role {
     }
 }
 
-/// What a tensor is before training.
+/// Content of a tensor before training.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Start {
     /// Drawn by the training's `init`.
@@ -48,11 +48,11 @@ pub enum Start {
         /// Whether a rectifier follows, which halves the variance.
         rectified: bool,
     },
-    /// This number throughout.
+    /// A number throughout.
     Number(f64),
-    /// Where the constraint starts α.
+    /// The α that the constraint starts with.
     Alpha,
-    /// Where the constraint starts λ; 0 where it is not enforced.
+    /// The λ that the constraint starts with; 0 where it is not enforced.
     Multiplier {
         /// Whether λ moves.
         enforced: bool,
@@ -60,7 +60,7 @@ pub enum Start {
 }
 
 impl Start {
-    /// What a tensor of that role is, if nothing else is said.
+    /// Returns the start of a tensor of that role, if nothing else is said.
     fn usual(role: Role) -> Start {
         match role {
             Role::Weight => Start::Drawn { rectified: true },
@@ -80,14 +80,14 @@ pub struct OwnTensor {
     pub name: String,
     /// Extent of each dimension, in PyTorch's layout.
     pub shape: Vec<usize>,
-    /// What it is for.
+    /// Purpose of the tensor.
     pub role: Role,
-    /// What it is before training.
+    /// Content before training.
     pub start: Start,
 }
 
 impl OwnTensor {
-    /// A tensor called `name` below the layer's path, with the usual start of its role.
+    /// Makes a tensor called `name` below the layer's path, with the usual start of its role.
     pub fn new(name: impl Into<String>, shape: Vec<usize>, role: Role) -> Self {
         OwnTensor {
             name: name.into(),
@@ -97,12 +97,12 @@ impl OwnTensor {
         }
     }
 
-    /// The same tensor with another start.
+    /// Replaces the start.
     pub fn starting(self, start: Start) -> Self {
         OwnTensor { start, ..self }
     }
 
-    /// A weight of `shape`, outputs first, with the scales of a Dirac weight and a bias.
+    /// Makes a weight of `shape`, outputs first, with the scales of a Dirac weight and a bias.
     pub(super) fn weighted(shape: Vec<usize>, bias: bool, dirac: bool) -> Vec<OwnTensor> {
         let out = shape.first().copied().unwrap_or(1);
         let mut own = vec![OwnTensor::new("weight", shape, Role::Weight)];

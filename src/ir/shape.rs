@@ -21,7 +21,7 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// An image shape.
+    /// Makes an image shape.
     pub fn image(channels: usize, height: usize, width: usize) -> Self {
         Shape::Image {
             channels,
@@ -35,8 +35,8 @@ impl Shape {
         matches!(self, Shape::Image { .. })
     }
 
-    /// Channels of an image, features of a vector: the dimension that batch norm,
-    /// α and `concat` work along.
+    /// Returns the channels of an image, features of a vector: the dimension that batch norm, α
+    /// and `concat` work along.
     pub fn channels(self) -> usize {
         match self {
             Shape::Image { channels, .. } => channels,
@@ -44,7 +44,7 @@ impl Shape {
         }
     }
 
-    /// Height and width: rows and columns of positions, one of each for a vector.
+    /// Returns the height and width: rows and columns of positions, one of each for a vector.
     pub fn extent(self) -> (usize, usize) {
         match self {
             Shape::Image { height, width, .. } => (height, width),
@@ -52,18 +52,18 @@ impl Shape {
         }
     }
 
-    /// Positions each channel has: height × width, or 1 for a vector.
+    /// Counts the positions each channel has: height × width, or 1 for a vector.
     pub fn positions(self) -> usize {
         let (height, width) = self.extent();
         height * width
     }
 
-    /// Elements of one sample.
+    /// Counts the elements of one sample.
     pub fn elements(self) -> usize {
         self.channels() * self.positions()
     }
 
-    /// The same shape with another number of channels.
+    /// Replaces the number of channels.
     pub fn with_channels(self, channels: usize) -> Self {
         match self {
             Shape::Image { height, width, .. } => Shape::image(channels, height, width),
@@ -71,7 +71,7 @@ impl Shape {
         }
     }
 
-    /// The shape in a sentence.
+    /// Writes the shape in a sentence.
     pub fn described(self) -> String {
         match self {
             Shape::Image { .. } => format!("an image of {self}"),
@@ -79,7 +79,7 @@ impl Shape {
         }
     }
 
-    /// `[channels, height, width]` or `[features]`.
+    /// Returns `[channels, height, width]` or `[features]`.
     pub fn dims(self) -> Vec<usize> {
         match self {
             Shape::Image {

@@ -12,16 +12,16 @@ pub struct TensorSpec {
     pub name: String,
     /// Extent of each dimension, in PyTorch's layout.
     pub shape: Vec<usize>,
-    /// What it is for.
+    /// Purpose of the tensor.
     pub role: Role,
-    /// What it is before training.
+    /// Content before training.
     #[serde(skip)]
     pub start: Start,
 }
 
 impl Model {
-    /// Every tensor of the network in forward order; in a `skip`, those of the body,
-    /// then the projection, the gate, α and λ.
+    /// Lists every tensor of the network in forward order; in a `skip`, those of the body, then
+    /// the projection, the gate, α and λ.
     pub fn tensors(&self) -> Vec<TensorSpec> {
         let mut out = Vec::new();
         collect(&self.layers, &mut out);
@@ -30,7 +30,7 @@ impl Model {
 }
 
 impl Layer {
-    /// The tensors of this layer, without those of its body.
+    /// Lists the tensors of this layer, without those of its body.
     pub fn own_tensors(&self) -> Vec<TensorSpec> {
         let operation = self.op.operation();
         let own = operation.tensors(self.input, self.output).into_iter();

@@ -24,23 +24,23 @@ pub const TRAINING: &str = "6 3";
 /// Dash pattern of curves on the right axis.
 pub const RESIDUAL: &str = "2 3";
 
-/// Axis for epochs.
+/// Makes the axis for epochs.
 pub fn epoch_axis() -> Axis {
     Axis::new("epoch", Span::Tight)
 }
 
-/// Axis for an error in percent.
+/// Makes the axis for an error in percent.
 pub fn error_axis() -> Axis {
     Axis::new("error / %", Span::Within(PERCENT))
 }
 
-/// Axis for the α residual, mean (1−α)².
+/// Makes the axis for the α residual, mean (1−α)².
 pub fn residual_axis() -> Axis {
     Axis::new("α residual", Span::Fixed([0.0, 1.0]))
 }
 
-/// Points of a quantity by epoch: the mean over `runs`, with a band of one standard deviation
-/// within `limits`.
+/// Lists the points of a quantity by epoch: the mean over `runs`, with a band of one standard
+/// deviation within `limits`.
 pub fn by_epoch<'a>(
     runs: impl IntoIterator<Item = &'a [Epoch]>,
     limits: [f64; 2],
@@ -73,7 +73,7 @@ fn averaged(all: impl Iterator<Item = (u64, f64, Option<f64>)>, limits: [f64; 2]
     values.into_values().filter_map(point).collect()
 }
 
-/// Points of a quantity of the skips at every step that was logged; otherwise as in
+/// Lists the points of a quantity of the skips at every step that was logged; otherwise as in
 /// [`by_epoch`].
 pub fn by_step<'a>(
     runs: impl IntoIterator<Item = &'a [Epoch]>,
@@ -87,12 +87,12 @@ pub fn by_step<'a>(
     )
 }
 
-/// Points of the α residual of `runs` at every logged step.
+/// Lists the points of the α residual of `runs` at every logged step.
 pub fn residual<'a>(runs: impl IntoIterator<Item = &'a [Epoch]>) -> Vec<Point> {
     by_step(runs, [0.0, 1.0], |fade| Some(fade.residual))
 }
 
-/// Points of a trace at every logged step: its mean, with a band from its least to its
+/// Lists the points of a trace at every logged step: its mean, with a band from its least to its
 /// greatest element, all averaged over `runs`.
 pub fn trace_by_step<'a>(
     runs: impl IntoIterator<Item = &'a [Epoch]> + Clone,
@@ -114,7 +114,7 @@ pub fn trace_by_step<'a>(
         .collect()
 }
 
-/// Chart of training and test error, and on the right axis the α residual, of runs that
+/// Draws the chart of training and test error, and on the right axis the α residual, of runs that
 /// differ in their seed alone. `look` gives the colour.
 pub fn curves<'a>(
     title: String,

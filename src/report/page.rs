@@ -59,7 +59,7 @@ impl Page {
         self.section(title, body);
     }
 
-    /// Text of the whole HTML file.
+    /// Writes the text of the whole HTML file.
     pub fn html(&self) -> String {
         let mut out = format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -99,7 +99,7 @@ pub fn code(text: &str) -> String {
     format!("<pre><code>{}</code></pre>\n", escape(text.trim_end()))
 }
 
-/// Link from the folder `from` to `to`, relative if possible. Both exist.
+/// Makes the link from the folder `from` to `to`, relative if possible. Both exist.
 pub fn link_between(from: &Path, to: &Path) -> Option<String> {
     let from = std::fs::canonicalize(from).ok()?;
     let to = std::fs::canonicalize(to).ok()?;
@@ -153,14 +153,14 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let run = folder.path().join("sweep/runs/policy=variable(lambda: 0)");
         std::fs::create_dir_all(&run).expect("made");
-        let from = |path: &str| link_between(&folder.path().join(path), &run);
+        let link = |path: &str| link_between(&folder.path().join(path), &run);
         let name = "policy=variable%28lambda%3A%200%29";
-        assert_eq!(from("sweep"), Some(format!("runs/{name}")));
-        assert_eq!(from(""), Some(format!("sweep/runs/{name}")));
-        assert_eq!(from("sweep/runs/.."), from("sweep"));
+        assert_eq!(link("sweep"), Some(format!("runs/{name}")));
+        assert_eq!(link(""), Some(format!("sweep/runs/{name}")));
+        assert_eq!(link("sweep/runs/.."), link("sweep"));
         std::fs::create_dir(folder.path().join("other")).expect("made");
-        assert_eq!(from("other"), Some(format!("../sweep/runs/{name}")));
-        assert_eq!(from("absent"), None);
+        assert_eq!(link("other"), Some(format!("../sweep/runs/{name}")));
+        assert_eq!(link("absent"), None);
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl PagePaths {
     }
 }
 
-/// A failure to write, with what helps.
+/// Adds what helps to a failure to write.
 fn with_advice(error: Error) -> Error {
     Error::new(error.message).help("name a page where it can be written with -o FILE")
 }

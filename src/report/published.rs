@@ -48,7 +48,7 @@ impl Published {
         })
     }
 
-    /// Result of `policy` at `depth`, formatted for a table.
+    /// Finds the result of `policy` at `depth`, formatted for a table.
     pub fn find(&self, policy: &str, depth: Option<f64>) -> Option<String> {
         let plain = |name: &str| name.split_whitespace().collect::<String>();
         let same = |entry: &&Entry| {

@@ -146,7 +146,7 @@ fn losses(look: &Look, epochs: &[Epoch]) -> Chart {
     }
 }
 
-/// Figures of α and of λ with a line for each skip.
+/// Draws the figures of α and of λ with a line for each skip.
 fn skips(epochs: &[Epoch]) -> Vec<Figure> {
     let paths: Vec<&str> = match epochs.iter().rev().find(|epoch| !epoch.skips.is_empty()) {
         Some(epoch) => epoch.skips.iter().map(|skip| skip.path.as_str()).collect(),
@@ -200,7 +200,7 @@ fn line(paths: &[&str], index: usize, epochs: &[Epoch], value: &Value) -> Line {
     }
 }
 
-/// Section with the command, the file and every setting.
+/// Writes the section with the command, the file and every setting.
 fn repeat(dir: &Path, config: Option<&Config>) -> String {
     let mut out = String::new();
     if let Some(command) = config.and_then(Config::command) {

@@ -32,7 +32,8 @@ impl Spread {
         })
     }
 
-    /// Interval of one standard deviation to both sides of the mean, within the limits.
+    /// Computes the interval of one standard deviation to both sides of the mean, within the
+    /// limits.
     pub fn band(&self, [least, most]: [f64; 2]) -> Option<[f64; 2]> {
         let deviation = self.deviation?;
         Some([

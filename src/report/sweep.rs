@@ -26,7 +26,7 @@ pub struct Sweep {
 /// A run of a sweep.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// Its line of `results.jsonl`.
+    /// Line of the run in `results.jsonl`.
     pub row: Record,
     /// Folder of the run.
     pub dir: PathBuf,
@@ -88,7 +88,7 @@ impl Run {
     }
 }
 
-/// The lines of `results.jsonl`; a last one that is cut off is left out.
+/// Reads the lines of `results.jsonl`; a last one that is cut off is left out.
 fn rows(path: &Path) -> Result<Vec<Record>> {
     let text = match std::fs::read(path) {
         Ok(text) => text,

@@ -23,7 +23,7 @@ pub struct Group {
     pub figures: Vec<Figure>,
 }
 
-/// Groups of all figures that have data to show.
+/// Makes the groups of all figures that have data to show.
 pub fn groups(view: &View) -> Vec<Group> {
     let mut groups = vec![
         against_depth(view),
@@ -52,7 +52,7 @@ pub fn groups(view: &View) -> Vec<Group> {
     groups
 }
 
-/// Figure of the final accuracy along the numeric axis, with a line for each policy.
+/// Draws the figure of the final accuracy along the numeric axis, with a line for each policy.
 fn against_depth(view: &View) -> Group {
     let mut figures = Vec::new();
     for facet in &view.facets {
@@ -121,7 +121,7 @@ fn accuracy(
     }
 }
 
-/// Spread of a quantity over a cell's runs, in percent.
+/// Computes the spread of a quantity over a cell's runs, in percent.
 pub fn spread(cell: &Cell, value: fn(&Record) -> Option<f64>) -> Option<Spread> {
     Spread::from_values(
         cell.runs
@@ -131,8 +131,8 @@ pub fn spread(cell: &Cell, value: fn(&Record) -> Option<f64>) -> Option<Spread> 
     )
 }
 
-/// Figures of test and training error by epoch: one for each depth, with a line for each
-/// policy.
+/// Draws the figures of test and training error by epoch: one for each depth, with a line for
+/// each policy.
 fn errors(view: &View) -> Group {
     let mut figures = Vec::new();
     for facet in &view.facets {
@@ -183,7 +183,7 @@ fn error_chart(
     }
 }
 
-/// Figures of both errors with the α residual, one for each cell.
+/// Draws the figures of both errors with the α residual, one for each cell.
 fn curves(view: &View) -> Group {
     let mut figures = Vec::new();
     let single = view.series.len() == 1;
@@ -210,8 +210,8 @@ fn curves(view: &View) -> Group {
     }
 }
 
-/// Figures of the α residual by epoch: one for each depth with a line for each policy, and
-/// one for each policy with a line for each depth.
+/// Draws the figures of the α residual by epoch: one for each depth with a line for each policy,
+/// and one for each policy with a line for each depth.
 fn fading(view: &View) -> Group {
     let mut figures = Vec::new();
     let count = view.columns().len();
@@ -251,7 +251,8 @@ fn fading(view: &View) -> Group {
     }
 }
 
-/// Lines of the α residuals of cells that have one; `style` gives each its name and look.
+/// Draws the lines of the α residuals of cells that have one; `style` gives each its name and
+/// look.
 fn residuals<'a>(
     cells: impl Iterator<Item = &'a Cell<'a>>,
     style: impl Fn(&Cell) -> (String, Look),
@@ -268,7 +269,7 @@ fn residuals<'a>(
     cells.filter(|cell| fades(cell)).map(line).collect()
 }
 
-/// Figure of several α residuals; `name` is common to all. None for fewer than two lines.
+/// Draws a figure of several α residuals; `name` is common to all. None for fewer than two lines.
 fn fading_figure(name: String, lines: Vec<Line>, facet: &Facet, depth: String) -> Option<Figure> {
     let title = match name.is_empty() {
         true => "α residual by epoch".to_string(),
@@ -284,7 +285,7 @@ fn fading_figure(name: String, lines: Vec<Line>, facet: &Facet, depth: String) -
     (chart.lines.len() > 1).then(|| titled(chart, facet, depth))
 }
 
-/// Figures of α and λ by epoch, one for each cell.
+/// Draws the figures of α and λ by epoch, one for each cell.
 fn traces(view: &View) -> Group {
     let mut figures = Vec::new();
     for facet in &view.facets {
@@ -335,7 +336,7 @@ fn histories<'a>(cell: &'a Cell) -> impl Iterator<Item = &'a [Epoch]> + Clone {
     cell.runs.iter().map(|run| run.history.as_slice())
 }
 
-/// Look of a line: that of its policy, even if the policy is not varied.
+/// Returns the look of a line: that of its policy, even if the policy is not varied.
 fn look(view: &View, facet: &Facet, series: usize) -> Look {
     let name = &view.series[series];
     if !name.is_empty() {
@@ -346,7 +347,7 @@ fn look(view: &View, facet: &Facet, series: usize) -> Look {
     policy.map_or(Look::new(BLACK), |policy| Look::named(&policy, 0))
 }
 
-/// Figure of `chart`, with depth and facet added to its title and file name.
+/// Makes the figure of `chart`, with depth and facet added to its title and file name.
 fn titled(mut chart: Chart, facet: &Facet, depth: String) -> Figure {
     for part in [depth, facet.name.clone()] {
         if !part.is_empty() {
@@ -359,7 +360,7 @@ fn titled(mut chart: Chart, facet: &Facet, depth: String) -> Figure {
     }
 }
 
-/// Explanation of lines and bands.
+/// Writes the explanation of lines and bands.
 fn spread_text(view: &View) -> String {
     let cells = view.facets.iter().flat_map(|facet| &facet.cells);
     let counts = cells.map(|cell| cell.runs.len()).filter(|&n| n > 0);

@@ -118,7 +118,7 @@ fn tables(view: &View, published: Option<&Published>) -> String {
     out
 }
 
-/// Section about the runs without a result, if there are any.
+/// Writes the section about the runs without a result, if there are any.
 fn unfinished(sweep: &Sweep, paths: &PagePaths) -> Option<String> {
     let mut rows = String::new();
     for run in sweep
@@ -147,7 +147,7 @@ fn unfinished(sweep: &Sweep, paths: &PagePaths) -> Option<String> {
     })
 }
 
-/// Name of a run, with a link to its folder if that exists.
+/// Writes the name of a run, with a link to its folder if that exists.
 fn link(run: &Run, paths: &PagePaths) -> String {
     let name = run.row.run.trim_start_matches("runs/");
     match link_between(&paths.parent, &run.dir) {
@@ -156,8 +156,8 @@ fn link(run: &Run, paths: &PagePaths) -> String {
     }
 }
 
-/// Section with the command of the sweep and the file, and where to find those of single
-/// runs.
+/// Writes the section with the command of the sweep and the file, and where to find those of
+/// single runs.
 fn repeat(sweep: &Sweep) -> String {
     let mut out = code(&command(sweep));
     if let Some(source) = &sweep.source {
@@ -180,7 +180,7 @@ fn repeat(sweep: &Sweep) -> String {
     out
 }
 
-/// Command that starts an equal sweep.
+/// Writes the command that starts an equal sweep.
 fn command(sweep: &Sweep) -> String {
     let settings = &sweep.settings;
     let mut words = vec!["vanc".to_string(), "sweep".into(), quote(&settings.file)];

@@ -43,8 +43,8 @@ pub const RESIDUAL: Quantity = Quantity {
     decimals: 4,
 };
 
-/// Table of `quantity` in `facet`, as HTML: a row for each policy, a column for each depth.
-/// None if no run has the number.
+/// Writes the table of `quantity` in `facet`, as HTML: a row for each policy, a column for each
+/// depth. None if no run has the number.
 pub fn table(
     view: &View,
     facet: &Facet,

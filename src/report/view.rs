@@ -131,7 +131,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Value along the figures, as a person says it: `depth = 30`, `34 layers`.
+    /// Writes the value along the figures, as a person says it: `depth = 30`, `34 layers`.
     pub fn label_along(&self, along: usize) -> String {
         match &self.along {
             None => String::new(),
@@ -143,7 +143,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Name of a line in the legend: a policy by itself, another value with its axis.
+    /// Returns the name of a line in the legend: a policy by itself, another value with its axis.
     pub fn name(&self, series: usize) -> String {
         let value = self.series.get(series).map_or("", String::as_str);
         match self.series_axis.as_deref() {
@@ -153,7 +153,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Headings of a table's columns.
+    /// Lists the headings of a table's columns.
     pub fn columns(&self) -> Vec<String> {
         match &self.along {
             None => vec!["all".into()],
@@ -223,7 +223,7 @@ fn arrange(axis: &Axis, sweep: &Sweep, layers: &dyn Fn(&Run) -> Option<usize>) -
     }
 }
 
-/// Policy of a run, if its file has a param `policy`.
+/// Returns the policy of a run, if its file has a param `policy`.
 pub fn policy(config: &Config) -> Option<String> {
     let params = config.params().into_iter();
     params

@@ -73,7 +73,7 @@ impl Multipliers {
         }
     }
 
-    /// Interval at which α and λ move.
+    /// Returns the interval at which α and λ move.
     pub fn every(&self) -> Every {
         self.constraint.every
     }

@@ -3,7 +3,7 @@
 use crate::ir::Schedule;
 use std::f64::consts::PI;
 
-/// Learning rate η of step `step`, counted from 0 since training began.
+/// Computes the learning rate η of step `step`, counted from 0 since training began.
 ///
 /// `base` is the optimizer's rate, `epochs` the length of the training and
 /// `steps_per_epoch` the steps in each. [`Schedule::Step`] depends on the epoch alone;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// A sweep in parts.
 #[derive(Clone, Debug)]
 pub struct Script {
-    /// What the jobs are called.
+    /// Name of the jobs.
     pub name: String,
     /// The folder that the command was given in.
     pub cwd: PathBuf,
@@ -20,7 +20,7 @@ pub struct Script {
 }
 
 impl Script {
-    /// Its text.
+    /// Writes the script's text for `target`.
     pub fn text(&self, target: ScriptTarget) -> String {
         match target {
             ScriptTarget::Slurm => self.slurm(),

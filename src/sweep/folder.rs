@@ -15,32 +15,32 @@ pub struct SweepFolder {
     _lock: File,
 }
 
-/// The settings of the sweep in `dir`.
+/// Returns the path of the settings of the sweep in `dir`.
 pub fn settings(dir: &Path) -> PathBuf {
     dir.join("sweep.json")
 }
 
-/// The folder of the run called `name` of the sweep in `dir`.
+/// Returns the folder of the run called `name` of the sweep in `dir`.
 pub fn run(dir: &Path, name: &str) -> PathBuf {
     dir.join(RUNS).join(name)
 }
 
-/// The table of results, as comma-separated values (RFC 4180).
+/// Returns the path of the table of results, as comma-separated values (RFC 4180).
 pub fn results_csv(dir: &Path) -> PathBuf {
     dir.join("results.csv")
 }
 
-/// The same as JSON, an object a line.
+/// Returns the path of the table of results as JSON, an object a line.
 pub fn results_jsonl(dir: &Path) -> PathBuf {
     dir.join("results.jsonl")
 }
 
 const RUNS: &str = "runs";
 
-/// What a sweep's process holds, and the mark of a folder that is ours.
+/// Lock file that a sweep's process holds, and the mark of a folder that is ours.
 const LOCK: &str = ".sweep.lock";
 
-/// What is held while files that sweeps have in common are written.
+/// Lock file that is held while files that sweeps have in common are written.
 const WRITING: &str = ".sweep.writing";
 
 impl SweepFolder {
@@ -74,23 +74,23 @@ impl SweepFolder {
         })
     }
 
-    /// Where it is.
+    /// Returns the path of the folder.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// The copy of the file that is trained.
+    /// Returns the path of the copy of the file that is trained.
     pub fn file(&self) -> &Path {
         &self.file
     }
 
-    /// The folder of the run called `name`.
+    /// Returns the folder of the run called `name`.
     pub fn run(&self, name: &str) -> PathBuf {
         run(&self.dir, name)
     }
 }
 
-/// The lock of a sweep on its folder.
+/// Takes the lock of a sweep on its folder.
 fn take(dir: &Path, shared: bool) -> Result<File> {
     let path = dir.join(LOCK);
     let file = File::create(&path).map_err(|e| write_error(&path, e))?;

@@ -1,4 +1,4 @@
-//! What is varied, and the runs that makes.
+//! Grid of a sweep: the axes that are varied, and the runs that makes.
 
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -18,20 +18,20 @@ const LONGEST_NAME: usize = 200;
 pub struct Axis {
     /// The flag of `vanc train`, without its dashes.
     pub name: String,
-    /// At least one; no two are the same.
+    /// Values of the axis, at least one; no two are the same.
     pub values: Vec<String>,
 }
 
-/// Every combination of the axes' values, each under every seed.
+/// Grid of runs: all combinations of the axes' values, each under every seed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grid {
     /// The first varies slowest.
     pub axes: Vec<Axis>,
-    /// At least one; no two are the same. They vary fastest.
+    /// Seeds, at least one; no two are the same. They vary fastest.
     pub seeds: Vec<u64>,
 }
 
-/// One run of a grid.
+/// Run of a grid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     /// A value for each axis, in their order.
@@ -45,6 +45,9 @@ pub struct Run {
 
 impl Axis {
     /// Reads what `--vary` takes: `depth=1,5,10`. Commas in brackets do not separate.
+    ///
+    /// # Errors
+    /// Where `text` is not a name, `=` and a list of values, or a value is empty or there twice.
     pub fn parse(text: &str) -> Result<Axis> {
         let example = "write it like --vary depth=1,5,10 or --vary 'policy=plain,resnet'";
         let wrong = |what: String| Error::new(format!("--vary {text}: {what}")).help(example);
@@ -69,7 +72,7 @@ impl Axis {
     }
 }
 
-/// The parts of `text` between the commas that are outside brackets, trimmed.
+/// Returns the parts of `text` between the commas that are outside brackets, trimmed.
 fn split(text: &str) -> Result<Vec<String>, String> {
     let mut parts = vec![String::new()];
     let mut open = Vec::new();
@@ -96,6 +99,10 @@ fn split(text: &str) -> Result<Vec<String>, String> {
 }
 
 /// Reads what `--seeds` takes: `10` for 0 to 9, or a list like `3,5,8`.
+///
+/// # Errors
+/// Where `text` is neither a number nor a list of seeds, asks for none or for more than
+/// [`MAX_RUNS`], or has a seed twice.
 pub fn parse_seeds(text: &str) -> Result<Vec<u64>> {
     let wrong = |what: String| {
         Error::new(format!("--seeds {text}: {what}"))
@@ -125,7 +132,7 @@ pub fn parse_seed(word: &str) -> Option<u64> {
     u64::try_from(word.trim().parse::<i64>().ok()?).ok()
 }
 
-/// The first value that was there before.
+/// Finds the first value that was there before.
 fn twice<T: Eq + std::hash::Hash>(values: &[T]) -> Option<&T> {
     let mut seen = HashSet::new();
     values.iter().find(|value| !seen.insert(*value))
@@ -133,6 +140,9 @@ fn twice<T: Eq + std::hash::Hash>(values: &[T]) -> Option<&T> {
 
 impl Grid {
     /// Refuses a grid with an axis twice, or with nothing in it, or too much.
+    ///
+    /// # Errors
+    /// Where an axis is there twice, or the runs are none or more than [`MAX_RUNS`].
     pub fn check(&self) -> Result<()> {
         let names: Vec<&str> = self.axes.iter().map(|axis| axis.name.as_str()).collect();
         if let Some(name) = twice(&names) {
@@ -167,21 +177,21 @@ impl Grid {
         }
     }
 
-    /// Combinations of values, without the seeds.
+    /// Lists the combinations of values, without the seeds.
     pub fn combinations(&self) -> Vec<Vec<String>> {
         self.axes
             .iter()
             .fold(vec![Vec::new()], |combinations, axis| {
-                let with = |combination: &Vec<String>| -> Vec<Vec<String>> {
+                let extensions = |combination: &Vec<String>| -> Vec<Vec<String>> {
                     let values = axis.values.iter().cloned();
                     let extended = values.map(|value| [combination.clone(), vec![value]].concat());
                     extended.collect()
                 };
-                combinations.iter().flat_map(with).collect()
+                combinations.iter().flat_map(extensions).collect()
             })
     }
 
-    /// All runs, in the order of the results.
+    /// Lists all runs, in the order of the results.
     pub fn runs(&self) -> Vec<Run> {
         let combinations = self.combinations();
         let seeds =
@@ -195,7 +205,7 @@ impl Grid {
         .collect()
     }
 
-    /// `depth=5 policy=plain`, for people.
+    /// Writes values as `depth=5 policy=plain`, for people.
     pub fn label(&self, values: &[String]) -> String {
         let pairs = self.axes.iter().zip(values);
         let pairs: Vec<String> = pairs
@@ -204,7 +214,7 @@ impl Grid {
         pairs.join(" ")
     }
 
-    /// The name of a run's folder.
+    /// Makes the name of a run's folder.
     fn name(&self, values: &[String], seed: u64) -> String {
         let pairs = self.axes.iter().zip(values);
         let pairs = pairs.map(|(axis, value)| format!("{}={}", axis.name, safe(value)));
@@ -222,7 +232,7 @@ impl Grid {
     }
 }
 
-/// `value` in letters, digits and a few signs that no shell or file system minds. Where
+/// Writes `value` in letters, digits and a few signs that no shell or file system minds. Where
 /// that leaves something out, a check sum keeps values apart: `variable-lambda-0-d2ac`.
 fn safe(value: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
@@ -235,7 +245,7 @@ fn safe(value: &str) -> String {
     }
 }
 
-/// Four hexadecimal digits of the CRC-32 of `text`.
+/// Computes four hexadecimal digits of the CRC-32 of `text`.
 fn digest(text: &str) -> String {
     let mut crc = flate2::Crc::new();
     crc.update(text.as_bytes());

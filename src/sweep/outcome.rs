@@ -7,29 +7,29 @@ use crate::train::run_folder;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// How a run ended.
+/// End of a run, and its results or its error.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum Outcome {
-    /// It did all that was asked for.
+    /// The run did all that was asked for.
     Done(Numbers),
-    /// It ended before that.
+    /// The run ended before that.
     Failed {
         /// The first line of its error, and how its process ended.
         error: String,
     },
 }
 
-/// What a run came to. Shares are from 0 to 1; losses are means an image.
+/// Results of a run. Shares are from 0 to 1; losses are means an image.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Numbers {
     /// Epoch that the last step belongs to, from 1.
     pub epochs: u64,
-    /// Over the training images of the last epoch, while they were trained on.
+    /// Mean loss over the training images of the last epoch, while they were trained on.
     pub train_loss: Option<f64>,
     /// Share of the same that were classified rightly.
     pub train_accuracy: Option<f64>,
-    /// Over the test images, at the end.
+    /// Mean loss over the test images, at the end.
     pub test_loss: f64,
     /// Share of them classified rightly.
     pub test_accuracy: f64,
@@ -44,7 +44,10 @@ pub struct Numbers {
 }
 
 impl Numbers {
-    /// Those of the log in the run folder `dir`; `None` where it has no evaluation.
+    /// Reads the results from the log in the run folder `dir`; `None` where it has no evaluation.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
     pub fn read(dir: &Path) -> Result<Option<Numbers>> {
         Ok(Self::from_lines(&metrics::read(&run_folder::metrics(dir))?))
     }
@@ -69,13 +72,16 @@ impl Numbers {
 }
 
 impl Outcome {
-    /// How the run in `dir` ended; `None` where it has not. A file that cannot be read
+    /// Reads how the run in `dir` ended; `None` where it has not. A file that cannot be read
     /// counts as none: the run is resumed, finds that nothing is left to do, and ends.
     pub fn read(dir: &Path) -> Option<Outcome> {
         serde_json::from_slice(&std::fs::read(dir.join(NAME)).ok()?).ok()
     }
 
     /// Writes down how the run in `dir` ended.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
     pub fn write(&self, dir: &Path) -> Result<()> {
         let path = dir.join(NAME);
         let text = serde_json::to_string_pretty(self)

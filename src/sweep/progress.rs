@@ -1,4 +1,4 @@
-//! What a person sees of a sweep: a live table on a terminal, a line a run in a pipe,
+//! Progress of a sweep, as a person sees it: a live table on a terminal, a line a run in a pipe,
 //! nothing with `--quiet`.
 
 use super::grid::{Grid, Run};
@@ -21,7 +21,7 @@ const REDRAW: Duration = Duration::from_millis(250);
 /// Bytes at the end of a log in which its last line, a test's, is.
 const TAIL: u64 = 4096;
 
-/// Where it is shown, and how.
+/// Display of a sweep's progress.
 pub struct Progress {
     mode: Mode,
     /// The names of the axes and `seed`, and the width of the column of each.
@@ -52,7 +52,7 @@ pub struct Tag {
 }
 
 impl Progress {
-    /// To standard output: a table if that is a terminal, else lines; or nothing.
+    /// Makes a display on standard output: a table if that is a terminal, else lines; or nothing.
     pub fn new(quiet: bool) -> Self {
         let mode = if quiet {
             Mode::Quiet
@@ -95,7 +95,7 @@ impl Progress {
         }
     }
 
-    /// What the sweep is about: a title, named facts, and the runs to do.
+    /// Shows what the sweep is about: a title, named facts, and the runs to do.
     pub fn heading(&mut self, title: &str, facts: &[(&str, String)], grid: &Grid, runs: &[&Run]) {
         let paint = self.paint();
         self.total = runs.len();
@@ -137,7 +137,7 @@ impl Progress {
         }
     }
 
-    /// The cells of a row in the columns of the axes.
+    /// Pads the cells of a row in the columns of the axes.
     fn padded(&self, cells: impl Iterator<Item = String>) -> String {
         let cells = cells.zip(&self.columns).map(|(cell, (_, width))| {
             let padding = width.saturating_sub(measure_text_width(&cell));
@@ -146,7 +146,7 @@ impl Progress {
         cells.collect()
     }
 
-    /// `depth=5 policy=plain seed=0`.
+    /// Writes a run as `depth=5 policy=plain seed=0`.
     fn label(&self, run: &Run) -> String {
         let pairs = self.columns.iter().zip(cells(run));
         let pairs: Vec<String> = pairs
@@ -161,7 +161,7 @@ impl Progress {
         self.note(&console::truncate_str(row, width, "…"));
     }
 
-    /// A run begins, in the folder `dir`.
+    /// Shows that a run begins, in the folder `dir`.
     pub fn begun(&mut self, run: &Run, dir: &Path, epochs: u64) -> Tag {
         let bar = match &self.mode {
             Mode::Terminal { bars, all } => {
@@ -202,7 +202,7 @@ impl Progress {
         all.set_message(self.rest());
     }
 
-    /// Failures and the time that is left.
+    /// Writes the failures and the time that is left.
     fn rest(&self) -> String {
         let failed = (self.failed > 0).then(|| {
             let failed = format!("{} failed", self.failed);
@@ -216,7 +216,7 @@ impl Progress {
         failed.unwrap_or_default() + &left.unwrap_or_default()
     }
 
-    /// Another process has a run.
+    /// Shows that another process has a run.
     pub fn taken(&mut self, run: &Run) {
         if self.said.insert(run.name.clone()) {
             let label = self.label(run);
@@ -226,7 +226,7 @@ impl Progress {
         }
     }
 
-    /// A run's process is no more.
+    /// Shows that a run's process is no more.
     pub fn left(&mut self, tag: Tag) {
         if let (Mode::Terminal { bars, .. }, Some(bar)) = (&self.mode, tag.bar) {
             bar.finish_and_clear();
@@ -234,7 +234,7 @@ impl Progress {
         }
     }
 
-    /// A run has ended; without an outcome, it was stopped.
+    /// Shows that a run has ended; without an outcome, it was stopped.
     pub fn ended(&mut self, run: &Run, outcome: Option<&Outcome>) {
         self.count += usize::from(outcome.is_some());
         self.failed += usize::from(matches!(outcome, Some(Outcome::Failed { .. })));
@@ -265,12 +265,12 @@ impl Progress {
     }
 }
 
-/// A run's cells in the columns of the axes.
+/// Lists a run's cells in the columns of the axes.
 fn cells(run: &Run) -> impl Iterator<Item = String> {
     run.values.iter().cloned().chain([run.seed.to_string()])
 }
 
-/// How a run ended, for a pipe.
+/// Says how a run ended, for a pipe.
 fn plain(outcome: Option<&Outcome>) -> String {
     match outcome {
         None => "stopped".into(),
@@ -290,7 +290,7 @@ fn plain(outcome: Option<&Outcome>) -> String {
     }
 }
 
-/// How a run ended, in the columns after those of the axes.
+/// Fills the columns after those of the axes: how a run ended.
 fn columns(outcome: Option<&Outcome>, paint: Paint) -> String {
     match outcome {
         None => format!("  {}", paint.dim("stopped")),
@@ -315,7 +315,7 @@ fn style(template: &str) -> ProgressStyle {
         .progress_chars("━╸─")
 }
 
-/// Where a run is.
+/// Says how far a run has come.
 fn now(line: &Line) -> String {
     let residual = line.alpha_residual.map(|r| format!("  α {}", decimal(r)));
     format!(
@@ -326,7 +326,7 @@ fn now(line: &Line) -> String {
     )
 }
 
-/// The last whole line of a log, if it is short.
+/// Reads the last whole line of a log, if it is short.
 fn last_line(path: &Path) -> Option<Line> {
     let mut file = std::fs::File::open(path).ok()?;
     let length = file.metadata().ok()?.len();

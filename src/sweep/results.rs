@@ -26,15 +26,15 @@ pub struct Record {
     pub axes: Map<String, Value>,
     /// Seed of the run.
     pub seed: u64,
-    /// How it stands.
+    /// State of the run.
     pub status: Status,
     /// Epochs that it was trained for.
     pub epochs: Option<u64>,
-    /// Over the training images of the last epoch, while they were trained on.
+    /// Mean loss over the training images of the last epoch, while they were trained on.
     pub train_loss: Option<f64>,
     /// Share of the same that were classified rightly.
     pub train_accuracy: Option<f64>,
-    /// Over the test images, at the end.
+    /// Mean loss over the test images, at the end.
     pub test_loss: Option<f64>,
     /// Share of them classified rightly.
     pub test_accuracy: Option<f64>,
@@ -50,21 +50,21 @@ pub struct Record {
     pub seconds: Option<f64>,
 }
 
-/// How a run stands.
+/// State of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// It came to its end.
+    /// The run came to its end.
     Done,
-    /// It ended in an error.
+    /// The run ended in an error.
     Failed,
-    /// It has not come to its end yet.
+    /// The run has not come to its end yet.
     #[default]
     Missing,
 }
 
 impl Status {
-    /// The word for it.
+    /// Returns the word for it.
     pub fn name(self) -> &'static str {
         match self {
             Status::Done => "done",
@@ -77,16 +77,19 @@ impl Status {
 /// Runs, by how they stand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Those that are done.
+    /// Runs that are done.
     pub done: usize,
-    /// Those that failed.
+    /// Runs that failed.
     pub failed: usize,
-    /// Those that have not ended.
+    /// Runs that have not ended.
     pub missing: usize,
 }
 
 /// Writes both files from what is in the sweep's folder `dir`: its settings, and the
 /// outcomes of all its runs, whichever sweep's they were.
+///
+/// # Errors
+/// Where the settings of the sweep cannot be read, or the files not be written.
 pub fn write(dir: &Path) -> Result<Tally> {
     alone(dir, || {
         let settings = Settings::read(&folder::settings(dir))?;
@@ -118,7 +121,7 @@ pub fn write(dir: &Path) -> Result<Tally> {
     })
 }
 
-/// Columns of the table after those of the axes.
+/// Lists the columns of the table after those of the axes.
 fn columns() -> Result<Vec<String>> {
     let keys = object(&Record::default())?.into_iter().map(|(key, _)| key);
     let columns = keys.filter(|key| !NO_COLUMNS.contains(&key.as_str()));
@@ -159,13 +162,13 @@ impl Record {
         }
     }
 
-    /// The value of the axis called `name`.
+    /// Returns the value of the axis called `name`.
     pub fn axis(&self, name: &str) -> Option<&str> {
         self.axes.get(name)?.as_str()
     }
 }
 
-/// A line of `results.jsonl`.
+/// Makes a line of `results.jsonl`.
 fn object(record: &Record) -> Result<Map<String, Value>> {
     match serde_json::to_value(record) {
         Ok(Value::Object(object)) => Ok(object),
@@ -173,7 +176,7 @@ fn object(record: &Record) -> Result<Map<String, Value>> {
     }
 }
 
-/// A run's line of `results.csv`, from its line of `results.jsonl`.
+/// Writes a run's line of `results.csv`, from its line of `results.jsonl`.
 fn row(object: &Map<String, Value>, run: &Run, columns: &[String]) -> String {
     let cell = |key: &str| match object.get(key) {
         None | Some(Value::Null) => String::new(),
@@ -189,7 +192,7 @@ fn row(object: &Map<String, Value>, run: &Run, columns: &[String]) -> String {
     )
 }
 
-/// A line of a table; cells with a comma, a quote or a line break are quoted.
+/// Writes a line of a table; cells with a comma, a quote or a line break are quoted.
 fn line(cells: impl Iterator<Item = String>) -> String {
     let quoted = cells.map(|cell| match cell.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", cell.replace('"', "\"\"")),
@@ -205,7 +208,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// A sweep with a run of every kind.
+    /// Makes a sweep with a run of every kind.
     fn sweep(dir: &Path) -> Vec<Run> {
         let grid = Grid {
             axes: ["epochs=1,2", "policy=resnet,f(a: 1, b: 2)"]

@@ -10,7 +10,7 @@ use std::process::Stdio;
 /// Bytes of a log that are searched for an error at most.
 const LONGEST: u64 = 1 << 20;
 
-/// The log of the run in `dir`.
+/// Returns the path of the log of the run in `dir`.
 pub fn log(dir: &Path) -> PathBuf {
     dir.join("log.txt")
 }
@@ -22,7 +22,7 @@ pub fn log(dir: &Path) -> PathBuf {
 pub struct RunLock {
     file: File,
     path: PathBuf,
-    /// Where in the log this session begins.
+    /// Length of the log when this session began, in bytes.
     start: u64,
 }
 
@@ -53,18 +53,18 @@ impl RunLock {
         }))
     }
 
-    /// The log, for a process to write to.
+    /// Opens the log, for a process to write to.
     pub fn output(&self) -> Result<Stdio> {
         let file = self.file.try_clone();
         Ok(file.map_err(|e| write_error(&self.path, e))?.into())
     }
 
-    /// The first line of the error that ended this session: the last one that is marked
-    /// as one, else the last line at all, such as a panic's.
+    /// Finds the first line of the error that ended this session: the last one that is marked as
+    /// one, else the last line at all, such as a panic's.
     pub fn error(&mut self) -> Option<String> {
         let end = self.file.seek(SeekFrom::End(0)).ok()?;
-        let from = self.start.max(end.saturating_sub(LONGEST));
-        self.file.seek(SeekFrom::Start(from)).ok()?;
+        let start = self.start.max(end.saturating_sub(LONGEST));
+        self.file.seek(SeekFrom::Start(start)).ok()?;
         let mut bytes = Vec::new();
         (&self.file).take(LONGEST).read_to_end(&mut bytes).ok()?;
         let text = String::from_utf8_lossy(&bytes);
@@ -98,7 +98,7 @@ mod tests {
         lock(&run);
     }
 
-    /// As after `kill -9` of the sweep alone.
+    /// Tests the state after `kill -9` of the sweep alone.
     #[cfg(unix)]
     #[test]
     fn a_process_that_is_left_keeps_the_run() {

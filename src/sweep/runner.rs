@@ -26,10 +26,10 @@ const RETRY: Duration = Duration::from_millis(500);
 /// Time after which the results are written again, if a run has ended.
 const RESULTS: Duration = Duration::from_secs(10);
 
-/// What every run is given.
+/// Settings that every run is given.
 #[derive(Debug)]
 pub struct Work<'a> {
-    /// Where they are.
+    /// Folder that the runs are in.
     pub folder: &'a SweepFolder,
     /// Runs at a time.
     pub jobs: usize,
@@ -42,7 +42,7 @@ pub struct Work<'a> {
 /// A run that is to be done.
 #[derive(Clone, Debug)]
 pub struct Task {
-    /// Which.
+    /// The run's place in the grid.
     pub run: Run,
     /// The flags that make it what it is.
     pub flags: Vec<String>,
@@ -50,12 +50,12 @@ pub struct Task {
     pub epochs: u64,
 }
 
-/// What came of the tasks.
+/// Numbers of tasks that were not done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ended {
-    /// Those that failed.
+    /// Tasks that failed.
     pub failed: usize,
-    /// Those that were stopped, or not begun.
+    /// Tasks that were stopped, or not begun.
     pub stopped: usize,
 }
 
@@ -73,11 +73,11 @@ struct Runner<'a> {
     program: PathBuf,
     progress: &'a mut Progress,
     queue: VecDeque<Task>,
-    /// Those that another process has, and when they are tried again.
+    /// Tasks that another process has; they are tried again at `retried_at`.
     taken: VecDeque<Task>,
     retried_at: Instant,
     jobs: Vec<Job>,
-    /// When the results were last written, and whether a run has ended since.
+    /// Time the results were last written at; `changed` says whether a run has ended since.
     results_at: Instant,
     changed: bool,
     ended: Ended,
@@ -208,16 +208,16 @@ impl Runner<'_> {
 
     /// Takes note of the runs that have ended.
     fn reap(&mut self) -> Result<()> {
-        let mut at = 0;
-        while let Some(job) = self.jobs.get_mut(at) {
+        let mut index = 0;
+        while let Some(job) = self.jobs.get_mut(index) {
             match job.child.try_wait() {
-                Ok(None) => at += 1,
+                Ok(None) => index += 1,
                 Ok(Some(status)) => {
-                    let job = self.jobs.remove(at);
+                    let job = self.jobs.remove(index);
                     self.note(job, status)?;
                 }
                 Err(e) => {
-                    self.jobs.remove(at);
+                    self.jobs.remove(index);
                     return Err(Error::new(format!("cannot wait for a run: {e}")));
                 }
             }
@@ -279,7 +279,8 @@ fn was_stopped(status: ExitStatus) -> bool {
     number.is_some_and(|number| SIGNALS.contains(&number))
 }
 
-/// This very program, where the system can tell even if its file was replaced since.
+/// Finds the path of this very program, where the system can tell even if its file was replaced
+/// since.
 fn this_program() -> Result<PathBuf> {
     let linux = PathBuf::from("/proc/self/exe");
     if linux.exists() {

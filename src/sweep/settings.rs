@@ -16,7 +16,7 @@ pub struct Settings {
     version: u32,
     /// The name of the `.van` file; its copy is beside `sweep.json`.
     pub file: String,
-    /// What is varied.
+    /// The axes that are varied, and the seeds.
     #[serde(flatten)]
     pub grid: Grid,
     /// The flags of `vanc train` that every run is given, without their dashes: those
@@ -25,7 +25,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// A sweep of `grid` over `file`.
+    /// Makes a sweep of `grid` over `file`.
     pub fn new(file: String, grid: Grid, options: BTreeMap<String, String>) -> Self {
         Settings {
             version: VERSION,
@@ -35,7 +35,10 @@ impl Settings {
         }
     }
 
-    /// The text of the file.
+    /// Writes the text of the file.
+    ///
+    /// # Errors
+    /// Where the settings cannot be written as JSON.
     pub fn to_text(&self) -> Result<String> {
         serde_json::to_string_pretty(self)
             .map(|text| text + "\n")
@@ -43,6 +46,9 @@ impl Settings {
     }
 
     /// Reads the file.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, is damaged, or is of another version.
     pub fn read(path: &Path) -> Result<Settings> {
         let text = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
         let damaged = |what: String| {
@@ -65,7 +71,7 @@ impl Settings {
         Ok(settings)
     }
 
-    /// The flags of `vanc train` that a run is given, those of all runs first.
+    /// Lists the flags of `vanc train` that a run is given, those of all runs first.
     pub fn flags(&self, values: &[String], seed: u64) -> Vec<String> {
         let flag = |name: &str, value: &str| format!("--{name}={value}");
         let common = self.options.iter().map(|(name, value)| flag(name, value));
@@ -77,8 +83,8 @@ impl Settings {
             .collect()
     }
 
-    /// Why the sweep `begun` is not a part of this one; nothing where this one is the
-    /// same or only adds values or seeds.
+    /// Says why the sweep `begun` is not a part of this one; nothing where this one is the same
+    /// or only adds values or seeds.
     pub fn differences(&self, begun: &Settings) -> Vec<String> {
         let mut out = Vec::new();
         if begun.file != self.file {

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 /// The part number `index` + 1 of `count`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
-    /// From 0, below `count`.
+    /// Number of the part, from 0, below `count`.
     index: usize,
     count: usize,
 }
@@ -15,6 +15,9 @@ pub const MAX_SHARDS: usize = super::grid::MAX_RUNS;
 
 impl Shard {
     /// Reads what `--shard` takes: `2/8`.
+    ///
+    /// # Errors
+    /// Where `text` is not `I/N` with I from 1 to N and N at most [`MAX_SHARDS`].
     pub fn parse(text: &str) -> Result<Shard> {
         let numbers = text.split_once('/').and_then(|(index, count)| {
             let number = |word: &str| word.trim().parse::<usize>().ok();
@@ -63,7 +66,7 @@ mod tests {
         }
     }
 
-    /// Five depths, the fastest axis, on five machines: none has only the deepest.
+    /// Deals five depths, the fastest axis, to five machines: none has only the deepest.
     #[test]
     fn no_part_is_left_with_the_dear_runs() {
         let shard = Shard::parse("5/5").unwrap();

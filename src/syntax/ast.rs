@@ -19,13 +19,13 @@ pub struct Prelude {
 pub struct Activation {
     /// Text of the `///` comment before the declaration.
     pub doc: Option<String>,
-    /// Name of the network.
+    /// Name of the activation.
     pub name: Ident,
     /// The name of the element that it is applied to.
     pub element: Ident,
-    /// Its settings.
+    /// Settings in the order of the text.
     pub settings: Vec<SettingFormal>,
-    /// What it makes of the element.
+    /// Value of the function, in terms of the element.
     pub equation: Expr,
 }
 
@@ -34,22 +34,22 @@ pub struct Activation {
 pub struct Policy {
     /// Text of the `///` comment before the declaration.
     pub doc: Option<String>,
-    /// Name of the network.
+    /// Name of the policy.
     pub name: Ident,
-    /// Its settings.
+    /// Settings in the order of the text.
     pub settings: Vec<SettingFormal>,
-    /// Its gates.
+    /// Gates in the order of the text.
     pub gates: Vec<Gate>,
-    /// What it makes of f, s and the gates.
+    /// Output of the skip, in terms of f, s and the gates.
     pub out: Expr,
 }
 
 /// `gate NAME(bias: EXPR)`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gate {
-    /// Name of the network.
+    /// Name of the gate.
     pub name: Ident,
-    /// Where its bias starts.
+    /// Bias before training.
     pub bias: Expr,
 }
 
@@ -58,11 +58,11 @@ pub struct Gate {
 pub struct SettingFormal {
     /// Text of the `///` comment before the declaration.
     pub doc: Option<String>,
-    /// Name of the network.
+    /// Name of the setting.
     pub name: Ident,
     /// Name of the type.
     pub kind: Ident,
-    /// Its value where the call gives none.
+    /// Value where the call gives none.
     pub default: Expr,
     /// Range of allowed values.
     pub range: Option<Range>,
@@ -199,7 +199,7 @@ pub struct Body {
     pub statements: Vec<Statement>,
 }
 
-/// One step of a network, with its label if it has one.
+/// Step of a network, with its label if it has one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
     /// Span of the statement, label included.
@@ -254,7 +254,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// Arguments of the call; empty without parentheses.
+    /// Returns the arguments of the call; empty without parentheses.
     pub fn args(&self) -> &[Arg] {
         self.args.as_deref().unwrap_or_default()
     }
@@ -342,7 +342,7 @@ pub enum BinaryOp {
 }
 
 impl UnaryOp {
-    /// Binding strength, on the scale of [`BinaryOp::precedence`].
+    /// Returns the binding strength, on the scale of [`BinaryOp::precedence`].
     pub fn precedence(self) -> u8 {
         match self {
             UnaryOp::Not => 3,
@@ -350,7 +350,7 @@ impl UnaryOp {
         }
     }
 
-    /// Source text of the operator.
+    /// Returns the source text of the operator.
     pub fn symbol(self) -> &'static str {
         match self {
             UnaryOp::Negate => "-",
@@ -360,7 +360,8 @@ impl UnaryOp {
 }
 
 impl BinaryOp {
-    /// Binding strength: a higher number binds tighter. All but `^` are left-associative.
+    /// Returns the binding strength: a higher number binds tighter. All but `^` are
+    /// left-associative.
     pub fn precedence(self) -> u8 {
         match self {
             BinaryOp::Or => 1,
@@ -377,7 +378,7 @@ impl BinaryOp {
         }
     }
 
-    /// Source text of the operator.
+    /// Returns the source text of the operator.
     pub fn symbol(self) -> &'static str {
         match self {
             BinaryOp::Or => "or",

@@ -78,7 +78,7 @@ fn equals(failure: &ParseFailure) -> Option<Mistake> {
     }
 }
 
-/// Name of the type that a literal seems to have.
+/// Returns the name of the type that a literal seems to have.
 fn type_of_literal(value: &str) -> &'static str {
     match value {
         "true" | "false" => "bool",

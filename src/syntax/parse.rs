@@ -1,4 +1,4 @@
-//! Source text to syntax tree.
+//! Parser: makes a syntax tree of source text.
 
 // Of the grammar's hundred rules, a few can come to each place.
 #![expect(clippy::wildcard_enum_match_arm)]
@@ -120,7 +120,7 @@ impl<'t> Builder<'t> {
         }
     }
 
-    /// Span of a matched rule, without the trailing blanks that pest includes.
+    /// Returns the span of a matched rule, without the trailing blanks that pest includes.
     pub fn span(&self, pair: &Pair<'t, Rule>) -> Span {
         let span = pair.as_span();
         Span::new(
@@ -188,7 +188,7 @@ impl<'t> Builder<'t> {
         }
     }
 
-    /// `in RANGE`, where it is next.
+    /// Parses `in RANGE`, where it is next.
     pub fn within(&mut self, parts: &mut Pairs<'t, Rule>) -> Option<Range> {
         next_if(parts, Rule::within).map(|within| {
             let mut parts = within.into_inner();
@@ -356,8 +356,8 @@ impl<'t> Builder<'t> {
     }
 }
 
-/// Text of the `///` lines right before byte `start`, without their slashes. Other comments
-/// may be among them, but no blank line.
+/// Collects the text of the `///` lines right before byte `start`, without their slashes. Other
+/// comments may be among them, but no blank line.
 pub(super) fn doc_before(start: u32, comments: &[Comment], text: &str) -> Option<String> {
     let mut lines = Vec::new();
     let mut below = start as usize;

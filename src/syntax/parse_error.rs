@@ -41,7 +41,7 @@ pub(super) fn parse_error(rule: Rule, text: &str, start: usize, source: u16) -> 
     Diagnostic::new(Code::Syntax, message, span, label).help(advice(&failure))
 }
 
-/// List of the expected rules, as `a`, `b` or `c`.
+/// Lists the expected rules, as `a`, `b` or `c`.
 fn wanted(failure: &ParseFailure) -> String {
     let mut names: BTreeSet<&str> = failure.expected.iter().filter_map(|&r| name(r)).collect();
     // Those that could stand there, but say little where others could, too.
@@ -64,7 +64,7 @@ fn wanted(failure: &ParseFailure) -> String {
     }
 }
 
-/// Name of a rule in messages; `None` for rules that say nothing more.
+/// Returns the name of a rule in messages; `None` for rules that say nothing more.
 fn name(rule: Rule) -> Option<&'static str> {
     Some(match rule {
         Rule::file | Rule::item | Rule::param | Rule::block | Rule::model | Rule::train => {
@@ -108,7 +108,7 @@ fn name(rule: Rule) -> Option<&'static str> {
     })
 }
 
-/// General advice, for failures that are no [known mistake](super::mistakes).
+/// Gives general advice, for failures that are no [known mistake](super::mistakes).
 fn advice(failure: &ParseFailure) -> String {
     let token = failure.token();
     match failure.rule {

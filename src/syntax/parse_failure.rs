@@ -53,7 +53,7 @@ impl<'t> ParseFailure<'t> {
         self.position == self.start
     }
 
-    /// Word, number or sign at the place of failure; empty at the end of the text.
+    /// Returns the word, number or sign at the place of failure; empty at the end of the text.
     pub fn token(&self) -> &'t str {
         &self.text[self.token_range()]
     }
@@ -71,7 +71,7 @@ impl<'t> ParseFailure<'t> {
         self.position..self.position + end
     }
 
-    /// Byte range of the word or sign before byte `at`, comments skipped; empty at the
+    /// Finds the byte range of the word or sign before byte `at`, comments skipped; empty at the
     /// beginning.
     pub fn before(&self, position: usize) -> Range<usize> {
         let mut end = position;
@@ -95,7 +95,7 @@ impl<'t> ParseFailure<'t> {
         }
     }
 
-    /// Word or sign before the place of failure.
+    /// Returns the word or sign before the place of failure.
     pub fn previous(&self) -> &'t str {
         &self.text[self.before(self.position)]
     }
@@ -106,7 +106,7 @@ impl<'t> ParseFailure<'t> {
         !gap.contains('\n') && self.position < self.text.len()
     }
 
-    /// Text of the rule so far, shortened to one line.
+    /// Writes the text of the rule so far, shortened to one line.
     pub fn header(&self) -> String {
         let words = self.text[self.start..self.position].split_whitespace();
         let header = words.collect::<Vec<_>>().join(" ");
@@ -116,8 +116,8 @@ impl<'t> ParseFailure<'t> {
         }
     }
 
-    /// Text of the value that begins at byte `from`: up to a comma, a closing bracket, a
-    /// comment or the end of the line; `…` where there is none, or where it is long.
+    /// Writes the text of the value that begins at byte `from`: up to a comma, a closing bracket,
+    /// a comment or the end of the line; `…` where there is none, or where it is long.
     pub fn value(&self, from: usize) -> String {
         let line = self.text[from..].lines().next().unwrap_or_default();
         let line = line.split("//").next().unwrap_or_default();
@@ -146,7 +146,7 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// Length in bytes of the character of `text` at byte `at`.
+/// Returns the length in bytes of the character of `text` at byte `at`.
 fn next_char(text: &str, position: usize) -> usize {
     text[position..].chars().next().map_or(0, char::len_utf8)
 }

@@ -22,7 +22,7 @@ pub const FORMAT: u32 = 1;
 const META: &str = "vanc";
 const CHECK_SUM: &str = "crc32";
 
-/// What a checkpoint says beside the tensors.
+/// Metadata of a checkpoint: all that it says beside the tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Meta {
     /// [`FORMAT`].
@@ -33,13 +33,13 @@ pub struct Meta {
     pub model: String,
     /// The `.van` text.
     pub source: String,
-    /// What flags changed in it. With `source` they make the model.
+    /// Overrides from flags. With `source` they make the model.
     pub overrides: Overrides,
     /// The images it was trained on.
     pub data: DataMeta,
     /// Seed of every random stream; their positions are [`Meta::progress`]'s.
     pub seed: u64,
-    /// How far the run has come.
+    /// Progress of the run.
     #[serde(rename = "position")]
     pub progress: RunProgress,
 }
@@ -47,7 +47,7 @@ pub struct Meta {
 /// The images that a network was trained on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DataMeta {
-    /// For the log: `synthetic`.
+    /// Name of the data, for the log: `synthetic`.
     pub name: String,
     /// Folder that `--data-dir` named.
     pub dir: Option<PathBuf>,
@@ -80,8 +80,11 @@ impl DataMeta {
         }
     }
 
-    /// Whether `dataset` is, to all appearance, the same images: as many, in the same
+    /// Checks that `dataset` is, to all appearance, the same images: as many, in the same
     /// classes, with the same mean and deviation to the last bit.
+    ///
+    /// # Errors
+    /// The first difference, where the images are others.
     pub fn check(&self, dataset: &Dataset) -> Result<()> {
         let now = DataMeta::new(dataset, self.dir.as_deref());
         let differs = if now.shape != self.shape {
@@ -115,14 +118,17 @@ impl DataMeta {
 /// A checkpoint in memory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
-    /// What it says beside the tensors.
+    /// Metadata: all that it says beside the tensors.
     pub meta: Meta,
     /// The state of the engine.
     pub tensors: Vec<Tensor>,
 }
 
 impl Checkpoint {
-    /// The bytes of the file.
+    /// Writes the bytes of the file.
+    ///
+    /// # Errors
+    /// Where the metadata or the tensors cannot be put into a file.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let failed = |e: String| Error::new(format!("cannot make the checkpoint: {e}"));
         let meta = serde_json::to_string(&self.meta).map_err(|e| failed(e.to_string()))?;
@@ -144,11 +150,17 @@ impl Checkpoint {
     }
 
     /// Writes the file.
+    ///
+    /// # Errors
+    /// Where the file cannot be made or written.
     pub fn write(&self, path: &Path) -> Result<()> {
         write_atomic(path, &self.to_bytes()?)
     }
 
     /// Reads a file. One that is cut short or damaged is an error that names it.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, is damaged, or is of a newer version.
     pub fn read(path: &Path) -> Result<Checkpoint> {
         let file = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
         Checkpoint::from_bytes(&file).map_err(|e| Error {
@@ -210,7 +222,7 @@ impl Checkpoint {
     }
 }
 
-/// Little-endian bytes of a tensor.
+/// Writes a tensor as little-endian bytes.
 fn bytes(tensor: &Tensor) -> Vec<u8> {
     tensor.data.iter().flat_map(|x| x.to_le_bytes()).collect()
 }
@@ -221,8 +233,8 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
     words.iter().map(|word| f32::from_le_bytes(*word)).collect()
 }
 
-/// CRC-32 over the metadata and, in the order of the names, each tensor's name, shape
-/// and bytes. `views` is in that order.
+/// Computes the CRC-32 over the metadata and, in the order of the names, each tensor's name,
+/// shape and bytes. `views` is in that order.
 fn check_sum(meta: &str, views: &[(&str, TensorView)]) -> u32 {
     let mut crc = flate2::Crc::new();
     crc.update(meta.as_bytes());

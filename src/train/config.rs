@@ -17,7 +17,10 @@ const NETWORK: [&str; 3] = ["model", "params", "train"];
 pub struct Config(Map<String, Value>);
 
 impl Config {
-    /// The settings of a run of `model`.
+    /// Collects the settings of a run of `model`.
+    ///
+    /// # Errors
+    /// Where the options cannot be written as JSON.
     pub fn new(model: &Model, options: &Options) -> Result<Self> {
         let params = model.params.iter().map(|param| {
             // Numbers and booleans are written alike in both languages.
@@ -42,12 +45,15 @@ impl Config {
         Ok(Config(config))
     }
 
-    /// The text of the file.
+    /// Writes the text of the file.
     pub fn to_text(&self) -> String {
         format!("{:#}\n", Value::Object(self.0.clone()))
     }
 
     /// Reads the file.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or is damaged.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
         match serde_json::from_slice(&text) {
@@ -82,22 +88,22 @@ impl Config {
         }
     }
 
-    /// The command that began the run, if it is there.
+    /// Returns the command that began the run, if it is there.
     pub fn command(&self) -> Option<&str> {
         self.0.get("command").and_then(Value::as_str)
     }
 
-    /// The setting called `key`.
+    /// Returns the setting called `key`.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.0.get(key)
     }
 
-    /// The params of the file, and their values as they are written.
+    /// Lists the params of the file, and their values as they are written.
     pub fn params(&self) -> Vec<(String, String)> {
         let params = self.0.get("params").and_then(Value::as_object);
-        let written = |value: &Value| match value {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
+        let written = |value: &Value| match value.as_str() {
+            Some(text) => text.to_string(),
+            None => value.to_string(),
         };
         params
             .into_iter()
@@ -106,10 +112,10 @@ impl Config {
             .collect()
     }
 
-    /// What differs between the run `started` and these settings, of all that may not: with
-    /// any of that changed, the numbers would be those of no run. The rest (epochs, steps,
-    /// threads, logging, where the data is) may, and so may the device: a checkpoint moves
-    /// from one to another, and the numbers are the same but for rounding.
+    /// Lists the settings that differ from the run `started`, of all that may not: with any of
+    /// them changed, the numbers would be those of no run. The rest (epochs, steps, threads,
+    /// logging, where the data is) may, and so may the device: a checkpoint moves from one to
+    /// another, and the numbers are the same but for rounding.
     pub fn differences(&self, started: &Config) -> Vec<String> {
         let mut out = Vec::new();
         let flags = Options::flags().filter(|flag| flag.fixed).map(Flag::key);
@@ -122,7 +128,7 @@ impl Config {
             };
             let value = |config: &Config| match config.0.get(key).unwrap_or(&unsaid) {
                 // The device may change.
-                Value::String(name) if key == "engine" && name == "cpu" => json!("compiled"),
+                value if key == "engine" && value == "cpu" => json!("compiled"),
                 value => value.clone(),
             };
             let (mut there, mut here) = (value(started), value(self));
@@ -143,8 +149,8 @@ fn compare(path: &str, there: &Value, here: &Value, out: &mut Vec<String>) {
             let null = Value::Null;
             let keys = a.keys().chain(b.keys().filter(|key| !a.contains_key(*key)));
             for key in keys {
-                let of = |map: &'_ Map<String, Value>| map.get(key).unwrap_or(&null).clone();
-                compare(&format!("{path}.{key}"), &of(a), &of(b), out);
+                let entry = |map: &'_ Map<String, Value>| map.get(key).unwrap_or(&null).clone();
+                compare(&format!("{path}.{key}"), &entry(a), &entry(b), out);
             }
         }
         (a, b) if a == b => {}

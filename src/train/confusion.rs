@@ -1,4 +1,4 @@
-//! Which class was taken for which.
+//! Confusion matrix: which class was taken for which.
 
 use super::evaluate::Prediction;
 use std::collections::BTreeMap;
@@ -26,24 +26,25 @@ impl Confusion {
         *self.0.entry(pair).or_default() += 1;
     }
 
-    /// Images of `label` that were taken for `class`.
+    /// Counts the images of `label` that were taken for `class`.
     pub fn count(&self, label: usize, class: usize) -> u64 {
         self.0.get(&(label, class)).copied().unwrap_or(0)
     }
 
-    /// Images of `label`.
+    /// Counts the images of `label`.
     pub fn images(&self, label: usize) -> u64 {
         let row = self.0.range((label, 0)..=(label, usize::MAX));
         row.map(|(_, images)| images).sum()
     }
 
-    /// Share of the images of `label` classified rightly; nothing where there are none.
+    /// Computes the share of the images of `label` classified rightly; nothing where there are
+    /// none.
     pub fn accuracy(&self, label: usize) -> Option<f64> {
         let images = self.images(label);
         (images > 0).then(|| self.count(label, label) as f64 / images as f64)
     }
 
-    /// The mistakes, the most frequent first.
+    /// Lists the mistakes, the most frequent first.
     pub fn mistakes(&self) -> Vec<Mistaken> {
         let wrong = self.0.iter().filter(|((label, class), _)| label != class);
         let mut mistakes: Vec<Mistaken> = wrong

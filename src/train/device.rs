@@ -1,4 +1,4 @@
-//! Which device a network runs on, and the engine there.
+//! Choice of the device that a network runs on, and of the engine there.
 
 use crate::engines::cpu::Cpu;
 use crate::engines::cuda;
@@ -130,18 +130,18 @@ fn find(wanted: Wanted) -> Result<Choice> {
     let Wanted { engine, device, .. } = wanted;
     let precision = wanted.precision.unwrap_or_default();
     let cpu = Runner::Cpu(Cpu::here().with_winograd(wanted.winograd));
-    let on = Choice::from;
+    let choice = Choice::from;
     match (engine, device) {
-        (EngineKind::Compiled, Device::Cpu) => Ok(on(cpu)),
-        (EngineKind::Cpu, Device::Cpu | Device::Auto) => Ok(on(cpu)),
+        (EngineKind::Compiled, Device::Cpu) => Ok(choice(cpu)),
+        (EngineKind::Cpu, Device::Cpu | Device::Auto) => Ok(choice(cpu)),
         (EngineKind::Cpu, Device::Cuda(_)) => Err(Error::new(format!(
             "--engine cpu --device {}: this is the compiled engine on the CPU",
             device.name()
         ))
         .help("leave --engine out to run the compiled engine on the GPU")),
         (EngineKind::Compiled, Device::Auto) => Ok(match cuda::usable(None) {
-            Ok(card) => on(Runner::Cuda(card, precision)),
-            Err(cuda::Missing::Hardware(_)) => on(cpu),
+            Ok(card) => choice(Runner::Cuda(card, precision)),
+            Err(cuda::Missing::Hardware(_)) => choice(cpu),
             Err(cuda::Missing::Unusable(error)) => Choice {
                 runner: cpu,
                 note: Some(format!("running on the CPU: {error}")),
@@ -155,16 +155,16 @@ fn find(wanted: Wanted) -> Result<Choice> {
                     help: error.help,
                 }
             })?;
-            Ok(on(Runner::Cuda(card, precision)))
+            Ok(choice(Runner::Cuda(card, precision)))
         }
         (EngineKind::Dfdx, Device::Cpu | Device::Auto) => {
             engines::dfdx::check_built()?;
-            Ok(on(Runner::Dfdx))
+            Ok(choice(Runner::Dfdx))
         }
         #[cfg(feature = "dfdx-cuda")]
         (EngineKind::Dfdx, Device::Cuda(ordinal)) => {
             let card = cuda::usable(ordinal).map_err(Error::from)?;
-            Ok(on(Runner::DfdxCuda(card)))
+            Ok(choice(Runner::DfdxCuda(card)))
         }
         #[cfg(not(feature = "dfdx-cuda"))]
         (EngineKind::Dfdx, Device::Cuda(_)) => Err(Error::new(format!(
@@ -179,7 +179,7 @@ fn find(wanted: Wanted) -> Result<Choice> {
 }
 
 impl Runner {
-    /// The card that the network is on, if it is on one.
+    /// Returns the card that the network is on, if it is on one.
     pub fn card(&self) -> Option<&cuda::Card> {
         match self {
             Runner::Cpu(_) | Runner::Dfdx => None,
@@ -203,7 +203,10 @@ impl Runner {
         }
     }
 
-    /// Bytes that steps with batches of `images` take where the network runs.
+    /// Computes the bytes that steps with batches of `images` take where the network runs.
+    ///
+    /// # Errors
+    /// Where no plan can be made for batches of that size.
     pub fn needed_memory(&self, model: &Model, images: usize, purpose: Purpose) -> Result<f64> {
         match self {
             Runner::Cpu(cpu) => engines::cpu::memory(model, images, purpose, *cpu),

@@ -7,7 +7,7 @@ use crate::engines::Engine;
 use crate::error::{Error, Result};
 use std::ops::ControlFlow;
 
-/// One image's part of an evaluation.
+/// Part of an evaluation that one image gives.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prediction {
     /// Class it has.
@@ -22,6 +22,9 @@ pub struct Prediction {
 ///
 /// `after` sees the predictions of each batch; where it breaks, the evaluation ends
 /// without a result.
+///
+/// # Errors
+/// Where there are no test images, a label is no class of the network, or the engine fails.
 pub fn evaluate(
     engine: &mut dyn Engine,
     dataset: &Dataset,
@@ -52,7 +55,10 @@ pub fn evaluate(
     })
 }
 
-/// What `logits` (images × classes, row-major) say of images with `labels`.
+/// Reads `logits` (images × classes, row-major) as predictions for images with `labels`.
+///
+/// # Errors
+/// Where a label is no class of the network.
 pub fn predictions(logits: &[f32], labels: &[u32]) -> Result<Vec<Prediction>> {
     let classes = logits.len() / labels.len().max(1);
     let images = labels.iter().enumerate();

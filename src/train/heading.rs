@@ -7,7 +7,7 @@ use crate::engines::Engine;
 use crate::ir::Model;
 use std::path::Path;
 
-/// Named facts of a run of `model` in `dir` that has reached `progress`.
+/// Lists named facts of a run of `model` in `dir` that has reached `progress`.
 pub(super) fn facts(
     model: &Model,
     dataset: &Dataset,

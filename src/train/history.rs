@@ -122,8 +122,8 @@ pub fn epochs(lines: &[Line]) -> Vec<Epoch> {
     epochs.into_values().collect()
 }
 
-/// Fading according to a line; `epochs` is filled in later, when the length of an epoch is
-/// known.
+/// Reads the fading according to a line; `epochs` is filled in later, when the length of an epoch
+/// is known.
 fn fade(line: &Line) -> Option<Fade> {
     let skips = line.skips.as_deref().unwrap_or_default();
     Some(Fade {
@@ -148,8 +148,8 @@ fn trace(
     Some(Trace { mean, range })
 }
 
-/// Number and score of the epoch with the best test accuracy; of the first if several are
-/// equal.
+/// Finds the number and score of the epoch with the best test accuracy; of the first if several
+/// are equal.
 pub fn best(epochs: &[Epoch]) -> Option<(u64, Score)> {
     let tested = epochs
         .iter()
@@ -158,7 +158,7 @@ pub fn best(epochs: &[Epoch]) -> Option<(u64, Score)> {
 }
 
 impl Score {
-    /// Share of images classified wrongly, in percent.
+    /// Computes the share of images classified wrongly, in percent.
     pub fn error(&self) -> f64 {
         100.0 * (1.0 - self.accuracy)
     }

@@ -10,7 +10,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// One line. There is a `train` line every `--log-every` steps and at the end of each
+/// Line of the log. There is a `train` line every `--log-every` steps and at the end of each
 /// epoch, and a `test` line after it at the end of each epoch and of the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Line {
@@ -33,19 +33,19 @@ pub struct Line {
     pub lambda_mean: Option<f64>,
     /// Seconds trained. The one number that differs when a run is repeated.
     pub seconds: f64,
-    /// At the end of an epoch or of the run: the mean training loss over the images that
-    /// the epoch has seen.
+    /// Mean training loss over the images that the epoch has seen; in lines at the end of an
+    /// epoch or of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch_loss: Option<f64>,
-    /// With it: the share of those images classified rightly.
+    /// Share of those images classified rightly; in the same lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch_accuracy: Option<f64>,
-    /// With it: every variable skip, in forward order.
+    /// State of every variable skip, in forward order; in the same lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skips: Option<Vec<SkipLine>>,
 }
 
-/// Where one variable skip is.
+/// State of one variable skip.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SkipLine {
     /// Path of the skip.
@@ -65,7 +65,7 @@ pub struct SkipLine {
 }
 
 impl SkipLine {
-    /// The means and ranges of one skip's α and λ.
+    /// Computes the means and ranges of one skip's α and λ.
     pub fn new(skip: &SkipState) -> Self {
         let alpha = || skip.alpha.iter().map(|&a| f64::from(a));
         SkipLine {
@@ -79,7 +79,7 @@ impl SkipLine {
     }
 }
 
-/// Least and greatest of `values`; nothing where one of them is no finite number.
+/// Finds the least and greatest of `values`; nothing where one of them is no finite number.
 fn range(values: &[f32]) -> Option<[f64; 2]> {
     let fold = |range: Option<[f64; 2]>, &value: &f32| {
         let value = f64::from(value);
@@ -89,7 +89,7 @@ fn range(values: &[f32]) -> Option<[f64; 2]> {
     values.iter().fold(None, fold).filter(|_| finite)
 }
 
-/// The most accurate of several evaluations, the first of equals.
+/// Finds the most accurate of several evaluations, the first of equals.
 pub fn best<T>(tests: impl Iterator<Item = T>, accuracy: impl Fn(&T) -> f64) -> Option<T> {
     tests.fold(None, |best, next| match best {
         Some(best) if accuracy(&next) <= accuracy(&best) => Some(best),
@@ -97,7 +97,7 @@ pub fn best<T>(tests: impl Iterator<Item = T>, accuracy: impl Fn(&T) -> f64) -> 
     })
 }
 
-/// Mean over skips of `value`; nothing where there is no variable skip.
+/// Computes the mean over skips of `value`; nothing where there is no variable skip.
 pub fn mean_over(skips: &[SkipLine], value: impl Fn(&SkipLine) -> f64) -> Option<f64> {
     (!skips.is_empty()).then(|| mean(skips.iter().map(value)))
 }
@@ -118,6 +118,9 @@ impl Metrics {
     /// Opens `path` with the lines up to step `logged` in it, and returns those; what
     /// follows was written after the checkpoint that is resumed, perhaps torn, and is
     /// cut off. `None` keeps nothing.
+    ///
+    /// # Errors
+    /// Where the file cannot be opened, read or cut.
     pub fn open(path: &Path, logged: Option<u64>) -> Result<(Metrics, Vec<Line>)> {
         let file = OpenOptions::new()
             .create(true)
@@ -137,6 +140,9 @@ impl Metrics {
     }
 
     /// Appends a line, in one write.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
     pub fn append(&mut self, line: &Line) -> Result<()> {
         let mut text = serde_json::to_string(line)
             .map_err(|e| Error::new(format!("cannot write {}: {e}", self.path.display())))?;
@@ -148,18 +154,24 @@ impl Metrics {
 
     /// Puts what was appended on the disk. To be done before a checkpoint is written
     /// that counts on it.
+    ///
+    /// # Errors
+    /// Where the disk fails.
     pub fn sync(&self) -> Result<()> {
         self.file.sync_all().map_err(|e| write_error(&self.path, e))
     }
 }
 
-/// The whole lines of `path`, up to the first that is not one.
+/// Reads the whole lines of `path`, up to the first that is not one.
+///
+/// # Errors
+/// Where the file cannot be read.
 pub fn read(path: &Path) -> Result<Vec<Line>> {
     let text = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
     Ok(keep(&text, u64::MAX).0)
 }
 
-/// The leading lines that are whole and not past step `logged`, and their bytes.
+/// Finds the leading lines that are whole and not past step `logged`, and their bytes.
 fn keep(text: &[u8], logged: u64) -> (Vec<Line>, usize) {
     let (mut lines, mut length) = (Vec::new(), 0);
     for chunk in text.split_inclusive(|&b| b == b'\n') {

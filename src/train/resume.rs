@@ -6,7 +6,7 @@ use super::run_folder::{self, RunFolder};
 use crate::error::{Error, Result};
 use crate::text::different_line;
 
-/// The settings of a resumed run: this command's, where they agree with those it began
+/// Returns the settings of a resumed run: this command's, where they agree with those it began
 /// with in all that may not change.
 ///
 /// # Errors

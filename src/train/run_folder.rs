@@ -28,10 +28,10 @@ pub struct RunFolder {
     _lock: File,
 }
 
-/// Where a run goes and what it begins with.
+/// Start of a run: its folder and what it begins with.
 #[derive(Debug)]
 pub enum RunStart {
-    /// At the beginning, in the first of these that [`begin`] can make.
+    /// A new run, in the first of these folders that [`begin`] can make.
     New {
         /// `--out`, or the model's name under `runs`.
         dir: PathBuf,
@@ -40,36 +40,36 @@ pub enum RunStart {
         /// Whether a run that is there is dropped.
         force: bool,
     },
-    /// At the last checkpoint of a run.
+    /// A run that goes on at its last checkpoint.
     Resumed {
-        /// Its folder.
+        /// Folder of the run.
         folder: RunFolder,
-        /// Its last checkpoint.
+        /// Last checkpoint of the run.
         checkpoint: Box<Checkpoint>,
     },
 }
 
-/// The last checkpoint of the run in `dir`.
+/// Returns the path of the last checkpoint of the run in `dir`.
 pub fn last(dir: &Path) -> PathBuf {
     dir.join("checkpoints").join("last.safetensors")
 }
 
-/// The checkpoint with the best test accuracy of the run in `dir`.
+/// Returns the path of the checkpoint with the best test accuracy of the run in `dir`.
 pub fn best(dir: &Path) -> PathBuf {
     dir.join("checkpoints").join("best.safetensors")
 }
 
-/// The log of the run in `dir`.
+/// Returns the path of the log of the run in `dir`.
 pub fn metrics(dir: &Path) -> PathBuf {
     dir.join("metrics.jsonl")
 }
 
-/// The settings of the run in `dir`.
+/// Returns the path of the settings of the run in `dir`.
 pub fn config(dir: &Path) -> PathBuf {
     dir.join("config.json")
 }
 
-/// The source of the run in `dir`.
+/// Returns the path of the source of the run in `dir`.
 pub fn source(dir: &Path) -> PathBuf {
     dir.join("model.van")
 }
@@ -86,18 +86,21 @@ pub fn is_training(dir: &Path) -> bool {
     }
 }
 
-/// The mark of a folder that is ours, and what its process holds.
+/// Returns the path of the mark of a folder that is ours, and what its process holds.
 pub fn lock(dir: &Path) -> PathBuf {
     dir.join(".lock")
 }
 
 impl RunFolder {
-    /// Where it is.
+    /// Returns the path of the folder.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
     /// Replaces the settings.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
     pub fn write_settings(&self, settings: &str) -> Result<()> {
         write_atomic(&config(&self.dir), settings.as_bytes())
     }
@@ -129,6 +132,10 @@ impl RunFolder {
 
 /// Finds where a run of model `name` starts, by `--out`, `--resume` and `--force`.
 /// Makes nothing yet.
+///
+/// # Errors
+/// Where the folder holds a run that is not to be replaced, another process trains in it, or
+/// its last checkpoint cannot be read.
 pub fn choose(name: &str, out: Option<&Path>, resume: bool, force: bool) -> Result<RunStart> {
     let default = || Path::new(RUNS).join(name);
     let dir = match out {
@@ -153,6 +160,10 @@ pub fn choose(name: &str, out: Option<&Path>, resume: bool, force: bool) -> Resu
 }
 
 /// Makes the folder of a new run, with its source and settings.
+///
+/// # Errors
+/// Where the folder cannot be made, another process trains in it, or a run has come to be there
+/// meanwhile.
 pub fn begin(
     dir: &Path,
     numbered: bool,
@@ -195,7 +206,7 @@ fn make(dir: &Path, numbered: bool) -> Result<PathBuf> {
     Err(Error::new(format!("every {}-N is taken", dir.display())))
 }
 
-/// `dir`, `dir-2`, `dir-3`, ….
+/// Numbers a folder: `dir`, `dir-2`, `dir-3`, ….
 fn nth(dir: &Path, number: u64) -> PathBuf {
     match number {
         0 | 1 => dir.to_owned(),
@@ -207,8 +218,8 @@ fn nth(dir: &Path, number: u64) -> PathBuf {
     }
 }
 
-/// The folder among `dir`, `dir-2`, … whose run was written to last, or, where none
-/// holds a run, the first that was begun.
+/// Finds the folder among `dir`, `dir-2`, … whose run was written to last, or, where none holds a
+/// run, the first that was begun.
 fn newest(dir: &Path) -> Option<PathBuf> {
     let name = dir.file_name()?.to_str()?;
     let entries = std::fs::read_dir(dir.parent()?).ok()?;
@@ -217,8 +228,8 @@ fn newest(dir: &Path) -> Option<PathBuf> {
         rest => rest.strip_prefix('-')?.parse().ok().filter(|&n| n > 1),
     };
     let time = |dir: &Path| -> Option<SystemTime> {
-        let of = |path: PathBuf| path.metadata().and_then(|m| m.modified()).ok();
-        of(last(dir)).max(of(best(dir)))
+        let modified = |path: PathBuf| path.metadata().and_then(|m| m.modified()).ok();
+        modified(last(dir)).max(modified(best(dir)))
     };
     let mut numbers: Vec<u64> = entries.flatten().filter_map(|e| number(&e)).collect();
     numbers.sort_unstable();

@@ -1,4 +1,4 @@
-//! Where a run is: all that the loop itself needs to go on bit for bit.
+//! Progress of a run: all that the loop itself needs to go on bit for bit.
 //!
 //! No generator has a state to keep: the order of the images, their augmentation and
 //! the dropout masks are functions of the seed and of the epoch or step, so the
@@ -31,12 +31,12 @@ impl Sums {
         self.images == 0
     }
 
-    /// Mean loss an image; NaN over nothing.
+    /// Computes the mean loss an image; NaN over nothing.
     pub fn mean_loss(&self) -> f64 {
         self.loss / self.images as f64
     }
 
-    /// Share of the images classified rightly, 0 to 1; NaN over nothing.
+    /// Computes the share of the images classified rightly, 0 to 1; NaN over nothing.
     pub fn accuracy(&self) -> f64 {
         self.correct as f64 / self.images as f64
     }
@@ -49,11 +49,11 @@ pub struct Tested {
     pub step: u64,
     /// Epoch it was made in, from 1.
     pub epoch: u64,
-    /// Its sums over the test split.
+    /// Sums over the test split.
     pub sums: Sums,
 }
 
-/// How far a run has come.
+/// Progress of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunProgress {
     /// Epochs that are done, their evaluation included.
@@ -61,9 +61,9 @@ pub struct RunProgress {
     /// Steps that are done, over all epochs. A whole epoch more than `epoch` says
     /// where the epoch's evaluation has yet to be made.
     pub step: u64,
-    /// Over the steps of the epoch under way.
+    /// Sums over the steps of the epoch under way.
     pub epoch_sums: Sums,
-    /// Over the steps since the last line of the log.
+    /// Sums over the steps since the last line of the log.
     pub window: Sums,
     /// Step of the last line of the log that belongs to this position.
     pub logged: Option<u64>,
@@ -80,7 +80,7 @@ pub struct RunProgress {
 }
 
 impl RunProgress {
-    /// The epoch that the last step belongs to, from 1; 0 before the first step.
+    /// Returns the epoch that the last step belongs to, from 1; 0 before the first step.
     pub fn epoch_of_step(&self, steps_per_epoch: u64) -> u64 {
         self.step.div_ceil(steps_per_epoch.max(1))
     }

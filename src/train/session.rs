@@ -21,12 +21,12 @@ use std::time::{Duration, Instant};
 /// Seconds of steps that an engine which makes its batches is given at once.
 const MOMENT: f64 = 0.2;
 
-/// What is to be done.
+/// Work of a training session.
 #[derive(Clone, Copy)]
 pub struct Task<'a> {
     /// The images.
     pub dataset: &'a Dataset,
-    /// Their order and augmentation.
+    /// Order and augmentation of the images.
     pub sampler: &'a Sampler,
     /// Learning rate of a step, counted from 0.
     pub rate: &'a dyn Fn(u64) -> f64,
@@ -42,7 +42,7 @@ pub struct Task<'a> {
     pub tensorboard: bool,
 }
 
-/// How a run ended.
+/// End of a run, as planned or by a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// All that was asked for is done.
@@ -76,6 +76,10 @@ pub struct Session<'a> {
 impl<'a> Session<'a> {
     /// Takes up a run in `folder` at `meta`'s progress, which `engine` already has.
     /// At step 0 the first checkpoint is written.
+    ///
+    /// # Errors
+    /// Where `meta` is not at a step of its epoch, the log or a checkpoint cannot be written, or
+    /// the engine fails.
     pub fn new(
         task: Task<'a>,
         engine: &'a mut dyn Engine,
@@ -146,6 +150,10 @@ impl<'a> Session<'a> {
     }
 
     /// Runs to the end, or until it is stopped.
+    ///
+    /// # Errors
+    /// Where the loss is not finite, the engine fails, or the log or a checkpoint cannot be
+    /// written.
     pub fn run(&mut self) -> Result<Ending> {
         while !self.is_done() {
             if let Some(signal) = self.stop.requested() {
@@ -161,19 +169,19 @@ impl<'a> Session<'a> {
         Ok(Ending::Finished)
     }
 
-    /// How far the run has come, and the lines at the ends of epochs and of the run,
+    /// Returns how far the run has come, and the lines at the ends of epochs and of the run,
     /// those of earlier sessions included.
     pub fn into_results(self) -> (RunProgress, Vec<Line>) {
         (self.meta.progress, self.history)
     }
 
-    /// Step that the run ends at.
+    /// Returns the step that the run ends at.
     fn target(&self) -> u64 {
         let all = self.task.epochs.saturating_mul(self.epoch_steps);
         all.min(self.task.max_steps.unwrap_or(u64::MAX))
     }
 
-    /// Steps of the epoch under way that are done.
+    /// Counts the steps of the epoch under way that are done.
     fn in_epoch(&self) -> u64 {
         self.meta.progress.step - self.meta.progress.epoch * self.epoch_steps
     }
@@ -192,7 +200,7 @@ impl<'a> Session<'a> {
         last_of_run || self.in_epoch() == self.epoch_steps
     }
 
-    /// The steps that are left of the epoch, or of the run.
+    /// Trains for the steps that are left of the epoch, or of the run.
     fn train_epoch(&mut self) -> Result<()> {
         let Task {
             dataset, sampler, ..
@@ -220,7 +228,7 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// The engine, if it keeps the training images.
+    /// Returns the engine, if it keeps the training images.
     fn resident(&mut self) -> Option<Box<dyn Resident + '_>> {
         match self.is_resident {
             true => self.engine.resident(),
@@ -228,7 +236,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The steps whose batches the engine makes: it is given as many as take a moment,
+    /// Trains for the steps whose batches the engine makes: it is given as many as take a moment,
     /// then asked for what they found. Returns the indices of those that are left.
     fn train_resident(&mut self, epoch: &Epoch, mut indices: Range<usize>) -> Result<Range<usize>> {
         let dataset = self.task.dataset;
@@ -297,19 +305,19 @@ impl<'a> Session<'a> {
         done.window.add(outcome, images);
     }
 
-    /// One step, for which `batch` was waited since `begun`.
+    /// Trains on `batch`, which was waited for since `begun`.
     fn step(&mut self, batch: &Batch, begun: Instant) -> Result<()> {
-        let at = self.context(self.meta.progress.step);
-        let outcome = self.engine.step(batch, at)?;
+        let context = self.context(self.meta.progress.step);
+        let outcome = self.engine.step(batch, context)?;
         if !outcome.loss.is_finite() {
-            return Err(self.diverged(batch, at, outcome.loss));
+            return Err(self.diverged(batch, context, outcome.loss));
         }
         self.add(outcome, batch.len());
         self.meta.progress.step_seconds += begun.elapsed().as_secs_f64();
-        self.after_steps(at.rate)
+        self.after_steps(context.rate)
     }
 
-    /// What is due after a step, or after several, the last at η = `rate`.
+    /// Does what is due after a step, or after several, the last at η = `rate`.
     fn after_steps(&mut self, rate: f64) -> Result<()> {
         let step = self.meta.progress.step;
         if self.in_epoch() == self.epoch_steps {
@@ -352,8 +360,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// The end of an epoch or of the run: test, log, save. When it is stopped nothing
-    /// has changed.
+    /// Ends an epoch or the run: tests, logs, saves. When it is stopped nothing has changed.
     fn evaluate(&mut self) -> Result<()> {
         let (stop, progress) = (self.stop, &mut *self.progress);
         let mut done = 0;
@@ -497,7 +504,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// The error of a step whose loss is not finite.
+    /// Makes the error of a step whose loss is not finite.
     fn diverged(&mut self, batch: &Batch, at: StepContext, loss: f64) -> Error {
         let whose = match self.engine.first_non_finite(batch, at) {
             Ok(Some(path)) => format!("; the first layer whose output is not finite is {path}"),
@@ -513,7 +520,7 @@ impl<'a> Session<'a> {
         error
     }
 
-    /// An error of numbers that are not finite, with the way back.
+    /// Makes an error of numbers that are not finite, with the way back.
     fn bad(&self, what: String) -> Error {
         let step = self.meta.progress.step;
         let rate = (self.task.rate)(step.saturating_sub(1));

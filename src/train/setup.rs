@@ -40,7 +40,7 @@ pub struct Setup<'a> {
 }
 
 impl<'a> Setup<'a> {
-    /// A training of `model`, which `source` and the flags in `options` make.
+    /// Prepares a training of `model`, which `source` and the flags in `options` make.
     ///
     /// # Errors
     /// Where the options contradict one another, or the environment names no sound world.
@@ -134,7 +134,7 @@ impl<'a> Setup<'a> {
         Ok(ending)
     }
 
-    /// The device, and the engine there.
+    /// Chooses the device, and the engine there.
     fn runner(&self, progress: &mut Progress) -> Result<Runner> {
         if let Some(world) = &self.world {
             let (card, precision) = device::choose_in(world, self.options.on)?;
@@ -182,7 +182,7 @@ impl<'a> Setup<'a> {
         runner.check_memory(self.model, part, Purpose::Training, self.options.memory)
     }
 
-    /// The engine in the state that the run begins or goes on with.
+    /// Makes the engine in the state that the run begins or goes on with.
     fn engine(
         &self,
         runner: &Runner,
@@ -211,7 +211,7 @@ impl<'a> Setup<'a> {
         }
     }
 
-    /// The engine, and with `links` those of the other processes, in the state `tensors`.
+    /// Makes the engine, and with `links` those of the other processes, in the state `tensors`.
     fn engine_in(
         &self,
         runner: &Runner,
@@ -232,7 +232,8 @@ impl<'a> Setup<'a> {
         Ok(Box::new(Leader::new(engine, links.clone())))
     }
 
-    /// The run's folder, made where it is a new one, and what its checkpoints begin with.
+    /// Opens the run's folder, made where it is a new one, and tells what its checkpoints begin
+    /// with.
     fn folder(
         &self,
         start: RunStart,
@@ -289,7 +290,7 @@ impl<'a> Setup<'a> {
         }
     }
 
-    /// Learning rate of a step, counted from 0, where an epoch has so many `steps`.
+    /// Computes the learning rate of a step, counted from 0, where an epoch has so many `steps`.
     fn rate(&self, steps: usize, step: u64) -> f64 {
         let train = &self.model.train;
         let base = train.optimizer.rate();

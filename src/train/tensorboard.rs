@@ -33,7 +33,8 @@ pub struct Events {
     begun: f64,
 }
 
-/// The event file of the run in `dir`. TensorBoard knows it by the middle of its name.
+/// Returns the path of the event file of the run in `dir`. TensorBoard knows it by the middle of
+/// its name.
 pub fn path(dir: &Path) -> PathBuf {
     dir.join("events.out.tfevents.vanc")
 }
@@ -41,6 +42,9 @@ pub fn path(dir: &Path) -> PathBuf {
 impl Events {
     /// Opens the file of the run in `dir` with a point for every value of `lines` and no
     /// other; without `lines` it is begun anew.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or written.
     pub fn open(dir: &Path, lines: &[Line]) -> Result<Events> {
         let path = path(dir);
         let there = match std::fs::read(&path) {
@@ -70,11 +74,17 @@ impl Events {
     }
 
     /// Removes the file of the run in `dir`, if there is one.
+    ///
+    /// # Errors
+    /// Where the file cannot be removed.
     pub fn remove(dir: &Path) -> Result<()> {
         remove(&path(dir))
     }
 
     /// Appends the points of a line, in one write.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
     pub fn append(&mut self, line: &Line) -> Result<()> {
         let written = self.file.write_all(&records(line, self.begun));
         written.map_err(|e| write_error(&self.path, e))
@@ -86,14 +96,14 @@ fn now() -> f64 {
     since.map_or(0.0, |since| since.as_secs_f64())
 }
 
-/// The wall time of the first event of a file.
+/// Reads the wall time of the first event of a file.
 fn wall_time(file: &[u8]) -> Option<f64> {
     let time = file.get(BEFORE_EVENT + 1..)?.first_chunk::<8>()?;
     Some(f64::from_le_bytes(*time)).filter(|time| time.is_finite() && *time >= 0.0)
 }
 
-/// The names and values of a line's points. The rate and what there is of α and λ stand
-/// in both lines of an epoch's end; they are taken from the training line.
+/// Lists the names and values of a line's points. The rate and what there is of α and λ stand in
+/// both lines of an epoch's end; they are taken from the training line.
 fn points(line: &Line) -> Vec<(&'static str, f64)> {
     match line.split {
         Split::Train => {
@@ -110,7 +120,7 @@ fn points(line: &Line) -> Vec<(&'static str, f64)> {
     }
 }
 
-/// The record of each point of `line`, in a run that began at `begun`.
+/// Writes the record of each point of `line`, in a run that began at `begun`.
 fn records(line: &Line, begun: f64) -> Vec<u8> {
     let time = begun + line.seconds;
     let points = points(line).into_iter();
@@ -119,7 +129,7 @@ fn records(line: &Line, begun: f64) -> Vec<u8> {
         .collect()
 }
 
-/// A TFRecord of `data`.
+/// Writes a TFRecord of `data`.
 fn record(data: &[u8]) -> Vec<u8> {
     let length = (data.len() as u64).to_le_bytes();
     let mut out = length.to_vec();
@@ -129,7 +139,7 @@ fn record(data: &[u8]) -> Vec<u8> {
     out
 }
 
-/// CRC-32C, rotated and shifted, as it is where the sum itself is in what is summed.
+/// Computes CRC-32C, rotated and shifted, as it is where the sum itself is in what is summed.
 fn masked_crc(data: &[u8]) -> u32 {
     CRC.checksum(data)
         .rotate_right(15)
@@ -142,7 +152,7 @@ fn masked_crc(data: &[u8]) -> u32 {
 //     Summary  1: repeated Value
 //     Value    1: string tag  2: float simple_value
 
-/// The event that a file begins with.
+/// Writes the event that a file begins with.
 fn version_event(time: f64) -> Vec<u8> {
     let mut event = Message::default();
     event.double(1, time);
@@ -150,7 +160,7 @@ fn version_event(time: f64) -> Vec<u8> {
     event.0
 }
 
-/// The event of one point.
+/// Writes the event of one point.
 fn scalar_event(time: f64, step: u64, tag: &str, value: f32) -> Vec<u8> {
     let mut point = Message::default();
     point.bytes(1, tag.as_bytes());
@@ -169,7 +179,7 @@ fn scalar_event(time: f64, step: u64, tag: &str, value: f32) -> Vec<u8> {
 struct Message(Vec<u8>);
 
 impl Message {
-    /// Seven bits a byte, the lowest first; all but the last byte have their top bit set.
+    /// Writes seven bits a byte, the lowest first; all but the last byte have their top bit set.
     fn varint(&mut self, mut n: u64) {
         while n >= 0x80 {
             self.0.push(n as u8 | 0x80);
@@ -178,7 +188,7 @@ impl Message {
         self.0.push(n as u8);
     }
 
-    /// The key of a field: its number, and how its value is written.
+    /// Writes the key of a field: its number, and how its value is written.
     fn key(&mut self, field: u64, wire: u64) {
         self.varint(field << 3 | wire);
     }
@@ -231,7 +241,7 @@ mod tests {
         assert_eq!(CRC.checksum(b"123456789"), 0xE306_9283);
     }
 
-    /// Against bytes that TensorBoard's own writer made.
+    /// Compares with bytes that TensorBoard's own writer made.
     #[test]
     fn events_are_what_tensorboard_writes() {
         let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();

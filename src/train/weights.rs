@@ -15,13 +15,16 @@ const TOLD: usize = 3;
 /// `model`, in its order). α, λ and running statistics may be missing and keep their
 /// initial values; the momentum in a checkpoint of vanc and PyTorch's counts of batches
 /// are left out. 16- and 64-bit floats are converted.
+///
+/// # Errors
+/// Where the file cannot be read, is damaged, or does not fit the network.
 pub fn load(path: &Path, model: &Model, initial: &mut [Tensor]) -> Result<()> {
     let file = std::fs::read(path).map_err(|e| {
         Error::io("read", path, e).help("--weights takes the path of a safetensors file")
     })?;
-    let at = |what: String| Error::new(format!("--weights {}: {what}", path.display()));
+    let mistake = |what: String| Error::new(format!("--weights {}: {what}", path.display()));
     let views = SafeTensors::deserialize(&file)
-        .map_err(|e| at(format!("no safetensors file, or a damaged one ({e})")))?;
+        .map_err(|e| mistake(format!("no safetensors file, or a damaged one ({e})")))?;
     let specs = model.tensors();
     let mut mistakes = Vec::new();
     told(&mut mistakes, "missing", missing(&specs, &views));
@@ -41,7 +44,7 @@ pub fn load(path: &Path, model: &Model, initial: &mut [Tensor]) -> Result<()> {
         return Ok(());
     }
     Err(
-        at(format!("the weights do not fit {}", model.name)).help(format!(
+        mistake(format!("the weights do not fit {}", model.name)).help(format!(
             "{}\n`vanc describe FILE --format json` lists the names and shapes that {} has",
             mistakes.join("\n"),
             model.name
@@ -106,13 +109,15 @@ fn fill(tensor: &mut Tensor, view: &TensorView) -> Result<(), String> {
         ));
     }
     let bytes = view.data();
-    tensor.data = match view.dtype() {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "safetensors may add types")]
+    let data = match view.dtype() {
         Dtype::F32 => convert(bytes, f32::from_le_bytes),
         Dtype::F64 => convert(bytes, |b| f64::from_le_bytes(b) as f32),
         Dtype::F16 => convert(bytes, |b| f16::from_le_bytes(b).to_f32()),
         Dtype::BF16 => convert(bytes, |b| bf16::from_le_bytes(b).to_f32()),
         other => return Err(format!("its elements are {other}, not floats")),
     };
+    tensor.data = data;
     Ok(())
 }
 

@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 
 /// A file of `src`.
 struct File {
-    /// Its path below `src`.
+    /// Path below `src`.
     path: String,
     imports: Vec<Import>,
-    /// Its code without imports.
+    /// Code without imports.
     code: Vec<Token>,
     /// Names of the items that it defines.
     items: BTreeSet<String>,
 }
 
-/// Every file, by the path of its module.
+/// Files of `src`, by the path of their module.
 pub struct House {
     files: BTreeMap<Vec<String>, File>,
 }
@@ -23,7 +23,7 @@ pub struct House {
 /// An arrow from a file to one that it uses, and the names that it takes from there.
 pub type Arrows = BTreeMap<(String, String), BTreeSet<String>>;
 
-/// What a path leads to.
+/// End that a path leads to.
 enum End {
     /// A module.
     Module(Vec<String>),
@@ -82,7 +82,7 @@ impl House {
             .collect()
     }
 
-    /// Every arrow between two files.
+    /// Lists the arrows between files.
     pub fn arrows(&self) -> Arrows {
         let mut arrows = Arrows::new();
         for (module, file) in &self.files {
@@ -128,7 +128,7 @@ impl House {
         used
     }
 
-    /// Where `path`, written in `module`, leads.
+    /// Finds what `path`, written in `module`, leads to.
     fn follow(&self, module: &[String], path: &[String], depth: usize) -> Option<End> {
         if depth > 16 {
             return None;
@@ -161,7 +161,7 @@ impl House {
         self.descend(place, rest, depth)
     }
 
-    /// Where `rest` leads from the module `place`.
+    /// Finds what `rest` leads to from the module `place`.
     fn descend(&self, mut place: Vec<String>, rest: &[String], depth: usize) -> Option<End> {
         for (i, part) in rest.iter().enumerate() {
             let below = child(&place, part);
@@ -247,7 +247,7 @@ fn paths(code: &[Token]) -> Vec<Vec<String>> {
                 joined = true;
                 continue;
             }
-            other => {
+            other @ (Token::Name(_) | Token::Sign(_)) => {
                 if path.len() > 1 {
                     paths.push(std::mem::take(&mut path));
                 }

@@ -169,7 +169,7 @@ fn circles(arrows: &Arrows) -> BTreeSet<BTreeSet<String>> {
             others.filter(|other| reach.get(other.as_str()).is_some_and(|r| r.contains(*file)));
         back.cloned().collect::<BTreeSet<String>>()
     };
-    let circles = used.keys().map(|file| circle(file));
+    let circles = used.keys().map(circle);
     circles.filter(|circle| circle.len() > 1).collect()
 }
 

@@ -150,7 +150,7 @@ fn end_of_item(tokens: &[Token], start: usize) -> usize {
             Token::Sign('}') if depth == 1 => return i + 1,
             Token::Sign('}') => depth -= 1,
             Token::Sign(';') if depth == 0 => return i + 1,
-            _ => {}
+            Token::Name(_) | Token::Path | Token::Sign(_) => {}
         }
     }
     tokens.len()
@@ -236,7 +236,7 @@ fn branches(tokens: &[Token]) -> impl Iterator<Item = &[Token]> {
             match token {
                 Token::Sign('{') => depth += 1,
                 Token::Sign('}') => depth -= 1,
-                _ => {}
+                Token::Name(_) | Token::Path | Token::Sign(_) => {}
             }
             depth == 0 && *token == Token::Sign(',')
         })

@@ -86,12 +86,12 @@ fn a_larger_split_begins_with_the_smaller_one() {
 
 #[test]
 fn noise_is_of_the_deviation_asked_for() {
-    let with = |noise| {
+    let pixels = |noise| {
         synthetic(Synthetic { noise, ..small() }, cifar_shape())
             .train
             .pixels
     };
-    let (clean, noisy) = (with(0.0), with(0.1));
+    let (clean, noisy) = (pixels(0.0), pixels(0.1));
     // Far from black and white, where clipping would bend it.
     let squares: Vec<f64> = (clean.iter().zip(&noisy))
         .filter(|(clean, _)| (100..=155).contains(*clean))

@@ -51,8 +51,8 @@ fn files_in_the_readme_are_sound_and_canonical() {
     }
 }
 
-/// Each `vanc` command is run: training for two steps on synthetic images, sweeps with one
-/// seed, all others as they are written.
+/// Runs each `vanc` command: training for two steps on synthetic images, sweeps with one seed,
+/// all others as they are written.
 #[test]
 fn commands_in_the_readme_run() {
     let folder = tempfile::tempdir().expect("a folder");

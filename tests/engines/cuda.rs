@@ -232,10 +232,10 @@ fn on_host(images: &Images, order: &Order, index: usize) -> Batch {
                 let (y, x) = (y + down, x + right);
                 let inside = (0..7).contains(&y) && (0..5).contains(&x);
                 for c in 0..3 {
-                    let at =
+                    let offset =
                         image as usize * 105 + c * 35 + (y * 5 + x) as usize * usize::from(inside);
                     let pixel = if inside {
-                        f32::from(images.pixels[at])
+                        f32::from(images.pixels[offset])
                     } else {
                         0.0
                     };

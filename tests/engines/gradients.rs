@@ -28,14 +28,14 @@ pub fn compare(name: &str, model: &Model, images: usize) {
         assert_eq!(tensors[index].shape, gradient.shape);
         for _ in 0..TRIED.min(gradient.data.len()) {
             let element = draw.below(gradient.data.len());
-            let at = tensors[index].data[element];
+            let weight = tensors[index].data[element];
             let mut shifted = |to: f32| {
                 tensors[index].data[element] = to;
                 loss(&mut engine, &tensors, &batch)
             };
-            let near = shifted(at + GRID) - shifted(at - GRID);
-            let far = shifted(at + 2.0 * GRID) - shifted(at - 2.0 * GRID);
-            tensors[index].data[element] = at;
+            let near = shifted(weight + GRID) - shifted(weight - GRID);
+            let far = shifted(weight + 2.0 * GRID) - shifted(weight - 2.0 * GRID);
+            tensors[index].data[element] = weight;
             let expected = (8.0 * near - far) / (12.0 * f64::from(GRID));
             let found = f64::from(gradient.data[element]);
             assert!(

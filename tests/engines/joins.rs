@@ -20,41 +20,41 @@ fn var(variable: Variable) -> Expr {
     variable.into()
 }
 
-fn of(function: Unary, x: Expr) -> Expr {
+fn call(function: Unary, x: Expr) -> Expr {
     x.apply(function)
 }
 
 /// softplus(x)·tanh(x).
 fn activation() -> Expr {
     let x = || var(Variable::Element);
-    of(Unary::Softplus, x()) * of(Unary::Tanh, x())
+    call(Unary::Softplus, x()) * call(Unary::Tanh, x())
 }
 
 /// √(1 − (1 − a)²)·f + (1 − a)·s: affine, with factors that are no kernel's.
 fn normalized() -> Expr {
     let rest = || Expr::from(1.0) - var(Variable::Trained(0));
-    let body = of(Unary::Sqrt, Expr::from(1.0) - rest().pow(2.0.into()));
+    let body = call(Unary::Sqrt, Expr::from(1.0) - rest().pow(2.0.into()));
     body * var(Variable::Body) + rest() * var(Variable::Shortcut)
 }
 
 /// f·(1 + a·tanh s) + s.
 fn modulated() -> Expr {
-    let share = var(Variable::Trained(0)) * of(Unary::Tanh, var(Variable::Shortcut));
+    let share = var(Variable::Trained(0)) * call(Unary::Tanh, var(Variable::Shortcut));
     var(Variable::Body) * (Expr::from(1.0) + share) + var(Variable::Shortcut)
 }
 
 /// tanh(g)·f + σ(g)²·erf(s).
 fn gated() -> Expr {
     let gate = || var(Variable::Gate(0));
-    let body = of(Unary::Tanh, gate()) * var(Variable::Body);
-    let share = of(Unary::Sigmoid, gate()).pow(2.0.into());
-    body + share * of(Unary::Erf, var(Variable::Shortcut))
+    let body = call(Unary::Tanh, gate()) * var(Variable::Body);
+    let share = call(Unary::Sigmoid, gate()).pow(2.0.into());
+    body + share * call(Unary::Erf, var(Variable::Shortcut))
 }
 
 /// exp(−g²)·f, without a shortcut.
 fn damped() -> Expr {
     let square = var(Variable::Gate(0)).pow(2.0.into());
-    of(Unary::Exp, -square) * var(Variable::Body)
+    call(Unary::Exp, -square) * var(Variable::Body)
 }
 
 const CONV: &str = "conv(4, kernel: 3) batch_norm relu \
@@ -133,13 +133,11 @@ impl Case {
 
 fn replace(layers: &mut [Layer], out: &Arc<Expr>) {
     for layer in layers {
-        match &mut layer.op {
-            Op::Activation(own) => own.equation = Arc::new(activation()),
-            Op::Skip(skip) => {
-                skip.policy.out = out.clone();
-                replace(&mut skip.body, out);
-            }
-            _ => {}
+        if let Op::Activation(own) = &mut layer.op {
+            own.equation = Arc::new(activation());
+        } else if let Op::Skip(skip) = &mut layer.op {
+            skip.policy.out = out.clone();
+            replace(&mut skip.body, out);
         }
     }
 }

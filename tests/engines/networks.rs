@@ -31,7 +31,7 @@ const fn flat(name: &'static str, layers: &'static str) -> Network {
     }
 }
 
-const fn with(settings: Settings, network: Network) -> Network {
+const fn trained(settings: Settings, network: Network) -> Network {
     Network {
         settings,
         ..network
@@ -211,14 +211,14 @@ pub const NETWORKS: &[Network] = &[
         "variable with padding",
         "skip variable project: pad { conv(4, kernel: 3, stride: 3) tanh } linear(3)",
     ),
-    with(
+    trained(
         LAYER,
         image(
             "variable by layer",
             "skip variable { conv(4, kernel: 3, stride: 2) tanh } linear(3)",
         ),
     ),
-    with(
+    trained(
         UNIT,
         image(
             "variable by unit",
@@ -229,14 +229,14 @@ pub const NETWORKS: &[Network] = &[
         "convex",
         "skip variable(form: convex) { conv(4, kernel: 3, stride: 2) tanh } linear(3)",
     ),
-    with(
+    trained(
         LAYER,
         image(
             "convex by layer",
             "conv(2, kernel: 3) skip variable(form: convex) { conv(2, kernel: 3) tanh } linear(3)",
         ),
     ),
-    with(
+    trained(
         UNIT,
         image(
             "convex by unit",
@@ -251,14 +251,14 @@ pub const NETWORKS: &[Network] = &[
         "variable on a vector",
         "linear(4) skip variable { linear(4) tanh } skip variable { linear(3) tanh } linear(3)",
     ),
-    with(
+    trained(
         LAYER,
         flat(
             "variable by layer on a vector",
             "linear(4) skip variable { linear(4) tanh } linear(3)",
         ),
     ),
-    with(
+    trained(
         UNIT,
         flat(
             "variable by unit on a vector",

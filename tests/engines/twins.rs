@@ -42,14 +42,14 @@ fn ten_steps_lose_what_the_reference_loses() {
         let tensors = init::initial(&model, 4);
         let (mut engine, mut reference) = (cpu(&model, &tensors), dfdx(&model, &tensors));
         for step in 0..10 {
-            let at = StepContext {
+            let context = StepContext {
                 rate: 0.02,
                 step,
                 ..AT
             };
             let batch = batch(&model, 5, step);
-            let found = engine.step(&batch, at).unwrap().loss;
-            let expected = reference.step(&batch, at).unwrap().loss;
+            let found = engine.step(&batch, context).unwrap().loss;
+            let expected = reference.step(&batch, context).unwrap().loss;
             assert!(
                 (found - expected).abs() <= 1e-4 * (1.0 + expected.abs()),
                 "{}, step {step}: {found} is not {expected}",

@@ -61,7 +61,7 @@ fn progress_is_told_up_to_the_last_byte() {
                 format!("{} {}", file.name, part.ends_with("dots.bin.part"))
             }
             Event::At(bytes) => bytes.to_string(),
-            other => format!("{other:?}"),
+            Event::Checking | Event::Unpacking | Event::Trouble(_) => format!("{event:?}"),
         });
     };
     fetch(&dataset, dir.path(), &options(), &watch).unwrap();

@@ -75,7 +75,7 @@ const SUBJECTS: &[Subject] = &[
     subject("tests/golden/vectors.van", &[], true),
 ];
 
-/// One training of the test.
+/// Training of the test.
 struct Case {
     subject: &'static Subject,
     policy: Option<&'static str>,

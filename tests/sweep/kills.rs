@@ -185,7 +185,7 @@ fn a_second_sweep_in_the_folder_is_refused() {
     assert_eq!(child.wait().unwrap().code(), Some(143));
 }
 
-/// One run is killed, as after a lack of memory; the others go on.
+/// Kills one run, as a lack of memory would; the others go on.
 #[test]
 fn a_child_that_is_killed_is_one_failure() {
     let place = Scratch::new();

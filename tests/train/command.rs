@@ -185,7 +185,7 @@ fn what_may_not_change_is_named() {
     begun.overrides.settings = settings(&[("epochs", "1")]);
     run(&begun).unwrap();
     begun.resume = true;
-    let with = |change: &dyn Fn(&mut Options)| {
+    let outcome = |change: &dyn Fn(&mut Options)| {
         let mut options = begun.clone();
         change(&mut options);
         run(&options)
@@ -207,7 +207,7 @@ fn what_may_not_change_is_named() {
         ),
     ];
     for (change, expected) in refused {
-        let error = with(change).unwrap_err();
+        let error = outcome(change).unwrap_err();
         assert!(error.message.contains(expected), "{error}");
         let help = error.help.unwrap();
         assert!(help.contains("vanc train small.van --epochs 1"), "{help}");
@@ -221,8 +221,8 @@ fn what_may_not_change_is_named() {
         "{error}"
     );
     // These may.
-    with(&|o| o.log_every = Some(1)).unwrap();
-    with(&|o| o.overrides.settings = settings(&[("epochs", "2")])).unwrap();
+    outcome(&|o| o.log_every = Some(1)).unwrap();
+    outcome(&|o| o.overrides.settings = settings(&[("epochs", "2")])).unwrap();
 }
 
 #[test]

@@ -165,8 +165,8 @@ fn death_between_best_and_last_changes_nothing() {
         setup.faults.dies_at = Some(step);
         train(dir.path(), setup).unwrap_err();
         // The log and the best checkpoint are ahead of the last one, as far as can be.
-        let of = |at: fn(&Path) -> std::path::PathBuf| (at(whole.path()), at(dir.path()));
-        for (from, to) in [of(run_folder::metrics), of(run_folder::best)] {
+        let pair = |at: fn(&Path) -> std::path::PathBuf| (at(whole.path()), at(dir.path()));
+        for (from, to) in [pair(run_folder::metrics), pair(run_folder::best)] {
             std::fs::copy(from, to).unwrap();
         }
         setup.faults = Faults::default();

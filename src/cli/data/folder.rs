@@ -14,7 +14,7 @@ pub(super) const FLAG: Flag<Options> = Flag::new(
     "The folder of the datasets [default: $VANC_DATA, else the platform's folder for data]",
 );
 
-/// The folder that the flag names, or the one that is looked into without it.
+/// Returns the folder that the flag names, or the one that is looked into without it.
 pub(super) fn folder(matches: &ArgMatches) -> Result<PathBuf> {
     path(matches, FLAG.name)
         .map(PathBuf::from)

@@ -47,7 +47,7 @@ fn run(matches: &ArgMatches) -> Result<(), Failure> {
     })
 }
 
-/// How far an interrupted fetch into `dir` has come.
+/// Finds the progress of an interrupted fetch into `dir`.
 fn begun(dataset: &Dataset, dir: &Path) -> Option<(u64, u64)> {
     let lengths = dataset.files.iter().filter_map(|file| {
         let length = file.part(dir).metadata().ok()?.len();

@@ -21,7 +21,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     print(&summary(&written))
 }
 
-/// The weighted layers of a run's network.
+/// Counts the weighted layers of a run's network.
 fn layers(run: &sweep::Run) -> Option<usize> {
     let path = run_folder::source(&run.dir);
     let text = std::fs::read_to_string(&path).ok()?;
@@ -38,7 +38,7 @@ fn layers(run: &sweep::Run) -> Option<usize> {
     Some(totals(&model).depth)
 }
 
-/// What a person is told.
+/// Summarizes for a person what was written.
 fn summary(written: &Written) -> String {
     let page = written.page.display();
     match written.figures {

@@ -1,4 +1,4 @@
-//! Every combination of a sweep as `vanc train` would read it, before any is run.
+//! Check of every combination of a sweep, as `vanc train` would read it, before any is run.
 
 use crate::check::ParamInfo;
 use crate::cli::output::{FAILED, Failure, complain, style};
@@ -18,10 +18,10 @@ use std::process::ExitCode;
 /// Mistakes that are shown at most.
 const SHOWN: usize = 10;
 
-/// What the sweep needs to know of a sound combination.
+/// Facts about a sound combination that its sweep needs.
 pub(super) struct Checked {
     pub epochs: u64,
-    /// What runs it.
+    /// Engine and device that run it.
     pub runner: Runner,
     /// Bytes that a run takes beside its process and images that are read from files.
     pub memory: f64,
@@ -29,7 +29,7 @@ pub(super) struct Checked {
     pub data: (DatasetKind, Shape, usize),
 }
 
-/// The combinations of the grid, in their order, if all are sound. Mistakes are shown,
+/// Returns the combinations of the grid, in their order, if all are sound. Mistakes are shown,
 /// each with the combinations that have it.
 pub(super) fn check(
     source: &Source,
@@ -101,7 +101,7 @@ fn check_one(source: &Source, params: &[ParamInfo], flags: &[String]) -> Result<
     checked(&model, &options).map_err(|e| e.to_string())
 }
 
-/// The message of an error of clap's, without the usage.
+/// Writes the message of an error of clap's, without the usage.
 fn first_part(text: &str) -> String {
     text.split("\n\n").next().unwrap_or_default().to_string()
 }

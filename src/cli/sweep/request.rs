@@ -1,4 +1,4 @@
-//! What the command line asks of a sweep.
+//! Request for a sweep, as the command line states it.
 
 use crate::check::{self, ParamInfo};
 use crate::cli::arguments::{count, given, path, word};
@@ -79,13 +79,13 @@ impl SweepRequest {
     }
 }
 
-/// Flags of `vanc train` that a sweep treats so.
+/// Lists the flags of `vanc train` that a sweep treats so.
 fn treated(sweep: InSweep) -> impl Iterator<Item = &'static Flag<Options>> {
     let flags = TRAIN.iter().copied().flatten();
     flags.filter(move |flag| flag.sweep == sweep)
 }
 
-/// What can be varied, each as its name and its id for clap.
+/// Lists the axes that can be varied, each as its name and its id for clap.
 fn axes(params: &[ParamInfo]) -> Vec<(String, String)> {
     let params = params
         .iter()
@@ -94,7 +94,7 @@ fn axes(params: &[ParamInfo]) -> Vec<(String, String)> {
     params.chain(flags).collect()
 }
 
-/// The flags that were given of those that every run is given as they are.
+/// Lists the flags that were given of those that every run is given as they are.
 fn handed_on(matches: &ArgMatches) -> Vec<OsString> {
     let flag = |flag: &'static Flag<Options>| {
         let value = given(matches, flag)?;
@@ -151,7 +151,7 @@ fn settings(
     Ok(Settings::new(file, grid, options))
 }
 
-/// The seed of the file; where its defaults are not sound, that of a file without one.
+/// Finds the seed of the file; where its defaults are not sound, that of a file without one.
 fn seed_of_file(source: &Source) -> u64 {
     let mut sources = Sources::new("", source.text());
     let model = check::check(&mut sources, &[], false);

@@ -29,7 +29,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     }
 }
 
-/// The curves as they are, and what can be done with the run.
+/// Draws the curves as they are, and what can be done with the run.
 fn picture(watched: &Watched, (width, height): (u16, u16)) -> String {
     let mut text = screen::plain(watched, width, height);
     if watched.state == State::Stopped {

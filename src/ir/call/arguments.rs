@@ -13,7 +13,7 @@ pub enum Argument {
     Float(f64),
     /// `true` or `false`.
     Bool(bool),
-    /// One of the words that the slot knows.
+    /// A word that the slot knows.
     Word(&'static str),
     /// Epochs, ascending.
     Epochs(Vec<usize>),
@@ -41,7 +41,7 @@ pub enum Given {
     Absent,
     /// A mistake in it is reported.
     Unsound,
-    /// This value, of the slot's kind and within its bounds.
+    /// A value of the slot's kind and within its bounds.
     Value(Argument),
 }
 
@@ -57,7 +57,7 @@ pub struct Arguments<'a> {
 }
 
 impl<'a> Arguments<'a> {
-    /// The values `given` for `slots`, one each.
+    /// Makes arguments of the values `given` for `slots`, one each.
     pub fn new(name: &'a str, slots: &'a [Slot<'a>], given: Vec<Given>) -> Self {
         Arguments {
             name,
@@ -67,7 +67,8 @@ impl<'a> Arguments<'a> {
         }
     }
 
-    /// The examples of `slots`: their defaults, and a value where one must be given.
+    /// Makes arguments of the examples of `slots`: their defaults, and a value where one must be
+    /// given.
     pub fn examples(name: &'a str, slots: &'a [Slot<'a>]) -> Self {
         let given = slots.iter().map(|slot| match slot.default {
             SlotDefault::Required(Some(example)) => Given::Value(example.into()),
@@ -89,8 +90,8 @@ impl<'a> Arguments<'a> {
         matches!(self.slot(name), Ok((_, Given::Value(_) | Given::Unsound)))
     }
 
-    /// What is given for the slot `name`, or its default; nothing where that follows
-    /// from other slots.
+    /// Reads the argument of the slot `name`, or its default; `None` where that follows from
+    /// other slots.
     ///
     /// # Errors
     /// A refusal where the argument is missing or wrong.
@@ -108,7 +109,7 @@ impl<'a> Arguments<'a> {
         Ok(Some(value.map_err(|_| Refusal::Unsound)?))
     }
 
-    /// What is given for the slot `name`, or its default.
+    /// Reads the argument of the slot `name`, or its default.
     ///
     /// # Errors
     /// A refusal where the argument is missing or wrong.
@@ -116,7 +117,7 @@ impl<'a> Arguments<'a> {
         self.optional(name)?.ok_or(Refusal::Unsound)
     }
 
-    /// The value of the word in the slot `name`, which is one of `choices`.
+    /// Reads the value of the word in the slot `name`, which is one of `choices`.
     ///
     /// # Errors
     /// A refusal where the argument is missing or wrong.

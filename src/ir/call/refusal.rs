@@ -22,7 +22,7 @@ pub struct Conflict {
     pub label: String,
     /// Another slot that is underlined if it is given, with the text under it.
     pub other: Option<(&'static str, &'static str)>,
-    /// What to do.
+    /// Advice on what to do.
     pub help: String,
 }
 

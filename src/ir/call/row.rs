@@ -9,20 +9,20 @@ use super::slot::Slot;
 pub struct Row<T: 'static> {
     /// Name in a `.van` file.
     pub name: &'static str,
-    /// One line about it.
+    /// Description in one line.
     pub doc: &'static str,
-    /// What it takes, in the order of places.
+    /// Slots that it takes, in the order of places.
     pub slots: &'static [Slot<'static>],
     /// Makes a part of the network of checked arguments.
     pub build: fn(&Arguments) -> Result<T, Refusal>,
 }
 
-/// The row called `name`.
+/// Finds the row called `name`.
 pub fn find<'r, T>(rows: &'r [Row<T>], name: &str) -> Option<&'r Row<T>> {
     rows.iter().find(|row| row.name == name)
 }
 
-/// The names of `rows`, in their order.
+/// Lists the names of `rows`, in their order.
 pub fn names<T>(rows: &[Row<T>]) -> Vec<&'static str> {
     rows.iter().map(|row| row.name).collect()
 }

@@ -6,7 +6,7 @@ pub const MAX_SIZE: i64 = 1 << 31;
 /// Epochs or images that a setting may ask for at most.
 pub const MAX_COUNT: i64 = 1 << 31;
 
-/// One argument that a callee takes.
+/// Argument that a callee takes.
 #[derive(Clone, Copy, Debug)]
 pub struct Slot<'a> {
     /// Name that it is given by.
@@ -17,7 +17,7 @@ pub struct Slot<'a> {
     pub positional: bool,
     /// Value that it has where it is not given.
     pub default: SlotDefault,
-    /// One line about it.
+    /// Description in one line.
     pub doc: &'a str,
 }
 
@@ -26,9 +26,9 @@ pub struct Slot<'a> {
 pub enum SlotDefault {
     /// None: it must be given, for example so.
     Required(Option<Literal>),
-    /// This one.
+    /// A fixed value.
     Value(Literal),
-    /// One that follows from others, as its doc says.
+    /// A value that follows from other slots, as the slot's doc says.
     Derived,
 }
 
@@ -41,7 +41,7 @@ pub enum Literal {
     Float(f64),
     /// `true` or `false`.
     Bool(bool),
-    /// One of the words that the slot knows.
+    /// A word that the slot knows.
     Word(&'static str),
     /// Epochs, ascending.
     Epochs(&'static [usize]),
@@ -62,7 +62,7 @@ pub enum Kind {
     Skip,
     /// Anything, because the declaration of the slot is wrong.
     Any,
-    /// One of these words.
+    /// A word among these.
     Word(&'static [&'static str]),
     /// `same`, or pixels a side.
     Padding,
@@ -86,12 +86,12 @@ impl Kind {
 pub enum Integers {
     /// A size in the network, from this on; more than [`MAX_SIZE`] is over a limit.
     Size(i64),
-    /// From the first to the second.
+    /// An int from the first to the second, both included.
     Range(i64, i64),
 }
 
 impl Integers {
-    /// Every int.
+    /// Range of all ints.
     pub const ANY: Integers = Integers::Range(i64::MIN, i64::MAX);
     /// A number of epochs or images.
     pub const COUNT: Integers = Integers::Range(1, MAX_COUNT);
@@ -100,7 +100,7 @@ impl Integers {
     /// A seed of random numbers.
     pub const SEED: Integers = Integers::Range(0, i64::MAX);
 
-    /// The least and the greatest.
+    /// Returns the least and the greatest.
     pub fn ends(self) -> (i64, i64) {
         match self {
             Integers::Size(least) => (least, MAX_SIZE),
@@ -112,17 +112,17 @@ impl Integers {
 /// Range of a float.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bounds {
-    /// Every number.
+    /// All numbers.
     Any,
     /// Above 0.
     Positive,
     /// 0 or more.
     NotNegative,
-    /// In (0, 1].
+    /// (0, 1]: a share that is not nothing.
     Share,
-    /// In [0, 1).
+    /// [0, 1): a share that is not all.
     BelowOne,
-    /// In [0, 1].
+    /// [0, 1]: any share.
     Unit,
 }
 
@@ -139,7 +139,7 @@ impl Bounds {
         }
     }
 
-    /// The range in words, after "must be".
+    /// Returns the range in words, after "must be".
     pub fn words(self) -> &'static str {
         match self {
             Bounds::Any => "a number",
@@ -153,7 +153,7 @@ impl Bounds {
 }
 
 impl<'a> Slot<'a> {
-    /// A slot whose default follows from others.
+    /// Makes a slot whose default follows from others.
     pub const fn new(name: &'a str, kind: Kind, doc: &'a str) -> Self {
         Slot {
             name,
@@ -164,7 +164,7 @@ impl<'a> Slot<'a> {
         }
     }
 
-    /// The slot, which must be given and may stand without its name.
+    /// Makes the slot one that must be given and may stand without its name.
     pub const fn first(self, example: Literal) -> Self {
         Slot {
             positional: true,
@@ -172,7 +172,7 @@ impl<'a> Slot<'a> {
         }
     }
 
-    /// The slot, which must be given by its name.
+    /// Makes the slot one that must be given by its name.
     pub const fn needed(self, example: Literal) -> Self {
         Slot {
             default: SlotDefault::Required(Some(example)),
@@ -180,7 +180,7 @@ impl<'a> Slot<'a> {
         }
     }
 
-    /// The slot with a default.
+    /// Gives the slot a default.
     pub const fn or(self, default: Literal) -> Self {
         Slot {
             default: SlotDefault::Value(default),
@@ -193,7 +193,7 @@ impl<'a> Slot<'a> {
         matches!(self.default, SlotDefault::Required(_))
     }
 
-    /// A value that it takes: its default, or the example of one without.
+    /// Returns a value that it takes: its default, or the example of one without.
     pub fn example(&self) -> Option<Literal> {
         match self.default {
             SlotDefault::Required(example) => example,
@@ -203,7 +203,7 @@ impl<'a> Slot<'a> {
     }
 }
 
-/// The words of `pairs`, each of which stands for the value beside it.
+/// Lists the words of `pairs`, each of which stands for the value beside it.
 pub const fn words<T, const N: usize>(pairs: &[(&'static str, T); N]) -> [&'static str; N] {
     let mut words = [""; N];
     let mut index = 0;

@@ -29,7 +29,7 @@ impl From<Variable> for Expr {
 }
 
 impl Expr {
-    /// The number that the equation is, if it is one.
+    /// Returns the number that the equation is, if it is one.
     pub fn number(&self) -> Option<f64> {
         match self {
             Expr::Number(number) => Some(*number),
@@ -41,7 +41,7 @@ impl Expr {
         self.number() == Some(number)
     }
 
-    /// `function` of the equation.
+    /// Applies `function` to the equation.
     pub fn apply(self, function: Unary) -> Expr {
         if let Some(x) = self.number()
             && let value = function.value(x)
@@ -56,7 +56,7 @@ impl Expr {
         }
     }
 
-    /// `operation` on two equations.
+    /// Applies `operation` to two equations.
     pub fn combine(operation: Binary, a: Expr, b: Expr) -> Expr {
         if let (Some(a), Some(b)) = (a.number(), b.number())
             && let value = operation.value(a, b)
@@ -78,22 +78,22 @@ impl Expr {
         }
     }
 
-    /// The smaller of two equations.
+    /// Builds the smaller of two equations.
     pub fn min(self, other: Expr) -> Expr {
         Expr::combine(Binary::Min, self, other)
     }
 
-    /// The larger of two equations.
+    /// Builds the larger of two equations.
     pub fn max(self, other: Expr) -> Expr {
         Expr::combine(Binary::Max, self, other)
     }
 
-    /// The equation to the power `exponent`.
+    /// Raises the equation to the power `exponent`.
     pub fn pow(self, exponent: Expr) -> Expr {
         Expr::combine(Binary::Pow, self, exponent)
     }
 
-    /// `if left compare right { then } else { otherwise }`.
+    /// Builds `if left compare right { then } else { otherwise }`.
     pub fn select(compare: Compare, left: Expr, right: Expr, then: Expr, otherwise: Expr) -> Expr {
         if let (Some(left), Some(right)) = (left.number(), right.number()) {
             return match compare.holds(left, right) {

@@ -7,7 +7,7 @@
 use super::{Binary, Compare, Expr, Select, Unary, Variable};
 
 impl Expr {
-    /// ∂/∂`variable` of the equation, simplified.
+    /// Builds ∂/∂`variable` of the equation, simplified.
     pub fn derivative(&self, variable: Variable) -> Expr {
         match self {
             Expr::Number(_) => Expr::Number(0.0),
@@ -43,7 +43,7 @@ impl Expr {
     }
 }
 
-/// The derivative of `function` at `x`.
+/// Builds the derivative of `function` at `x`.
 fn outer(function: Unary, x: &Expr) -> Expr {
     let one = || Expr::Number(1.0);
     let value = || x.clone().apply(function);
@@ -70,7 +70,7 @@ fn outer(function: Unary, x: &Expr) -> Expr {
     }
 }
 
-/// The derivative of an operation on a and b, whose derivatives are `da` and `db`.
+/// Builds the derivative of an operation on a and b, whose derivatives are `da` and `db`.
 fn binary(operation: Binary, (a, da): (&Expr, Expr), (b, db): (&Expr, Expr)) -> Expr {
     let (a, b) = (|| a.clone(), || b.clone());
     match operation {

@@ -4,13 +4,13 @@ use super::{Binary, Compare, Expr, Unary, Variable};
 
 /// A floating-point type that equations can be evaluated in.
 pub trait Real: Copy + PartialOrd {
-    /// The nearest number to `x`.
+    /// Returns the nearest number to `x`.
     fn from_f64(x: f64) -> Self;
 
-    /// `function` of `x`.
+    /// Computes `function` of `x`.
     fn unary(function: Unary, x: Self) -> Self;
 
-    /// `operation` on `a` and `b`.
+    /// Computes `operation` on `a` and `b`.
     fn binary(operation: Binary, a: Self, b: Self) -> Self;
 }
 
@@ -73,8 +73,8 @@ macro_rules! real {
 real!(f32, libm::erff);
 real!(f64, libm::erf);
 
-/// The number of factors where a power is computed as a product: exact for negative
-/// bases, and faster than a logarithm and an exponential.
+/// Counts the factors where a power is computed as a product: exact for negative bases, and
+/// faster than a logarithm and an exponential.
 pub(super) fn products(exponent: f64) -> Option<usize> {
     [2.0, 3.0, 4.0]
         .contains(&exponent)
@@ -82,14 +82,14 @@ pub(super) fn products(exponent: f64) -> Option<usize> {
 }
 
 impl Unary {
-    /// The value at `x`.
+    /// Computes the value at `x`.
     pub fn value<T: Real>(self, x: T) -> T {
         T::unary(self, x)
     }
 }
 
 impl Binary {
-    /// The value at `a` and `b`.
+    /// Computes the value at `a` and `b`.
     pub fn value<T: Real>(self, a: T, b: T) -> T {
         T::binary(self, a, b)
     }
@@ -110,7 +110,7 @@ impl Compare {
 }
 
 impl Expr {
-    /// The value where each variable has the value that `variable` gives for it.
+    /// Computes the value where each variable has the value that `variable` gives for it.
     pub fn value<T: Real>(&self, variable: &dyn Fn(Variable) -> T) -> T {
         match self {
             Expr::Number(number) => T::from_f64(*number),

@@ -47,7 +47,7 @@ impl KnownActivation {
     }
 }
 
-/// The activation that is x above 0 and `half` elsewhere.
+/// Finds the activation that is x above 0 and `half` elsewhere.
 fn negative_half(half: &Expr) -> Option<KnownActivation> {
     let x = Expr::Variable(Variable::Element);
     let curve = x.clone().apply(Unary::ExpM1);
@@ -133,13 +133,13 @@ impl Linear {
         }
     }
 
-    /// The whole, where it has neither f nor s.
+    /// Returns the whole, where it has neither f nor s.
     fn factor(&self) -> Option<&Expr> {
         (self.body.is(0.0) && self.skip.is(0.0)).then_some(&self.rest)
     }
 }
 
-/// The parts of an equation that is linear in f and s as it is written.
+/// Finds the parts of an equation that is linear in f and s as it is written.
 fn linear(expr: &Expr) -> Option<Linear> {
     let zero = || Expr::Number(0.0);
     if !expr.uses(Variable::Body) && !expr.uses(Variable::Shortcut) {

@@ -39,7 +39,7 @@ pub enum Expr {
 /// A choice between two values, element by element. A comparison with NaN is false.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Select {
-    /// How `left` and `right` are compared.
+    /// Relation of `left` to `right` that is tested.
     pub compare: Compare,
     /// The left side of the comparison.
     pub left: Expr,
@@ -132,7 +132,7 @@ pub enum Compare {
 }
 
 impl Unary {
-    /// Every function, for tables and tests.
+    /// List of all functions, for tables and tests.
     pub const ALL: [Unary; 12] = [
         Unary::Neg,
         Unary::Abs,
@@ -148,7 +148,7 @@ impl Unary {
         Unary::Cos,
     ];
 
-    /// The function that is called `name` in a `.van` file.
+    /// Finds the function that is called `name` in a `.van` file.
     pub fn named(name: &str) -> Option<Unary> {
         let called = |function: &Unary| function.is_called() && function.name() == name;
         Unary::ALL.into_iter().find(called)
@@ -160,7 +160,7 @@ impl Unary {
         !matches!(self, Unary::Neg | Unary::ExpM1)
     }
 
-    /// The name of the function in a `.van` file; `-` for the negation.
+    /// Returns the name of the function in a `.van` file; `-` for the negation.
     pub fn name(self) -> &'static str {
         match self {
             Unary::Neg => "-",
@@ -180,7 +180,7 @@ impl Unary {
 }
 
 impl Binary {
-    /// Every operation, for tables and tests.
+    /// List of all operations, for tables and tests.
     pub const ALL: [Binary; 7] = [
         Binary::Add,
         Binary::Sub,

@@ -28,7 +28,7 @@ pub struct Equation<'e, N> {
 }
 
 impl Expr {
-    /// The equation as text; `name` says what a variable is called.
+    /// Writes the equation as text; `name` says what a variable is called.
     pub fn equation<N: Fn(super::Variable) -> String>(&self, name: N) -> Equation<'_, N> {
         Equation { expr: self, name }
     }

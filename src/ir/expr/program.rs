@@ -9,11 +9,11 @@ use std::collections::HashMap;
 pub struct Program {
     /// The operations; each names operands that come before it.
     pub nodes: Vec<Node>,
-    /// For each equation the index of the node that has its value.
+    /// Index of the node with the value of each equation, in the order of the equations.
     pub outputs: Vec<usize>,
 }
 
-/// One operation; operands are indices of earlier nodes.
+/// Operation of a [`Program`]; operands are indices of earlier nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Node {
     /// A constant, by the bits of its f64.
@@ -26,7 +26,7 @@ pub enum Node {
     Binary(Binary, usize, usize),
     /// `if left compare right { then } else { otherwise }`.
     Select {
-        /// How the first two are compared.
+        /// Relation of `left` to `right` that is tested.
         compare: Compare,
         /// The left side of the comparison.
         left: usize,
@@ -40,7 +40,7 @@ pub enum Node {
 }
 
 impl Program {
-    /// The operations of `equations`.
+    /// Lists the operations of `equations`.
     pub fn new<'e>(equations: impl IntoIterator<Item = &'e Expr>) -> Program {
         let mut builder = Builder::default();
         let outputs = equations.into_iter().map(|e| builder.expr(e)).collect();
@@ -50,7 +50,7 @@ impl Program {
         }
     }
 
-    /// The operands, in the order of their first use.
+    /// Lists the operands, in the order of their first use.
     pub fn inputs(&self) -> impl Iterator<Item = Variable> {
         self.nodes.iter().filter_map(|node| match node {
             Node::Input(variable) => Some(*variable),
@@ -99,7 +99,7 @@ impl Builder {
         }
     }
 
-    /// A small whole power is a product, and the power ½ a root.
+    /// Adds a power: a small whole one as a product, and the power ½ as a root.
     fn power(&mut self, base: &Expr, exponent: &Expr) -> usize {
         let base = self.expr(base);
         let number = exponent.number();

@@ -50,8 +50,8 @@ fn is_finite(expr: &Expr, point: Point) -> bool {
     parts && value(expr, point).is_finite()
 }
 
-/// ∂/∂`variable` by central differences; `None` near a kink, a pole or a step, where
-/// two widths disagree.
+/// Computes ∂/∂`variable` by central differences; `None` near a kink, a pole or a step, where two
+/// widths disagree.
 fn slope(expr: &Expr, variable: Variable, point: Point) -> Option<f64> {
     let difference = |h: f64| {
         let moved = |h: f64| {
@@ -103,7 +103,7 @@ fn run(program: &Program, point: Point) -> Vec<f64> {
     program.outputs.iter().map(|&o| values[o]).collect()
 }
 
-/// An equation made without any simplification.
+/// Draws an equation made without any simplification.
 fn raw() -> impl Strategy<Value = Expr> {
     let leaf = prop_oneof![
         prop::sample::select(vec![-2.0, -1.0, 0.0, 0.5, 1.0, 2.0, 3.0]).prop_map(Expr::Number),
@@ -134,7 +134,7 @@ fn raw() -> impl Strategy<Value = Expr> {
     })
 }
 
-/// The equation as the constructors make it.
+/// Builds the equation as the constructors make it.
 pub(crate) fn simplified(expr: &Expr) -> Expr {
     match expr {
         Expr::Number(_) | Expr::Variable(_) => expr.clone(),
@@ -409,7 +409,7 @@ fn forms_of_joins_are_recognised() {
     }
 }
 
-/// An equation that is linear in f and s.
+/// Draws an equation that is linear in f and s.
 fn linear() -> impl Strategy<Value = Expr> {
     let leaf = prop::sample::select(vec![F, S]).prop_map(Expr::Variable);
     leaf.prop_recursive(5, 20, 2, |inner| {

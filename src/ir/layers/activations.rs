@@ -13,7 +13,7 @@ pub struct Activation {
     pub name: Arc<str>,
     /// Settings that are not at their default.
     pub settings: Vec<(Arc<str>, f64)>,
-    /// Its value at [`crate::ir::expr::Variable::Element`].
+    /// Value of the function at [`crate::ir::expr::Variable::Element`].
     pub equation: Arc<Expr>,
 }
 
@@ -71,7 +71,7 @@ impl Operation for Crelu {
     }
 }
 
-/// The operations of an equation, each of which makes a value of the whole shape.
+/// Counts the operations of an equation, each of which makes a value of the whole shape.
 pub(super) fn operations(equation: &Expr) -> f64 {
     let program = Program::new([equation]);
     let is_operation = |node: &&Node| match node {

@@ -11,7 +11,7 @@ pub struct Concat {
 }
 
 impl Concat {
-    /// The shape of `input` and of what the body makes, joined along channels.
+    /// Computes the shape of `input` and of what the body makes, joined along channels.
     ///
     /// # Errors
     /// The reason where they differ in more than their channels.

@@ -54,7 +54,7 @@ fn build(arguments: &Arguments) -> Result<Op, Refusal> {
     }))
 }
 
-/// Pixels a side, where `same` needs a kernel with a centre.
+/// Counts the pixels a side, where `same` needs a kernel with a centre.
 fn padding(arguments: &Arguments, kernel: usize) -> Result<usize, Refusal> {
     if let Ok(pixels) = arguments.get("padding") {
         return Ok(pixels);
@@ -133,7 +133,7 @@ impl Operation for Conv {
     }
 }
 
-/// Numbers of the windows that a convolution makes of one sample, each written out.
+/// Counts the numbers in the windows that a convolution makes of one sample, each written out.
 pub(super) fn patches(kernel: usize, input: Shape, output: Shape) -> f64 {
     match kernel {
         1 => 0.0,
@@ -141,7 +141,7 @@ pub(super) fn patches(kernel: usize, input: Shape, output: Shape) -> f64 {
     }
 }
 
-/// The stride, unless it is 1.
+/// Writes the stride, unless it is 1.
 pub(super) fn stride_words(stride: usize) -> Option<String> {
     (stride != 1).then(|| format!("stride {stride}"))
 }

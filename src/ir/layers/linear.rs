@@ -11,7 +11,7 @@ pub struct Linear {
     pub out: usize,
     /// Whether a bias per output feature is added.
     pub bias: bool,
-    /// As in [`super::Conv::dirac`].
+    /// Whether the weight is a Dirac one, `diag(a)·δ + diag(b)·W/‖W‖`; see [`super::Conv::dirac`].
     pub dirac: bool,
 }
 

@@ -31,11 +31,11 @@ use super::role::OwnTensor;
 use super::shape::Shape;
 use crate::span::Span;
 
-/// One layer of the expanded network.
+/// Layer of the expanded network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
-    /// Where the layer is in the network: `stage2.0.skip0.conv0`. Unique; the prefix
-    /// of the names of its tensors. Segments that are numbers come from `repeat`.
+    /// Place of the layer in the network: `stage2.0.skip0.conv0`. Unique; the prefix of the names
+    /// of its tensors. Segments that are numbers come from `repeat`.
     pub path: String,
     /// Span it was written at.
     pub span: Span,
@@ -43,11 +43,11 @@ pub struct Layer {
     pub input: Shape,
     /// Shape of what it makes.
     pub output: Shape,
-    /// What it computes.
+    /// Operation that the layer computes.
     pub op: Op,
 }
 
-/// What a layer computes. `N` is the batch; shapes below leave it out.
+/// Operation of a layer. `N` is the batch; shapes below leave it out.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Op {
     /// 2-D cross-correlation, `I×H×W → O×H'×W'` with `H' = (H + 2p − k)/s + 1`.
@@ -66,8 +66,8 @@ pub enum Op {
     GlobalAvgPool,
     /// `C×H×W → C·H·W`, in C, H, W order.
     Flatten,
-    /// In training, zeroes each element with probability `p` and divides the others
-    /// by `1 − p`; the identity in evaluation. Srivastava et al. 2014.
+    /// Zeroes, in training, each element with probability `p` and divides the others by `1 − p`;
+    /// the identity in evaluation. Srivastava et al. 2014.
     Dropout(Dropout),
     /// `x` and `body(x)` joined along channels: `C → C + C'`. Huang et al. 2016.
     Concat(Concat),
@@ -75,7 +75,7 @@ pub enum Op {
     Skip(Skip),
 }
 
-/// The layers that are calls and no equations; `skip` and `concat` have syntax of their
+/// Lists the layers that are calls and no equations; `skip` and `concat` have syntax of their
 /// own, and activations are declared in the language itself.
 pub fn layers() -> &'static [Row<Op>] {
     const LAYERS: &[Row<Op>] = &[
@@ -92,44 +92,44 @@ pub fn layers() -> &'static [Row<Op>] {
     LAYERS
 }
 
-/// What an operation says of itself: its shapes, tensors, cost and words.
+/// Facts that an operation states of itself: its shapes, tensors, cost and words.
 pub trait Operation {
-    /// Name of the layer in a `.van` file.
+    /// Returns the name of the layer in a `.van` file.
     fn name(&self) -> &str;
 
-    /// Shape that it makes of `input`.
+    /// Computes the shape that it makes of `input`.
     ///
     /// # Errors
     /// The reason where it cannot take that shape.
     fn output(&self, input: Shape) -> Result<Shape, ShapeError>;
 
-    /// Shape that it makes of whatever it is given, if that is always the same.
+    /// Returns the shape that it makes of whatever it is given, if that is always the same.
     fn fixed_output(&self) -> Option<Shape> {
         None
     }
 
-    /// Its tensors, without those of its body.
+    /// Lists the tensors of the operation, without those of its body.
     fn tensors(&self, _input: Shape, _output: Shape) -> Vec<OwnTensor> {
         Vec::new()
     }
 
-    /// Multiplications with a weight in one sample's forward pass, without its body.
+    /// Counts the multiplications with a weight in one sample's forward pass, without its body.
     fn multiply_adds(&self, _input: Shape, _output: Shape) -> u128 {
         0
     }
 
-    /// Numbers that a tape keeps of it for the gradient of one sample, without its body:
-    /// an estimate.
+    /// Counts the numbers that a tape keeps of it for the gradient of one sample, without its
+    /// body: an estimate.
     fn kept(&self, _input: Shape, output: Shape) -> f64 {
         output.elements() as f64
     }
 
-    /// What it does, in a few words; what is not said has its default.
+    /// Describes the layer in a few words; a setting that is not said has its default.
     fn words(&self, _input: Shape, _output: Shape) -> Vec<String> {
         vec![self.name().to_string()]
     }
 
-    /// Step between the positions that it makes.
+    /// Returns the step between the positions that it makes.
     fn stride(&self) -> usize {
         1
     }
@@ -139,19 +139,19 @@ pub trait Operation {
         false
     }
 
-    /// The layers inside.
+    /// Returns the layers inside.
     fn body(&self) -> &[Layer] {
         &[]
     }
 
-    /// What goes round its body, if anything does.
+    /// Writes the name of what goes round the body, if anything does.
     fn by_pass(&self) -> Option<String> {
         None
     }
 }
 
 impl Op {
-    /// What the operation says of itself.
+    /// Returns the operation as the trait that states its shapes, tensors, cost and words.
     pub fn operation(&self) -> &dyn Operation {
         match self {
             Op::Conv(conv) => conv,
@@ -168,12 +168,12 @@ impl Op {
         }
     }
 
-    /// The name the layer has in a `.van` file.
+    /// Returns the name the layer has in a `.van` file.
     pub fn keyword(&self) -> &str {
         self.operation().name()
     }
 
-    /// The layers inside, for `skip` and `concat`.
+    /// Returns the layers inside, for `skip` and `concat`.
     pub fn body(&self) -> &[Layer] {
         self.operation().body()
     }
@@ -186,7 +186,7 @@ pub struct ShapeError {
     pub message: String,
     /// Text under the layer.
     pub label: String,
-    /// What to do.
+    /// Advice on what to do.
     pub help: String,
 }
 

@@ -7,8 +7,8 @@ use crate::ir::expr::{Expr, JoinForm, Variable};
 use std::fmt;
 use std::sync::Arc;
 
-/// How a skip joins F(x) and s(x), with its settings. Equation numbers are those of the
-/// paper, "Avoiding degradation in deep feed-forward networks by phasing out
+/// Skip policy: how a skip joins F(x) and s(x), with its settings. Equation numbers are those of
+/// the paper, "Avoiding degradation in deep feed-forward networks by phasing out
 /// skip-connections".
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
@@ -34,7 +34,7 @@ pub struct Policy {
 pub struct GateSpec {
     /// Name below the skip's path: `gate` of `gate.weight`.
     pub name: Arc<str>,
-    /// Where its bias starts.
+    /// Bias before training.
     pub bias: f64,
 }
 
@@ -50,7 +50,7 @@ pub struct Coefficient {
 }
 
 impl Policy {
-    /// The policy `name` without settings, gates and coefficients, whose output is `out`.
+    /// Makes the policy `name` without settings, gates and coefficients, whose output is `out`.
     pub fn new(name: &str, out: Expr) -> Policy {
         Policy {
             name: name.into(),
@@ -68,7 +68,7 @@ impl Policy {
         self.out.uses(Variable::Shortcut)
     }
 
-    /// The shortcut with its factor, if it is part of the output.
+    /// Writes the shortcut with its factor, if it is part of the output.
     pub(super) fn by_pass(&self) -> Option<String> {
         if !self.has_shortcut() {
             return None;
@@ -104,8 +104,8 @@ impl fmt::Display for Policy {
     }
 }
 
-/// The policies that are more than an equation: their weights are special, or the
-/// settings of the training belong to them.
+/// Lists the policies that are more than an equation: their weights are special, or the settings
+/// of the training belong to them.
 pub fn policies() -> &'static [Row<Policy>] {
     const POLICIES: &[Row<Policy>] = &[DIRAC, VARIABLE];
     POLICIES

@@ -7,7 +7,7 @@ use crate::ir::shape::Shape;
 /// Settings of a pooling layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pool {
-    /// What is made of each window.
+    /// Reduction of each window.
     pub kind: PoolKind,
     /// Side of the square window.
     pub kernel: usize,
@@ -15,10 +15,10 @@ pub struct Pool {
     pub stride: usize,
 }
 
-/// What a pool makes of each window.
+/// Reduction of a window to one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PoolKind {
-    /// Its largest value.
+    /// The largest value.
     Max,
     /// The mean of its values.
     Mean,
@@ -113,13 +113,13 @@ impl Operation for GlobalAvgPool {
     }
 }
 
-/// `(size + 2·padding − kernel)/stride + 1`, or `None` where no window fits.
+/// Computes `(size + 2·padding − kernel)/stride + 1`, or `None` where no window fits.
 pub(super) fn windows(size: usize, kernel: usize, stride: usize, padding: usize) -> Option<usize> {
     let free = (size + 2 * padding).checked_sub(kernel)?;
     Some(free / stride + 1)
 }
 
-/// The shape of `channels` over the windows of an image: kernel, stride and padding.
+/// Computes the shape of `channels` over the windows of an image: kernel, stride and padding.
 pub(super) fn windowed(
     layer: &str,
     input: Shape,

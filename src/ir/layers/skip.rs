@@ -12,7 +12,7 @@ use crate::ir::train::Granularity;
 /// A body F under a skip policy, with s(x) its shortcut.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Skip {
-    /// How F(x) and s(x) are put together.
+    /// Policy that joins F(x) and s(x).
     pub policy: Policy,
     /// s. [`Shortcut::Identity`] where the policy does not use it.
     pub shortcut: Shortcut,
@@ -25,7 +25,7 @@ pub struct Skip {
     pub body: Vec<Layer>,
 }
 
-/// What makes a gate from x.
+/// Layer that makes a gate from x.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Gate {
     /// A convolution with bias, as many outputs as F has channels.
@@ -56,14 +56,14 @@ pub enum Shortcut {
         /// Step between the positions taken.
         stride: usize,
     },
-    /// Every `stride`-th position, with zero channels appended.
+    /// Positions of x at multiples of `stride`, with zero channels appended.
     Pad {
         /// Step between the positions taken.
         stride: usize,
     },
 }
 
-/// What `project:` asks for.
+/// Projection that `project:` asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Project {
     /// A 1×1 convolution, or a linear layer.
@@ -83,10 +83,10 @@ impl Project {
     ];
     /// The words alone.
     pub const NAMES: [&'static str; 3] = words(&Self::WORDS);
-    /// What is done where nothing is asked for.
+    /// Projection where nothing is asked for.
     pub const DEFAULT: Project = Project::Conv1x1;
 
-    /// What the word `name` asks for.
+    /// Finds the projection that the word `name` asks for.
     pub fn named(name: &str) -> Option<Project> {
         let found = Self::WORDS.iter().find(|(word, _)| *word == name);
         found.map(|(_, project)| *project)
@@ -94,7 +94,7 @@ impl Project {
 }
 
 impl Skip {
-    /// The skip over `body`, which makes `output` of `input`.
+    /// Makes the skip over `body`, which makes `output` of `input`.
     ///
     /// # Errors
     /// The reason where no shortcut, or no gate, makes `output` of `input`.
@@ -130,7 +130,7 @@ impl Skip {
 }
 
 impl Shortcut {
-    /// s(x) for a body that makes `output` of `input`.
+    /// Makes s(x) for a body that makes `output` of `input`.
     fn new(
         input: Shape,
         output: Shape,
@@ -176,13 +176,13 @@ impl Shortcut {
     }
 }
 
-/// The product of all strides on the way through a body.
+/// Computes the product of all strides on the way through a body.
 fn total_stride(body: &[Layer]) -> usize {
     let strides = body.iter().map(|layer| layer.op.operation().stride());
     strides.fold(1, |product, stride| product.saturating_mul(stride))
 }
 
-/// The step between positions that takes `input` to the positions of `output`: the
+/// Computes the step between positions that takes `input` to the positions of `output`: the
 /// body's own strides where they do, else the smallest that does.
 fn shortcut_stride(input: Shape, output: Shape, body: &[Layer]) -> Option<usize> {
     let (
@@ -204,7 +204,7 @@ fn shortcut_stride(input: Shape, output: Shape, body: &[Layer]) -> Option<usize>
     (1..=height.max(width)).find(|&s| fits(s))
 }
 
-/// The first convolution or linear layer of a body, in the order in which it runs.
+/// Finds the first convolution or linear layer of a body, in the order in which it runs.
 fn first_weighted(body: &[Layer]) -> Option<&Op> {
     body.iter()
         .find_map(|layer| match layer.op.operation().is_weighted() {
@@ -214,7 +214,7 @@ fn first_weighted(body: &[Layer]) -> Option<&Op> {
 }
 
 impl ConvGate {
-    /// The geometry of a gate of `policy`, which must make the positions of `output`.
+    /// Makes the geometry of a gate of `policy`, which must make the positions of `output`.
     fn new(
         policy: &str,
         (input, output): (Shape, Shape),
@@ -351,7 +351,7 @@ impl Operation for Skip {
 }
 
 impl Gate {
-    /// Side of its kernel; 1 for a linear layer.
+    /// Returns the side of its kernel; 1 for a linear layer.
     fn kernel(&self) -> usize {
         match self {
             Gate::Conv(conv) => conv.kernel,

@@ -9,17 +9,17 @@ use serde::Serialize;
 /// `λ ← λ + lambda_rate·η·(α − 1)`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Constraint {
-    /// Where α starts.
+    /// Start of α.
     pub alpha: f64,
-    /// Where λ starts.
+    /// Start of λ.
     pub lambda: f64,
     /// α's rate, as a multiple of η.
     pub alpha_rate: f64,
     /// λ's rate, as a multiple of η.
     pub lambda_rate: f64,
-    /// How often the rule is applied.
+    /// Interval at which the rule is applied.
     pub every: Every,
-    /// What one α covers.
+    /// Part of F(x) that shares one α.
     pub alpha_granularity: Granularity,
 }
 
@@ -41,7 +41,7 @@ impl Default for Constraint {
     }
 }
 
-/// How often α and λ move.
+/// Interval at which α and λ move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Every {
@@ -56,15 +56,15 @@ impl Every {
     const NAMES: [&'static str; 2] = words(&Self::WORDS);
 }
 
-/// What one α covers.
+/// Part of F(x) that shares one α.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Granularity {
-    /// One output channel (neuron).
+    /// An output channel (neuron).
     Channel,
     /// The whole skip.
     Layer,
-    /// One activation: a channel at a position.
+    /// A single activation: a channel at a position.
     Unit,
 }
 
@@ -76,7 +76,7 @@ impl Granularity {
     ];
     const NAMES: [&'static str; 3] = words(&Self::WORDS);
 
-    /// Extents of a tensor with one element for each part of `shape` that it covers.
+    /// Returns the extents of a tensor with one element for each part of `shape` that it covers.
     pub fn extents(self, shape: Shape) -> Vec<usize> {
         match self {
             Granularity::Channel => vec![shape.channels()],

@@ -32,16 +32,16 @@ pub enum DatasetKind {
     Folder,
 }
 
-/// What the name of a dataset tells of it.
+/// Facts about a dataset that its name tells.
 #[derive(Debug)]
 pub struct DatasetFacts {
     /// Name in a `.van` file.
     pub name: &'static str,
-    /// One line about it.
+    /// Description in one line.
     pub doc: &'static str,
     /// Shapes that its images may have; any, if there is none.
     pub shapes: &'static [Shape],
-    /// How many classes it has.
+    /// Number of its classes, if the name fixes it.
     pub classes: Option<usize>,
 }
 
@@ -136,14 +136,14 @@ const fn row(
     }
 }
 
-/// The dataset with the augmentations of `arguments`.
+/// Makes the dataset with the augmentations of `arguments`.
 fn data(kind: DatasetKind, arguments: &Arguments) -> Result<Data, Refusal> {
     let augment = arguments.get("augment")?;
     Ok(Data { kind, augment })
 }
 
 impl DatasetKind {
-    /// What its name tells of it.
+    /// Returns the facts that the name of the dataset tells.
     pub fn facts(&self) -> &'static DatasetFacts {
         match self {
             DatasetKind::Synthetic(_) => &SYNTHETIC,
@@ -155,12 +155,12 @@ impl DatasetKind {
         }
     }
 
-    /// The name the dataset has in a `.van` file.
+    /// Returns the name the dataset has in a `.van` file.
     pub fn keyword(&self) -> &'static str {
         self.facts().name
     }
 
-    /// The settings of a dataset that is drawn; nothing for one that is read from files.
+    /// Returns the settings of a dataset that is drawn; nothing for one that is read from files.
     pub fn drawn(&self) -> Option<Synthetic> {
         match self {
             DatasetKind::Synthetic(settings) => Some(*settings),

@@ -3,7 +3,7 @@
 use crate::ir::call::Row;
 use serde::Serialize;
 
-/// What is minimised.
+/// Loss that training minimises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Loss {

@@ -1,4 +1,4 @@
-//! How a network is trained: the `train { … }` section, resolved.
+//! Training settings: the `train { … }` section, resolved.
 
 mod constraint;
 mod data;
@@ -21,17 +21,17 @@ use serde::Serialize;
 /// All training settings. Every one has a default and a command-line flag.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Train {
-    /// Which images.
+    /// Dataset that the network is trained on.
     pub data: Data,
-    /// What is minimised.
+    /// Loss that is minimised.
     pub loss: Loss,
-    /// Where weights start.
+    /// Distribution that weights are drawn from.
     pub init: Init,
-    /// How weights move.
+    /// Rule that moves the weights.
     pub optimizer: Optimizer,
-    /// How the learning rate moves.
+    /// Course of the learning rate η.
     pub schedule: Schedule,
-    /// How α and λ of variable skips move.
+    /// Rule that moves α and λ of variable skips.
     pub constraint: Constraint,
     /// Passes over the training split.
     pub epochs: usize,

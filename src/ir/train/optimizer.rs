@@ -1,4 +1,4 @@
-//! How weights move by their gradients.
+//! Optimizers: the rules that move weights by their gradients.
 //!
 //! A new optimizer is a variant and a row here, with the slots that it keeps for each
 //! tensor; and its rule in each engine's `update.rs`. Plans, memory and checkpoints follow from the
@@ -38,28 +38,28 @@ impl Slot {
     /// Slots of all optimizers, which checkpoints may have whatever moves the weights now.
     pub const KNOWN: &'static [Slot] = &[MOMENTUM];
 
-    /// The slot that a tensor of a checkpoint is of, and the tensor that it belongs to.
+    /// Finds the slot that a tensor of a checkpoint is of, and the tensor that it belongs to.
     pub fn split(name: &str) -> Option<(Slot, &str)> {
         let (slot, tensor) = name.split_once('/')?;
         let known = Slot::KNOWN.iter().find(|known| known.name == slot)?;
         Some((*known, tensor))
     }
 
-    /// The name in a checkpoint of what is kept for `tensor`.
+    /// Returns the name in a checkpoint of what is kept for `tensor`.
     pub fn tensor(self, tensor: &str) -> String {
         format!("{}/{tensor}", self.name)
     }
 }
 
 impl Optimizer {
-    /// The name that it has in a `.van` file.
+    /// Returns the name that it has in a `.van` file.
     pub fn keyword(&self) -> &'static str {
         match self {
             Optimizer::Sgd(_) => "sgd",
         }
     }
 
-    /// Values that are kept for each element of a tensor, in the order that steps take
+    /// Lists the values that are kept for each element of a tensor, in the order that steps take
     /// them in.
     pub fn slots(&self) -> &'static [Slot] {
         match self {
@@ -68,21 +68,21 @@ impl Optimizer {
         }
     }
 
-    /// Learning rate before the schedule.
+    /// Returns the learning rate before the schedule.
     pub fn rate(&self) -> f64 {
         match self {
             Optimizer::Sgd(sgd) => sgd.rate,
         }
     }
 
-    /// The same with another learning rate.
+    /// Replaces the learning rate.
     pub fn with_rate(self, rate: f64) -> Optimizer {
         match self {
             Optimizer::Sgd(sgd) => Optimizer::Sgd(Sgd { rate, ..sgd }),
         }
     }
 
-    /// Settings beside the rate, for the heading of a run: `momentum 0.9`.
+    /// Writes the settings beside the rate, for the heading of a run: `momentum 0.9`.
     pub fn summary(&self) -> String {
         match self {
             Optimizer::Sgd(sgd) => format!("momentum {}", sgd.momentum),

@@ -4,7 +4,7 @@ use crate::ir::call::{Bounds, Kind, Literal, Row, Slot};
 use serde::Serialize;
 use std::fmt;
 
-/// How the learning rate η moves over the epochs.
+/// Course of the learning rate η over the epochs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Schedule {

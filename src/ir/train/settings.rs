@@ -5,15 +5,15 @@
 pub enum Setting {
     /// The dataset and its augmentations.
     Data,
-    /// What is minimised.
+    /// Loss that is minimised.
     Loss,
-    /// Where weights start.
+    /// Distribution that weights are drawn from.
     Init,
-    /// How weights move.
+    /// Rule that moves the weights.
     Optimizer,
-    /// How the learning rate moves.
+    /// Course of the learning rate η.
     Schedule,
-    /// How α and λ move.
+    /// Rule that moves α and λ.
     Constraint,
     /// Passes over the training split.
     Epochs,

@@ -1,4 +1,4 @@
-//! Where everything of a chart goes.
+//! Layout of a chart: the place of everything in it.
 
 use super::palette::{BLACK, Look, Marker};
 use super::scale::{self, Scale};
@@ -38,7 +38,7 @@ struct Frame {
 /// An axis with the scale and the ticks it got.
 struct Placed {
     scale: Scale,
-    /// Where, and what is written there.
+    /// Ticks, each as its place along the axis in pixels and the text there.
     ticks: Vec<(f64, String)>,
 }
 
@@ -124,23 +124,23 @@ fn place(axis: &Axis, values: impl Iterator<Item = f64>, range: [f64; 2], count:
         }
     };
     let scale = Scale { domain, range };
-    let at = |ticks: Vec<f64>, step: f64| {
-        let of = |tick| (scale.pixel(tick), scale::label(tick, step));
-        ticks.into_iter().map(of).collect::<Vec<_>>()
+    let labelled = |ticks: Vec<f64>, step: f64| {
+        let label = |tick| (scale.pixel(tick), scale::label(tick, step));
+        ticks.into_iter().map(label).collect::<Vec<_>>()
     };
-    let own = at(axis.ticks.clone(), own_step(&axis.ticks));
+    let own = labelled(axis.ticks.clone(), own_step(&axis.ticks));
     let fits = own.windows(2).all(|pair| {
         let wide = (width(&pair[0].1, LETTER) + width(&pair[1].1, LETTER)) / 2.0 + 4.0;
         (pair[1].0 - pair[0].0).abs() >= wide
     });
     let ticks = match own.is_empty() || !fits {
-        true => at(scale::ticks(domain, step), step),
+        true => labelled(scale::ticks(domain, step), step),
         false => own,
     };
     Placed { scale, ticks }
 }
 
-/// The step whose decimals show all of `ticks`.
+/// Finds the step whose decimals show all of `ticks`.
 fn own_step(ticks: &[f64]) -> f64 {
     let decimals = |tick: &f64| {
         let text = format!("{tick}");
@@ -202,7 +202,7 @@ fn tick(from: [f64; 2], to: [f64; 2]) -> Shape {
     }
 }
 
-/// The area between the ends of the bands of `line`, if they differ.
+/// Draws the area between the ends of the bands of `line`, if they differ.
 fn band(line: &Line, x: Scale, y: Scale) -> Option<Shape> {
     let color = &line.look.color;
     let banded: Vec<(f64, [f64; 2])> = thinned(&line.points)
@@ -269,7 +269,7 @@ fn pen(look: &Look) -> Pen {
     }
 }
 
-/// Which of `count` points get a marker.
+/// Chooses the points, of `count`, that get a marker: their indices.
 fn spread(count: usize) -> Vec<usize> {
     match count {
         0 => Vec::new(),
@@ -280,7 +280,7 @@ fn spread(count: usize) -> Vec<usize> {
     }
 }
 
-/// At most about [`POINTS`] of the points, the last among them.
+/// Thins the points to about [`POINTS`] at most, and keeps the last.
 fn thinned(points: &[Point]) -> Vec<Point> {
     let stride = points.len().div_ceil(POINTS).max(1);
     let last = points.len().saturating_sub(1);
@@ -291,7 +291,7 @@ fn thinned(points: &[Point]) -> Vec<Point> {
     kept.map(|(_, point)| *point).collect()
 }
 
-/// The nearest number that the axis spans.
+/// Returns the nearest number that the axis spans.
 fn inside(value: f64, scale: Scale) -> f64 {
     let [low, high] = scale.domain;
     value.clamp(low, high)
@@ -332,7 +332,7 @@ fn marker(marker: Marker, color: &str, [x, y]: [f64; 2]) -> Shape {
     }
 }
 
-/// The closed path through `corners`.
+/// Makes the closed path through `corners`.
 fn polygon(corners: impl Iterator<Item = [f64; 2]>) -> Vec<Step> {
     let mut steps: Vec<Step> = corners.map(Step::Line).collect();
     if let Some(Step::Line(corner)) = steps.first().copied() {
@@ -342,7 +342,7 @@ fn polygon(corners: impl Iterator<Item = [f64; 2]>) -> Vec<Step> {
     steps
 }
 
-/// What a dark page may replace.
+/// Returns the class in SVG of a colour that a dark page may replace.
 fn class(color: &str) -> &'static str {
     if color == BLACK { "ink" } else { "" }
 }
@@ -359,7 +359,7 @@ fn text(origin: [f64; 2], anchor: Anchor, size: f64, text: &str) -> Shape {
 /// A line of the chart in the legend.
 struct Entry<'a> {
     line: &'a Line,
-    /// Its name, in lines that fit the picture.
+    /// Name of the line, in lines of text that fit the picture.
     name: Vec<String>,
 }
 
@@ -370,7 +370,7 @@ impl Entry<'_> {
     }
 }
 
-/// The named lines in rows that fit the width.
+/// Arranges the named lines in rows that fit the width.
 fn legend_rows(lines: &[Line]) -> Vec<Vec<Entry<'_>>> {
     let named = lines.iter().filter(|line| !line.name.is_empty());
     let mut rows: Vec<Vec<Entry>> = Vec::new();
@@ -419,12 +419,12 @@ fn draw_legend(shapes: &mut Vec<Shape>, rows: &[Vec<Entry>], top: f64) {
     }
 }
 
-/// About how wide `text` is; fonts differ, so a little more.
+/// Estimates how wide `text` is; fonts differ, so a little more.
 fn width(text: &str, size: f64) -> f64 {
     text.chars().count() as f64 * size * 0.56
 }
 
-/// `text` in lines that fit `room`.
+/// Wraps `text` into lines that fit `room`.
 fn wrap(text: &str, room: f64, size: f64) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {

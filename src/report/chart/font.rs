@@ -23,7 +23,7 @@ pub(super) struct Font {
     glyphs: BTreeMap<char, u16>,
     widths: Vec<u16>,
     outlines: Vec<Data>,
-    /// What is added to the width of the first of two glyphs.
+    /// Kerning: units that are added to the width of the first of two glyphs.
     kerning: HashMap<(u16, u16), i16>,
 }
 
@@ -32,12 +32,12 @@ pub(super) struct Font {
 struct Data(&'static [u8]);
 
 impl Font {
-    /// The font that the program carries; `None` if its file is damaged.
+    /// Returns the font that the program carries; `None` if its file is damaged.
     pub fn carried() -> Option<&'static Font> {
         FONT.as_ref()
     }
 
-    /// The outlines of `text` at `size`, from the origin to the right with y down, and
+    /// Returns the outlines of `text` at `size`, from the origin to the right with y down, and
     /// its length. A letter that the font lacks is a gap.
     pub fn text(&self, text: &str, size: f32) -> (Option<Path>, f32) {
         let scale = size / self.size;
@@ -102,26 +102,26 @@ impl Font {
         }
     }
 
-    /// A glyph made of others.
+    /// Outlines a glyph made of others.
     fn composite(&self, data: Data, depth: usize) -> Option<Path> {
         let mut path = PathBuilder::new();
-        let mut at = 10;
+        let mut offset = 10;
         loop {
-            let flags = data.u16(at)?;
-            let part = self.outline(data.u16(at + 2)?, depth + 1)?;
+            let flags = data.u16(offset)?;
+            let part = self.outline(data.u16(offset + 2)?, depth + 1)?;
             let (dx, dy) = match flags & 1 {
-                0 => (data.i8(at + 4)?.into(), data.i8(at + 5)?.into()),
-                _ => (data.i16(at + 4)?, data.i16(at + 6)?),
+                0 => (data.i8(offset + 4)?.into(), data.i8(offset + 5)?.into()),
+                _ => (data.i16(offset + 4)?, data.i16(offset + 6)?),
             };
-            at += if flags & 1 == 0 { 6 } else { 8 };
-            let factor = |i: usize| Some(f32::from(data.i16(at + 2 * i)?) / 16384.0);
+            offset += if flags & 1 == 0 { 6 } else { 8 };
+            let factor = |i: usize| Some(f32::from(data.i16(offset + 2 * i)?) / 16384.0);
             let (factors, [xx, yx, xy, yy]) = match flags & 0xc8 {
                 0x08 => (1, [factor(0)?, 0.0, 0.0, factor(0)?]),
                 0x40 => (2, [factor(0)?, 0.0, 0.0, factor(1)?]),
                 0x80 => (4, [factor(0)?, factor(1)?, factor(2)?, factor(3)?]),
                 _ => (0, [1.0, 0.0, 0.0, 1.0]),
             };
-            at += 2 * factors;
+            offset += 2 * factors;
             let place = Transform::from_row(xx, yx, xy, yy, dx.into(), dy.into());
             path.push_path(&part.transform(place)?);
             if flags & 0x20 == 0 {
@@ -131,23 +131,27 @@ impl Font {
     }
 }
 
-/// The contours of a glyph that is not made of others.
+/// Reads the contours of a glyph that is not made of others.
 fn outline(data: Data) -> Option<Path> {
     let contours = usize::from(data.u16(0)?);
     let ends: Vec<usize> = (0..contours)
         .map(|i| data.u16(10 + 2 * i).map(usize::from))
         .collect::<Option<_>>()?;
     let count = ends.last()? + 1;
-    let mut at = 12 + 2 * contours + usize::from(data.u16(10 + 2 * contours)?);
+    let mut offset = 12 + 2 * contours + usize::from(data.u16(10 + 2 * contours)?);
     let mut flags: Vec<u8> = Vec::with_capacity(count);
     while flags.len() < count {
-        let flag = data.u8(at)?;
-        let repeats = if flag & 8 == 0 { 0 } else { data.u8(at + 1)? };
-        at += if flag & 8 == 0 { 1 } else { 2 };
+        let flag = data.u8(offset)?;
+        let repeats = if flag & 8 == 0 {
+            0
+        } else {
+            data.u8(offset + 1)?
+        };
+        offset += if flag & 8 == 0 { 1 } else { 2 };
         flags.extend(std::iter::repeat_n(flag, usize::from(repeats) + 1));
     }
-    let xs = read_coordinates(data, &mut at, &flags[..count], 0x02, 0x10)?;
-    let ys = read_coordinates(data, &mut at, &flags[..count], 0x04, 0x20)?;
+    let xs = read_coordinates(data, &mut offset, &flags[..count], 0x02, 0x10)?;
+    let ys = read_coordinates(data, &mut offset, &flags[..count], 0x04, 0x20)?;
     let mut path = PathBuilder::new();
     let mut start = 0;
     for end in ends {
@@ -158,10 +162,10 @@ fn outline(data: Data) -> Option<Path> {
     path.finish()
 }
 
-/// The x or y of the points, stored as differences of one byte, two or none.
+/// Reads the x or y of the points, stored as differences of one byte, two or none.
 fn read_coordinates(
     data: Data,
-    at: &mut usize,
+    offset: &mut usize,
     flags: &[u8],
     short: u8,
     same: u8,
@@ -169,12 +173,12 @@ fn read_coordinates(
     let mut value = 0i16;
     let next = |flag: &u8| {
         let (length, step) = match (flag & short != 0, flag & same != 0) {
-            (true, true) => (1, i16::from(data.u8(*at)?)),
-            (true, false) => (1, -i16::from(data.u8(*at)?)),
+            (true, true) => (1, i16::from(data.u8(*offset)?)),
+            (true, false) => (1, -i16::from(data.u8(*offset)?)),
             (false, true) => (0, 0),
-            (false, false) => (2, data.i16(*at)?),
+            (false, false) => (2, data.i16(*offset)?),
         };
-        *at += length;
+        *offset += length;
         value = value.wrapping_add(step);
         Some(f32::from(value))
     };
@@ -208,7 +212,7 @@ fn draw_contour(path: &mut PathBuilder, points: &[(bool, [f32; 2])]) {
     path.close();
 }
 
-/// The glyph of each character (`cmap`, format 4).
+/// Reads the glyph of each character (`cmap`, format 4).
 fn read_characters(table: Data) -> Option<BTreeMap<char, u16>> {
     let subtables =
         (0..usize::from(table.u16(2)?)).filter_map(|i| table.after(table.u32(8 + 8 * i)?));
@@ -232,7 +236,7 @@ fn read_characters(table: Data) -> Option<BTreeMap<char, u16>> {
     Some(glyphs)
 }
 
-/// What the pairs of glyphs (`GPOS`, lookups of type 2) add to the width of the first.
+/// Reads what the pairs of glyphs (`GPOS`, lookups of type 2) add to the width of the first.
 fn read_kerning(table: Data, glyphs: u16) -> Option<HashMap<(u16, u16), i16>> {
     let mut kerning = HashMap::new();
     for lookup in table.list(table.u16(8)?.into(), 0)? {
@@ -281,7 +285,7 @@ fn read_kerning(table: Data, glyphs: u16) -> Option<HashMap<(u16, u16), i16>> {
     Some(kerning)
 }
 
-/// The glyphs of a coverage table, in its order.
+/// Reads the glyphs of a coverage table, in its order.
 fn covered(table: Data) -> Option<Vec<u16>> {
     let count = usize::from(table.u16(2)?);
     if table.u16(0)? == 1 {
@@ -294,7 +298,7 @@ fn covered(table: Data) -> Option<Vec<u16>> {
     Some(glyphs)
 }
 
-/// The class of each glyph that is not in class 0.
+/// Reads the class of each glyph that is not in class 0.
 fn classes(table: Data) -> Option<HashMap<u16, u16>> {
     let mut classes = HashMap::new();
     if table.u16(0)? == 1 {
@@ -321,7 +325,7 @@ impl Data {
         self.0.get(start..).map(Data)
     }
 
-    /// The tables whose offsets from the one at `start` stand, after their count, `skip`
+    /// Lists the tables whose offsets from the one at `start` stand, after their count, `skip`
     /// bytes into it.
     fn list(self, start: usize, skip: usize) -> Option<Vec<Data>> {
         let table = self.after(start)?;
@@ -357,7 +361,7 @@ impl Data {
 mod tests {
     use super::*;
 
-    /// Numbers that fontTools reads in the same file.
+    /// Compares with the numbers that fontTools reads in the same file.
     #[test]
     fn letters_have_their_widths_and_outlines() {
         let font = Font::carried().expect("a font");

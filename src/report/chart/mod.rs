@@ -18,15 +18,15 @@ use palette::Look;
 /// A figure: lines over one horizontal and one or two vertical axes.
 #[derive(Clone, Debug)]
 pub struct Chart {
-    /// What it shows, as a sentence case title.
+    /// Title in sentence case, which says what the figure shows.
     pub title: String,
     /// The horizontal axis.
     pub x: Axis,
     /// The vertical axis on the left.
     pub left: Axis,
-    /// That on the right, if lines use it.
+    /// The vertical axis on the right, if lines use it.
     pub right: Option<Axis>,
-    /// What is drawn, the last in front.
+    /// Lines that are drawn, the last in front.
     pub lines: Vec<Line>,
 }
 
@@ -35,49 +35,49 @@ pub struct Chart {
 pub struct Axis {
     /// The quantity and its unit.
     pub label: String,
-    /// What it spans.
+    /// Numbers that the axis spans.
     pub span: Span,
-    /// Where its ticks are; at round numbers if this is empty.
+    /// Numbers with a tick; round ones if this is empty.
     pub ticks: Vec<f64>,
 }
 
 /// The numbers that an axis spans.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Span {
-    /// Those of its lines, and no more.
+    /// The numbers of its lines, and no more.
     Tight,
-    /// Those of its lines and round numbers at both ends, but none past these.
+    /// The numbers of its lines and round numbers at both ends, but none past these.
     Within([f64; 2]),
-    /// These.
+    /// The numbers from the first to the second.
     Fixed([f64; 2]),
 }
 
 /// A line.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// What the legend calls it; a line without a name is not in it.
+    /// Name in the legend; a line without a name is not in it.
     pub name: String,
-    /// How it looks.
+    /// Colour, marker and dashes.
     pub look: Look,
     /// Whether it belongs to the right axis.
     pub right: bool,
-    /// Its points, from left to right.
+    /// Points from left to right.
     pub points: Vec<Point>,
 }
 
 /// A point of a line.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
-    /// Where it is. One that is not finite breaks the line.
+    /// Place along the horizontal axis. A point that is not finite breaks the line.
     pub x: f64,
-    /// How high it is.
+    /// Height along the vertical axis.
     pub y: f64,
     /// The ends of the band around it.
     pub band: Option<[f64; 2]>,
 }
 
 impl Axis {
-    /// An axis with ticks at round numbers.
+    /// Makes an axis with ticks at round numbers.
     pub fn new(label: impl Into<String>, span: Span) -> Self {
         Axis {
             label: label.into(),
@@ -97,12 +97,12 @@ impl Chart {
             .any(Point::is_finite)
     }
 
-    /// The figure as an SVG document.
+    /// Writes the figure as an SVG document.
     pub fn svg(&self) -> String {
         svg::svg(&draw::picture(self))
     }
 
-    /// The figure as a PNG file, `zoom` pixels for each unit of the SVG.
+    /// Draws the figure as a PNG file, `zoom` pixels for each unit of the SVG.
     ///
     /// # Errors
     ///
@@ -118,7 +118,7 @@ impl Point {
     }
 }
 
-/// `text` so that it can stand in an element or an attribute of XML and HTML.
+/// Escapes `text` so that it can stand in an element or an attribute of XML and HTML.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -164,7 +164,7 @@ mod tests {
         }
     }
 
-    /// Whatever the numbers, the file is one that an SVG reader takes, without a NaN in it.
+    /// Checks that, whatever the numbers, an SVG reader takes the file, without a NaN in it.
     #[test]
     fn awkward_numbers_give_a_sound_picture() {
         let numbers = [
@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(escape("a\u{0}b\n'"), "a\u{FFFD}b\n&#39;");
     }
 
-    /// The picture has text in it: the font that the program carries is found.
+    /// Checks that the picture has text in it: the font that the program carries is found.
     #[test]
     fn pictures_show_text_without_fonts_of_the_system() {
         let dark = |text: &str| {

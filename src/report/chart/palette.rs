@@ -1,12 +1,12 @@
 //! Colours and markers: eight that colour-blind readers tell apart, and the same ones
 //! for a policy in every figure.
 
-/// How a line looks.
+/// Look of a line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Look {
-    /// As in SVG: `#0072B2`.
+    /// Colour, written as in SVG: `#0072B2`.
     pub color: String,
-    /// What is drawn at points.
+    /// Marker drawn at points.
     pub marker: Option<Marker>,
     /// SVG's `stroke-dasharray`, empty for a line without gaps.
     pub dash: &'static str,
@@ -40,7 +40,7 @@ const BLUE: &str = "#0072B2";
 const VERMILION: &str = "#D55E00";
 const PURPLE: &str = "#CC79A7";
 
-/// Of Okabe and Ito's eight colours the seven that show on white.
+/// Seven of Okabe and Ito's eight colours: those that show on white.
 const CYCLE: [(&str, Marker); 7] = [
     (BLUE, Marker::Down),
     (ORANGE, Marker::Square),
@@ -55,7 +55,7 @@ const CYCLE: [(&str, Marker); 7] = [
 const DASHES: [&str; 3] = ["", "6 3", "2 3"];
 
 impl Look {
-    /// A line of `color`.
+    /// Makes the look of a line of `color`.
     pub fn new(color: &str) -> Self {
         Look {
             color: color.to_string(),
@@ -65,8 +65,8 @@ impl Look {
         }
     }
 
-    /// The line called `name`, the `index`th of its figure. A policy looks the same
-    /// wherever it is, another name by its index.
+    /// Makes the look of the line called `name`, the `index`th of its figure. A policy looks the
+    /// same wherever it is, another name by its index.
     pub fn named(name: &str, index: usize) -> Self {
         let name: String = name.split_whitespace().collect();
         let base = name.split('(').next().unwrap_or_default();
@@ -94,7 +94,7 @@ impl Look {
         }
     }
 
-    /// The `index`th of `count` lines in an order: from blue to orange.
+    /// Makes the look of the `index`th of `count` lines in an order: from blue to orange.
     pub fn ranked(index: usize, count: usize) -> Self {
         let share = index as f64 / count.saturating_sub(1).max(1) as f64;
         let mix = |from: u8, to: u8| {
@@ -115,7 +115,7 @@ impl Look {
         }
     }
 
-    /// The same with dashes.
+    /// Replaces the dashes.
     pub fn dashed(self, dash: &'static str) -> Self {
         Look { dash, ..self }
     }

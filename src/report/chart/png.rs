@@ -140,7 +140,7 @@ fn path(steps: &[Step]) -> Option<Path> {
     path.finish()
 }
 
-/// A coordinate with the one decimal that SVG has, so that both files show the same.
+/// Rounds a coordinate to the one decimal that SVG has, so that both files show the same.
 fn written(coordinate: f64) -> f32 {
     // Rounded by the same rule, ties included.
     let decimal = format!("{coordinate:.1}");
@@ -156,7 +156,7 @@ fn stroke(pen: &Pen) -> Stroke {
     }
 }
 
-/// The paint of a colour such as `#0072B2`.
+/// Makes the paint of a colour such as `#0072B2`.
 fn paint(color: &str, opacity: f32) -> tiny_skia::Paint<'static> {
     let digits = color.trim_start_matches('#');
     let [_, red, green, blue] = u32::from_str_radix(digits, 16)

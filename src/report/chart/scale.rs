@@ -10,7 +10,7 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// The pixel of `value`.
+    /// Computes the pixel of `value`.
     pub fn pixel(&self, value: f64) -> f64 {
         let [low, high] = self.domain;
         let [start, end] = self.range;
@@ -18,7 +18,7 @@ impl Scale {
     }
 }
 
-/// Least and greatest of the finite `values`.
+/// Finds the least and greatest of the finite `values`.
 pub fn extent(values: impl Iterator<Item = f64>) -> Option<[f64; 2]> {
     values
         .filter(|value| value.is_finite())
@@ -28,7 +28,7 @@ pub fn extent(values: impl Iterator<Item = f64>) -> Option<[f64; 2]> {
         })
 }
 
-/// An interval that can be drawn: a point is given room on both sides.
+/// Makes an interval that can be drawn: a point is given room on both sides.
 pub fn widened([low, high]: [f64; 2]) -> [f64; 2] {
     let room = match high.abs() * 0.05 {
         room if room > 0.0 => room,
@@ -40,7 +40,7 @@ pub fn widened([low, high]: [f64; 2]) -> [f64; 2] {
     }
 }
 
-/// Distance of ticks, 1, 2 or 5 times a power of ten, so that about `count` fit.
+/// Chooses the distance of ticks, 1, 2 or 5 times a power of ten, so that about `count` fit.
 pub fn step([low, high]: [f64; 2], count: usize) -> f64 {
     let rough = (high - low) / count.max(1) as f64;
     let power = 10f64.powf(rough.log10().floor());
@@ -50,7 +50,7 @@ pub fn step([low, high]: [f64; 2], count: usize) -> f64 {
     factor.unwrap_or(10.0) * power
 }
 
-/// The interval of whole `step`s around `domain`.
+/// Computes the interval of whole `step`s around `domain`.
 pub fn rounded([low, high]: [f64; 2], step: f64) -> [f64; 2] {
     // What lies on a tick but for rounding stays there.
     let down = (low / step + 1e-9).floor() * step;
@@ -58,7 +58,7 @@ pub fn rounded([low, high]: [f64; 2], step: f64) -> [f64; 2] {
     [down, up]
 }
 
-/// The multiples of `step` within `domain`.
+/// Lists the multiples of `step` within `domain`.
 pub fn ticks([low, high]: [f64; 2], step: f64) -> Vec<f64> {
     let first = (low / step - 1e-6).ceil();
     let count = ((high / step + 1e-6).floor() - first).clamp(-1.0, 100.0) as i64;
@@ -69,8 +69,8 @@ pub fn ticks([low, high]: [f64; 2], step: f64) -> Vec<f64> {
         .collect()
 }
 
-/// `value` with the decimals that ticks at a distance of `step` need. Its minus is an
-/// en dash, as long and in every font.
+/// Writes `value` with the decimals that ticks at a distance of `step` need. Its minus is an en
+/// dash, as long and in every font.
 pub fn label(value: f64, step: f64) -> String {
     if value != 0.0 && (value.abs() >= 1e6 || step < 1e-5) {
         return format!("{value:.1e}").replace('-', "–");

@@ -12,7 +12,7 @@ pub struct Picture {
     pub shapes: Vec<Shape>,
 }
 
-/// One thing that is drawn.
+/// Thing that is drawn.
 #[derive(Clone, Debug)]
 pub enum Shape {
     /// A straight line, one unit wide.
@@ -25,7 +25,7 @@ pub enum Shape {
     },
     /// Lines or an area.
     Path {
-        /// As in [`Shape::Rule`], empty for none.
+        /// Class in SVG, see [`Shape::Rule`]; empty for none.
         class: &'static str,
         steps: Vec<Step>,
         paint: Paint,
@@ -39,7 +39,7 @@ pub enum Shape {
     },
     /// A line of letters.
     Text {
-        /// Where its baseline is, and its end that `anchor` names.
+        /// Place of the baseline, at the end of the text that `anchor` names.
         origin: [f64; 2],
         anchor: Anchor,
         /// Height of the font.
@@ -51,23 +51,23 @@ pub enum Shape {
 /// A movement of the pen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Step {
-    /// To a point, drawing nothing.
+    /// Movement to a point, drawing nothing.
     Move([f64; 2]),
-    /// To a point.
+    /// Straight line to a point.
     Line([f64; 2]),
-    /// To an x.
+    /// Horizontal line to an x.
     Horizontal(f64),
-    /// To a y.
+    /// Vertical line to a y.
     Vertical(f64),
-    /// By a length to the right.
+    /// Horizontal line of a length to the right.
     Right(f64),
-    /// By a length down.
+    /// Vertical line of a length down.
     Down(f64),
     /// Back to where it began.
     Close,
 }
 
-/// How the steps of a path become visible.
+/// Paint that makes the steps of a path visible.
 #[derive(Clone, Debug)]
 pub enum Paint {
     /// The area within.

@@ -116,7 +116,7 @@ fn write_pen(out: &mut String, Pen { color, width, dash }: &Pen) -> fmt::Result 
     write!(out, r#" stroke="{color}" stroke-width="{width}"{dashes}"#)
 }
 
-/// An attribute of an element, or nothing where `value` is empty.
+/// Writes an attribute of an element, or nothing where `value` is empty.
 fn attribute(name: &str, value: &str) -> String {
     match value {
         "" => String::new(),

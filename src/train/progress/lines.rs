@@ -4,7 +4,7 @@ use crate::paint::Paint;
 use crate::text::{decimal, duration, percent, short};
 use crate::train::metrics::Line;
 
-/// One line a log line, for a pipe.
+/// Formats a line of the log, for a pipe.
 pub fn plain_line(line: &Line, epochs: u64) -> String {
     let mut out = format!(
         "epoch {}/{epochs} step {} loss {} accuracy {}",
@@ -17,7 +17,7 @@ pub fn plain_line(line: &Line, epochs: u64) -> String {
     out
 }
 
-/// One line an epoch, for a pipe.
+/// Formats an epoch as one line, for a pipe.
 pub fn plain_epoch(train: Option<&Line>, test: &Line, epochs: u64) -> String {
     let mut out = format!("epoch {}/{epochs} step {}", test.epoch, test.step);
     if let Some((loss, accuracy)) = train.and_then(|line| line.epoch_loss.zip(line.epoch_accuracy))
@@ -49,7 +49,7 @@ fn plain_tail(line: &Line) -> String {
     )
 }
 
-/// The heads of [`row`]'s columns.
+/// Writes the heads of [`row`]'s columns.
 pub fn head(skips: bool) -> String {
     let residual = if skips {
         format!("{:>13}", "α residual")
@@ -62,7 +62,7 @@ pub fn head(skips: bool) -> String {
     )
 }
 
-/// One row an epoch, for a terminal.
+/// Formats an epoch as a row of the table on a terminal.
 pub fn row(train: Option<&Line>, test: &Line, epochs: u64, better: bool, paint: Paint) -> String {
     let sums = train.and_then(|line| line.epoch_loss.zip(line.epoch_accuracy));
     let (loss, accuracy) = match sums {

@@ -1,5 +1,5 @@
-//! What a person sees of a run: a bar and a table on a terminal, plain lines in a pipe,
-//! nothing with `--quiet`.
+//! Progress of a run, as a person sees it: a bar and a table on a terminal, plain lines in a
+//! pipe, nothing with `--quiet`.
 
 mod lines;
 mod summary;
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 /// Time between two looks at the network for the bar.
 const REDRAW: Duration = Duration::from_millis(200);
 
-/// Where it is shown, and how.
+/// Display of a run's progress.
 pub struct Progress {
     mode: Mode,
     /// Whether the head of the table is there.
@@ -56,7 +56,7 @@ pub struct StepReport {
 }
 
 impl Progress {
-    /// To standard output: a bar if that is a terminal, else lines; or nothing.
+    /// Makes a display on standard output: a bar if that is a terminal, else lines; or nothing.
     pub fn new(quiet: bool) -> Self {
         if quiet {
             Progress::with(Mode::Quiet)
@@ -68,7 +68,7 @@ impl Progress {
         }
     }
 
-    /// Plain lines to `writer`.
+    /// Makes a display of plain lines to `writer`.
     pub fn plain(writer: Box<dyn Write>) -> Self {
         Progress::with(Mode::Plain(writer))
     }
@@ -118,7 +118,7 @@ impl Progress {
         self.print(text);
     }
 
-    /// What the loading of `what` is reported to.
+    /// Makes the function that shows how far the loading of `what` has come.
     pub fn loader(&self, what: &'static str) -> impl Fn(usize, usize) + Sync + use<> {
         let bar = match &self.mode {
             Mode::Terminal(bar) => {
@@ -175,14 +175,14 @@ impl Progress {
         }
     }
 
-    /// A line of the log within an epoch: shown in a pipe, where there is no bar.
+    /// Shows a line of the log within an epoch in a pipe, where there is no bar.
     pub fn line(&mut self, line: &Line, epochs: u64) {
         if let Mode::Plain(_) = self.mode {
             self.print(&lines::plain_line(line, epochs));
         }
     }
 
-    /// The end of an epoch or of the run.
+    /// Shows the end of an epoch or of the run.
     pub fn epoch(&mut self, train: Option<&Line>, test: &Line, epochs: u64, better: bool) {
         let paint = self.paint();
         match self.mode {
@@ -198,7 +198,7 @@ impl Progress {
         self.drawn = None;
     }
 
-    /// The table at the end.
+    /// Shows the table at the end.
     pub fn summary(&mut self, summary: &Summary) {
         self.clear();
         let lines = summary.lines(self.paint());
@@ -219,7 +219,7 @@ fn style(template: &str) -> ProgressStyle {
         .progress_chars("━╸─")
 }
 
-/// Loss, accuracy, residual, speed and time left. `left` steps were left `elapsed` ago.
+/// Writes loss, accuracy, residual, speed and time left. `left` steps were left `elapsed` ago.
 fn message(report: &StepReport, left: u64, elapsed: Duration) -> String {
     let mut parts = vec![
         format!("loss {}", text::decimal(report.sums.mean_loss())),

@@ -15,16 +15,16 @@ const SKIPS: usize = 8;
 /// A finished run.
 #[derive(Clone, Debug)]
 pub struct Summary<'a> {
-    /// Where it ended.
+    /// Progress at the end of the run.
     pub progress: &'a RunProgress,
-    /// Its lines at the ends of epochs and of the run.
+    /// Lines of the log at the ends of epochs and of the run.
     pub history: &'a [Line],
-    /// Its folder.
+    /// Folder of the run.
     pub dir: &'a Path,
 }
 
 impl Summary<'_> {
-    /// The table, line by line.
+    /// Writes the table, line by line.
     pub fn lines(&self, paint: Paint) -> Vec<String> {
         let speed = self.progress.step as f64 / self.progress.step_seconds;
         let mut out = vec![
@@ -90,13 +90,13 @@ impl Summary<'_> {
         out
     }
 
-    /// A value of the test lines over the run, after the one at its `start`.
+    /// Draws a value of the test lines over the run, after the one at its `start`.
     fn curve(&self, start: Option<f64>, value: impl Fn(&Line) -> Option<f64>) -> String {
         let tests = self.history.iter().filter(|line| line.split == Split::Test);
         curve(start.into_iter().chain(tests.filter_map(value)).collect())
     }
 
-    /// How (1−α)² of single skips went, evenly chosen where there are many.
+    /// Draws the curves of (1−α)² of single skips, evenly chosen where there are many.
     fn skips(&self, paint: Paint) -> Vec<String> {
         let ends = self.history.iter().filter_map(|line| line.skips.as_ref());
         let ends: Vec<&Vec<SkipLine>> = ends.collect();
@@ -122,7 +122,7 @@ impl Summary<'_> {
     }
 }
 
-/// Values as bars over 0, nothing for a single one.
+/// Draws the values as bars over 0, nothing for a single one.
 fn curve(values: Vec<f64>) -> String {
     match values.len() {
         0 | 1 => String::new(),

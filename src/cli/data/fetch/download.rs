@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// What `--timeout` takes.
+/// Least time that `--timeout` takes; [`LONGEST_STALL`] is the most.
 const SHORTEST_STALL: Duration = Duration::from_millis(1);
 const LONGEST_STALL: Duration = Duration::from_secs(24 * 3600);
 
@@ -65,7 +65,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<()> {
     Ok(())
 }
 
-/// The dataset called `name`, if it is in the catalog.
+/// Finds the dataset called `name`, if it is in the catalog.
 fn called(name: &str) -> Option<(DatasetKind, Dataset<'static>)> {
     CATALOG
         .into_iter()
@@ -102,10 +102,10 @@ fn look(kind: DatasetKind, dir: Option<&Path>) -> Inventory {
     })
 }
 
-/// What a person sees.
+/// Screen of a fetch: the bar and lines that a person sees.
 struct Screen {
     quiet: bool,
-    /// On a terminal.
+    /// Progress bar, if standard error is a terminal.
     bar: Option<ProgressBar>,
     /// The file under way and the bytes it will have, for the word on a signal.
     under_way: Arc<Mutex<Option<(PathBuf, u64)>>>,
@@ -169,7 +169,7 @@ impl Screen {
         }
     }
 
-    /// From here on SIGINT and SIGTERM end the process at once, with a word on what is
+    /// Makes SIGINT and SIGTERM end the process at once from here on, with a word on what is
     /// kept: bytes are only ever appended, and names given last, so any moment is good.
     #[cfg(unix)]
     fn stop_on_signals(&self) -> Result<()> {
@@ -200,7 +200,7 @@ impl Screen {
     }
 }
 
-/// What is kept of the file under way.
+/// Writes the parting words, which say what is kept of the file under way.
 #[cfg(unix)]
 fn farewell(under_way: Option<&(PathBuf, u64)>) -> String {
     let kept = under_way.and_then(|(part, all)| {
