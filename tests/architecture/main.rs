@@ -21,10 +21,6 @@ use std::path::Path;
 /// emptied, never added to.
 const CIRCLES: &[(&str, &str)] = &[
     (
-        "check",
-        "limits, flags and scopes belong in files of their own",
-    ),
-    (
         "engines/cpu",
         "`Cpu` and the running of a step belong in files of their own",
     ),
