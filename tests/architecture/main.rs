@@ -47,7 +47,6 @@ const CIRCLES: &[(&str, &str)] = &[
         "plan",
         "`Plan` belongs in a file of its own, and costs are computed when asked for",
     ),
-    ("report/chart", "`Chart` belongs in a file of its own"),
 ];
 
 fn root() -> &'static Path {
