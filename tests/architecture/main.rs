@@ -41,7 +41,6 @@ const CIRCLES: &[(&str, &str)] = &[
         "engines/dfdx",
         "the backend's types belong in a file of their own",
     ),
-    ("fetch", "datasets and events belong in files of their own"),
     ("ir", "a layer holds an operation, and an operation layers"),
     (
         "plan",
