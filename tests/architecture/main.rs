@@ -24,18 +24,6 @@ const CIRCLES: &[(&str, &str)] = &[
         "engines/cpu",
         "`Cpu` and the running of a step belong in files of their own",
     ),
-    (
-        "engines/cpu/kernels/conv",
-        "shared shapes belong beside `mod.rs`",
-    ),
-    (
-        "engines/cpu/kernels/normalise",
-        "shared shapes belong beside `mod.rs`",
-    ),
-    (
-        "engines/cpu/kernels/winograd",
-        "shared shapes belong beside `mod.rs`",
-    ),
     ("engines/cuda", "`Run` belongs in a file of its own"),
     (
         "engines/dfdx",

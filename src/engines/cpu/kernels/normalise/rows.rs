@@ -4,7 +4,7 @@ use super::super::LANES;
 use super::super::activation::{Activation, derivative, value};
 use super::super::padded;
 use super::super::simd::{Simd, simd};
-use super::{Fused, SUMS, Weights};
+use super::operands::{Fused, SUMS, Weights};
 
 /// What most networks are made of has loops of its own, in which nothing is decided a
 /// row: batch norm and ReLU, and sums with a skip connection by weights of channels or by
