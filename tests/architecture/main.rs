@@ -21,10 +21,6 @@ use std::path::Path;
 /// emptied, never added to.
 const CIRCLES: &[(&str, &str)] = &[
     ("engines/cuda", "`Run` belongs in a file of its own"),
-    (
-        "engines/dfdx",
-        "the backend's types belong in a file of their own",
-    ),
     ("ir", "a layer holds an operation, and an operation layers"),
     (
         "plan",
