@@ -21,11 +21,6 @@ use std::path::Path;
 /// emptied, never added to.
 const CIRCLES: &[(&str, &str)] = &[
     ("engines/cuda", "`Run` belongs in a file of its own"),
-    ("ir", "a layer holds an operation, and an operation layers"),
-    (
-        "plan",
-        "`Plan` belongs in a file of its own, and costs are computed when asked for",
-    ),
 ];
 
 fn root() -> &'static Path {
