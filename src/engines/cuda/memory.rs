@@ -2,7 +2,7 @@
 //! rows of floats that one kernel can pass over, and one arena for the rest.
 
 use super::gpu::{Buffer, Gpu};
-use super::layout::Layout;
+use super::prelude::{CONTROL_LAYOUT, OUTCOME_LAYOUT};
 use crate::error::Result;
 use crate::ir::{Role, TensorSpec};
 use crate::plan::{Id, Plan, Storage};
@@ -16,20 +16,6 @@ pub const OUTCOMES: usize = 1024;
 
 /// Bytes of one.
 pub const OUTCOME: usize = OUTCOME_LAYOUT.size;
-
-/// What a step found, as the host reads it: two words.
-pub const OUTCOME_LAYOUT: Layout = Layout {
-    name: "Outcome",
-    size: 16,
-    fields: &[("loss", 8), ("correct", 8)],
-};
-
-/// What a step is told, which kernels alone read and write.
-pub const CONTROL_LAYOUT: Layout = Layout {
-    name: "Control",
-    size: 32,
-    fields: &[],
-};
 
 /// Where each tensor is in the row of all: those that the optimizer moves, then α, λ
 /// and the
