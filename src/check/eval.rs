@@ -8,8 +8,9 @@ use super::call::{Args, bind, find};
 use super::prelude::policies;
 use super::report::{Reports, suggest};
 use super::scope::{Function, Scope};
-use super::typing::{check_args, type_of, word};
+use super::typing::{check_args, type_of};
 use super::value::Value;
+use super::word::word;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::Augment;
 use crate::ir::call::{

@@ -31,6 +31,7 @@ mod train_settings;
 mod types;
 mod typing;
 mod value;
+mod word;
 
 pub use flags::{Override, OverrideTarget};
 pub use limits::{MAX_DEPTH, MAX_ELEMENTS, MAX_LAYERS, MAX_PATH, MAX_STEPS};

@@ -2,6 +2,7 @@
 //! and the tables of all layers and policies with them.
 
 use super::equation::equation;
+use super::word::word;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::call::{Arguments, Bounds, Kind, Literal, Refusal, Row, Slot};
 use crate::ir::expr::Variable;
@@ -224,7 +225,7 @@ fn joined(declared: &ast::Policy, values: &[f64]) -> Result<Policy, Diagnostic> 
     let changed: Vec<(&SettingFormal, f64)> = changed(formals, values).collect();
     let is_shown = |formal: &SettingFormal| {
         let name = &formal.name.node;
-        let starts_gate = |gate: &ast::Gate| super::typing::word(&gate.bias) == Some(name);
+        let starts_gate = |gate: &ast::Gate| word(&gate.bias) == Some(name);
         changed
             .iter()
             .any(|(changed, _)| changed.name == formal.name)

@@ -5,6 +5,7 @@ use super::prelude::{layers, policies};
 use super::report::{Reports, quoted, suggest, unknown};
 use super::scope::{Function, Scope};
 use super::value::Type;
+use super::word::word;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::call::{Kind, Slot, find, names};
 use crate::span::Span;
@@ -96,18 +97,6 @@ fn not_a_list(value: &Expr, what: &str) -> Diagnostic {
     let message = format!("{what} must be a list");
     Diagnostic::new(Code::Type, message, value.span, "not a list")
         .help(format!("put it in brackets: `[{}]`", print_expr(value)))
-}
-
-/// Returns the bare word that `value` is.
-pub(super) fn word(value: &Expr) -> Option<&str> {
-    if let ExprKind::Call(Call {
-        name, args: None, ..
-    }) = &value.kind
-    {
-        Some(&name.node)
-    } else {
-        None
-    }
 }
 
 /// Whether `expr` has type `want`; reports it where not.

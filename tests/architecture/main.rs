@@ -6,7 +6,7 @@
 //! re-exports (`pub use`) uses nothing, and one that defines what its children take may use
 //! none of them. Two rules hold:
 //!
-//! - no file uses, by whatever way round, a file that uses it ([`CIRCLES`] are those left);
+//! - no file uses, by whatever way round, a file that uses it;
 //! - a file uses files of its own floor or of one below; `docs/architecture.md` lists the
 //!   floors from the top down.
 
@@ -16,43 +16,6 @@ mod scan;
 use house::{Arrows, House};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-
-/// Folders whose files still use one another in a circle, and the way out of each. To be
-/// emptied, never added to.
-const CIRCLES: &[(&str, &str)] = &[
-    (
-        "check",
-        "limits, flags and scopes belong in files of their own",
-    ),
-    (
-        "engines/cpu",
-        "`Cpu` and the running of a step belong in files of their own",
-    ),
-    (
-        "engines/cpu/kernels/conv",
-        "shared shapes belong beside `mod.rs`",
-    ),
-    (
-        "engines/cpu/kernels/normalise",
-        "shared shapes belong beside `mod.rs`",
-    ),
-    (
-        "engines/cpu/kernels/winograd",
-        "shared shapes belong beside `mod.rs`",
-    ),
-    ("engines/cuda", "`Run` belongs in a file of its own"),
-    (
-        "engines/dfdx",
-        "the backend's types belong in a file of their own",
-    ),
-    ("fetch", "datasets and events belong in files of their own"),
-    ("ir", "a layer holds an operation, and an operation layers"),
-    (
-        "plan",
-        "`Plan` belongs in a file of its own, and costs are computed when asked for",
-    ),
-    ("report/chart", "`Chart` belongs in a file of its own"),
-];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -107,12 +70,8 @@ fn no_file_uses_a_floor_above_its_own() {
 #[test]
 fn no_files_use_one_another_in_a_circle() {
     let arrows = house().arrows();
-    let circles = circles(&arrows);
     let mut wrong = String::new();
-    for circle in &circles {
-        if CIRCLES.iter().any(|(known, _)| *known == folder(circle)) {
-            continue;
-        }
+    for circle in circles(&arrows) {
         wrong.push_str(&format!("\n{circle:?}:\n"));
         for ((from, to), names) in &arrows {
             if circle.contains(from) && circle.contains(to) {
@@ -121,26 +80,6 @@ fn no_files_use_one_another_in_a_circle() {
         }
     }
     assert!(wrong.is_empty(), "circles:{wrong}");
-    for (known, _) in CIRCLES {
-        let is_there = circles.iter().any(|circle| folder(circle) == *known);
-        assert!(
-            is_there,
-            "no circle is left in {known}: take it off the list"
-        );
-    }
-}
-
-/// The folder that all files of a circle are in.
-fn folder(circle: &BTreeSet<String>) -> String {
-    let folders = circle.iter().map(|file| {
-        let parts: Vec<&str> = file.split('/').collect();
-        parts[..parts.len() - 1].to_vec()
-    });
-    let common = folders.reduce(|a, b| {
-        let same = a.iter().zip(&b).take_while(|(a, b)| a == b);
-        same.map(|(part, _)| *part).collect()
-    });
-    common.unwrap_or_default().join("/")
 }
 
 /// Files that reach one another, as sets of two or more.

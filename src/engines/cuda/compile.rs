@@ -1,13 +1,8 @@
 //! Compilation of kernel sources to what the driver loads, by NVRTC, once a machine: the
 //! results are kept on disk under a hash of all they depend on.
 
-use super::equations::{self, Equations};
-use super::layout::Layout;
 use super::libraries::Library;
-use super::map::Windows;
-use super::products::Conv;
-use super::update::Running;
-use super::{images, memory, narrow_mlp, pass};
+use super::source::Source;
 use crate::error::{Error, Result};
 use cudarc::nvrtc::{result, sys};
 use rayon::prelude::*;
@@ -15,88 +10,7 @@ use std::ffi::{CStr, CString};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Text that every file begins with.
-const PRELUDE: &str = include_str!("kernels/prelude.cuh");
-
-/// Structures of [`PRELUDE`].
-const PRELUDE_LAYOUTS: [Layout; 2] = [memory::CONTROL_LAYOUT, memory::OUTCOME_LAYOUT];
-
-/// File of kernels.
-#[derive(Clone, Debug)]
-pub struct Source {
-    /// Name of the file, for messages and the cache.
-    pub name: &'static str,
-    /// Equations, printed for a network; they stand before the text.
-    pub printed: String,
-    /// Text of the file, without [`PRELUDE`].
-    pub text: &'static str,
-    /// Structures that it shares with Rust.
-    pub layouts: &'static [Layout],
-}
-
-macro_rules! source {
-    ($name:literal, $layouts:expr) => {
-        Source {
-            name: $name,
-            printed: String::new(),
-            text: include_str!(concat!("kernels/", $name, ".cu")),
-            layouts: &$layouts,
-        }
-    };
-}
-
-/// Kernels that are the same for every network.
-pub const SOURCES: &[Source] = &[
-    source!("convolve", [Conv::LAYOUT]),
-    source!("dirac", []),
-    source!("dropout", []),
-    source!("images", [images::CHANGE_LAYOUT]),
-    source!("loss", []),
-    source!("pooling", [Windows::LAYOUT]),
-    source!("reshape", []),
-    source!("statistics", []),
-    source!("update", [Running::LAYOUT]),
-];
-
-impl Source {
-    /// Makes the file of the kernels of a pass with these equations. Each pair of an
-    /// activation and a join is a file of its own: networks that have it share what is
-    /// kept on disk, and those that a network needs are compiled side by side.
-    pub fn of_pass(equations: &Equations) -> Source {
-        Source {
-            name: "pointwise",
-            printed: PASS.to_string() + &equations.print("Equations0"),
-            text: include_str!("kernels/pointwise.cu"),
-            layouts: pass::LAYOUTS,
-        }
-    }
-
-    /// Makes the file of the kernels of a narrow MLP whose hidden layers have these
-    /// equations.
-    pub fn of_narrow_mlp(equations: &[Equations]) -> Source {
-        Source {
-            name: "narrow_mlp",
-            printed: PASS.to_string() + &equations::print_all(equations),
-            text: include_str!("kernels/narrow_mlp.cu"),
-            layouts: narrow_mlp::LAYOUTS,
-        }
-    }
-
-    /// Lists the names of the file's kernels.
-    pub fn kernels(&self) -> impl Iterator<Item = &'static str> + use<> {
-        let after = self.text.split("extern \"C\" __global__ void ").skip(1);
-        after.filter_map(|rest| rest.split('(').next())
-    }
-
-    /// Joins the text that is compiled: prelude, layouts, equations and kernels.
-    pub fn whole(&self) -> String {
-        let layouts = PRELUDE_LAYOUTS.iter().chain(self.layouts);
-        let assertions: String = layouts.map(Layout::assertions).collect();
-        [PRELUDE, &self.printed, self.text, &assertions].concat()
-    }
-}
-
-/// Target that kernels are compiled for.
+/// What kernels are compiled for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompileTarget {
     /// Architecture: `sm_90` for machine code, `compute_75` for code that the driver
@@ -221,11 +135,8 @@ impl Drop for Program {
     }
 }
 
-/// Text that files begin with whose kernels are compiled with equations.
-const PASS: &str = include_str!("kernels/pass.cuh");
-
-/// Finds the folder of compiled kernels: `$XDG_CACHE_HOME/vanc/kernels`, else below the
-/// home folder; none where there is neither.
+/// Where compiled kernels are kept: `$XDG_CACHE_HOME/vanc/kernels`, else below the home
+/// folder; nowhere where there is neither.
 pub fn cache_folder() -> Option<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     let root = variable("XDG_CACHE_HOME").map(PathBuf::from);
@@ -263,6 +174,9 @@ fn keep(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::super::equations::tests;
+    use super::super::layout::Layout;
+    use super::super::sources::SOURCES;
+    use super::super::update::Running;
     use super::*;
 
     #[test]

@@ -1,7 +1,8 @@
 //! Card in use: its memory, its kernels, and launches on one stream.
 
 use super::card::{Card, failed};
-use super::compile::{self, CompileTarget, Source};
+use super::compile::{self, CompileTarget};
+use super::source::Source;
 use crate::error::{Error, Result};
 use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::{CudaContext, CudaGraph, CudaStream, sys};
@@ -16,7 +17,7 @@ const PORTABLE: &str = "compute_75";
 pub struct Gpu {
     context: Arc<CudaContext>,
     stream: Arc<CudaStream>,
-    /// Target that its kernels are compiled for, once those of [`compile::SOURCES`] are.
+    /// What its kernels are compiled for, once those of [`super::sources::SOURCES`] are.
     target: CompileTarget,
     modules: Vec<sys::CUmodule>,
     /// Files that were loaded for networks, by name and what is printed in them.
@@ -32,7 +33,7 @@ pub struct Module(usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Kernel {
     name: &'static str,
-    /// File of the kernel; none for those of [`compile::SOURCES`].
+    /// Its file; none for those of [`super::sources::SOURCES`].
     module: Option<Module>,
 }
 
@@ -112,9 +113,9 @@ impl Args {
 }
 
 impl Gpu {
-    /// Takes `card` into use with the kernels that every network shares, which come from
-    /// the cache on disk or are compiled. `half` stores activations in 16 bits.
-    pub fn new(card: &Card, half: bool) -> Result<Gpu> {
+    /// Takes `card` into use with the kernels in `common`, which every network shares and which come from the cache on disk or are
+    /// compiled. `half` stores activations in 16 bits.
+    pub fn new(card: &Card, half: bool, common: &[Source]) -> Result<Gpu> {
         let begun = |e: DriverError| failed(&format!("the GPU {} cannot be used", card.name), &e);
         let context = CudaContext::new(card.ordinal).map_err(begun)?;
         let stream = context.new_stream().map_err(begun)?;
@@ -129,15 +130,15 @@ impl Gpu {
             functions: HashMap::new(),
         };
         // The card may be newer than NVRTC.
-        if let Err(error) = gpu.load_common() {
+        if let Err(error) = gpu.load_common(common) {
             gpu.target = target(PORTABLE.into());
-            gpu.load_common().map_err(|_| error)?;
+            gpu.load_common(common).map_err(|_| error)?;
         }
         Ok(gpu)
     }
 
-    fn load_common(&mut self) -> Result<()> {
-        for (source, code) in compile::SOURCES.iter().zip(self.codes(compile::SOURCES)?) {
+    fn load_common(&mut self, common: &[Source]) -> Result<()> {
+        for (source, code) in common.iter().zip(self.codes(common)?) {
             self.load_file(source, code, None)?;
         }
         Ok(())

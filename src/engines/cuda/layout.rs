@@ -6,14 +6,14 @@ macro_rules! shared {
     (
         $(#[$about:meta])*
         $visible:vis struct $name:ident as $c:literal {
-            $($(#[$about_field:meta])* $field:ident: $type:ty,)*
+            $($(#[$about_field:meta])* $seen:vis $field:ident: $type:ty,)*
         }
     ) => {
         $(#[$about])*
         #[repr(C)]
         #[derive(Clone, Copy)]
         $visible struct $name {
-            $($(#[$about_field])* $field: $type,)*
+            $($(#[$about_field])* $seen $field: $type,)*
         }
 
         impl $name {

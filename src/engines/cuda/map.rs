@@ -1,10 +1,10 @@
 //! Steps that move, choose or weigh activations: each kind as a launch of its kernel, which
 //! takes the inputs, then what is made, then in gradients whether to add to it.
 
+use super::context::Run;
 use super::gpu::{Args, Grid};
 use super::layout::shared;
 use super::products::int;
-use super::run::Run;
 use crate::engines::random::Purpose;
 use crate::error::Result;
 use crate::plan::{Id, MapKind, MapStep, Window};

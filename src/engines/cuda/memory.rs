@@ -2,7 +2,7 @@
 //! of floats that one kernel can pass over, and one arena for the rest.
 
 use super::gpu::{Buffer, Gpu};
-use super::layout::Layout;
+use super::prelude::{CONTROL_LAYOUT, OUTCOME_LAYOUT};
 use crate::error::Result;
 use crate::ir::{Role, TensorSpec};
 use crate::plan::{Id, Plan, Storage};
@@ -17,22 +17,9 @@ pub const OUTCOMES: usize = 1024;
 /// Bytes of an outcome.
 pub const OUTCOME: usize = OUTCOME_LAYOUT.size;
 
-/// Layout of the outcome of a step, as the host reads it: two words.
-pub const OUTCOME_LAYOUT: Layout = Layout {
-    name: "Outcome",
-    size: 16,
-    fields: &[("loss", 8), ("correct", 8)],
-};
-
-/// Layout of what a step is told, which kernels alone read and write.
-pub const CONTROL_LAYOUT: Layout = Layout {
-    name: "Control",
-    size: 32,
-    fields: &[],
-};
-
-/// Places of the tensors in the row of all: those that the optimizer moves, then α, λ and
-/// the running statistics. α and λ are in the same order, so one offset is of both.
+/// Where each tensor is in the row of all: those that the optimizer moves, then α, λ
+/// and the
+/// running statistics. α and λ are in the same order, so one offset is of both.
 pub struct Rows {
     /// Floats before each tensor, in the order of [`crate::ir::Model::tensors`].
     pub offsets: Vec<usize>,

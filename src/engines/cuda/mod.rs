@@ -10,6 +10,7 @@
 mod blas;
 mod card;
 mod compile;
+mod context;
 mod dnn;
 mod equations;
 mod exchange;
@@ -22,10 +23,13 @@ mod memory;
 mod narrow_mlp;
 mod nccl;
 mod pass;
+mod prelude;
 mod prepare;
 mod print;
 mod products;
 mod run;
+mod source;
+mod sources;
 mod step;
 mod update;
 
@@ -44,6 +48,7 @@ use self::memory::{Memory, from_card, to_card};
 use self::pass::PassKernels;
 use self::prepare::{Graph, Here, Prepared};
 use self::products::Libraries;
+use self::sources::SOURCES;
 use super::skips::Skips;
 use super::state::State;
 use super::{Engine, Images, Order, Outcome, Resident, SkipState, StepContext, batch};
@@ -156,7 +161,7 @@ impl CudaEngine {
     ) -> Result<Self> {
         let specs = model.tensors();
         let state = State::read(&specs, tensors)?;
-        let gpu = Gpu::new(card, precision == Precision::Bf16)?;
+        let gpu = Gpu::new(card, precision == Precision::Bf16, SOURCES)?;
         // Where a library is not there its work is done by kernels of our own.
         let is_there = |library: Library| library.load().is_ok();
         let has_blas = is_there(Library::Cublas);

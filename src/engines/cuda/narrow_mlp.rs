@@ -6,13 +6,13 @@
 //! is the kernel `narrow_mlp` ([`super::run`] does the rest): its blocks keep their rows of the
 //! batch in shared memory and meet once a layer each way for batch norm's sums.
 
-use super::compile::Source;
-use super::equations::Equations;
+use super::equations::{self, Equations};
 use super::gpu::{Args, Buffer, Gpu, Grid, Module};
 use super::layout::{Layout, shared};
 use super::memory::Memory;
 use super::pass::Coefficient;
 use super::products::int;
+use super::source::{PASS, Source};
 use crate::error::Result;
 use crate::ir::Shape;
 use crate::plan::{Action, Convolution, Id, Join, Method, Plan, Pointwise, Purpose};
@@ -410,6 +410,18 @@ impl NarrowMlp {
         };
         // SAFETY: what the kernel takes; the pieces are within a row of gradients.
         unsafe { gpu.launch(add_rows, grid, args.with(memory.gradients.at)) }
+    }
+}
+
+impl Source {
+    /// The kernels of a narrow MLP whose hidden layers have these equations.
+    pub fn of_narrow_mlp(equations: &[Equations]) -> Source {
+        Source {
+            name: "narrow_mlp",
+            printed: PASS.to_string() + &equations::print_all(equations),
+            text: include_str!("kernels/narrow_mlp.cu"),
+            layouts: LAYOUTS,
+        }
     }
 }
 

@@ -1,138 +1,18 @@
 //! Batch norm, activation and the weighing of a skip in one pass, and its gradients.
 
-use super::compile::Source;
+mod arguments;
+mod kernels;
+
+pub use arguments::{Coefficient, Granularity};
+pub use kernels::PassKernels;
+
+use super::context::{Run, chunks, columns};
 use super::equations::Equations;
-use super::gpu::{Args, Gpu, Grid, Kernel, Module};
-use super::layout::{Layout, shared};
+use super::gpu::{Args, Grid, Kernel, Module};
 use super::products::int;
-use super::run::{Run, chunks, columns};
 use crate::error::{Error, Result};
-use crate::plan::{Action, GradientTarget, Id, Plan, Pointwise, PointwiseGradients, Statistics};
-
-shared! {
-    /// Pass, but for its gates and trained coefficients, as kernels take it.
-    struct PointwisePass as "PointwisePass" {
-        x: u64,
-        s: u64,
-        mean: u64,
-        variance: u64,
-        weight: u64,
-        bias: u64,
-        eps: f32,
-        channels: i32,
-        positions: i32,
-        count: u32,
-    }
-}
-
-shared! {
-    /// Place of a trained coefficient's values.
-    pub struct Coefficient as "Coefficient" {
-        values: u64,
-        channel_step: i32,
-        position_step: i32,
-    }
-}
-
-shared! {
-    /// Destination of an array's gradient.
-    struct Target as "Target" {
-        to: u64,
-        add: i32,
-        padding: i32,
-    }
-}
-
-shared! {
-    /// Destinations of the gradients of a pass, but for those of gates.
-    struct GradientTargets as "GradientTargets" {
-        dy: u64,
-        totals: u64,
-        dx: Target,
-        ds: Target,
-    }
-}
-
-/// Structures of kernels/pointwise.cu.
-pub const LAYOUTS: &[Layout] = &[
-    PointwisePass::LAYOUT,
-    Coefficient::LAYOUT,
-    Target::LAYOUT,
-    GradientTargets::LAYOUT,
-];
-
-/// Elements that one value of a trained coefficient covers.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Granularity {
-    /// All channels and positions.
-    Layer,
-    /// All positions of a channel.
-    Channel,
-    /// One activation of a sample.
-    Unit,
-}
-
-impl Granularity {
-    /// Finds the granularity of the coefficient `id` of a pass over `x`, by how many
-    /// values it has.
-    pub fn new(plan: &Plan, x: Id, id: Id) -> Granularity {
-        match plan.buffer(id).elements {
-            1 => Granularity::Layer,
-            n if n == plan.shape(x).channels() => Granularity::Channel,
-            _ => Granularity::Unit,
-        }
-    }
-}
-
-impl Coefficient {
-    /// Places the coefficient `id`, whose values are at `values`, of a pass over `x`.
-    pub fn new(plan: &Plan, x: Id, id: Id, values: u64) -> Coefficient {
-        let (channel_step, position_step) = match Granularity::new(plan, x, id) {
-            Granularity::Layer => (0, 0),
-            Granularity::Channel => (1, 0),
-            Granularity::Unit => (int(plan.shape(x).positions()), 1),
-        };
-        Coefficient {
-            values,
-            channel_step,
-            position_step,
-        }
-    }
-}
-
-/// Kernels of every pass that plans have had so far.
-#[derive(Default)]
-pub struct PassKernels {
-    modules: Vec<(Equations, Module)>,
-}
-
-impl PassKernels {
-    /// Loads what the passes of `plan` need and is not there yet.
-    ///
-    /// # Errors
-    /// As [`Gpu::load`].
-    pub fn load(&mut self, gpu: &mut Gpu, plan: &Plan) -> Result<()> {
-        let mut missing: Vec<Equations> = Vec::new();
-        for step in &plan.forward {
-            let Action::Pointwise(pass) = &step.action else {
-                continue;
-            };
-            let equations = Equations::of_pass(plan, pass);
-            if self.find(&equations).is_none() && !missing.contains(&equations) {
-                missing.push(equations);
-            }
-        }
-        let sources: Vec<Source> = missing.iter().map(Source::of_pass).collect();
-        let modules = gpu.load(&sources)?;
-        self.modules.extend(missing.into_iter().zip(modules));
-        Ok(())
-    }
-
-    fn find(&self, equations: &Equations) -> Option<Module> {
-        let found = self.modules.iter().find(|(known, _)| known == equations);
-        found.map(|(_, module)| *module)
-    }
-}
+use crate::plan::{GradientTarget, Id, Plan, Pointwise, PointwiseGradients, Statistics};
+use arguments::{GradientTargets, PointwisePass, Target};
 
 /// Pass on a card: its kernels and what they take.
 struct Pass<'a> {

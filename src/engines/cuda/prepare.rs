@@ -1,13 +1,14 @@
 //! Plan made ready to run: placed in memory, its products chosen, its graphs captured.
 
 use super::Precision;
+use super::context::Run;
 use super::exchange::Part;
 use super::gpu::Gpu;
 use super::memory::Memory;
 use super::narrow_mlp::NarrowMlp;
 use super::pass::PassKernels;
 use super::products::{Bench, Libraries, Product};
-use super::run::{CudaTarget, Run};
+use super::run::CudaTarget;
 use super::update::{self, Statistics};
 use crate::error::{Error, Result};
 use crate::ir::{Model, Train};

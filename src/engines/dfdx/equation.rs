@@ -1,8 +1,8 @@
 //! Equations on dfdx's tape: an operation for each of the equation's, differentiated by
 //! its own rule, so that this engine checks the derivatives that others take by symbols.
 
+use super::backend::{Backend, Matrix, number};
 use super::ops::{Tried, apart, repeated};
-use super::{Backend, Matrix, number};
 use crate::ir::Expr;
 use crate::ir::expr::{Binary, Compare, Select, Unary, Variable};
 use dfdx::dtypes::Dtype;

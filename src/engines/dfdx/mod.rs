@@ -7,6 +7,7 @@
 //! operations that dfdx has on every device are used, so the engine runs on any. It is
 //! made to be right and clear, and to be what other engines are held against.
 
+mod backend;
 mod equation;
 mod memory;
 mod ops;
@@ -15,6 +16,8 @@ mod pass;
 mod pool;
 mod windows;
 
+pub use self::backend::Backend;
+use self::backend::{Matrix, Scalar, device_failed, number};
 pub use self::memory::memory;
 use self::parameters::{Parameters, to_f32};
 use self::pass::{ForwardPass, Mode, Statistics, Watch};
@@ -22,25 +25,13 @@ use self::windows::Windows;
 use super::skips::Skips;
 use super::state::State;
 use super::{Engine, Outcome, SkipState, StepContext, batch};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ir::{Loss, Model, Role, TensorSpec};
 use crate::tensor::{Batch, Tensor};
 use dfdx::dtypes::Dtype;
 use dfdx::shapes::Axis;
-use dfdx::tensor::{Cache, Cpu, Gradients, NoneTape, OwnedTape, PutTape, Tape};
-use dfdx::tensor_ops::{Backward, Device, MeanTo, SelectTo};
-use std::fmt::Display;
-
-/// Device of dfdx that can run a network in the number type E.
-pub trait Backend<E: Dtype>: Device<E> + Cache {}
-
-impl<E: Dtype, D: Device<E> + Cache> Backend<E> for D {}
-
-/// Activations, or a tensor of the network: see `ops` and `parameters`.
-type Matrix<E, D, T = NoneTape> = dfdx::tensor::Tensor<(usize, usize), E, D, T>;
-
-/// A loss, one number.
-type Scalar<E, D, T> = dfdx::tensor::Tensor<(), E, D, T>;
+use dfdx::tensor::{Cpu, Gradients, NoneTape, OwnedTape, PutTape, Tape};
+use dfdx::tensor_ops::{Backward, MeanTo, SelectTo};
 
 /// A network on a dfdx device, in numbers of type E.
 pub struct DfdxEngine<E: Dtype, D: Backend<E>> {
@@ -377,16 +368,4 @@ fn named(spec: &TensorSpec, data: Vec<f32>) -> Tensor {
         shape: spec.shape.clone(),
         data,
     }
-}
-
-/// Converts `x` to the device's number type.
-fn number<E: Dtype>(x: f64) -> E {
-    E::from_f64(x).unwrap_or_default()
-}
-
-/// Makes the error for a dfdx operation that failed, which on the CPU means that memory
-/// ran out.
-fn device_failed<X: Display>(error: X) -> Error {
-    Error::new(format!("an operation on the dfdx device failed: {error}"))
-        .help("if its memory ran out, choose a smaller --batch")
 }

@@ -9,7 +9,7 @@
 //! panics, so those that may meet themselves go through [`apart`]. And on the CPU its
 //! sums down columns stride through memory, so they are products with a row of ones.
 
-use super::{Backend, Matrix, number};
+use super::backend::{Backend, Matrix, number};
 use dfdx::dtypes::Dtype;
 use dfdx::shapes::{Axes3, Axis, HasShape};
 use dfdx::tensor::{HasErr, Tape, WithEmptyTape};

@@ -1,6 +1,6 @@
 //! Tensors of the network on the device, and how they map to PyTorch's layouts.
 
-use super::{Backend, Matrix, device_failed, number};
+use super::backend::{Backend, Matrix, device_failed, number};
 use crate::engines::state::State;
 use crate::error::{Error, Result};
 use crate::ir::{Model, Op, Optimizer, Role, Sgd, Slot, TensorSpec};

@@ -1,11 +1,11 @@
 //! Forward pass over the layers of a model, on a tape or without.
 
+use super::backend::{Backend, Matrix, device_failed, number};
 use super::equation;
 use super::ops;
 use super::parameters::Parameters;
 use super::pool;
 use super::windows::{Geometry, Windows};
-use super::{Backend, Matrix, device_failed, number};
 use crate::engines::dropout;
 use crate::error::{Error, Result};
 use crate::ir::expr::{KnownActivation, Variable};

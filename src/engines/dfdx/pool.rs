@@ -1,7 +1,7 @@
 //! Max pooling.
 
+use super::backend::{Backend, Matrix, device_failed};
 use super::windows::Geometry;
-use super::{Backend, Matrix, device_failed};
 use crate::error::Result;
 use dfdx::dtypes::Dtype;
 use dfdx::shapes::HasShape;

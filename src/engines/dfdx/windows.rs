@@ -1,6 +1,6 @@
 //! Rows of the activations that each window of a convolution or pooling covers.
 
-use super::device_failed;
+use super::backend::device_failed;
 use crate::error::{Error, Result};
 use crate::ir::Shape;
 use dfdx::tensor::{Tensor, TensorFromVec};

@@ -3,8 +3,9 @@
 //! Bytes are appended to `NAME.part`. All mirrors have the same file, known by its
 //! length and sum, so whichever comes next goes on where the one before broke off.
 
+use super::failure::write_error;
 use super::http::{Client, Failure};
-use super::{Event, Options, Watch, write_error};
+use super::options::{Event, Options, Watch};
 use crate::error::{Error, Result};
 use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions, TryLockError};

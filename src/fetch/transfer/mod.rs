@@ -6,64 +6,18 @@
 //! as `NAME.part`, which the next one goes on with.
 
 mod download;
+mod failure;
 mod http;
+mod options;
 mod unpack;
 
-use super::{Dataset, File, Member};
+pub use options::{Event, Options, Watch};
+
+use super::{Dataset, File};
 use crate::error::{Error, Result};
+use failure::write_error;
 use std::io::ErrorKind;
 use std::path::Path;
-use std::time::Duration;
-
-/// Options of a fetch.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// URL of a folder with the files, in place of the dataset's mirrors.
-    pub from: Option<String>,
-    /// Longest time that a mirror may send nothing.
-    pub stall: Duration,
-    /// Number of further tries that may bring nothing in a row, after each mirror had one.
-    pub retries: u32,
-    /// Wait before the first further try; it doubles with each.
-    pub pause: Duration,
-    /// Whether to fetch files that are already there.
-    pub force: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Options {
-            from: None,
-            stall: Duration::from_secs(30),
-            retries: 3,
-            pause: Duration::from_secs(1),
-            force: false,
-        }
-    }
-}
-
-/// Progress of a fetch.
-#[derive(Clone, Copy, Debug)]
-pub enum Event<'a> {
-    /// A file is started, or resumed.
-    Begun {
-        /// The file.
-        file: &'a File<'a>,
-        /// Path that its bytes are written to.
-        part: &'a Path,
-    },
-    /// Progress of the file: the number of its bytes that are there.
-    At(u64),
-    /// All bytes are there, and their sum is being checked.
-    Checking,
-    /// The sum is right, and the archive is being unpacked.
-    Unpacking,
-    /// A mirror failed: the failure, and the reaction to it.
-    Trouble(&'a str),
-}
-
-/// Callback that receives each [`Event`].
-pub type Watch<'a> = &'a dyn Fn(Event);
 
 /// Fetches the files of `dataset` into the folder `dir`, which is made if it does not exist.
 /// Files that are there, with their published length, are left alone.
@@ -152,22 +106,4 @@ pub(crate) fn check_base(base: &str) -> Result<&str> {
         ));
     }
     Ok(base)
-}
-
-/// The failure to write `path`, with advice that depends on its cause.
-fn write_error(doing: &str, path: &Path, error: std::io::Error) -> Error {
-    let kind = error.kind();
-    let failure = Error::io(doing, path, error);
-    match kind {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            failure.help("make room on the disk; the same command goes on with what is there")
-        }
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotADirectory => {
-            failure.help(
-                "name a folder that can be written with --data-dir DIR or the environment \
-                 variable VANC_DATA",
-            )
-        }
-        _ => failure,
-    }
 }

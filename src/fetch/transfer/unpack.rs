@@ -5,7 +5,8 @@
 //! out of its folder, a link or a device, or with more in it than there should be, is
 //! refused.
 
-use super::{Member, write_error};
+use super::super::Member;
+use super::failure::write_error;
 use crate::error::{Error, Result};
 use flate2::bufread::MultiGzDecoder;
 use std::fs::File;

@@ -1,6 +1,6 @@
 //! Activations: functions of each element.
 
-use super::{Op, Operation, ShapeError};
+use super::operation::{Operation, ShapeError};
 use crate::ir::call::Row;
 use crate::ir::expr::{Expr, KnownActivation, Node, Program};
 use crate::ir::shape::Shape;
@@ -20,11 +20,11 @@ pub struct Activation {
 /// `[max(x, 0), max(−x, 0)]`.
 pub(super) struct Crelu;
 
-pub(super) const CRELU: Row<Op> = Row {
+pub(super) const CRELU: Row<Crelu> = Row {
     name: "crelu",
     doc: "max(x, 0) beside max(−x, 0), along channels",
     slots: &[],
-    build: |_| Ok(Op::Crelu),
+    build: |_| Ok(Crelu),
 };
 
 impl Operation for Activation {

@@ -1,8 +1,8 @@
 //! Batch normalisation.
 
-use super::{Op, Operation, OwnTensor, ShapeError};
+use super::operation::{Operation, ShapeError};
 use crate::ir::call::{Arguments, Bounds, Kind, Literal, Refusal, Row, Slot};
-use crate::ir::role::{Role, Start};
+use crate::ir::role::{OwnTensor, Role, Start};
 use crate::ir::shape::Shape;
 
 /// Settings of a batch norm:
@@ -22,7 +22,7 @@ const DEFAULT: BatchNorm = BatchNorm {
     eps: 1e-5,
 };
 
-pub(super) const ROW: Row<Op> = Row {
+pub(super) const ROW: Row<BatchNorm> = Row {
     name: "batch_norm",
     doc: "normalises each channel over batch and positions, then scales and shifts it",
     slots: &[
@@ -42,11 +42,11 @@ pub(super) const ROW: Row<Op> = Row {
     build,
 };
 
-fn build(arguments: &Arguments) -> Result<Op, Refusal> {
-    Ok(Op::BatchNorm(BatchNorm {
+fn build(arguments: &Arguments) -> Result<BatchNorm, Refusal> {
+    Ok(BatchNorm {
         momentum: arguments.get("momentum")?,
         eps: arguments.get("eps")?,
-    }))
+    })
 }
 
 impl Operation for BatchNorm {

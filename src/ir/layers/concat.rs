@@ -1,14 +1,8 @@
 //! x beside what a body makes of it.
 
-use super::{Layer, Operation, ShapeError};
+use super::layer::Concat;
+use super::operation::{Operation, ShapeError};
 use crate::ir::shape::Shape;
-
-/// `x` and `body(x)` joined along channels.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Concat {
-    /// The layers that make the second part.
-    pub body: Vec<Layer>,
-}
 
 impl Concat {
     /// Computes the shape of `input` and of what the body makes, joined along channels.
@@ -41,10 +35,6 @@ impl Operation for Concat {
     fn words(&self, input: Shape, output: Shape) -> Vec<String> {
         let own = input.channels();
         vec![format!("concat, {own} + {}", output.channels() - own)]
-    }
-
-    fn body(&self) -> &[Layer] {
-        &self.body
     }
 
     fn by_pass(&self) -> Option<String> {

@@ -1,8 +1,9 @@
 //! Convolutions.
 
+use super::operation::{Operation, ShapeError};
 use super::pools::windowed;
-use super::{Op, Operation, OwnTensor, ShapeError};
 use crate::ir::call::{Arguments, Conflict, ConflictKind, Kind, Literal, Refusal, Row, Slot};
+use crate::ir::role::OwnTensor;
 use crate::ir::shape::Shape;
 
 /// Settings of a convolution.
@@ -24,7 +25,7 @@ pub struct Conv {
     pub dirac: bool,
 }
 
-pub(super) const ROW: Row<Op> = Row {
+pub(super) const ROW: Row<Conv> = Row {
     name: "conv",
     doc: "a 2-D convolution",
     slots: &[
@@ -42,16 +43,16 @@ pub(super) const ROW: Row<Op> = Row {
     build,
 };
 
-fn build(arguments: &Arguments) -> Result<Op, Refusal> {
+fn build(arguments: &Arguments) -> Result<Conv, Refusal> {
     let kernel: usize = arguments.get("kernel")?;
-    Ok(Op::Conv(Conv {
+    Ok(Conv {
         padding: padding(arguments, kernel)?,
         out: arguments.get("out")?,
         kernel,
         stride: arguments.get("stride")?,
         bias: arguments.get("bias")?,
         dirac: arguments.in_dirac,
-    }))
+    })
 }
 
 /// Counts the pixels a side, where `same` needs a kernel with a centre.

@@ -1,6 +1,6 @@
 //! Dropout.
 
-use super::{Op, Operation, ShapeError};
+use super::operation::{Operation, ShapeError};
 use crate::ir::call::{Arguments, Bounds, Kind, Literal, Refusal, Row, Slot};
 use crate::ir::shape::Shape;
 
@@ -11,7 +11,7 @@ pub struct Dropout {
     pub p: f64,
 }
 
-pub(super) const ROW: Row<Op> = Row {
+pub(super) const ROW: Row<Dropout> = Row {
     name: "dropout",
     doc: "zeroes elements at random in training",
     slots: &[
@@ -21,9 +21,9 @@ pub(super) const ROW: Row<Op> = Row {
     build,
 };
 
-fn build(arguments: &Arguments) -> Result<Op, Refusal> {
+fn build(arguments: &Arguments) -> Result<Dropout, Refusal> {
     let p = arguments.get("p")?;
-    Ok(Op::Dropout(Dropout { p }))
+    Ok(Dropout { p })
 }
 
 impl Operation for Dropout {

@@ -1,17 +1,17 @@
 //! Images as vectors.
 
-use super::{Op, Operation, ShapeError};
+use super::operation::{Operation, ShapeError};
 use crate::ir::call::Row;
 use crate::ir::shape::Shape;
 
 /// `C×H×W → C·H·W`, in C, H, W order.
 pub(super) struct Flatten;
 
-pub(super) const ROW: Row<Op> = Row {
+pub(super) const ROW: Row<Flatten> = Row {
     name: "flatten",
     doc: "an image as a vector, in the order channels, height, width",
     slots: &[],
-    build: |_| Ok(Op::Flatten),
+    build: |_| Ok(Flatten),
 };
 
 impl Operation for Flatten {

@@ -1,7 +1,8 @@
 //! Linear layers.
 
-use super::{Op, Operation, OwnTensor, ShapeError};
+use super::operation::{Operation, ShapeError};
 use crate::ir::call::{Arguments, Kind, Literal, Refusal, Row, Slot};
+use crate::ir::role::OwnTensor;
 use crate::ir::shape::Shape;
 
 /// Settings of a linear layer.
@@ -15,7 +16,7 @@ pub struct Linear {
     pub dirac: bool,
 }
 
-pub(super) const ROW: Row<Op> = Row {
+pub(super) const ROW: Row<Linear> = Row {
     name: "linear",
     doc: "every feature weighs every input; an image is flattened first",
     slots: &[
@@ -25,12 +26,12 @@ pub(super) const ROW: Row<Op> = Row {
     build,
 };
 
-fn build(arguments: &Arguments) -> Result<Op, Refusal> {
-    Ok(Op::Linear(Linear {
+fn build(arguments: &Arguments) -> Result<Linear, Refusal> {
+    Ok(Linear {
         out: arguments.get("out")?,
         bias: arguments.get("bias")?,
         dirac: arguments.in_dirac,
-    }))
+    })
 }
 
 impl Operation for Linear {

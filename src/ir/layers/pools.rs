@@ -1,6 +1,6 @@
 //! Pools, and the shape that windows make of an image.
 
-use super::{Op, Operation, ShapeError};
+use super::operation::{Operation, ShapeError};
 use crate::ir::call::{Arguments, Kind, Literal, Refusal, Row, Slot};
 use crate::ir::shape::Shape;
 
@@ -36,35 +36,35 @@ const SLOTS: &[Slot<'static>] = &[
     ),
 ];
 
-pub(super) const MAX_POOL: Row<Op> = Row {
+pub(super) const MAX_POOL: Row<Pool> = Row {
     name: "max_pool",
     doc: "the largest value of each window",
     slots: SLOTS,
     build: |arguments| pool(PoolKind::Max, arguments),
 };
 
-pub(super) const AVG_POOL: Row<Op> = Row {
+pub(super) const AVG_POOL: Row<Pool> = Row {
     name: "avg_pool",
     doc: "the mean of each window",
     slots: SLOTS,
     build: |arguments| pool(PoolKind::Mean, arguments),
 };
 
-pub(super) const GLOBAL_AVG_POOL: Row<Op> = Row {
+pub(super) const GLOBAL_AVG_POOL: Row<GlobalAvgPool> = Row {
     name: "global_avg_pool",
     doc: "the mean of each channel over all positions",
     slots: &[],
-    build: |_| Ok(Op::GlobalAvgPool),
+    build: |_| Ok(GlobalAvgPool),
 };
 
-fn pool(kind: PoolKind, arguments: &Arguments) -> Result<Op, Refusal> {
+fn pool(kind: PoolKind, arguments: &Arguments) -> Result<Pool, Refusal> {
     let kernel: usize = arguments.get("kernel")?;
     let stride = arguments.optional("stride")?.unwrap_or(kernel);
-    Ok(Op::Pool(Pool {
+    Ok(Pool {
         kind,
         kernel,
         stride,
-    }))
+    })
 }
 
 impl Operation for Pool {

@@ -2,68 +2,16 @@
 
 use super::activations::operations;
 use super::conv::{patches, stride_words};
+use super::layer::{ConvGate, Gate, Layer, Op, Shortcut, Skip};
+use super::operation::{Operation, ShapeError};
+use super::policies::{Coefficient, GateSpec, Policy};
 use super::pools::{windowed, windows};
-use super::{Coefficient, GateSpec, Layer, Op, Operation, OwnTensor, Policy, ShapeError};
 use crate::ir::call::words;
-use crate::ir::role::{Role, Start};
+use crate::ir::role::{OwnTensor, Role, Start};
 use crate::ir::shape::Shape;
 use crate::ir::train::Granularity;
 
-/// A body F under a skip policy, with s(x) its shortcut.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Skip {
-    /// Policy that joins F(x) and s(x).
-    pub policy: Policy,
-    /// s. [`Shortcut::Identity`] where the policy does not use it.
-    pub shortcut: Shortcut,
-    /// The layer of each of the policy's gates.
-    pub gates: Vec<Gate>,
-    /// The shape of each of the policy's coefficients: `[C]`, `[1]` or `[C, H, W]` by the
-    /// constraint's granularity.
-    pub coefficients: Vec<Vec<usize>>,
-    /// F.
-    pub body: Vec<Layer>,
-}
-
-/// Layer that makes a gate from x.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Gate {
-    /// A convolution with bias, as many outputs as F has channels.
-    Conv(ConvGate),
-    /// A linear layer with bias on a vector.
-    Linear,
-}
-
-/// Geometry of a gate's convolution: that of the body's first one.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ConvGate {
-    /// Side of the square kernel.
-    pub kernel: usize,
-    /// Step s between windows.
-    pub stride: usize,
-    /// Zeros p added on each side.
-    pub padding: usize,
-}
-
-/// s(x): how x is made to fit F(x).
-#[derive(Clone, Debug, PartialEq)]
-pub enum Shortcut {
-    /// x itself.
-    Identity,
-    /// A 1×1 convolution without bias (`project.weight`), or on a vector a linear
-    /// layer without bias.
-    Conv1x1 {
-        /// Step between the positions taken.
-        stride: usize,
-    },
-    /// Positions of x at multiples of `stride`, with zero channels appended.
-    Pad {
-        /// Step between the positions taken.
-        stride: usize,
-    },
-}
-
-/// Projection that `project:` asks for.
+/// What `project:` asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Project {
     /// A 1×1 convolution, or a linear layer.
@@ -339,10 +287,6 @@ impl Operation for Skip {
 
     fn stride(&self) -> usize {
         total_stride(&self.body)
-    }
-
-    fn body(&self) -> &[Layer] {
-        &self.body
     }
 
     fn by_pass(&self) -> Option<String> {

@@ -2,8 +2,8 @@
 
 use super::palette::{BLACK, Look, Marker};
 use super::scale::{self, Scale};
+use super::series::{Axis, Chart, Line, Point, Span};
 use super::shape::{Anchor, Paint, Pen, Picture, Shape, Step};
-use super::{Axis, Chart, Line, Point, Span};
 
 /// Width of the picture. Narrow, so that letters stay readable on a phone.
 const WIDTH: f64 = 400.0;

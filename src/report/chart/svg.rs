@@ -1,6 +1,6 @@
 //! A picture as an SVG document.
 
-use super::escape;
+use super::escape::escape;
 use super::shape::{Anchor, Paint, Pen, Picture, Shape, Step, TEXT, VEIL};
 use std::fmt::{self, Write};
 

@@ -3,8 +3,8 @@
 use super::super::kernels::Pool;
 use super::super::kernels::normalise::{GradientSlice, Norm};
 use super::super::memory::BufferViews;
-use super::Pass;
 use super::coefficients::Trained;
+use super::compile::Pass;
 use super::fused::{self, Gradients};
 use super::general::{self, TensorGradients};
 use crate::plan::{GradientTarget, Id, Pointwise, PointwiseGradients, Statistics};

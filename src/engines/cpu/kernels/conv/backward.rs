@@ -13,7 +13,7 @@ use super::super::weights::{WeightShape, read_block, swap_channels};
 use super::super::{ConvGeometry, LANES, padded};
 use super::forward::SendPatches;
 use super::patches::{Axis, Patches, line_len, pack};
-use super::{check, rows_of_part};
+use super::shapes::{check, rows_of_part};
 
 /// Class of positions along one axis, `offset, offset + s, …`, with their taps `tap, tap + s,
 /// …`.

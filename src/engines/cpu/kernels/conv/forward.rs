@@ -8,7 +8,7 @@ use super::super::simd::{Simd, simd};
 use super::super::weights::{WeightShape, read_block};
 use super::super::{ConvGeometry, LANES, padded};
 use super::patches::{Patches, line_len, pack, pack_compact};
-use super::{Depth, check, rows_of_part};
+use super::shapes::{Depth, check, rows_of_part};
 
 /// Floats of scratch: the blocked weights, the sums for moments, and for each thread its
 /// patches or a spare block.

@@ -8,7 +8,7 @@ use super::super::weights::{WeightShape, write_block};
 use super::super::{ConvGeometry, LANES, padded};
 use super::forward::SendPatches;
 use super::patches::{Axis, Patches, line_len, pack, pack_compact};
-use super::{Depth, check};
+use super::shapes::{Depth, check};
 
 /// Number of rows packed at once.
 const ROWS: usize = 128;

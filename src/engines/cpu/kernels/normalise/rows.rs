@@ -4,7 +4,7 @@ use super::super::LANES;
 use super::super::activation::{Activation, derivative, value};
 use super::super::padded;
 use super::super::simd::{Simd, simd};
-use super::{Fused, SUMS, Weights};
+use super::operands::{Fused, SUMS, Weights};
 
 /// Kinds of views that have loops of their own, in which nothing is decided a row,
 /// because most networks are made of them: batch norm and ReLU, and sums with a skip

@@ -1,7 +1,7 @@
 //! Allocation of slots: from values to instructions, with as few slots as their lives allow.
 
-use super::build::{Node, Output, Value};
-use super::{Instruction, Layout, Operation, Place, Program};
+use super::instructions::{Instruction, Layout, Operation, Place, Program};
+use super::value::{Node, Output, Value};
 use crate::engines::cpu::kernels::LANES;
 
 /// Makes the instructions for `outputs`, each of which is made as soon as its value is there.

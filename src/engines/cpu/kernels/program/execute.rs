@@ -3,7 +3,7 @@
 use super::super::functions::{cos, erf, exp, expm1, ln, pow, sigmoid, sin, softplus, tanh};
 use super::super::simd::{Simd, simd};
 use super::super::{LANES, padded};
-use super::{BLOCK, Frame, Operation, Place, Program, block_rows};
+use super::instructions::{BLOCK, Frame, Operation, Place, Program, block_rows};
 use crate::ir::expr::{Binary, Compare, Unary};
 
 /// Rows `first..first + count`, and these again `step` rows on, `repeats` times in all.

@@ -5,7 +5,7 @@ use super::super::padded;
 use super::super::tests::support::{assert_padding, on_all, random, random_rows, scratch};
 use super::*;
 use crate::ir::Expr;
-use crate::ir::expr::{Real, Variable};
+use crate::ir::expr::{Binary, Compare, Real, Unary, Variable};
 
 /// Rows of padded channels.
 type Array = Vec<f32>;

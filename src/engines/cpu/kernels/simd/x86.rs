@@ -1,6 +1,6 @@
 //! The vector instructions of x86-64.
 
-use super::Simd;
+use super::operations::Simd;
 use std::arch::x86_64::*;
 
 /// AVX-512F.

@@ -9,8 +9,8 @@ use super::super::simd::Isa;
 use super::super::weights::WeightShape;
 use super::filter::{SPARE_LEN, Values, transform_block};
 use super::tiles::{Tiles, finish_tiles, transform_tiles};
+use super::tiling::{Direction, Tiling, plane_len};
 use super::transform::Phase;
-use super::{Direction, Tiling, plane_len};
 
 /// Largest chunk of tiles in a pass with many channels ([`ConvolvePass::wide`]).
 const SHARED_TILES: usize = 128;

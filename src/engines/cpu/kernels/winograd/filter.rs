@@ -3,7 +3,7 @@
 use super::super::LANES;
 use super::super::simd::{Simd, simd};
 use super::super::weights::{WeightShape, read_block, swap_channels, write_block};
-use super::Direction;
+use super::tiling::Direction;
 use super::transform::{Phase, Tile, in_phase};
 
 /// Floats of scratch that a thread needs for these transforms.

@@ -27,158 +27,17 @@ mod axes;
 mod convolve;
 mod filter;
 mod tiles;
+mod tiling;
 mod transform;
 mod weight;
 
+use super::ConvGeometry;
 use super::moments::Moments;
 use super::pool::Pool;
-use super::{ConvGeometry, LANES, padded};
 use convolve::Convolution;
-use std::ops::Range;
-use transform::{Phase, phases_at, points, products};
+use tiling::Tiling;
 
 pub use weight::{weight_gradient, weight_gradient_scratch_len};
-
-/// Side of an output tile.
-const TILE: usize = 4;
-
-/// Direction in which a pass uses the weights.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Direction {
-    /// Pass from the weight's inputs to its outputs.
-    Forward,
-    /// Pass from the weight's outputs to its inputs, with the taps reversed.
-    Backward,
-}
-
-/// Sizes of a pass over tiles, for a convolution or its transpose.
-#[derive(Clone, Copy)]
-struct Tiling {
-    direction: Direction,
-    /// Stride of the convolution.
-    stride: usize,
-    in_channels: usize,
-    out_channels: usize,
-    /// Height and width of the input.
-    input: [usize; 2],
-    /// Height and width of the output.
-    output: [usize; 2],
-    /// Distance between neighbouring positions of a tile, in the input.
-    in_step: usize,
-    /// Distance between neighbouring positions of a tile, in the output.
-    out_step: usize,
-    padding: usize,
-    /// Number of tiles in an image, down and across.
-    tiles: [usize; 2],
-    /// Number of tiles in the batch.
-    total: usize,
-}
-
-impl Tiling {
-    fn forward(g: &ConvGeometry) -> Tiling {
-        assert!(g.is_winograd(), "not for Winograd: {g:?}");
-        let output = [g.out_height(), g.out_width()];
-        let tiles = output.map(|side| side.div_ceil(TILE));
-        Tiling {
-            direction: Direction::Forward,
-            stride: g.stride,
-            in_channels: g.in_channels,
-            out_channels: g.out_channels,
-            input: [g.height, g.width],
-            output,
-            in_step: g.stride,
-            out_step: 1,
-            padding: g.padding,
-            tiles,
-            total: g.batch * tiles[0] * tiles[1],
-        }
-    }
-
-    fn backward(g: &ConvGeometry) -> Tiling {
-        assert!(g.is_winograd(), "not for Winograd: {g:?}");
-        let output = [g.height, g.width];
-        let tiles = output.map(|side| side.div_ceil(g.stride * TILE));
-        Tiling {
-            direction: Direction::Backward,
-            stride: g.stride,
-            in_channels: g.out_channels,
-            out_channels: g.in_channels,
-            input: [g.out_height(), g.out_width()],
-            output,
-            in_step: 1,
-            out_step: g.stride,
-            padding: (2 - g.padding) / g.stride,
-            tiles,
-            total: g.batch * tiles[0] * tiles[1],
-        }
-    }
-
-    /// Position of a tile: its image, and its first row and column in steps.
-    #[inline(always)]
-    fn place(&self, tile: usize) -> (usize, usize, usize) {
-        let [down, across] = self.tiles;
-        let image = tile / (down * across);
-        let within = tile % (down * across);
-        (image, within / across * TILE, within % across * TILE)
-    }
-
-    /// Lines of sixteen channels in a phase of the input.
-    fn in_lines(&self) -> usize {
-        self.in_channels.div_ceil(LANES)
-    }
-
-    /// Lines of sixteen channels in a phase of the output.
-    fn out_lines(&self) -> usize {
-        self.out_channels.div_ceil(LANES)
-    }
-
-    /// Phases of the filters.
-    fn phases(&self) -> &'static [Phase] {
-        Phase::of_stride(self.stride)
-    }
-
-    /// Phases of the input's tiles.
-    fn in_phases(&self) -> &'static [Phase] {
-        match self.direction {
-            Direction::Forward => Phase::of_stride(self.stride),
-            Direction::Backward => Phase::full(self.stride),
-        }
-    }
-
-    /// Phases of the output's tiles.
-    fn out_phases(&self) -> &'static [Phase] {
-        match self.direction {
-            Direction::Forward => Phase::full(self.stride),
-            Direction::Backward => Phase::of_stride(self.stride),
-        }
-    }
-
-    fn points(&self) -> usize {
-        points(self.stride)
-    }
-
-    /// Ranges of the input's and the output's phases that have a value at a point.
-    fn phases_at(&self, point: usize) -> [Range<usize>; 2] {
-        let phases = phases_at(self.stride, point);
-        match self.direction {
-            Direction::Forward => [phases, 0..1],
-            Direction::Backward => [0..1, phases],
-        }
-    }
-
-    /// Whether both sides have so few channels that the transformed filters (2.7 MB at most)
-    /// stay in cache.
-    fn is_narrow(&self) -> bool {
-        let channels = padded(self.in_channels) * padded(self.out_channels);
-        products(self.stride) * channels <= 81 * 64 * 128
-    }
-}
-
-/// Length in floats of a plane of `tiles` tiles of `lines`·16 channels, with the cache line
-/// that separates it from the next.
-fn plane_len(lines: usize, tiles: usize) -> usize {
-    lines * tiles * LANES + LANES
-}
 
 /// Computes `y = x ⋆ w`: `x` `[N][H][W][I]`, `w` `O×I×3×3`, `y` `[N][H'][W'][O]`, the
 /// channels of both images padded. With `moments`, also the statistics of `y`.

@@ -3,8 +3,8 @@
 use super::super::moments::Sums;
 use super::super::simd::{Simd, simd};
 use super::super::{LANES, padded};
+use super::tiling::{TILE, Tiling};
 use super::transform::{Phase, Tile, Window, in_phase};
-use super::{TILE, Tiling};
 
 /// Layout of the transformed tiles `first..first + count`: tile i is at `start + 16·i` of its
 /// plane and line, and lines are `places` tiles long.

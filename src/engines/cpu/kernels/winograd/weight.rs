@@ -9,8 +9,8 @@ use super::super::weights::WeightShape;
 use super::super::{ConvGeometry, LANES};
 use super::filter::{SPARE_LEN, Values, add_groups, gradient_block};
 use super::tiles::{Tiles, transform_gradients, transform_tiles};
+use super::tiling::{Tiling, plane_len};
 use super::transform::Phase;
-use super::{Tiling, plane_len};
 
 /// Number of tiles that one part transforms.
 const TRANSFORMED: usize = 4;

@@ -1,0 +1,13 @@
+//! Bare words.
+
+use crate::syntax::ast::{Call, Expr, ExprKind};
+
+/// The bare word that `value` is.
+pub(super) fn word(value: &Expr) -> Option<&str> {
+    match &value.kind {
+        ExprKind::Call(Call {
+            name, args: None, ..
+        }) => Some(&name.node),
+        _ => None,
+    }
+}

@@ -1,0 +1,159 @@
+//! A layer, and what it computes: one of the families, or layers again.
+
+use super::activations::{Activation, Crelu};
+use super::batch_norm::BatchNorm;
+use super::conv::Conv;
+use super::dropout::Dropout;
+use super::flatten::Flatten;
+use super::linear::Linear;
+use super::operation::Operation;
+use super::policies::Policy;
+use super::pools::{GlobalAvgPool, Pool};
+use crate::ir::shape::Shape;
+use crate::span::Span;
+
+/// One layer of the expanded network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layer {
+    /// Where the layer is in the network: `stage2.0.skip0.conv0`. Unique; the prefix
+    /// of the names of its tensors. Segments that are numbers come from `repeat`.
+    pub path: String,
+    /// Span it was written at.
+    pub span: Span,
+    /// Shape of what it takes.
+    pub input: Shape,
+    /// Shape of what it makes.
+    pub output: Shape,
+    /// What it computes.
+    pub op: Op,
+}
+
+/// What a layer computes. `N` is the batch; shapes below leave it out.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Op {
+    /// 2-D cross-correlation, `I×H×W → O×H'×W'` with `H' = (H + 2p − k)/s + 1`.
+    Conv(Conv),
+    /// `y = x Wᵀ + b`, `I → O`; an image is flattened in C, H, W order first.
+    Linear(Linear),
+    /// Normalises each channel over batch and positions, then scales and shifts.
+    BatchNorm(BatchNorm),
+    /// A function of each element.
+    Activation(Activation),
+    /// `[max(x, 0), max(−x, 0)]` along channels: `C → 2C`. Shang et al. 2016.
+    Crelu,
+    /// Largest value or mean of each window, no padding; `H' = (H − k)/s + 1`.
+    Pool(Pool),
+    /// Mean over all positions: `C×H×W → C`.
+    GlobalAvgPool,
+    /// `C×H×W → C·H·W`, in C, H, W order.
+    Flatten,
+    /// In training, zeroes each element with probability `p` and divides the others
+    /// by `1 − p`; the identity in evaluation. Srivastava et al. 2014.
+    Dropout(Dropout),
+    /// `x` and `body(x)` joined along channels: `C → C + C'`. Huang et al. 2016.
+    Concat(Concat),
+    /// A body under a skip-connection policy.
+    Skip(Skip),
+}
+
+impl Op {
+    /// What the operation says of itself.
+    pub fn operation(&self) -> &dyn Operation {
+        match self {
+            Op::Conv(conv) => conv,
+            Op::Linear(linear) => linear,
+            Op::BatchNorm(norm) => norm,
+            Op::Activation(activation) => activation,
+            Op::Crelu => &Crelu,
+            Op::Pool(pool) => pool,
+            Op::GlobalAvgPool => &GlobalAvgPool,
+            Op::Flatten => &Flatten,
+            Op::Dropout(dropout) => dropout,
+            Op::Concat(concat) => concat,
+            Op::Skip(skip) => skip,
+        }
+    }
+
+    /// The name the layer has in a `.van` file.
+    pub fn keyword(&self) -> &str {
+        self.operation().name()
+    }
+
+    /// The layers inside, for `skip` and `concat`.
+    pub fn body(&self) -> &[Layer] {
+        match self {
+            Op::Concat(concat) => &concat.body,
+            Op::Skip(skip) => &skip.body,
+            Op::Conv(_)
+            | Op::Linear(_)
+            | Op::BatchNorm(_)
+            | Op::Activation(_)
+            | Op::Crelu
+            | Op::Pool(_)
+            | Op::GlobalAvgPool
+            | Op::Flatten
+            | Op::Dropout(_) => &[],
+        }
+    }
+}
+
+/// `x` and `body(x)` joined along channels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Concat {
+    /// The layers that make the second part.
+    pub body: Vec<Layer>,
+}
+
+/// A body F under a skip policy, with s(x) its shortcut.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Skip {
+    /// How F(x) and s(x) are put together.
+    pub policy: Policy,
+    /// s. [`Shortcut::Identity`] where the policy does not use it.
+    pub shortcut: Shortcut,
+    /// The layer of each of the policy's gates.
+    pub gates: Vec<Gate>,
+    /// The shape of each of the policy's coefficients: `[C]`, `[1]` or `[C, H, W]` by the
+    /// constraint's granularity.
+    pub coefficients: Vec<Vec<usize>>,
+    /// F.
+    pub body: Vec<Layer>,
+}
+
+/// What makes a gate from x.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Gate {
+    /// A convolution with bias, as many outputs as F has channels.
+    Conv(ConvGate),
+    /// A linear layer with bias on a vector.
+    Linear,
+}
+
+/// Geometry of a gate's convolution: that of the body's first one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConvGate {
+    /// Side of the square kernel.
+    pub kernel: usize,
+    /// Step s between windows.
+    pub stride: usize,
+    /// Zeros p added on each side.
+    pub padding: usize,
+}
+
+/// s(x): how x is made to fit F(x).
+#[derive(Clone, Debug, PartialEq)]
+pub enum Shortcut {
+    /// x itself.
+    Identity,
+    /// A 1×1 convolution without bias (`project.weight`), or on a vector a linear
+    /// layer without bias.
+    Conv1x1 {
+        /// Step between the positions taken.
+        stride: usize,
+    },
+    /// Every `stride`-th position, with zero channels appended.
+    Pad {
+        /// Step between the positions taken.
+        stride: usize,
+    },
+}
