@@ -34,7 +34,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Number of images.
+    /// Returns the number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
     }

@@ -2,7 +2,7 @@
 
 use crate::syntax::ast::{Call, Expr, ExprKind};
 
-/// The bare word that `value` is.
+/// Returns the bare word that `value` is.
 pub(super) fn word(value: &Expr) -> Option<&str> {
     match &value.kind {
         ExprKind::Call(Call {

@@ -110,7 +110,7 @@ pub enum Action {
         mean: Id,
         /// Running variance.
         variance: Id,
-        /// Share of what was found.
+        /// Share of the batch's statistics in the new running ones.
         momentum: f64,
     },
 }
@@ -191,7 +191,7 @@ pub struct Activation {
 pub struct Join {
     /// y, of [`Variable::Body`] and the others.
     pub out: Arc<Expr>,
-    /// The form of `out`.
+    /// Form of `out`.
     pub form: JoinForm,
     /// s, where `out` uses it.
     pub shortcut: Option<Id>,

@@ -166,7 +166,7 @@ pub struct Model {
     pub span: Span,
     /// Text of the `///` comment before the declaration.
     pub doc: Option<String>,
-    /// Name of the network.
+    /// Name of the setting.
     pub name: Ident,
     /// Input and layers.
     pub body: Body,

@@ -9,7 +9,7 @@ use std::path::Path;
 /// Loss and accuracy of the network.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Score {
-    /// Mean loss.
+    /// Mean loss over the batch.
     pub loss: f64,
     /// Share of images classified rightly, 0 to 1.
     pub accuracy: f64,

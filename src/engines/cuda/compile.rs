@@ -10,7 +10,7 @@ use std::ffi::{CStr, CString};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// What kernels are compiled for.
+/// Target that kernels are compiled for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompileTarget {
     /// Architecture: `sm_90` for machine code, `compute_75` for code that the driver
@@ -135,8 +135,8 @@ impl Drop for Program {
     }
 }
 
-/// Where compiled kernels are kept: `$XDG_CACHE_HOME/vanc/kernels`, else below the home
-/// folder; nowhere where there is neither.
+/// Finds the folder of compiled kernels: `$XDG_CACHE_HOME/vanc/kernels`, else below the
+/// home folder; none where there is neither.
 pub fn cache_folder() -> Option<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     let root = variable("XDG_CACHE_HOME").map(PathBuf::from);

@@ -7,15 +7,16 @@ use super::pass::PassKernels;
 use super::products::Bench;
 use crate::plan::{Id, Plan, Step};
 
-/// Rows that a block sums over, and how many blocks it takes for all of them, where a
-/// block has 32 channels. The same on every card, so that the bits are.
+/// Counts the rows that a block sums over, and how many blocks it takes for all of them,
+/// where a block has 32 channels. The same on every card, so that the bits are.
 pub fn chunks(rows: usize, channels: usize) -> (usize, usize) {
     let wanted = (1024 / channels.div_ceil(32).max(1)).max(1);
     let chunk = rows.div_ceil(wanted).max(32);
     (chunk, rows.div_ceil(chunk))
 }
 
-/// Blocks of 32 × 8 threads, so many for the channels and for the chunks of rows.
+/// Makes a grid of blocks of 32 × 8 threads, so many for the channels and for the chunks
+/// of rows.
 pub fn columns(channels: usize, chunks: usize) -> Grid {
     Grid {
         blocks: [channels.div_ceil(32), chunks, 1],
@@ -23,19 +24,19 @@ pub fn columns(channels: usize, chunks: usize) -> Grid {
     }
 }
 
-/// A plan on a card.
+/// Plan on a card.
 pub struct Run<'a> {
     /// The card.
     pub gpu: &'a Gpu,
-    /// Its memory.
+    /// Memory of the card.
     pub memory: &'a Memory,
     /// The plan.
     pub plan: &'a Plan,
-    /// The images that it is for.
+    /// Images that the plan is for.
     pub part: Part,
     /// Kernels of passes.
     pub passes: &'a PassKernels,
-    /// Convolutions and dense layers.
+    /// Surroundings of convolutions and dense layers.
     pub bench: Bench<'a>,
 }
 

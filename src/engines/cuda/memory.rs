@@ -17,9 +17,8 @@ pub const OUTCOMES: usize = 1024;
 /// Bytes of an outcome.
 pub const OUTCOME: usize = OUTCOME_LAYOUT.size;
 
-/// Where each tensor is in the row of all: those that the optimizer moves, then α, λ
-/// and the
-/// running statistics. α and λ are in the same order, so one offset is of both.
+/// Places of the tensors in the row of all: those that the optimizer moves, then α, λ and
+/// the running statistics. α and λ are in the same order, so one offset is of both.
 pub struct Rows {
     /// Floats before each tensor, in the order of [`crate::ir::Model::tensors`].
     pub offsets: Vec<usize>,

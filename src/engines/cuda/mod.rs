@@ -57,7 +57,7 @@ use crate::ir::{Model, Role, Slot, TensorSpec};
 use crate::plan::{Kind, Plan, Purpose};
 use crate::tensor::{Batch, Tensor};
 
-/// Plans that are kept; more batch sizes than these are not expected in one run.
+/// Number of plans that are kept; more batch sizes than these are not expected in one run.
 const PLANS: usize = 8;
 
 /// Network on a GPU.

@@ -414,7 +414,8 @@ impl NarrowMlp {
 }
 
 impl Source {
-    /// The kernels of a narrow MLP whose hidden layers have these equations.
+    /// Makes the file of the kernels of a narrow MLP whose hidden layers have these
+    /// equations.
     pub fn of_narrow_mlp(equations: &[Equations]) -> Source {
         Source {
             name: "narrow_mlp",

@@ -3,27 +3,27 @@
 use super::layout::Layout;
 use super::prelude::{PRELUDE, PRELUDE_LAYOUTS};
 
-/// A file of kernels.
+/// File of kernels.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// Its name, for messages and the cache.
+    /// Name of the file, for messages and the cache.
     pub name: &'static str,
-    /// What is printed for a network and stands before the text: equations.
+    /// Equations, printed for a network; they stand before the text.
     pub printed: String,
-    /// Its text, without [`PRELUDE`].
+    /// Text of the file, without [`PRELUDE`].
     pub text: &'static str,
-    /// The structures that it shares with Rust.
+    /// Structures that it shares with Rust.
     pub layouts: &'static [Layout],
 }
 
 impl Source {
-    /// The names of its kernels.
+    /// Lists the names of the file's kernels.
     pub fn kernels(&self) -> impl Iterator<Item = &'static str> + use<> {
         let after = self.text.split("extern \"C\" __global__ void ").skip(1);
         after.filter_map(|rest| rest.split('(').next())
     }
 
-    /// All that is compiled.
+    /// Joins the text that is compiled: prelude, layouts, equations and kernels.
     pub fn whole(&self) -> String {
         let layouts = PRELUDE_LAYOUTS.iter().chain(self.layouts);
         let assertions: String = layouts.map(Layout::assertions).collect();
@@ -31,5 +31,5 @@ impl Source {
     }
 }
 
-/// The start of files whose kernels are compiled with equations.
+/// Text that files begin with whose kernels are compiled with equations.
 pub const PASS: &str = include_str!("kernels/pass.cuh");

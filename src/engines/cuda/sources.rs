@@ -17,7 +17,7 @@ macro_rules! source {
     };
 }
 
-/// The kernels that are the same for every network.
+/// Kernels that are the same for every network.
 pub const SOURCES: &[Source] = &[
     source!("convolve", [Conv::LAYOUT]),
     source!("dirac", []),

@@ -6,7 +6,7 @@ use dfdx::tensor::{Cache, NoneTape};
 use dfdx::tensor_ops::Device;
 use std::fmt::Display;
 
-/// A dfdx device that can run a network in the number type E.
+/// Device of dfdx that can run a network in the number type E.
 pub trait Backend<E: Dtype>: Device<E> + Cache {}
 
 impl<E: Dtype, D: Device<E> + Cache> Backend<E> for D {}
@@ -17,12 +17,13 @@ pub(super) type Matrix<E, D, T = NoneTape> = dfdx::tensor::Tensor<(usize, usize)
 /// A loss, one number.
 pub(super) type Scalar<E, D, T> = dfdx::tensor::Tensor<(), E, D, T>;
 
-/// `x` in the device's number type.
+/// Converts `x` to the device's number type.
 pub(super) fn number<E: Dtype>(x: f64) -> E {
     E::from_f64(x).unwrap_or_default()
 }
 
-/// The error for a dfdx operation that failed, which on the CPU means that memory ran out.
+/// Makes the error for a dfdx operation that failed, which on the CPU means that memory
+/// ran out.
 pub(super) fn device_failed<X: Display>(error: X) -> Error {
     Error::new(format!("an operation on the dfdx device failed: {error}"))
         .help("if its memory ran out, choose a smaller --batch")

@@ -13,7 +13,7 @@ use crate::ir::shape::Shape;
 pub struct BatchNorm {
     /// Share of the new statistics in the running ones.
     pub momentum: f64,
-    /// Added to the variance.
+    /// Summand of the variance, against division by 0.
     pub eps: f64,
 }
 

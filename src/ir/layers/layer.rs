@@ -12,11 +12,11 @@ use super::pools::{GlobalAvgPool, Pool};
 use crate::ir::shape::Shape;
 use crate::span::Span;
 
-/// One layer of the expanded network.
+/// Layer of the expanded network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
-    /// Where the layer is in the network: `stage2.0.skip0.conv0`. Unique; the prefix
-    /// of the names of its tensors. Segments that are numbers come from `repeat`.
+    /// Place of the layer in the network: `stage2.0.skip0.conv0`. Unique; the prefix of the names
+    /// of its tensors. Segments that are numbers come from `repeat`.
     pub path: String,
     /// Span it was written at.
     pub span: Span,
@@ -24,11 +24,11 @@ pub struct Layer {
     pub input: Shape,
     /// Shape of what it makes.
     pub output: Shape,
-    /// What it computes.
+    /// Operation that the layer computes.
     pub op: Op,
 }
 
-/// What a layer computes. `N` is the batch; shapes below leave it out.
+/// Operation of a layer. `N` is the batch; shapes below leave it out.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Op {
     /// 2-D cross-correlation, `I×H×W → O×H'×W'` with `H' = (H + 2p − k)/s + 1`.
@@ -47,8 +47,8 @@ pub enum Op {
     GlobalAvgPool,
     /// `C×H×W → C·H·W`, in C, H, W order.
     Flatten,
-    /// In training, zeroes each element with probability `p` and divides the others
-    /// by `1 − p`; the identity in evaluation. Srivastava et al. 2014.
+    /// Zeroes, in training, each element with probability `p` and divides the others by `1 − p`;
+    /// the identity in evaluation. Srivastava et al. 2014.
     Dropout(Dropout),
     /// `x` and `body(x)` joined along channels: `C → C + C'`. Huang et al. 2016.
     Concat(Concat),
@@ -57,7 +57,7 @@ pub enum Op {
 }
 
 impl Op {
-    /// What the operation says of itself.
+    /// Returns the operation as the trait that states its shapes, tensors, cost and words.
     pub fn operation(&self) -> &dyn Operation {
         match self {
             Op::Conv(conv) => conv,
@@ -74,12 +74,12 @@ impl Op {
         }
     }
 
-    /// The name the layer has in a `.van` file.
+    /// Returns the name the layer has in a `.van` file.
     pub fn keyword(&self) -> &str {
         self.operation().name()
     }
 
-    /// The layers inside, for `skip` and `concat`.
+    /// Returns the layers inside, for `skip` and `concat`.
     pub fn body(&self) -> &[Layer] {
         match self {
             Op::Concat(concat) => &concat.body,
@@ -107,7 +107,7 @@ pub struct Concat {
 /// A body F under a skip policy, with s(x) its shortcut.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Skip {
-    /// How F(x) and s(x) are put together.
+    /// Policy that joins F(x) and s(x).
     pub policy: Policy,
     /// s. [`Shortcut::Identity`] where the policy does not use it.
     pub shortcut: Shortcut,
@@ -120,7 +120,7 @@ pub struct Skip {
     pub body: Vec<Layer>,
 }
 
-/// What makes a gate from x.
+/// Layer that makes a gate from x.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Gate {
     /// A convolution with bias, as many outputs as F has channels.
@@ -151,7 +151,7 @@ pub enum Shortcut {
         /// Step between the positions taken.
         stride: usize,
     },
-    /// Every `stride`-th position, with zero channels appended.
+    /// Positions of x at multiples of `stride`, with zero channels appended.
     Pad {
         /// Step between the positions taken.
         stride: usize,

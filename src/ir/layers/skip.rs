@@ -11,7 +11,7 @@ use crate::ir::role::{OwnTensor, Role, Start};
 use crate::ir::shape::Shape;
 use crate::ir::train::Granularity;
 
-/// What `project:` asks for.
+/// Projection that `project:` asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Project {
     /// A 1×1 convolution, or a linear layer.

@@ -1,6 +1,6 @@
 //! Text in XML and HTML.
 
-/// `text` so that it can stand in an element or an attribute of XML and HTML.
+/// Escapes `text` so that it can stand in an element or an attribute of XML and HTML.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

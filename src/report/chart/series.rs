@@ -5,15 +5,15 @@ use super::palette::Look;
 /// A figure: lines over one horizontal and one or two vertical axes.
 #[derive(Clone, Debug)]
 pub struct Chart {
-    /// What it shows, as a sentence case title.
+    /// Title in sentence case, which says what the figure shows.
     pub title: String,
     /// The horizontal axis.
     pub x: Axis,
     /// The vertical axis on the left.
     pub left: Axis,
-    /// That on the right, if lines use it.
+    /// The vertical axis on the right, if lines use it.
     pub right: Option<Axis>,
-    /// What is drawn, the last in front.
+    /// Lines that are drawn, the last in front.
     pub lines: Vec<Line>,
 }
 
@@ -22,49 +22,49 @@ pub struct Chart {
 pub struct Axis {
     /// The quantity and its unit.
     pub label: String,
-    /// What it spans.
+    /// Numbers that the axis spans.
     pub span: Span,
-    /// Where its ticks are; at round numbers if this is empty.
+    /// Numbers with a tick; round ones if this is empty.
     pub ticks: Vec<f64>,
 }
 
 /// The numbers that an axis spans.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Span {
-    /// Those of its lines, and no more.
+    /// The numbers of its lines, and no more.
     Tight,
-    /// Those of its lines and round numbers at both ends, but none past these.
+    /// The numbers of its lines and round numbers at both ends, but none past these.
     Within([f64; 2]),
-    /// These.
+    /// The numbers from the first to the second.
     Fixed([f64; 2]),
 }
 
 /// A line.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// What the legend calls it; a line without a name is not in it.
+    /// Name in the legend; a line without a name is not in it.
     pub name: String,
-    /// How it looks.
+    /// Colour, marker and dashes.
     pub look: Look,
     /// Whether it belongs to the right axis.
     pub right: bool,
-    /// Its points, from left to right.
+    /// Points from left to right.
     pub points: Vec<Point>,
 }
 
 /// A point of a line.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
-    /// Where it is. One that is not finite breaks the line.
+    /// Place along the horizontal axis. A point that is not finite breaks the line.
     pub x: f64,
-    /// How high it is.
+    /// Height along the vertical axis.
     pub y: f64,
     /// The ends of the band around it.
     pub band: Option<[f64; 2]>,
 }
 
 impl Axis {
-    /// An axis with ticks at round numbers.
+    /// Makes an axis with ticks at round numbers.
     pub fn new(label: impl Into<String>, span: Span) -> Self {
         Axis {
             label: label.into(),

@@ -10,11 +10,11 @@ use super::general::{Equations, General, GradientArrays, JoinArrays};
 use crate::ir::expr::{JoinForm, KnownActivation};
 use crate::plan::{Action, GradientTarget, Id, Plan, Pointwise, PointwiseGradients};
 
-/// The compiled passes of a plan.
+/// Compiled passes of a plan.
 pub struct Passes {
-    /// By the buffer that a pass writes.
+    /// Forward passes, by the buffer that each writes.
     forward: Vec<Option<Pass>>,
-    /// Those of gradients, by the same.
+    /// Passes of gradients, by the buffer that the forward pass writes.
     backward: Vec<Option<Pass>>,
 }
 
@@ -48,12 +48,12 @@ impl Passes {
         passes
     }
 
-    /// The pass of a step of the plan.
+    /// Returns the pass of a step of the plan.
     pub fn of_forward(&self, pass: &Pointwise) -> &Pass {
         find(&self.forward, pass.y)
     }
 
-    /// The pass of a gradient step of the plan.
+    /// Returns the pass of a gradient step of the plan.
     pub fn of_backward(&self, gradients: &PointwiseGradients) -> &Pass {
         find(&self.backward, gradients.pass.y)
     }
@@ -66,11 +66,11 @@ fn find(passes: &[Option<Pass>], y: Id) -> &Pass {
     }
 }
 
-/// A compiled pass, forward or of gradients.
+/// Compiled pass, forward or of gradients.
 pub enum Pass {
-    /// By the fused kernel.
+    /// Pass of the fused kernel.
     Fused(Fused),
-    /// By vector programs.
+    /// Pass of vector programs.
     General(General),
 }
 
@@ -119,7 +119,7 @@ impl Pass {
         })
     }
 
-    /// Floats of scratch that a pass of `plan` needs on so many threads.
+    /// Counts the floats of scratch that a pass of `plan` needs on so many threads.
     pub fn forward_scratch(plan: &Plan, pass: &Pointwise, threads: usize) -> usize {
         let map = Map::of_buffer(plan, pass.x);
         match Pass::forward(plan, pass) {
@@ -128,7 +128,7 @@ impl Pass {
         }
     }
 
-    /// Floats of scratch that gradients of `plan` need on so many threads.
+    /// Counts the floats of scratch that gradients of `plan` need on so many threads.
     pub fn backward_scratch(plan: &Plan, gradients: &PointwiseGradients, threads: usize) -> usize {
         let map = Map::of_buffer(plan, gradients.pass.x);
         match Pass::backward(plan, gradients) {
@@ -137,7 +137,7 @@ impl Pass {
         }
     }
 
-    /// Floats of the sums over rows that these gradients need.
+    /// Counts the floats of the sums over rows that these gradients need.
     pub fn sums_len(&self, gradients: &PointwiseGradients, channels: usize) -> usize {
         match self {
             Pass::Fused(_) if gradients.pass.norm.is_none() && gradients.dtrained.is_empty() => 0,
@@ -147,7 +147,7 @@ impl Pass {
     }
 }
 
-/// The fused kernel's pass, where it knows the activation and the join, whose
+/// Makes the fused kernel's pass, where it knows the activation and the join, whose
 /// coefficients have these lengths.
 fn fused(map: Map, pass: &Pointwise, trained: &[usize]) -> Option<Fused> {
     let activation = match &pass.activation {
@@ -172,7 +172,7 @@ fn fused(map: Map, pass: &Pointwise, trained: &[usize]) -> Option<Fused> {
     Some(Fused { activation, join })
 }
 
-/// The kernel of an activation.
+/// Returns the kernel of an activation.
 fn kernel(known: KnownActivation) -> Activation {
     match known {
         KnownActivation::Relu => Activation::Relu,

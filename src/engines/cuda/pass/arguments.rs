@@ -5,7 +5,7 @@ use super::super::products::int;
 use crate::plan::{Id, Plan};
 
 shared! {
-    /// A pass, but for its gates and trained coefficients.
+    /// Pass, but for its gates and trained coefficients, as kernels take it.
     pub(super) struct PointwisePass as "PointwisePass" {
         pub(super) x: u64,
         pub(super) s: u64,
@@ -21,7 +21,7 @@ shared! {
 }
 
 shared! {
-    /// Where a trained coefficient's values are.
+    /// Place of a trained coefficient's values.
     pub struct Coefficient as "Coefficient" {
         values: u64,
         channel_step: i32,
@@ -30,7 +30,7 @@ shared! {
 }
 
 shared! {
-    /// Where an array's gradient goes.
+    /// Destination of an array's gradient.
     pub(super) struct Target as "Target" {
         pub(super) to: u64,
         pub(super) add: i32,
@@ -39,7 +39,7 @@ shared! {
 }
 
 shared! {
-    /// Where the gradients of a pass go, but for those of gates.
+    /// Destinations of the gradients of a pass, but for those of gates.
     pub(super) struct GradientTargets as "GradientTargets" {
         pub(super) dy: u64,
         pub(super) totals: u64,
@@ -56,7 +56,7 @@ pub const LAYOUTS: &[Layout] = &[
     GradientTargets::LAYOUT,
 ];
 
-/// What one value of a trained coefficient covers.
+/// Elements that one value of a trained coefficient covers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Granularity {
     /// All channels and positions.
@@ -68,7 +68,8 @@ pub enum Granularity {
 }
 
 impl Granularity {
-    /// That of the coefficient `id` of a pass over `x`, by how many values it has.
+    /// Finds the granularity of the coefficient `id` of a pass over `x`, by how many
+    /// values it has.
     pub fn new(plan: &Plan, x: Id, id: Id) -> Granularity {
         match plan.buffer(id).elements {
             1 => Granularity::Layer,
@@ -79,7 +80,7 @@ impl Granularity {
 }
 
 impl Coefficient {
-    /// The coefficient `id`, whose values are at `values`, of a pass over `x`.
+    /// Places the coefficient `id`, whose values are at `values`, of a pass over `x`.
     pub fn new(plan: &Plan, x: Id, id: Id, values: u64) -> Coefficient {
         let (channel_step, position_step) = match Granularity::new(plan, x, id) {
             Granularity::Layer => (0, 0),

@@ -7,7 +7,7 @@ use super::arguments::LAYOUTS;
 use crate::error::Result;
 use crate::plan::{Action, Plan};
 
-/// The kernels of every pass that plans have had so far.
+/// Kernels of every pass that plans have had so far.
 #[derive(Default)]
 pub struct PassKernels {
     modules: Vec<(Equations, Module)>,
@@ -42,9 +42,9 @@ impl PassKernels {
 }
 
 impl Source {
-    /// The kernels of a pass with these equations. Each pair of an activation and a join
-    /// is a file of its own: networks that have it share what is kept on disk, and those
-    /// that a network needs are compiled side by side.
+    /// Makes the file of the kernels of a pass with these equations. Each pair of an
+    /// activation and a join is a file of its own: networks that have it share what is
+    /// kept on disk, and those that a network needs are compiled side by side.
     pub fn of_pass(equations: &Equations) -> Source {
         Source {
             name: "pointwise",

@@ -28,7 +28,7 @@ use super::{LANES, padded};
 use operands::SUMS;
 use rows::{View, backward_rows, forward_rows, sum_rows};
 
-/// Floats of a part's rows.
+/// Number of floats of a part's rows.
 const PART: usize = 16 * 1024;
 /// Number of tables beside z, see [`Fused::tabulate`].
 const TABLES: usize = 7;
@@ -54,7 +54,7 @@ pub fn backward_scratch_len(rows: usize, channels: usize) -> usize {
     (TABLES + SUMS * (1 + rows.div_ceil(part_rows(rows, stride)))) * stride
 }
 
-/// `out` of the module's equations.
+/// Computes `out` of the module's equations.
 pub fn forward(pool: &Pool, fused: &Fused, z: &[f32], out: &mut [f32], scratch: &mut [f32]) {
     fused.check(&[z.len(), out.len()]);
     let stride = padded(fused.channels);

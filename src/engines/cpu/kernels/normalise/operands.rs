@@ -3,34 +3,34 @@
 use super::super::activation::Activation;
 use super::super::padded;
 
-/// Batch norm's operands, `[C]` each.
+/// Operands of batch norm, `[C]` each.
 #[derive(Clone, Copy)]
 pub struct Norm<'a> {
-    /// μ: of the batch in training, running in evaluation.
+    /// Mean μ: of the batch in training, running in evaluation.
     pub mean: &'a [f32],
-    /// σ², likewise.
+    /// Variance σ², likewise.
     pub variance: &'a [f32],
-    /// Added to the variance.
+    /// Summand of the variance, against division by 0.
     pub eps: f32,
-    /// γ.
+    /// Factor γ.
     pub weight: &'a [f32],
-    /// β.
+    /// Summand β.
     pub bias: &'a [f32],
 }
 
-/// A weighted sum with a skip connection.
+/// Weighted sum with a skip connection.
 #[derive(Clone, Copy)]
 pub struct Blend<'a> {
-    /// s, `[rows][padded(C)]`.
+    /// Activation s, `[rows][padded(C)]`.
     pub skip: &'a [f32],
-    /// a and b.
+    /// Weights a and b.
     pub weights: Weights<'a>,
 }
 
-/// The weights of a sum.
+/// Weights of a sum.
 #[derive(Clone, Copy)]
 pub enum Weights<'a> {
-    /// The same in every image.
+    /// Weights that are the same in every image.
     Fixed {
         /// a, `[plane][padded(C)]`, zero past C.
         body: &'a [f32],
@@ -39,16 +39,16 @@ pub enum Weights<'a> {
         /// Positions with weights of their own: 1, or H·W.
         plane: usize,
     },
-    /// g, `[rows][padded(C)]`.
+    /// Gate g of each element, `[rows][padded(C)]`.
     Gate(&'a [f32]),
 }
 
-/// What is computed of z, `[rows][padded(C)]`.
+/// Functions that are computed of z, `[rows][padded(C)]`.
 #[derive(Clone, Copy)]
 pub struct Fused<'a> {
-    /// N·H·W, or N for vectors.
+    /// Number of rows: N·H·W, or N for vectors.
     pub rows: usize,
-    /// C.
+    /// Number of channels C.
     pub channels: usize,
     /// Batch norm, if any.
     pub norm: Option<Norm<'a>>,
@@ -58,15 +58,15 @@ pub struct Fused<'a> {
     pub blend: Option<Blend<'a>>,
 }
 
-/// Where a gradient goes, `[rows][padded(C)]`.
+/// Destination of a gradient, `[rows][padded(C)]`.
 pub struct GradientSlice<'a> {
-    /// The gradient.
+    /// Floats of the gradient.
     pub to: &'a mut [f32],
     /// Whether it is added to what is there.
     pub add: bool,
 }
 
-/// Where gradients go; vectors are overwritten.
+/// Destinations of the gradients; vectors are overwritten.
 pub struct Gradients<'a> {
     /// ∂C/∂z.
     pub input: Option<GradientSlice<'a>>,
@@ -80,7 +80,7 @@ pub struct Gradients<'a> {
     pub gate: Option<GradientSlice<'a>>,
 }
 
-/// Sums of the backward pass: du, du·n, d·h, d·s.
+/// Number of sums of the backward pass: du, du·n, d·h, d·s.
 pub(super) const SUMS: usize = 4;
 
 impl Fused<'_> {

@@ -9,7 +9,7 @@ pub(super) const BLOCK: usize = 512;
 /// Tables that programs read, one behind the other.
 #[derive(Clone, Debug)]
 pub struct Layout {
-    /// C.
+    /// Number of channels C.
     pub channels: usize,
     /// Positions with entries of their own of each table: 1, or those of an image.
     pub planes: Vec<usize>,
@@ -27,13 +27,13 @@ pub struct Program {
     pub(super) sums: usize,
 }
 
-/// A step of a program.
+/// Step of a program.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Instruction {
     pub(super) operation: Operation,
-    /// Operands; past their number, any.
+    /// Places of the operands; past their number, any.
     pub(super) from: [Place; 4],
-    /// The result's slot, if there is one.
+    /// Slot of the result, if there is one.
     pub(super) to: usize,
 }
 
@@ -41,17 +41,17 @@ pub(super) struct Instruction {
 pub(super) enum Operation {
     Unary(Unary),
     Binary(Binary),
-    /// Left, right, then, otherwise.
+    /// Choice by a comparison of four operands: left, right, then, otherwise.
     Select(Compare),
     Store {
         array: usize,
         add: bool,
     },
-    /// To the sum with this index.
+    /// Addition to the sum with this index.
     Sum(usize),
 }
 
-/// Where an operand is.
+/// Place of an operand.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Place {
     Slot(usize),
@@ -65,9 +65,9 @@ pub(super) enum Place {
 pub struct Frame<'a> {
     /// Starts of arrays, `[rows][padded(C)]` those that the program names.
     pub arrays: &'a [*mut f32],
-    /// Floats of each before the first row.
+    /// Floats of each array before the first row.
     pub offset: usize,
-    /// What [`Layout::fill`] filled.
+    /// Tables that [`Layout::fill`] filled.
     pub tables: &'a [f32],
     /// Number of rows.
     pub rows: usize,
@@ -76,25 +76,25 @@ pub struct Frame<'a> {
 // SAFETY: the threads of a run write different rows of the arrays (see the functions).
 unsafe impl Sync for Frame<'_> {}
 
-/// Rows of a block.
+/// Counts the rows of a block.
 pub(super) fn block_rows(stride: usize) -> usize {
     (BLOCK / stride.max(1)).max(1)
 }
 
 impl Layout {
-    /// Rows of a table: so many that those of any block are adjacent.
+    /// Counts the rows of a table: so many that those of any block are adjacent.
     pub(super) fn table_rows(&self, table: usize) -> usize {
         let block = block_rows(padded(self.channels)).min(self.rows.max(1));
         self.planes[table] + block - 1
     }
 
-    /// Floats before a table; of the one past the last, those of all.
+    /// Counts the floats before a table; of the one past the last, those of all.
     pub(super) fn offset(&self, table: usize) -> usize {
         let rows: usize = (0..table).map(|before| self.table_rows(before)).sum();
         rows * padded(self.channels)
     }
 
-    /// Floats of all tables.
+    /// Counts the floats of all tables.
     pub fn floats(&self) -> usize {
         self.offset(self.planes.len())
     }

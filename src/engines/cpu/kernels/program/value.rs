@@ -2,18 +2,18 @@
 
 use crate::ir::expr::{Binary, Compare, Unary};
 
-/// One of a builder's values.
+/// Value of a builder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Value(pub(super) usize);
 
-/// How a value comes about.
+/// Origin of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Node {
-    /// A constant, by its bits.
+    /// Constant, by its bits.
     Number(u32),
-    /// The elements of the array with this index.
+    /// Elements of the array with this index.
     Array(usize),
-    /// The entries of the table with this index.
+    /// Entries of the table with this index.
     Table(usize),
     Unary(Unary, Value),
     Binary(Binary, Value, Value),
@@ -22,7 +22,7 @@ pub(super) enum Node {
 }
 
 impl Node {
-    /// The values that it is computed of.
+    /// Lists the values that the node is computed of.
     pub fn operands(&self) -> impl Iterator<Item = Value> {
         let (all, count) = match *self {
             Node::Number(_) | Node::Array(_) | Node::Table(_) => ([Value(0); 4], 0),
@@ -34,19 +34,19 @@ impl Node {
     }
 }
 
-/// What becomes of a value.
+/// Use of a value beyond the program.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Output {
-    /// It goes to an array; past the channels as 0.
+    /// Store to an array; past the channels as 0.
     Store {
-        /// What is written.
+        /// Value that is written.
         value: Value,
         /// Index of the array.
         array: usize,
         /// Whether it is added to what is there.
         add: bool,
     },
-    /// It is added up over rows, to the sum of this output's place among the sums.
+    /// Sum over rows, at this output's place among the sums.
     Sum(Value),
 }
 
