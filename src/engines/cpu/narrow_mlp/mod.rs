@@ -11,6 +11,7 @@ mod sum_tree;
 mod thread_tuner;
 
 use self::schedule::{LINE, Phase, Schedule, Task, Work, sums_len};
+use self::sum_tree::SumTree;
 use self::thread_tuner::ThreadTuner;
 use super::clock::Clock;
 use super::kernels::dense::{self, DenseGeometry};
@@ -183,7 +184,8 @@ impl<'a> Worker<'a> {
                     }
                     if schedule::is_weight_gradient(step) {
                         let all = 0..self.narrow_mlp.found.len();
-                        self.sum_tree(at, self.sums_len(step), all);
+                        let len = self.sums_len(step);
+                        sum_tree::fold(&self.sums, &self.parts, at, len, all);
                     }
                 }
                 Work::Merge(at) => self.merge(step, at),
@@ -404,13 +406,18 @@ impl<'a> Worker<'a> {
                         return;
                     };
                     let layout = WeightSums::new(plan.shape(*x).channels(), outputs);
-                    let len = layout.floats();
-                    let sums = &*self.sums.range(at, self.narrow_mlp.found.len() * len);
+                    let (len, parts) = (layout.floats(), self.narrow_mlp.found.len());
+                    let tree = SumTree {
+                        sums: &*self.sums.range(at, parts * len),
+                        len,
+                        parts,
+                        threads: self.threads,
+                    };
                     let width = row(*dweight);
                     let rows = part.start / width..part.end / width;
-                    self.weight_lines(&layout, sums, rows.clone(), dw);
+                    tree.weight_lines(&layout, rows.clone(), dw);
                     if let Some(db) = db {
-                        self.add_up(sums, len, layout.bias(rows).start, db);
+                        tree.add_up(layout.bias(rows).start, db);
                     }
                 }
                 Action::Convolve(_)
