@@ -21,11 +21,11 @@ pub(super) unsafe fn run(
 ) {
     let input = |index: usize| -> (&[f32], Map) {
         let id = step.inputs[index];
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller promises that nothing writes what the step reads.
         (unsafe { views.read(id) }, views.map(id))
     };
     let (to, add) = (views.map(step.y.to), step.y.add);
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller promises that nothing else uses what the step writes.
     let y = unsafe { views.write(step.y.to) };
     // Zeros to add to, where nothing is there yet.
     let zeroed = |y: &mut [f32]| {

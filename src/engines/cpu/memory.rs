@@ -169,7 +169,8 @@ impl<'a> BufferViews<'a> {
     #[allow(clippy::mut_from_ref)]
     pub unsafe fn write(&self, id: Id) -> &'a mut [f32] {
         let (start, len) = self.range(id);
-        // SAFETY: as above, and nothing else uses it.
+        // SAFETY: the floats live as long as the memory is borrowed, and the caller promises
+        // that nothing else uses them.
         unsafe { std::slice::from_raw_parts_mut(start, len) }
     }
 
@@ -181,7 +182,8 @@ impl<'a> BufferViews<'a> {
     pub unsafe fn part(&self, id: Id, part: Range<usize>) -> &'a mut [f32] {
         let (start, len) = self.range(id);
         assert!(part.start <= part.end && part.end <= len);
-        // SAFETY: as above, within the buffer.
+        // SAFETY: the part is within the buffer, whose floats live as long as the memory is
+        // borrowed, and the caller promises that nothing else uses it.
         unsafe { std::slice::from_raw_parts_mut(start.add(part.start), part.len()) }
     }
 }

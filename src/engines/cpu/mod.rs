@@ -335,7 +335,7 @@ impl Engine for CpuEngine {
         // SAFETY: the engine's memory is borrowed for this run alone.
         unsafe { run::images(&self.pool, &views, &inputs) };
         for step in &plan.forward {
-            // SAFETY: as above, one step at a time.
+            // SAFETY: the engine's memory is borrowed for this run alone, one step at a time.
             unsafe { run::step(&self.pool, step, &views, &inputs, &mut Found::default()) };
             for &id in &step.writes {
                 let is_map = matches!(plan.buffer(id).kind, Kind::Map(_));

@@ -69,7 +69,7 @@ pub(super) unsafe fn images(pool: &Pool, views: &BufferViews, inputs: &Inputs) {
     }
     let each = given.image();
     let images = &inputs.batch.images[images.start * each..images.end * each];
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller promises that nothing else uses the plan's input.
     let rows = unsafe { views.write(input) };
     reshape::images_to_rows(pool, (images, given), (rows, map));
 }
@@ -88,7 +88,7 @@ pub(super) unsafe fn all(
 ) -> Found {
     let plan = views.plan;
     let (mut found, mut clock) = (Found::default(), Clock::new(times));
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller promises that nothing else uses the plan's buffers.
     unsafe { images(pool, &views, inputs) };
     let mut index = 0;
     for steps in [
@@ -230,7 +230,8 @@ pub(super) unsafe fn convolve(
     scratch: &mut [f32],
 ) {
     let kernel = Kernel::new(c, views.map(c.x), views.map(c.y));
-    // SAFETY: the caller's promise.
+    // SAFETY: the step's buffers: the caller promises that nothing else writes what it
+    // reads, or uses what it writes.
     unsafe {
         match c.pass {
             ConvPass::Forward { bias, statistics } => {

@@ -94,7 +94,7 @@ fn compile(name: &str, whole: &str, target: &CompileTarget) -> Result<Vec<u8>> {
         .map_err(|e| failed(&format!("{e:?}"), format!("\n{}", program.log())))?;
     let code = match target.is_machine_code() {
         true => program.machine_code(),
-        // SAFETY: as above, compiled.
+        // SAFETY: a program that was made and compiled above.
         false => unsafe { result::get_ptx(program.0) }
             .map(|text| text.into_iter().map(|c| c as u8).collect()),
     };

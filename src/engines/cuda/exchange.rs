@@ -96,7 +96,7 @@ impl Exchange {
             // SAFETY: what the kernel takes; memory has them, and the tally two doubles.
             unsafe { gpu.launch("tell", one, args()) }?;
             sums()?;
-            // SAFETY: as before.
+            // SAFETY: `settle` takes the same arguments as `tell`.
             unsafe { gpu.launch("settle", one, args()) }?;
             update::update(gpu, memory, train)
         })?;

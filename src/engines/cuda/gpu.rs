@@ -287,7 +287,7 @@ impl Gpu {
     /// the kernel has run, or null where the kernel allows it, and as large as the kernel's
     /// description makes of the other arguments and the grid.
     pub unsafe fn launch(&self, kernel: impl Into<Kernel>, grid: Grid, args: Args) -> Result<()> {
-        // SAFETY: the caller's.
+        // SAFETY: the caller promises what `start` asks for.
         unsafe { self.start(kernel.into(), grid, args, false) }
     }
 
@@ -304,7 +304,7 @@ impl Gpu {
         grid: Grid,
         args: Args,
     ) -> Result<()> {
-        // SAFETY: the caller's.
+        // SAFETY: the caller promises what `start` asks for.
         unsafe { self.start(kernel.into(), grid, args, true) }
     }
 

@@ -144,7 +144,7 @@ impl Library {
 /// Loads the library at `path` for good, so that it is found by its name from then on.
 #[cfg(unix)]
 fn preload(path: &Path) -> bool {
-    // SAFETY: as in `is_found`.
+    // SAFETY: what NVIDIA's libraries do when they are loaded is theirs to answer for.
     match unsafe { libloading::Library::new(path) } {
         Ok(library) => {
             std::mem::forget(library);

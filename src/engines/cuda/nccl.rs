@@ -156,7 +156,7 @@ impl Communicator {
         // SAFETY: an end follows the beginning.
         self.nccl.check(unsafe { (self.nccl.begin)() }, what)?;
         let queued = one(floats, FLOAT).and_then(|()| one(doubles, DOUBLE));
-        // SAFETY: as above.
+        // SAFETY: a group of sums was begun.
         let ended = self.nccl.check(unsafe { (self.nccl.end)() }, what);
         queued.and(ended)
     }

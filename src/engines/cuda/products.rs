@@ -213,11 +213,11 @@ impl Bench<'_> {
     /// scratch memory as large as [`super::run::CudaTarget`] asks for.
     pub unsafe fn forward(
         &self,
-        by: &Product,
+        product: &Product,
         g: Extents,
         [x, w, y, scratch]: [u64; 4],
     ) -> Result<()> {
-        match (by, &self.with.blas) {
+        match (product, &self.with.blas) {
             (Product::Dense(dense), Some(blas)) => {
                 blas.forward(*dense, x, self.weight(w, g.weights(), scratch)?, y)
             }
@@ -243,12 +243,12 @@ impl Bench<'_> {
     /// As [`Self::forward`].
     pub unsafe fn input_gradient(
         &self,
-        by: &Product,
+        product: &Product,
         g: Extents,
         [dy, w, dx, scratch]: [u64; 4],
         add: bool,
     ) -> Result<()> {
-        match (by, &self.with.blas) {
+        match (product, &self.with.blas) {
             (Product::Dense(dense), Some(blas)) => {
                 let w = self.weight(w, g.weights(), scratch)?;
                 blas.input_gradient(*dense, dy, w, dx, add)
@@ -277,11 +277,11 @@ impl Bench<'_> {
     /// As [`Self::forward`].
     pub unsafe fn weight_gradient(
         &self,
-        by: &Product,
+        product: &Product,
         g: Extents,
         [x, dy, dw, scratch]: [u64; 4],
     ) -> Result<()> {
-        match (by, &self.with.blas) {
+        match (product, &self.with.blas) {
             (Product::Dense(dense), Some(blas)) => blas.weight_gradient(*dense, x, dy, dw),
             (Product::Convolution(convolution), _) => match self.precision {
                 Precision::F32 | Precision::Tf32 => self.dnn(convolution, (x, dy), dw, false),

@@ -135,12 +135,12 @@ impl Run<'_> {
             }
             ConvPass::Input { add } => {
                 let operands = [y, weight, x, scratch];
-                // SAFETY: as before.
+                // SAFETY: the gradients and the weight of these extents, and the step's scratch.
                 unsafe { self.bench.input_gradient(product, extents, operands, add) }
             }
             ConvPass::Weight { bias } => {
                 let operands = [x, y, weight, scratch];
-                // SAFETY: as before.
+                // SAFETY: images and gradients of these extents, and the step's scratch.
                 unsafe { self.bench.weight_gradient(product, extents, operands) }?;
                 bias.map_or(Ok(()), |bias| self.sums(c.y, scratch, self.address(bias)))
             }
@@ -161,7 +161,7 @@ impl Run<'_> {
             .with(rows as u32)
             .with(int(channels))
             .with(chunk as u32);
-        // SAFETY: the caller's.
+        // SAFETY: the caller promises that the kernel takes these arguments.
         unsafe { self.gpu.launch(name, columns(channels, chunks), args) }?;
         Ok(chunks)
     }

@@ -13,7 +13,8 @@ pub struct Shared<'a> {
 // SAFETY: it is a `&mut [f32]` in all but the compiler's proof of disjointness, which
 // the users of `range` give.
 unsafe impl Send for Shared<'_> {}
-// SAFETY: as above.
+// SAFETY: `range` gives parts that the callers promise to be disjoint, so threads that
+// share it never use one float at a time.
 unsafe impl Sync for Shared<'_> {}
 
 impl<'a> Shared<'a> {

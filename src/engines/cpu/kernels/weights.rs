@@ -77,7 +77,7 @@ pub unsafe fn write_block<S: Simd>(
 ) {
     let (outputs, inputs) = shape.extent(o, i);
     let stride = shape.in_channels * shape.taps;
-    // SAFETY: as above.
+    // SAFETY: rows of the weight inside its extent, and the block.
     unsafe {
         let to = weight.add(shape.start(o, i));
         if (outputs, inputs) == (LANES, LANES) {

@@ -1,6 +1,6 @@
 //! Batch norm, activation and the join of a skip in one pass, and its gradients.
 //!
-//! A pass is compiled when its plan is made. The fused kernel ([`fused`]) runs what it
+//! A pass is compiled when its plan is made. The fused kernel ([`mod@fused`]) runs what it
 //! knows: its activations, and joins by factors ([`affine`]) or by a sigmoid gate. All
 //! else runs as vector programs ([`general`]).
 

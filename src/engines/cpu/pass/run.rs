@@ -21,7 +21,8 @@ pub unsafe fn forward(
     p: &Pointwise,
     scratch: &mut [f32],
 ) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the step's buffers: the caller promises that nothing else writes what it
+    // reads, or uses what it writes.
     unsafe {
         let trained = |index: usize| views.read(coefficients(p)[index]);
         match pass {
@@ -48,7 +49,8 @@ pub unsafe fn backward(
     g: &PointwiseGradients,
     scratch: &mut [f32],
 ) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the step's buffers: the caller promises that nothing else writes what it
+    // reads, or uses what it writes.
     unsafe {
         let trained = |index: usize| views.read(coefficients(&g.pass)[index]);
         match pass {
@@ -85,7 +87,8 @@ pub unsafe fn sum(
     sums: &mut [f32],
     scratch: &mut [f32],
 ) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the step's buffers: the caller promises that nothing else writes what it
+    // reads, or uses what it writes.
     unsafe {
         let trained = |index: usize| views.read(coefficients(&g.pass)[index]);
         match pass {
@@ -114,7 +117,8 @@ pub unsafe fn merge(
     (partials, totals): (&[f32], &mut [f32]),
     scratch: &mut [f32],
 ) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the step's buffers: the caller promises that nothing else writes what it
+    // reads, or uses what it writes.
     unsafe {
         let tensors = TensorGradients {
             norm: norm_gradients(views, g),
@@ -144,7 +148,8 @@ pub unsafe fn apply(
     totals: (&[f32], usize),
     scratch: &mut [f32],
 ) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the step's buffers: the caller promises that nothing else writes what it
+    // reads, or uses what it writes.
     unsafe {
         let trained = |index: usize| views.read(coefficients(&g.pass)[index]);
         match pass {
@@ -172,7 +177,7 @@ fn coefficients(p: &Pointwise) -> &[Id] {
 /// As of [`forward`].
 unsafe fn norm<'a>(views: &BufferViews<'a>, p: &Pointwise) -> Option<Norm<'a>> {
     p.norm.map(|norm| {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller promises that nothing writes what the pass reads.
         unsafe {
             let (mean, variance) = match norm.statistics {
                 Statistics::Batch(id) => views.read(id).split_at(views.map(p.x).stride),
@@ -198,7 +203,7 @@ unsafe fn fused_operands<'a, 't>(
     p: &Pointwise,
     trained: Trained<'a, 't>,
 ) -> fused::Operands<'a, 't> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller promises that nothing writes what the pass reads.
     unsafe {
         let read = |id: Option<Id>| id.map_or(&[][..], |id| views.read(id));
         let join = p.join.as_ref();
@@ -227,7 +232,7 @@ unsafe fn general_operands<'a, 't>(
         arrays: views.starts(),
         offset: views.images().start * map.image(),
         rows: map.rows(),
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller promises that nothing writes what the pass reads.
         norm: unsafe { norm(views, p) },
         trained,
     }
@@ -244,7 +249,7 @@ unsafe fn gradient_slices<'a>(
     let dgate = g.dgates.first().copied().flatten();
     [g.dx, g.ds, dgate].map(|target| {
         target.map(|GradientTarget { to, add }| GradientSlice {
-            // SAFETY: the caller's promise.
+            // SAFETY: the caller promises that nothing else uses what the step writes.
             to: unsafe { views.write(to) },
             add,
         })
@@ -259,7 +264,7 @@ unsafe fn norm_gradients<'a>(
     views: &BufferViews<'a>,
     g: &PointwiseGradients,
 ) -> Option<(&'a mut [f32], &'a mut [f32])> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller promises that nothing else uses what the step writes.
     let tensor = |id: Option<Id>| id.map(|id| unsafe { views.write(id) });
     tensor(g.dweight).zip(tensor(g.dbias))
 }
@@ -272,6 +277,6 @@ unsafe fn trained_gradients<'a>(
     views: &BufferViews<'a>,
     g: &PointwiseGradients,
 ) -> impl Iterator<Item = &'a mut [f32]> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller promises that nothing else uses what the step writes.
     g.dtrained.iter().map(|id| unsafe { views.write(*id) })
 }

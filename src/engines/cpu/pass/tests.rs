@@ -283,7 +283,7 @@ impl<'c> Compiled<'c> {
         unsafe { self.forward.run(pool, &all, &mut spare) };
         let mut spare = scratch(self.backward.scratch(rows, threads));
         let parts = [(0, rows / 3), (rows / 3, rows - rows / 3)];
-        // SAFETY: as above.
+        // SAFETY: the arrays have the rows, and are written as the programs say.
         unsafe {
             if run == Run::Whole {
                 self.backward.differentiate(pool, &all, tensors, &mut spare);

@@ -126,9 +126,14 @@ impl View {
     /// # Safety
     /// S is present, and the view has the row and the line.
     #[inline(always)]
-    unsafe fn weights<S: Simd>(&self, of: &Channels<S>, row: usize, line: usize) -> (S::V, S::V) {
+    unsafe fn weights<S: Simd>(
+        &self,
+        channels: &Channels<S>,
+        row: usize,
+        line: usize,
+    ) -> (S::V, S::V) {
         if !self.gated && self.plane == 1 {
-            return of.weights;
+            return channels.weights;
         }
         // SAFETY: within the weights, the gate and the tables.
         unsafe {
@@ -187,7 +192,7 @@ macro_rules! by_lines {
         let usual = $view.usual();
         while line < $view.stride {
             let whole = $view.stride - line >= $most * LANES;
-            macro_rules! of {
+            macro_rules! lines_of {
                 ($usual:ident) => {
                     match whole {
                         true => $lines::<$S, $most, $usual>($view, $($arg),*, line),
@@ -196,10 +201,10 @@ macro_rules! by_lines {
                 };
             }
             match usual {
-                NORMED => of!(NORMED),
-                JOINED => of!(JOINED),
-                GATED => of!(GATED),
-                _ => of!(ANY),
+                NORMED => lines_of!(NORMED),
+                JOINED => lines_of!(JOINED),
+                GATED => lines_of!(GATED),
+                _ => lines_of!(ANY),
             }
             line += if whole { $most * LANES } else { LANES };
         }

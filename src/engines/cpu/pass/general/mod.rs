@@ -160,7 +160,7 @@ impl General {
     pub unsafe fn run(&self, pool: &Pool, operands: &Operands, scratch: &mut [f32]) {
         let (tables, rest) = self.fill(operands, scratch);
         if let Some(rows) = &self.rows {
-            // SAFETY: passed on to the caller.
+            // SAFETY: the caller promises the arrays that the program asks for.
             unsafe { rows.store(pool, &operands.frame(tables), rest) };
         }
     }
@@ -180,7 +180,7 @@ impl General {
         let (sums, rest) = rest.split_at_mut(self.sums_len());
         let (unit_sums, rest) = rest.split_at_mut(self.unit_sums_len());
         let frame = operands.frame(tables);
-        // SAFETY: passed on to the caller.
+        // SAFETY: the caller promises the arrays that the programs ask for.
         unsafe {
             if let Some(program) = &self.by_channel {
                 program.sum_by_channel(pool, &frame, sums, rest);
@@ -192,7 +192,7 @@ impl General {
         self.write_tensors(sums, unit_sums, tensors);
         self.fill_shares(sums, operands.rows, tables);
         if let Some(rows) = &self.rows {
-            // SAFETY: passed on to the caller.
+            // SAFETY: the caller promises the arrays that the program asks for.
             unsafe { rows.store(pool, &operands.frame(tables), rest) };
         }
     }
@@ -211,7 +211,7 @@ impl General {
     ) {
         let (tables, rest) = self.fill(operands, scratch);
         if let Some(program) = &self.by_channel {
-            // SAFETY: passed on to the caller.
+            // SAFETY: the caller promises the arrays that the program asks for.
             unsafe { program.sum(pool, &operands.frame(tables), sums, rest) };
         }
     }
@@ -243,7 +243,7 @@ impl General {
         let (tables, rest) = self.fill(operands, scratch);
         self.fill_shares(totals, count, tables);
         if let Some(rows) = &self.rows {
-            // SAFETY: passed on to the caller.
+            // SAFETY: the caller promises the arrays that the program asks for.
             unsafe { rows.store(pool, &operands.frame(tables), rest) };
         }
     }
