@@ -12,7 +12,7 @@ pub struct Span {
     pub source: u16,
     /// First byte.
     pub start: u32,
-    /// One past the last byte.
+    /// Offset of the byte after the last.
     pub end: u32,
 }
 

@@ -75,7 +75,7 @@ fn load(engine: &mut dyn Engine, tensors: &[Outline], data: &[u8]) -> Result<()>
     engine.load(&unpack(tensors, data).ok_or_else(confused)?)
 }
 
-/// What keeps images; rank 0 asks for it only where each engine has said that it does.
+/// Returns the engine as one that keeps images; rank 0 asks for it only where each engine has said that it does.
 fn resident(engine: &mut dyn Engine) -> Result<Box<dyn Resident + '_>> {
     engine.resident().ok_or_else(confused)
 }

@@ -17,7 +17,7 @@ const PORTABLE: &str = "compute_75";
 pub struct Gpu {
     context: Arc<CudaContext>,
     stream: Arc<CudaStream>,
-    /// What its kernels are compiled for, once those of [`super::sources::SOURCES`] are.
+    /// Target that kernels are compiled for, once those of [`super::sources::SOURCES`] are.
     target: CompileTarget,
     modules: Vec<sys::CUmodule>,
     /// Files that were loaded for networks, by name and what is printed in them.
@@ -33,7 +33,7 @@ pub struct Module(usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Kernel {
     name: &'static str,
-    /// Its file; none for those of [`super::sources::SOURCES`].
+    /// File of kernels; none for those of [`super::sources::SOURCES`].
     module: Option<Module>,
 }
 

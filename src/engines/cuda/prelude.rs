@@ -1,4 +1,4 @@
-//! What every file of kernels begins with.
+//! The text that every file of kernels begins with.
 
 use super::layout::Layout;
 

@@ -1,4 +1,4 @@
-//! What an operation says of itself.
+//! The trait of operations: shapes, tensors, cost and words.
 
 use crate::ir::role::OwnTensor;
 use crate::ir::shape::Shape;

@@ -1,4 +1,4 @@
-//! What a chart shows.
+//! The lines, points and axes of a chart.
 
 use super::palette::Look;
 

@@ -63,7 +63,7 @@ pub enum Granularity {
     Layer,
     /// All positions of a channel.
     Channel,
-    /// One activation of a sample.
+    /// A coefficient for each activation of a sample.
     Unit,
 }
 

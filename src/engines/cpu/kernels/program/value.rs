@@ -17,7 +17,7 @@ pub(super) enum Node {
     Table(usize),
     Unary(Unary, Value),
     Binary(Binary, Value, Value),
-    /// As in [`crate::ir::expr::Node::Select`]: left, right, then, otherwise.
+    /// Select of [`crate::ir::expr::Node::Select`]: left, right, then, otherwise.
     Select(Compare, [Value; 4]),
 }
 
