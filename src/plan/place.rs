@@ -40,8 +40,8 @@ pub(super) fn place(plan: &mut Plan, target: &dyn Target) {
                 offset = offset.max(end);
             }
         }
-        let index = placed.partition_point(|&(start, ..)| start < offset);
-        placed.insert(index, (offset, offset.saturating_add(size), life));
+        let rank = placed.partition_point(|&(start, ..)| start < offset);
+        placed.insert(rank, (offset, offset.saturating_add(size), life));
         plan.buffers[index].storage = Storage::Arena { offset };
         plan.arena = plan.arena.max(offset.saturating_add(size));
     }
