@@ -113,8 +113,9 @@ impl Args {
 }
 
 impl Gpu {
-    /// Takes `card` into use with the kernels in `common`, which every network shares and which come from the cache on disk or are
-    /// compiled. `half` stores activations in 16 bits.
+    /// Takes `card` into use with the kernels in `common`, which every network shares and
+    /// which come from the cache on disk or are compiled. `half` stores activations in 16
+    /// bits.
     pub fn new(card: &Card, half: bool, common: &[Source]) -> Result<Gpu> {
         let begun = |e: DriverError| failed(&format!("the GPU {} cannot be used", card.name), &e);
         let context = CudaContext::new(card.ordinal).map_err(begun)?;
