@@ -128,6 +128,28 @@ impl MapStep {
 }
 
 impl MapKind {
+    /// Whether the vector of an image makes that of y, whatever the other images are.
+    pub fn is_by_vector(&self) -> bool {
+        match self {
+            MapKind::Crelu
+            | MapKind::CreluGradient
+            | MapKind::Concat { .. }
+            | MapKind::ConcatGradient { .. }
+            | MapKind::Multiply
+            | MapKind::Add => true,
+            // Of images with positions; or one stream of random numbers for the whole batch.
+            MapKind::MaxPool(_)
+            | MapKind::MaxPoolGradient(_)
+            | MapKind::AvgPool(_)
+            | MapKind::AvgPoolGradient(_)
+            | MapKind::Subsample { .. }
+            | MapKind::SubsampleGradient { .. }
+            | MapKind::Flatten
+            | MapKind::FlattenGradient
+            | MapKind::Mask { .. } => false,
+        }
+    }
+
     /// Returns a word for tables and profiles.
     pub(super) fn name(self) -> &'static str {
         match self {

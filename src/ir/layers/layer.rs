@@ -1,14 +1,15 @@
 //! A layer, and what it computes: one of the families, or layers again.
 
-use super::activations::{Activation, Crelu};
-use super::batch_norm::BatchNorm;
-use super::conv::Conv;
-use super::dropout::Dropout;
-use super::flatten::Flatten;
-use super::linear::Linear;
+use super::super::call::Row;
+use super::activations::{self, Activation, Crelu};
+use super::batch_norm::{self, BatchNorm};
+use super::conv::{self, Conv};
+use super::dropout::{self, Dropout};
+use super::flatten::{self, Flatten};
+use super::linear::{self, Linear};
 use super::operation::Operation;
 use super::policies::Policy;
-use super::pools::{GlobalAvgPool, Pool};
+use super::pools::{self, GlobalAvgPool, Pool};
 use crate::ir::shape::Shape;
 use crate::span::Span;
 
@@ -156,4 +157,33 @@ pub enum Shortcut {
         /// Step between the positions taken.
         stride: usize,
     },
+}
+
+/// The row of a family as a row that makes an [`Op`].
+macro_rules! row {
+    ($row:expr, $op:expr) => {
+        Row {
+            name: $row.name,
+            doc: $row.doc,
+            slots: $row.slots,
+            build: |arguments| ($row.build)(arguments).map($op),
+        }
+    };
+}
+
+/// Lists the layers that are calls and no equations; `skip` and `concat` have syntax of their
+/// own, and activations are declared in the language itself.
+pub fn layers() -> &'static [Row<Op>] {
+    const LAYERS: &[Row<Op>] = &[
+        row!(conv::ROW, Op::Conv),
+        row!(linear::ROW, Op::Linear),
+        row!(batch_norm::ROW, Op::BatchNorm),
+        row!(activations::CRELU, |_| Op::Crelu),
+        row!(pools::MAX_POOL, Op::Pool),
+        row!(pools::AVG_POOL, Op::Pool),
+        row!(pools::GLOBAL_AVG_POOL, |_| Op::GlobalAvgPool),
+        row!(flatten::ROW, |_| Op::Flatten),
+        row!(dropout::ROW, Op::Dropout),
+    ];
+    LAYERS
 }

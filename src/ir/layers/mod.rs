@@ -22,40 +22,9 @@ pub use activations::Activation;
 pub use batch_norm::BatchNorm;
 pub use conv::Conv;
 pub use dropout::Dropout;
-pub use layer::{Concat, ConvGate, Gate, Layer, Op, Shortcut, Skip};
+pub use layer::{Concat, ConvGate, Gate, Layer, Op, Shortcut, Skip, layers};
 pub use linear::Linear;
 pub use operation::{Operation, ShapeError};
 pub use policies::{Coefficient, GateSpec, Policy, policies};
 pub use pools::{Pool, PoolKind};
 pub use skip::Project;
-
-use super::call::Row;
-
-/// The row of a family as a row that makes an [`Op`].
-macro_rules! row {
-    ($row:expr, $op:expr) => {
-        Row {
-            name: $row.name,
-            doc: $row.doc,
-            slots: $row.slots,
-            build: |arguments| ($row.build)(arguments).map($op),
-        }
-    };
-}
-
-/// Lists the layers that are calls and no equations; `skip` and `concat` have syntax of their
-/// own, and activations are declared in the language itself.
-pub fn layers() -> &'static [Row<Op>] {
-    const LAYERS: &[Row<Op>] = &[
-        row!(conv::ROW, Op::Conv),
-        row!(linear::ROW, Op::Linear),
-        row!(batch_norm::ROW, Op::BatchNorm),
-        row!(activations::CRELU, |_| Op::Crelu),
-        row!(pools::MAX_POOL, Op::Pool),
-        row!(pools::AVG_POOL, Op::Pool),
-        row!(pools::GLOBAL_AVG_POOL, |_| Op::GlobalAvgPool),
-        row!(flatten::ROW, |_| Op::Flatten),
-        row!(dropout::ROW, Op::Dropout),
-    ];
-    LAYERS
-}
