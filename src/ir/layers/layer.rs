@@ -1,14 +1,14 @@
 //! A layer, and what it computes: one of the families, or layers again.
 
-use super::activations::{Activation, Crelu};
+use super::activations::Activation;
 use super::batch_norm::BatchNorm;
 use super::conv::Conv;
 use super::dropout::Dropout;
 use super::flatten::Flatten;
 use super::linear::Linear;
+use super::map::MapLayer;
 use super::operation::Operation;
 use super::policies::Policy;
-use super::pools::{GlobalAvgPool, Pool};
 use crate::ir::shape::Shape;
 use crate::span::Span;
 
@@ -39,12 +39,8 @@ pub enum Op {
     BatchNorm(BatchNorm),
     /// A function of each element.
     Activation(Activation),
-    /// `[max(x, 0), max(−x, 0)]` along channels: `C → 2C`. Shang et al. 2016.
-    Crelu,
-    /// Largest value or mean of each window, no padding; `H' = (H − k)/s + 1`.
-    Pool(Pool),
-    /// Mean over all positions: `C×H×W → C`.
-    GlobalAvgPool,
+    /// A map of x without a tensor of its own.
+    Map(MapLayer),
     /// `C×H×W → C·H·W`, in C, H, W order.
     Flatten,
     /// Zeroes, in training, each element with probability `p` and divides the others by `1 − p`;
@@ -64,9 +60,7 @@ impl Op {
             Op::Linear(linear) => linear,
             Op::BatchNorm(norm) => norm,
             Op::Activation(activation) => activation,
-            Op::Crelu => &Crelu,
-            Op::Pool(pool) => pool,
-            Op::GlobalAvgPool => &GlobalAvgPool,
+            Op::Map(map) => map.operation(),
             Op::Flatten => &Flatten,
             Op::Dropout(dropout) => dropout,
             Op::Concat(concat) => concat,
@@ -88,9 +82,7 @@ impl Op {
             | Op::Linear(_)
             | Op::BatchNorm(_)
             | Op::Activation(_)
-            | Op::Crelu
-            | Op::Pool(_)
-            | Op::GlobalAvgPool
+            | Op::Map(_)
             | Op::Flatten
             | Op::Dropout(_) => &[],
         }

@@ -13,6 +13,7 @@ mod dropout;
 mod flatten;
 mod layer;
 mod linear;
+mod map;
 mod operation;
 mod policies;
 mod pools;
@@ -24,6 +25,7 @@ pub use conv::Conv;
 pub use dropout::Dropout;
 pub use layer::{Concat, ConvGate, Gate, Layer, Op, Shortcut, Skip};
 pub use linear::Linear;
+pub use map::MapLayer;
 pub use operation::{Operation, ShapeError};
 pub use policies::{Coefficient, GateSpec, Policy, policies};
 pub use pools::{Pool, PoolKind};
@@ -50,10 +52,10 @@ pub fn layers() -> &'static [Row<Op>] {
         row!(conv::ROW, Op::Conv),
         row!(linear::ROW, Op::Linear),
         row!(batch_norm::ROW, Op::BatchNorm),
-        row!(activations::CRELU, |_| Op::Crelu),
-        row!(pools::MAX_POOL, Op::Pool),
-        row!(pools::AVG_POOL, Op::Pool),
-        row!(pools::GLOBAL_AVG_POOL, |_| Op::GlobalAvgPool),
+        row!(map::CRELU, |_| Op::Map(MapLayer::Crelu)),
+        row!(pools::MAX_POOL, |pool| Op::Map(MapLayer::Pool(pool))),
+        row!(pools::AVG_POOL, |pool| Op::Map(MapLayer::Pool(pool))),
+        row!(pools::GLOBAL_AVG_POOL, |_| Op::Map(MapLayer::GlobalAvgPool)),
         row!(flatten::ROW, |_| Op::Flatten),
         row!(dropout::ROW, Op::Dropout),
     ];

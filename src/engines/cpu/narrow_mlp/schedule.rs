@@ -2,7 +2,7 @@
 
 use super::super::kernels::{WeightSums, padded};
 use super::super::{map::Map, pass::Passes, run};
-use crate::plan::{Action, ConvPass, Convolution, Id, Kind, MapKind, Plan, Purpose, Step, Storage};
+use crate::plan::{Action, ConvPass, Convolution, Id, Kind, Plan, Purpose, Step, Storage};
 use std::ops::Range;
 
 /// Number of elements of the largest weight of a narrow MLP: every thread blocks its own
@@ -135,24 +135,7 @@ fn sharing(action: &Action) -> Option<Sharing> {
         Action::Pointwise(_) | Action::PointwiseGradient(_) | Action::Loss { .. } => {
             Some(Sharing::Images)
         }
-        Action::Map(map) => match map.kind {
-            MapKind::Crelu
-            | MapKind::CreluGradient
-            | MapKind::Concat { .. }
-            | MapKind::ConcatGradient { .. }
-            | MapKind::Multiply
-            | MapKind::Add => Some(Sharing::Images),
-            // Of images, not vectors; or one stream of random numbers for the whole batch.
-            MapKind::MaxPool(_)
-            | MapKind::MaxPoolGradient(_)
-            | MapKind::AvgPool(_)
-            | MapKind::AvgPoolGradient(_)
-            | MapKind::Subsample { .. }
-            | MapKind::SubsampleGradient { .. }
-            | MapKind::Flatten
-            | MapKind::FlattenGradient
-            | MapKind::Mask { .. } => None,
-        },
+        Action::Map(map) => map.kind.is_shared_by_images().then_some(Sharing::Images),
         Action::Statistics { .. } => Some(Sharing::Sums),
         Action::Update { .. } => Some(Sharing::Lines),
         Action::Dirac { .. } | Action::DiracGradient { .. } | Action::MoveStatistics { .. } => {
