@@ -17,8 +17,8 @@ pub use augment::Augment;
 pub use expr::Expr;
 pub use layers::{
     Activation, BatchNorm, Coefficient, Concat, Conv, ConvGate, Dropout, Gate, GateSpec, Layer,
-    Linear, Op, Operation, Policy, Pool, PoolKind, Project, ShapeError, Shortcut, Skip, layers,
-    policies,
+    Linear, MapLayer, Op, Operation, Policy, Pool, PoolKind, Project, ShapeError, Shortcut, Skip,
+    layers, policies,
 };
 pub use model::{Model, ModelParam};
 pub use role::{OwnTensor, Role, Start};

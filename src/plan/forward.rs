@@ -7,7 +7,7 @@ use super::step::{Action, Activation, Join, Norm, Pointwise, Statistics, Step};
 use super::{Plan, Purpose, Target};
 use crate::error::{Error, Result};
 use crate::ir::expr::{JoinForm, Variable};
-use crate::ir::{Expr, Gate, Layer, Model, Op, PoolKind, Shape, Shortcut, Skip, TensorSpec};
+use crate::ir::{Expr, Gate, Layer, Model, Op, Shape, Shortcut, Skip, TensorSpec};
 use std::collections::HashMap;
 
 /// Lays out the forward steps of `model`, nothing fused or placed yet.
@@ -94,23 +94,9 @@ impl Layout<'_> {
                 let activation = Activation::new(&activation.equation);
                 Ok(self.pointwise(layer, x, (None, Some(activation), None)))
             }
-            Op::Crelu => Ok(self.map(layer, MapKind::Crelu, &[x])),
-            Op::Pool(pool) => {
-                let window = window(layer.input, layer.output, pool.kernel, pool.stride, 0);
-                let kind = match pool.kind {
-                    PoolKind::Max => MapKind::MaxPool(window),
-                    PoolKind::Mean => MapKind::AvgPool(window),
-                };
+            Op::Map(map) => {
+                let kind = MapKind::of_layer(map, layer.input, layer.output);
                 Ok(self.map(layer, kind, &[x]))
-            }
-            Op::GlobalAvgPool => {
-                let input = layer.input.extent();
-                let window = Window {
-                    input,
-                    kernel: input,
-                    ..Window::POINT
-                };
-                Ok(self.map(layer, MapKind::AvgPool(window), &[x]))
             }
             Op::Flatten => Ok(self.flat(&layer.path, x)),
             Op::Dropout(dropout) => Ok(self.dropout(layer, x, dropout.p)),
@@ -329,7 +315,13 @@ impl Layout<'_> {
     }
 }
 
-fn window(input: Shape, output: Shape, kernel: usize, stride: usize, padding: usize) -> Window {
+pub(super) fn window(
+    input: Shape,
+    output: Shape,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+) -> Window {
     Window {
         input: input.extent(),
         output: output.extent(),

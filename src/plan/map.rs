@@ -5,6 +5,8 @@
 
 use super::buffer::{GradientTarget, Id};
 use super::convolution::Window;
+use super::forward::window;
+use crate::ir::{MapLayer, PoolKind, Shape};
 
 /// Step that makes activations of others.
 #[derive(Clone, Debug, PartialEq)]
@@ -128,8 +130,27 @@ impl MapStep {
 }
 
 impl MapKind {
-    /// Whether the vector of an image makes that of y, whatever the other images are.
-    pub fn is_by_vector(&self) -> bool {
+    /// Returns the map that computes a layer.
+    pub(super) fn of_layer(layer: &MapLayer, input: Shape, output: Shape) -> MapKind {
+        match layer {
+            MapLayer::Crelu => MapKind::Crelu,
+            MapLayer::Pool(pool) => {
+                let window = window(input, output, pool.kernel, pool.stride, 0);
+                match pool.kind {
+                    PoolKind::Max => MapKind::MaxPool(window),
+                    PoolKind::Mean => MapKind::AvgPool(window),
+                }
+            }
+            MapLayer::GlobalAvgPool => MapKind::AvgPool(Window {
+                input: input.extent(),
+                kernel: input.extent(),
+                ..Window::POINT
+            }),
+        }
+    }
+
+    /// Tells whether threads can share out the map of vectors by images.
+    pub fn is_shared_by_images(self) -> bool {
         match self {
             MapKind::Crelu
             | MapKind::CreluGradient
@@ -137,7 +158,7 @@ impl MapKind {
             | MapKind::ConcatGradient { .. }
             | MapKind::Multiply
             | MapKind::Add => true,
-            // Of images with positions; or one stream of random numbers for the whole batch.
+            // Of images, not vectors; or one stream of random numbers for the whole batch.
             MapKind::MaxPool(_)
             | MapKind::MaxPoolGradient(_)
             | MapKind::AvgPool(_)

@@ -71,9 +71,7 @@ impl Bend {
                 Op::Conv(_)
                 | Op::Linear(_)
                 | Op::BatchNorm(_)
-                | Op::Crelu
-                | Op::Pool(_)
-                | Op::GlobalAvgPool
+                | Op::Map(_)
                 | Op::Flatten
                 | Op::Dropout(_) => {}
             }

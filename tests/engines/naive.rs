@@ -6,7 +6,7 @@ use crate::support::AT;
 use std::collections::HashMap;
 use vanc::engines::dropout;
 use vanc::ir::expr::Variable;
-use vanc::ir::{Gate, Layer, Model, Op, Pool, PoolKind, Shape, Shortcut, Skip};
+use vanc::ir::{Gate, Layer, MapLayer, Model, Op, Pool, PoolKind, Shape, Shortcut, Skip};
 use vanc::tensor::{Batch, Tensor};
 
 /// A run of a model: its tensors by name, and in training the running statistics that it
@@ -141,15 +141,17 @@ impl Naive<'_> {
             }
             Op::BatchNorm(norm) => self.batch_norm(layer, x, norm.momentum, norm.eps),
             Op::Activation(activation) => x.map(|x| activation.equation.value(&|_| x)),
-            Op::Crelu => {
+            Op::Map(MapLayer::Crelu) => {
                 let negated = x.clone().map(|x| (-x).max(0.0));
                 self.concat(&x.map(|x| x.max(0.0)), &negated)
             }
-            Op::Pool(pool) => self.pool(&x, layer.output, pool, |window| match pool.kind {
-                PoolKind::Max => window.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-                PoolKind::Mean => mean(window),
-            }),
-            Op::GlobalAvgPool => Maps {
+            Op::Map(MapLayer::Pool(pool)) => {
+                self.pool(&x, layer.output, pool, |window| match pool.kind {
+                    PoolKind::Max => window.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+                    PoolKind::Mean => mean(window),
+                })
+            }
+            Op::Map(MapLayer::GlobalAvgPool) => Maps {
                 shape: layer.output,
                 data: x.data.chunks(x.shape.positions()).map(mean).collect(),
             },

@@ -9,7 +9,7 @@ use super::windows::{Geometry, Windows};
 use crate::engines::dropout;
 use crate::error::{Error, Result};
 use crate::ir::expr::{KnownActivation, Variable};
-use crate::ir::{Activation, Gate, Layer, Op, Pool, PoolKind, Shape, Shortcut, Skip};
+use crate::ir::{Activation, Gate, Layer, MapLayer, Op, Pool, PoolKind, Shape, Shortcut, Skip};
 use dfdx::dtypes::Dtype;
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{PutTape, SplitTape, Tape, WithEmptyTape};
@@ -141,8 +141,26 @@ impl<E: Dtype, D: Backend<E>> ForwardPass<'_, E, D> {
             }
             Op::BatchNorm(norm) => self.batch_norm(layer, x, norm.momentum, norm.eps),
             Op::Activation(activation) => self.activation(activation, x),
-            Op::Crelu => ops::crelu(x).map_err(device_failed),
-            Op::Pool(pool) => {
+            Op::Map(map) => self.map(layer, map, x),
+            Op::Flatten => self.flatten(layer.input, x),
+            Op::Dropout(dropout) => self.dropout(layer, x, dropout.p),
+            Op::Concat(concat) => {
+                let y = self.layers(&concat.body, x.with_empty_tape())?;
+                ops::concat(x, y).map_err(device_failed)
+            }
+            Op::Skip(skip) => self.skip(layer, skip, x),
+        }
+    }
+
+    fn map<T: Tape<E, D>>(
+        &mut self,
+        layer: &Layer,
+        map: &MapLayer,
+        x: Matrix<E, D, T>,
+    ) -> Result<Matrix<E, D, T>> {
+        match map {
+            MapLayer::Crelu => ops::crelu(x).map_err(device_failed),
+            MapLayer::Pool(pool) => {
                 let windows = pool_windows(layer, pool);
                 match pool.kind {
                     PoolKind::Max => pool::max(x, self.images, windows),
@@ -152,16 +170,9 @@ impl<E: Dtype, D: Backend<E>> ForwardPass<'_, E, D> {
                     }
                 }
             }
-            Op::GlobalAvgPool => {
+            MapLayer::GlobalAvgPool => {
                 ops::mean_groups(x, layer.input.positions()).map_err(device_failed)
             }
-            Op::Flatten => self.flatten(layer.input, x),
-            Op::Dropout(dropout) => self.dropout(layer, x, dropout.p),
-            Op::Concat(concat) => {
-                let y = self.layers(&concat.body, x.with_empty_tape())?;
-                ops::concat(x, y).map_err(device_failed)
-            }
-            Op::Skip(skip) => self.skip(layer, skip, x),
         }
     }
 

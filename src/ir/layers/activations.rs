@@ -1,7 +1,6 @@
 //! Activations: functions of each element.
 
 use super::operation::{Operation, ShapeError};
-use crate::ir::call::Row;
 use crate::ir::expr::{Expr, KnownActivation, Node, Program};
 use crate::ir::shape::Shape;
 use std::sync::Arc;
@@ -16,16 +15,6 @@ pub struct Activation {
     /// Value of the function at [`crate::ir::expr::Variable::Element`].
     pub equation: Arc<Expr>,
 }
-
-/// `[max(x, 0), max(−x, 0)]`.
-pub(super) struct Crelu;
-
-pub(super) const CRELU: Row<Crelu> = Row {
-    name: "crelu",
-    doc: "max(x, 0) beside max(−x, 0), along channels",
-    slots: &[],
-    build: |_| Ok(Crelu),
-};
 
 impl Operation for Activation {
     fn name(&self) -> &str {
@@ -54,20 +43,6 @@ impl Operation for Activation {
         std::iter::once(self.name.to_string())
             .chain(settings.map(|(name, value)| format!("{name} {value}")))
             .collect()
-    }
-}
-
-impl Operation for Crelu {
-    fn name(&self) -> &str {
-        CRELU.name
-    }
-
-    fn output(&self, input: Shape) -> Result<Shape, ShapeError> {
-        Ok(input.with_channels(2 * input.channels()))
-    }
-
-    fn kept(&self, _input: Shape, output: Shape) -> f64 {
-        2.0 * output.elements() as f64
     }
 }
 

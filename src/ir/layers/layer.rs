@@ -1,15 +1,16 @@
 //! A layer, and what it computes: one of the families, or layers again.
 
 use super::super::call::Row;
-use super::activations::{self, Activation, Crelu};
+use super::activations::Activation;
 use super::batch_norm::{self, BatchNorm};
 use super::conv::{self, Conv};
 use super::dropout::{self, Dropout};
 use super::flatten::{self, Flatten};
 use super::linear::{self, Linear};
+use super::map::{self, MapLayer};
 use super::operation::Operation;
 use super::policies::Policy;
-use super::pools::{self, GlobalAvgPool, Pool};
+use super::pools;
 use crate::ir::shape::Shape;
 use crate::span::Span;
 
@@ -40,12 +41,8 @@ pub enum Op {
     BatchNorm(BatchNorm),
     /// A function of each element.
     Activation(Activation),
-    /// `[max(x, 0), max(−x, 0)]` along channels: `C → 2C`. Shang et al. 2016.
-    Crelu,
-    /// Largest value or mean of each window, no padding; `H' = (H − k)/s + 1`.
-    Pool(Pool),
-    /// Mean over all positions: `C×H×W → C`.
-    GlobalAvgPool,
+    /// A map of x without a tensor of its own.
+    Map(MapLayer),
     /// `C×H×W → C·H·W`, in C, H, W order.
     Flatten,
     /// Zeroes, in training, each element with probability `p` and divides the others by `1 − p`;
@@ -65,9 +62,7 @@ impl Op {
             Op::Linear(linear) => linear,
             Op::BatchNorm(norm) => norm,
             Op::Activation(activation) => activation,
-            Op::Crelu => &Crelu,
-            Op::Pool(pool) => pool,
-            Op::GlobalAvgPool => &GlobalAvgPool,
+            Op::Map(map) => map.operation(),
             Op::Flatten => &Flatten,
             Op::Dropout(dropout) => dropout,
             Op::Concat(concat) => concat,
@@ -89,9 +84,7 @@ impl Op {
             | Op::Linear(_)
             | Op::BatchNorm(_)
             | Op::Activation(_)
-            | Op::Crelu
-            | Op::Pool(_)
-            | Op::GlobalAvgPool
+            | Op::Map(_)
             | Op::Flatten
             | Op::Dropout(_) => &[],
         }
@@ -178,10 +171,10 @@ pub fn layers() -> &'static [Row<Op>] {
         row!(conv::ROW, Op::Conv),
         row!(linear::ROW, Op::Linear),
         row!(batch_norm::ROW, Op::BatchNorm),
-        row!(activations::CRELU, |_| Op::Crelu),
-        row!(pools::MAX_POOL, Op::Pool),
-        row!(pools::AVG_POOL, Op::Pool),
-        row!(pools::GLOBAL_AVG_POOL, |_| Op::GlobalAvgPool),
+        row!(map::CRELU, |_| Op::Map(MapLayer::Crelu)),
+        row!(pools::MAX_POOL, |pool| Op::Map(MapLayer::Pool(pool))),
+        row!(pools::AVG_POOL, |pool| Op::Map(MapLayer::Pool(pool))),
+        row!(pools::GLOBAL_AVG_POOL, |_| Op::Map(MapLayer::GlobalAvgPool)),
         row!(flatten::ROW, |_| Op::Flatten),
         row!(dropout::ROW, Op::Dropout),
     ];

@@ -135,8 +135,7 @@ fn sharing(action: &Action) -> Option<Sharing> {
         Action::Pointwise(_) | Action::PointwiseGradient(_) | Action::Loss { .. } => {
             Some(Sharing::Images)
         }
-        Action::Map(map) if map.kind.is_by_vector() => Some(Sharing::Images),
-        Action::Map(_) => None,
+        Action::Map(map) => map.kind.is_shared_by_images().then_some(Sharing::Images),
         Action::Statistics { .. } => Some(Sharing::Sums),
         Action::Update { .. } => Some(Sharing::Lines),
         Action::Dirac { .. } | Action::DiracGradient { .. } | Action::MoveStatistics { .. } => {
