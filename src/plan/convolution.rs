@@ -1,6 +1,7 @@
 //! Convolutions and linear layers: the three products of one, and their windows.
 
 use super::buffer::Id;
+use crate::ir::Shape;
 
 /// Product of a convolution, or of a linear layer, whose windows are the one position of
 /// a vector: y, ∂C/∂x or ∂C/∂W.
@@ -132,5 +133,22 @@ impl Window {
     /// Counts the windows.
     pub fn outputs(self) -> usize {
         self.output.0 * self.output.1
+    }
+}
+
+/// Makes the windows of a square kernel between two images.
+pub(super) fn window(
+    input: Shape,
+    output: Shape,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+) -> Window {
+    Window {
+        input: input.extent(),
+        output: output.extent(),
+        kernel: (kernel, kernel),
+        stride,
+        padding,
     }
 }

@@ -1,7 +1,7 @@
 //! The layers of a model, one step an operation.
 
 use super::buffer::{Buffer, Id, Kind, Storage};
-use super::convolution::{ConvPass, Convolution, Window};
+use super::convolution::{ConvPass, Convolution, Window, window};
 use super::map::{MapKind, MapStep};
 use super::step::{Action, Activation, Join, Norm, Pointwise, Statistics, Step};
 use super::{Plan, Purpose, Target};
@@ -312,21 +312,5 @@ impl Layout<'_> {
         };
         let (weight, bias) = (self.tensor(&path, "weight")?, self.tensor(&path, "bias")?);
         Ok(self.convolve(&path, layer.output, (x, weight, Some(bias)), window))
-    }
-}
-
-pub(super) fn window(
-    input: Shape,
-    output: Shape,
-    kernel: usize,
-    stride: usize,
-    padding: usize,
-) -> Window {
-    Window {
-        input: input.extent(),
-        output: output.extent(),
-        kernel: (kernel, kernel),
-        stride,
-        padding,
     }
 }

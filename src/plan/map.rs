@@ -4,8 +4,7 @@
 //! each engine.
 
 use super::buffer::{GradientTarget, Id};
-use super::convolution::Window;
-use super::forward::window;
+use super::convolution::{Window, window};
 use crate::ir::{MapLayer, PoolKind, Shape};
 
 /// Step that makes activations of others.
