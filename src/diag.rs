@@ -164,7 +164,7 @@ impl Sources {
         &self.text(span.source)[span.start as usize..span.end as usize]
     }
 
-    /// One-based line and column (in characters) of byte `byte`.
+    /// Finds the line and the column (in characters), both from 1, of byte `byte`.
     fn position(&self, source: u16, byte: u32) -> (usize, usize) {
         let before = &self.text(source)[..byte as usize];
         let line_start = before.rfind('\n').map_or(0, |i| i + 1);

@@ -40,8 +40,8 @@ pub fn policies() -> &'static [Row<Policy>] {
 /// Checks the prelude itself.
 ///
 /// # Errors
-/// What is wrong in it: a fault of the program that its tests find, at no place of the
-/// file at hand.
+/// The mistakes of the prelude, if it has any: faults of the program that its tests find, at
+/// no place of the file at hand.
 pub(super) fn validate() -> Result<(), Vec<Diagnostic>> {
     let Err(faults) = TABLES.as_ref() else {
         return Ok(());
