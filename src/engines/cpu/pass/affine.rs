@@ -3,6 +3,7 @@
 use super::super::kernels::program::{Builder, Frame, Layout, Output, Program, Value};
 use super::super::kernels::{Pool, padded};
 use super::coefficients::{Coefficients, Trained};
+use super::factor::Factor;
 use crate::ir::Expr;
 use crate::ir::expr::{Binary, Variable};
 
@@ -13,6 +14,8 @@ pub struct Affine {
     layout: Layout,
     /// Program from the coefficients to both factors.
     factors: Program,
+    /// Both factors, where each needs no program.
+    simple: Option<[Factor; 2]>,
     /// Programs from the gradients of both factors to that of each coefficient:
     /// `∂C/∂v = da·∂body/∂v + db·∂skip/∂v`.
     gradients: Vec<Program>,
@@ -59,7 +62,9 @@ impl Affine {
             let sum = builder.binary(Binary::Add, terms[0], terms[1]);
             builder.finish(&[store(sum, GRADIENT)], &layout)
         };
+        let simple = Factor::recognise(body).zip(Factor::recognise(skip));
         Affine {
+            simple: simple.map(|(body, skip)| [body, skip]),
             gradients: (0..count).map(gradient).collect(),
             coefficients,
             layout,
@@ -98,6 +103,13 @@ impl Affine {
         scratch: &mut [f32],
     ) {
         assert!(body.len() >= self.table() && skip.len() >= self.table());
+        if let Some(factors) = &self.simple {
+            let tables = factors.iter().zip([body, skip]);
+            tables.for_each(|(factor, table)| {
+                factor.fill(&self.coefficients, self.plane(), trained, table);
+            });
+            return;
+        }
         let (tables, rest) = self.tabulate(trained, scratch);
         let arrays = [body.as_mut_ptr(), skip.as_mut_ptr()];
         // SAFETY: both have the rows, and are borrowed for this alone.

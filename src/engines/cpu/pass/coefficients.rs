@@ -56,15 +56,21 @@ impl Coefficients {
 
     /// Fills a table with the coefficients of a tensor.
     pub fn fill(&self, layout: &Layout, table: usize, tables: &mut [f32], tensor: &[f32]) {
-        let positions = self.positions;
-        layout.fill(tables, table, |position, channels| match tensor {
+        layout.fill(tables, table, |position, channels| {
+            self.fill_channels(tensor, position, channels);
+        });
+    }
+
+    /// Writes the coefficients of a tensor for the channels of a position.
+    pub fn fill_channels(&self, tensor: &[f32], position: usize, channels: &mut [f32]) {
+        match tensor {
             [one] => channels.fill(*one),
             _ if tensor.len() == channels.len() => channels.copy_from_slice(tensor),
             _ => {
-                let from = tensor[position..].iter().step_by(positions);
+                let from = tensor[position..].iter().step_by(self.positions);
                 channels.iter_mut().zip(from).for_each(|(to, v)| *to = *v);
             }
-        });
+        }
     }
 
     /// Writes the gradient of a tensor from that of each channel of `plane` positions,

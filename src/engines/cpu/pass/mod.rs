@@ -7,6 +7,7 @@
 mod affine;
 mod coefficients;
 mod compile;
+mod factor;
 mod fused;
 mod general;
 mod run;
