@@ -165,7 +165,7 @@ fn fused(map: Map, pass: &Pointwise, trained: &[usize]) -> Option<Fused> {
         }
         JoinForm::Affine { body, skip } if join.gates.is_empty() => {
             let coefficients = Coefficients::new(map.channels, map.positions, trained.to_vec());
-            FusedJoin::Affine(Affine::new(coefficients, body, skip))
+            FusedJoin::Affine(Box::new(Affine::new(coefficients, body, skip)))
         }
         JoinForm::SigmoidGate { .. } | JoinForm::Affine { .. } | JoinForm::General => return None,
     };
