@@ -70,8 +70,8 @@ impl Sweep {
     /// are elsewhere are never behind, so that they are not written over.
     pub fn is_behind(&self) -> bool {
         let has_ended = |run: &Run| Outcome::read(&run.dir).is_some();
-        self.with_status(Status::Missing).any(|run| has_ended(run))
-            && self.with_status(Status::Done).all(|run| has_ended(run))
+        self.with_status(Status::Missing).any(&has_ended)
+            && self.with_status(Status::Done).all(has_ended)
     }
 
     /// Runs whose status is `status`.

@@ -125,13 +125,16 @@ fn points(line: &Line) -> Vec<(String, f64)> {
         (format!("accuracy/{split}"), line.accuracy),
     ];
     if line.split == Split::Train {
-        let mut add = |name: &str, value: f64| points.push((name.to_owned(), value));
-        add("learning_rate", line.rate);
-        line.alpha_residual.map(|r| add("alpha_residual", r));
-        line.lambda_mean.map(|l| add("lambda_mean", l));
+        let means = [
+            ("learning_rate", Some(line.rate)),
+            ("alpha_residual", line.alpha_residual),
+            ("lambda_mean", line.lambda_mean),
+        ];
+        let means = means.into_iter();
+        points.extend(means.filter_map(|(name, value)| Some((name.to_owned(), value?))));
         for skip in line.skips.iter().flatten() {
-            add(&format!("alpha/{}", skip.path), skip.alpha_mean);
-            add(&format!("lambda/{}", skip.path), skip.lambda_mean);
+            points.push((format!("alpha/{}", skip.path), skip.alpha_mean));
+            points.push((format!("lambda/{}", skip.path), skip.lambda_mean));
         }
     }
     points
