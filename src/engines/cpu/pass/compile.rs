@@ -71,7 +71,7 @@ pub enum Pass {
     /// Pass of the fused kernel.
     Fused(Fused),
     /// Pass of vector programs.
-    General(General),
+    General(Box<General>),
 }
 
 impl Pass {
@@ -85,7 +85,7 @@ impl Pass {
             return Pass::Fused(fused);
         }
         let index = |id: &Id| id.0;
-        Pass::General(general(&Equations {
+        Pass::General(Box::new(general(&Equations {
             channels: map.channels,
             positions: map.positions,
             x: pass.x.0,
@@ -97,7 +97,7 @@ impl Pass {
                 gates: join.gates.iter().map(index).collect(),
                 trained,
             }),
-        }))
+        })))
     }
 
     fn forward(plan: &Plan, pass: &Pointwise) -> Pass {
