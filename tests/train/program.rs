@@ -6,9 +6,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tempfile::{TempDir, tempdir};
-use vanc::train::metrics;
-use vanc::train::run_folder;
-use vanc::train::tensorboard::{self, Events};
+use vanc::train::{run_folder, tensorboard};
 
 const SOURCE: &str = "
 model killed {
