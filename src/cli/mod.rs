@@ -120,7 +120,7 @@ fn run(
 
 /// Says why a command that takes a `.van` file has none.
 fn missing_file(matches: &ArgMatches) -> Error {
-    let resumes = matches.try_get_one::<bool>("resume") == Ok(Some(&true));
+    let resumes = matches!(matches.try_get_one("resume"), Ok(Some(&true)));
     match arguments::path(matches, "FILE") {
         Some(path) if resumes => Error::new(format!(
             "{} is neither the folder of a run nor named like a `.van` file",

@@ -1,6 +1,8 @@
 //! `vanc sweep FILE`: a grid of runs of `vanc train`, several at once.
 
 mod check;
+mod dry_run;
+mod meaning;
 mod request;
 
 use super::arguments::{path, word};
@@ -10,19 +12,19 @@ use crate::error::{Error, Result};
 use crate::flags::{self, ScriptTarget};
 use crate::memory;
 use crate::stop::Stop;
-use crate::sweep::emit::Script;
-use crate::sweep::folder::SweepFolder;
+use crate::sweep::emit::{MAX_SHARDS, Script};
+use crate::sweep::folder::{self, SweepFolder};
 use crate::sweep::grid;
 use crate::sweep::outcome::Outcome;
 use crate::sweep::progress::Progress;
 use crate::sweep::results::{self, Tally};
 use crate::sweep::runner::{self, Ended, Task, Work};
-use crate::sweep::shard::MAX_SHARDS;
+use crate::sweep::settings::Settings;
 use crate::text::quote;
 use crate::train::device::use_threads;
 use check::{Checked, check, read_data};
 use clap::ArgMatches;
-use request::SweepRequest;
+use request::{SweepRequest, file};
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
@@ -55,16 +57,35 @@ fn run(given: Given) -> Result<(), Failure> {
         params,
         matches,
     } = given;
-    let request = SweepRequest::read(source, params, matches)?;
+    let mut request = SweepRequest::read(source, params, matches)?;
+    let file = file(source, params);
     if let Some(target) = target(matches)? {
-        check(source, params, &request.settings)?;
+        check(file, &request.settings)?;
         return print(&script(args, &request, matches)?.text(target));
     }
     use_threads(matches.get_one("threads").copied())?;
-    let checked = check(source, params, &request.settings)?;
+    let checked = check(file, &request.settings)?;
+    let path_of_begun = folder::settings(&request.out);
+    if path_of_begun.exists() {
+        let settings = request.settings.clone();
+        let is_same = |name: &str, a: &str, b: &str| file.is_same(&settings, name, a, b);
+        let begun = Settings::read(&path_of_begun)?;
+        request.settings.spell_as(&begun, &is_same);
+    }
+    let changes = |begun: &Settings, text: &str| file.changes(begun, text);
+    if matches.get_flag("dry-run") {
+        folder::look(&request.out, &request.settings, source.text(), &changes)?;
+        return print(&dry(&request));
+    }
     let images = read_data(&checked, path(matches, "data-dir"))?;
     let shared = request.shard.is_some();
-    let folder = SweepFolder::open(&request.out, &request.settings, source.text(), shared)?;
+    let folder = SweepFolder::open(
+        &request.out,
+        &request.settings,
+        source.text(),
+        shared,
+        &changes,
+    )?;
     let mut progress = Progress::new(request.quiet);
     let ended = sweep(&request, &checked, images, &folder, &mut progress);
     progress.clear();
@@ -99,9 +120,8 @@ fn sweep(
     // The runner says what the first signal does.
     let stop = Stop::default();
     stop.on_signals("")?;
-    let runs = request.settings.grid.runs();
-    let all = runs.len();
-    let (tasks, mine) = tasks(request, checked, runs, folder);
+    let (mine, all) = mine(request);
+    let (count, tasks) = (mine.len(), tasks(request, checked, mine, folder));
     let jobs = jobs(request, checked, images).min(tasks.len().max(1));
     let threads = (request.threads / jobs).max(1);
     let work = Work {
@@ -111,7 +131,15 @@ fn sweep(
         flags: flags(request, jobs),
     };
     let runs: Vec<&grid::Run> = tasks.iter().map(|task| &task.run).collect();
-    let facts = facts(request, all, mine, tasks.len(), &work);
+    let mut facts = vec![("grid", grid_fact(request, all, count, tasks.len()))];
+    facts.extend(doubles(request));
+    facts.extend([
+        (
+            "at once",
+            format!("{}, {threads} each", counted(work.jobs, "run")),
+        ),
+        ("folder", folder.dir().display().to_string()),
+    ]);
     progress.heading(
         &request.settings.file,
         &facts,
@@ -124,31 +152,33 @@ fn sweep(
     Ok((ended, stop.requested().filter(|_| ended.stopped > 0)))
 }
 
-/// Lists the runs to do, the first seed of every combination first, and how many of the grid are
-/// this shard's.
+/// Lists the runs of the sweep, or of its shard, with their places in the grid; and counts those
+/// of the grid.
+fn mine(request: &SweepRequest) -> (Vec<(usize, grid::Run)>, usize) {
+    let runs = request.settings.grid.runs();
+    let all = runs.len();
+    let takes = |place| request.shard.is_none_or(|shard| shard.takes(place));
+    let mine = runs.into_iter().enumerate();
+    (mine.filter(|(place, _)| takes(*place)).collect(), all)
+}
+
+/// Whether the run of that name in the sweep's folder `dir` is done.
+fn is_done(dir: &Path, run: &grid::Run) -> bool {
+    let outcome = Outcome::read(&folder::run(dir, &run.name));
+    matches!(outcome, Some(Outcome::Done(_)))
+}
+
+/// Lists the runs to do, the first seed of every combination first.
 fn tasks(
     request: &SweepRequest,
     checked: &[Checked],
-    runs: Vec<grid::Run>,
+    mine: Vec<(usize, grid::Run)>,
     folder: &SweepFolder,
-) -> (Vec<Task>, usize) {
-    let SweepRequest {
-        settings, shard, ..
-    } = request;
+) -> Vec<Task> {
+    let settings = &request.settings;
     let seeds = settings.grid.seeds.len().max(1);
-    let mine = runs
-        .into_iter()
-        .enumerate()
-        .filter(|(place, _)| shard.is_none_or(|shard| shard.takes(*place)));
-    let mine: Vec<(usize, grid::Run)> = mine.collect();
-    let count = mine.len();
-    let mut missing: Vec<(usize, grid::Run)> = mine
-        .into_iter()
-        .filter(|(_, run)| {
-            let outcome = Outcome::read(&folder.run(&run.name));
-            !matches!(outcome, Some(Outcome::Done(_)))
-        })
-        .collect();
+    let mut missing = mine;
+    missing.retain(|(_, run)| !is_done(folder.dir(), run));
     missing.sort_by_key(|(place, _)| place % seeds);
     let tasks = missing.into_iter().map(|(place, run)| Task {
         flags: settings.flags(&run.values, run.seed),
@@ -157,7 +187,20 @@ fn tasks(
             .map_or(1, |checked| checked.epochs),
         run,
     });
-    (tasks.collect(), count)
+    tasks.collect()
+}
+
+/// Writes what the sweep would do.
+fn dry(request: &SweepRequest) -> String {
+    let (mine, all) = mine(request);
+    let dir = &request.out;
+    let runs: Vec<&grid::Run> = mine.iter().map(|(_, run)| run).collect();
+    let left = runs.iter().filter(|run| !is_done(dir, run)).count();
+    let mut facts = vec![("grid", grid_fact(request, all, runs.len(), left))];
+    facts.extend(doubles(request));
+    facts.push(("folder", dir.display().to_string()));
+    let settings = &request.settings;
+    dry_run::text(&settings.file, &facts, &settings.grid, &runs, dir)
 }
 
 /// Runs at a time: as was said, or one a thread as far as memory goes. Small networks use
@@ -190,8 +233,8 @@ fn flags(request: &SweepRequest, jobs: usize) -> Vec<OsString> {
     flags
 }
 
-/// Lists the facts that are shown above the runs.
-fn facts(request: &SweepRequest, all: usize, mine: usize, left: usize, work: &Work) -> Vec<Fact> {
+/// Writes what the grid is, of `all` runs, `mine` of them in this shard and `left` to do.
+fn grid_fact(request: &SweepRequest, all: usize, mine: usize, left: usize) -> String {
     let grid = &request.settings.grid;
     let axes = grid
         .axes
@@ -200,21 +243,20 @@ fn facts(request: &SweepRequest, all: usize, mine: usize, left: usize, work: &Wo
     let parts = axes.chain([("seed", grid.seeds.len())]);
     let parts: Vec<String> = parts.map(|(name, n)| format!("{name} ({n})")).collect();
     let mut whole = format!("{} = {}", parts.join(" × "), counted(all, "run"));
-    if mine < all {
-        whole.push_str(&format!(", {mine} of them in this shard"));
+    match request.shard {
+        Some(shard) if mine == 0 => whole.push_str(&format!(", none of them in {shard}")),
+        _ if mine < all => whole.push_str(&format!(", {mine} of them in this shard")),
+        _ => {}
     }
     if left < mine {
         whole.push_str(&format!(", {left} of them left to do"));
     }
-    let threads = counted(work.threads, "thread");
-    vec![
-        ("grid", whole),
-        (
-            "at once",
-            format!("{}, {threads} each", counted(work.jobs, "run")),
-        ),
-        ("folder", work.folder.dir().display().to_string()),
-    ]
+    whole
+}
+
+/// Lists the values that others say already.
+fn doubles(request: &SweepRequest) -> impl Iterator<Item = Fact> {
+    request.doubles.iter().map(|said| ("once", said.clone()))
 }
 
 /// A name and what is to be said under it.
@@ -261,6 +303,12 @@ fn target(matches: &ArgMatches) -> Result<Option<ScriptTarget>> {
         return Err(
             Error::new("--emit prints a script for all parts, and --shard does one")
                 .help("give --emit --shards N for a script with N parts"),
+        );
+    }
+    if target.is_some() && matches.get_flag("dry-run") {
+        return Err(
+            Error::new("--emit prints a script, and --dry-run the runs of the grid")
+                .help("give one of them"),
         );
     }
     if target.is_none() && given("shards") {

@@ -255,7 +255,8 @@ pub const MACHINE: &[Row] = &[
             .on
             .precision
             .map(|precision| precision.name().into())
-    }),
+    })
+    .sweep(InSweep::Axis),
     NO_WINOGRAD,
 ];
 
@@ -271,7 +272,8 @@ pub const NO_WINOGRAD: Row = Row::new(
     Ok(())
 })
 .repeated(6, |options| given(!options.on.winograd))
-.fixed();
+.fixed()
+.sweep(InSweep::Axis);
 
 /// The flag that ends a run with the program that started it.
 pub const STOP: &[Row] = &[Row::new(

@@ -4,6 +4,9 @@ use crate::flags::ScriptTarget;
 use crate::text::quote;
 use std::path::PathBuf;
 
+/// Parts of a script at most.
+pub const MAX_SHARDS: usize = super::grid::MAX_RUNS;
+
 /// A sweep in parts.
 #[derive(Clone, Debug)]
 pub struct Script {
