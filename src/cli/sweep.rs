@@ -359,3 +359,48 @@ fn script(args: &[OsString], request: &SweepRequest, matches: &ArgMatches) -> Re
         threads: matches.get_one::<u64>("threads").copied(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::source::Source;
+    use crate::flags::Value;
+
+    /// Checks that a flag which the command takes for the runs is given to them.
+    #[test]
+    fn every_flag_of_a_run_reaches_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("x.van");
+        std::fs::write(&file, "model x { input image(1, 28, 28) linear(10) }").unwrap();
+        let source = Source::read(&file).unwrap();
+        let groups = [
+            flags::SETTINGS,
+            flags::IMAGES,
+            flags::LENGTH,
+            flags::MACHINE,
+        ];
+        for flag in groups.into_iter().flatten() {
+            let value = match (flag.name, flag.value) {
+                ("memory", _) => Some("1GiB"),
+                (_, Value::Switch) => None,
+                (_, Value::Choice(words)) => words.last().copied(),
+                (_, Value::Text(_) | Value::Texts(_) | Value::Path(_)) => Some("3"),
+                (_, Value::Number(_) | Value::Count(_) | Value::Seconds) => Some("3"),
+            };
+            let given = format!("--{}", flag.name);
+            let words = ["sweep", "x.van", &given].into_iter().chain(value);
+            let matches = COMMAND.to_clap(&[]).try_get_matches_from(words).unwrap();
+            let request = SweepRequest::read(&source, &[], &matches).unwrap();
+            // They are shared out among the runs.
+            if flag.name == "threads" {
+                assert_eq!(request.threads, 3);
+                continue;
+            }
+            let mut words = request.settings.flags(&[], 3);
+            let handed_on = super::flags(&request, 1);
+            words.extend(handed_on.iter().map(|word| word.to_string_lossy().into()));
+            let is_there = |word: &String| word.split('=').next() == Some(&given);
+            assert!(words.iter().any(is_there), "{given}: {words:?}");
+        }
+    }
+}

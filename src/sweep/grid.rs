@@ -67,7 +67,7 @@ impl Axis {
         }
         let mut values = Vec::new();
         for part in parts {
-            match range::values(&part).map_err(wrong)? {
+            match range::values(&part, MAX_RUNS).map_err(wrong)? {
                 Some(range) => values.extend(range),
                 None => values.push(part),
             }

@@ -1,7 +1,5 @@
 //! Ranges among the values of an axis: `1..=4`, `linear(0..1, 5)`, `log(0.0001..1, 9)`.
 
-use super::grid::MAX_RUNS;
-
 /// Significant digits that a spaced value is rounded to, where that keeps the values apart.
 const DIGITS: usize = 6;
 
@@ -18,28 +16,28 @@ const SPACINGS: [(&str, Place); 2] = [
     }),
 ];
 
-/// Lists the values of the range that `text` is; nothing where it is none.
+/// Lists the values of the range that `text` is, `most` at most; nothing where it is none.
 ///
 /// # Errors
 /// Where the range has no values or too many, or an end that is no number for it.
-pub(super) fn values(text: &str) -> Result<Option<Vec<String>>, String> {
+pub(super) fn values(text: &str, most: usize) -> Result<Option<Vec<String>>, String> {
     for (name, place) in SPACINGS {
         let inside = text.strip_prefix(name).map(str::trim_start);
         let inside = inside.and_then(|rest| rest.strip_prefix('(')?.strip_suffix(')'));
         if let Some(inside) = inside.filter(|inside| inside.contains("..")) {
-            return spaced(name, place, inside).map(Some);
+            return spaced(name, place, inside, most).map(Some);
         }
     }
     match text.split_once("..") {
         Some((first, last)) if first.trim().parse::<f64>().is_ok() => {
-            counted(first.trim(), last).map(Some)
+            counted(first.trim(), last, most).map(Some)
         }
         Some(_) | None => Ok(None),
     }
 }
 
 /// Lists the whole numbers of a range, the last end with them after `=`.
-fn counted(first: &str, last: &str) -> Result<Vec<String>, String> {
+fn counted(first: &str, last: &str, most: usize) -> Result<Vec<String>, String> {
     let (is_closed, last) = match last.strip_prefix('=') {
         Some(last) => (true, last.trim()),
         None => (false, last.trim()),
@@ -56,7 +54,9 @@ fn counted(first: &str, last: &str) -> Result<Vec<String>, String> {
     let (first, last) = (whole(first)?, whole(last)?);
     let count = i128::from(last) - i128::from(first) + i128::from(is_closed);
     match usize::try_from(count) {
-        Ok(1..=MAX_RUNS) => Ok((0..count as i64).map(|i| (first + i).to_string()).collect()),
+        Ok(1..) if count <= most as i128 => {
+            Ok((0..count as i64).map(|i| (first + i).to_string()).collect())
+        }
         Ok(0) | Err(_) if count <= 0 => Err(format!(
             "the range from {first} to {last} is empty{}",
             match first == last {
@@ -64,12 +64,12 @@ fn counted(first: &str, last: &str) -> Result<Vec<String>, String> {
                 false => "",
             }
         )),
-        Ok(_) | Err(_) => Err(too_many(count)),
+        Ok(_) | Err(_) => Err(too_many(count, most)),
     }
 }
 
 /// Lists values from one end to the other, both with them, as `place` spaces them.
-fn spaced(name: &str, place: Place, inside: &str) -> Result<Vec<String>, String> {
+fn spaced(name: &str, place: Place, inside: &str, most: usize) -> Result<Vec<String>, String> {
     let form = format!("write it like {name}(0.001..1, 4), with how many values there are");
     let (range, count) = inside.rsplit_once(',').ok_or_else(|| form.clone())?;
     let (first, last) = range.split_once("..").ok_or(form)?;
@@ -96,8 +96,8 @@ fn spaced(name: &str, place: Place, inside: &str) -> Result<Vec<String>, String>
         .map_err(|_| format!("`{}` is no number of values", count.trim()))?;
     match usize::try_from(count) {
         Ok(0 | 1) => return Err(format!("{count} values cannot have both ends among them")),
-        Ok(2..=MAX_RUNS) => {}
-        Ok(_) | Err(_) => return Err(too_many(count.into())),
+        Ok(2..) if count <= most as u64 => {}
+        Ok(_) | Err(_) => return Err(too_many(count.into(), most)),
     }
     let inner = (1..count - 1).map(|i| place(first, last, i as f64 / (count - 1) as f64));
     let exact: Vec<f64> = [first].into_iter().chain(inner).chain([last]).collect();
@@ -116,8 +116,8 @@ fn spaced(name: &str, place: Place, inside: &str) -> Result<Vec<String>, String>
     Ok(values.into_iter().map(written).collect())
 }
 
-fn too_many(count: i128) -> String {
-    format!("{count} values are too many: a sweep has {MAX_RUNS} runs at most")
+fn too_many(count: i128, most: usize) -> String {
+    format!("{count} values are too many: a sweep has {most} runs at most")
 }
 
 fn rounded(value: f64) -> f64 {
@@ -135,6 +135,10 @@ fn written(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn values(text: &str) -> Result<Option<Vec<String>>, String> {
+        super::values(text, 100_000)
+    }
 
     #[test]
     fn ranges_are_listed() {

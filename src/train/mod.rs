@@ -22,6 +22,7 @@ pub mod run_progress;
 mod run_session;
 pub mod session;
 pub mod setup;
+pub mod snapshot;
 pub mod tensorboard;
 pub mod weights;
 mod worker;

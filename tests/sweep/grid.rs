@@ -310,7 +310,7 @@ fn values_that_mean_the_same_are_one() {
         "{said}"
     );
     // Written otherwise, it is the same sweep.
-    let said = place.succeed(&flags("rate=.2e0,1e-1", "policy=plain,highway(bias: -2)"));
+    let said = place.succeed(&flags("rate=2e-1,1e-1", "policy=plain,highway(bias: -2)"));
     assert!(said.contains("0 of them left to do"), "{said}");
     assert_eq!(runs(&place.join("s")).len(), 4);
 }
