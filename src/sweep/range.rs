@@ -1,7 +1,8 @@
 //! Ranges among the values of an axis: `1..=4`, `linear(0..1, 5)`, `log(0.0001..1, 9)`.
 
-/// Significant digits that a spaced value is rounded to, where that keeps the values apart.
-const DIGITS: usize = 6;
+/// Significant digits that spaced values are rounded to: the first of these that keeps them apart.
+/// With the last of them they stay as they are.
+const DIGITS: [usize; 4] = [6, 9, 12, 17];
 
 /// Place of a value that is a share of the way from the first end to the last.
 type Place = fn(first: f64, last: f64, share: f64) -> f64;
@@ -101,15 +102,17 @@ fn spaced(name: &str, place: Place, inside: &str, most: usize) -> Result<Vec<Str
     }
     let inner = (1..count - 1).map(|i| place(first, last, i as f64 / (count - 1) as f64));
     let exact: Vec<f64> = [first].into_iter().chain(inner).chain([last]).collect();
-    let rounded = exact
-        .iter()
-        .map(|&value| match value == first || value == last {
-            true => value,
-            false => rounded(value),
-        });
-    let rounded: Vec<f64> = rounded.collect();
-    let grows = |values: &[f64]| values.windows(2).all(|pair| pair[0] < pair[1]);
-    let values = [rounded, exact].into_iter().find(|values| grows(values));
+    let round = |digits: usize| -> Vec<f64> {
+        let values = exact
+            .iter()
+            .map(|&value| match value == first || value == last {
+                true => value,
+                false => rounded(value, digits),
+            });
+        values.collect()
+    };
+    let grows = |values: &Vec<f64>| values.windows(2).all(|pair| pair[0] < pair[1]);
+    let values = DIGITS.into_iter().map(round).find(grows);
     let values = values.ok_or_else(|| {
         format!("{first} and {last} are too close for {count} values between them")
     })?;
@@ -120,8 +123,8 @@ fn too_many(count: i128, most: usize) -> String {
     format!("{count} values are too many: a sweep has {most} runs at most")
 }
 
-fn rounded(value: f64) -> f64 {
-    format!("{value:.*e}", DIGITS - 1).parse().unwrap_or(value)
+fn rounded(value: f64, digits: usize) -> f64 {
+    format!("{value:.*e}", digits - 1).parse().unwrap_or(value)
 }
 
 /// Writes a number as a person would: `0.001`, `1e-9`.
@@ -134,8 +137,6 @@ fn written(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     fn values(text: &str) -> Result<Option<Vec<String>>, String> {
         super::values(text, 100_000)
     }
