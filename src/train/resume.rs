@@ -157,12 +157,12 @@ pub(super) fn refuse_past(
             true => format!("{} epochs and a part of another", done.epoch),
             false => format!("{} epochs", done.epoch),
         };
-        return past(did, format!("and {epochs} are asked for"), "--epochs");
+        return past(did, format!("and is to do {epochs}"), "--epochs");
     }
     match max_steps.filter(|&most| done.step > most) {
         Some(most) => past(
             format!("{} steps", done.step),
-            format!("and {most} are asked for"),
+            format!("and is to do {most}"),
             "--max-steps",
         ),
         None => Ok(()),

@@ -292,18 +292,14 @@ fn an_end_that_is_past_is_an_error() {
     options.overrides.settings = settings(&[("epochs", "1")]);
     let error = run(&options).unwrap_err();
     assert!(
-        error
-            .message
-            .contains("has done 2 epochs, and 1 are asked for"),
+        error.message.contains("has done 2 epochs, and is to do 1"),
         "{error}"
     );
     options.overrides.settings = Vec::new();
     options.max_steps = Some(3);
     let error = run(&options).unwrap_err();
     assert!(
-        error
-            .message
-            .contains("has done 8 steps, and 3 are asked for"),
+        error.message.contains("has done 8 steps, and is to do 3"),
         "{error}"
     );
     assert_eq!(fs::read(run_folder::config(dir.path())).unwrap(), before);

@@ -154,7 +154,7 @@ fn a_run_goes_on_by_its_folder_alone() {
     );
     fails(
         &["train", "--resume", "run", "--epochs", "2"],
-        "has done 9 epochs, and 2 are asked for",
+        "has done 9 epochs, and is to do 2",
     );
     fails(&["train", "run"], "vanc train --resume run");
     fails(
