@@ -1,9 +1,9 @@
 //! The screen of `vanc watch`: head, progress bar, charts.
 
-use super::state::{State, Watched};
 use crate::text::{decimal, duration, percent, short};
 use crate::train::history::{self, Epoch};
 use crate::train::metrics::Split;
+use crate::train::snapshot::{Snapshot, State};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Style, Stylize};
@@ -30,7 +30,7 @@ struct Curve {
 }
 
 /// Draws the run into `area`, with `hint` as the last line.
-pub fn draw(watched: &Watched, hint: &str, area: Rect, buffer: &mut Buffer) {
+pub fn draw(watched: &Snapshot, hint: &str, area: Rect, buffer: &mut Buffer) {
     let head = head(watched);
     let rows = [
         Constraint::Length(head.len() as u16),
@@ -56,7 +56,7 @@ pub fn draw(watched: &Watched, hint: &str, area: Rect, buffer: &mut Buffer) {
 }
 
 /// Draws the same screen as plain lines, for a pipe.
-pub fn plain(watched: &Watched, width: u16, height: u16) -> String {
+pub fn plain(watched: &Snapshot, width: u16, height: u16) -> String {
     let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
     draw(watched, "", buffer.area, &mut buffer);
     let row = |y: u16| {
@@ -69,7 +69,7 @@ pub fn plain(watched: &Watched, width: u16, height: u16) -> String {
 }
 
 /// Lines above the charts: the run's name, how far it is and how good.
-fn head(watched: &Watched) -> Vec<Line<'static>> {
+fn head(watched: &Snapshot) -> Vec<Line<'static>> {
     let (state, color) = match watched.state {
         State::Waiting => ("waiting", Color::Yellow),
         State::Training => ("training", Color::Green),
@@ -113,7 +113,7 @@ fn head(watched: &Watched) -> Vec<Line<'static>> {
 }
 
 /// Progress line: bar, epoch, time. None while the log is empty.
-fn progress(watched: &Watched) -> Option<Line<'static>> {
+fn progress(watched: &Snapshot) -> Option<Line<'static>> {
     let line = watched.last.as_ref()?;
     let (step, seconds) = watched.position();
     let mut spans = Vec::new();
@@ -272,7 +272,7 @@ mod tests {
     use crate::train::history::Score;
     use crate::train::metrics;
 
-    fn watched(state: State, epochs: u64) -> Watched {
+    fn watched(state: State, epochs: u64) -> Snapshot {
         let epoch = |epoch: u64| Epoch {
             epoch,
             step: epoch * 10,
@@ -297,7 +297,8 @@ mod tests {
             epoch_accuracy: None,
             skips: None,
         });
-        Watched {
+        Snapshot {
+            config: None,
             dir: "runs/x".into(),
             model: Some("net".into()),
             state,
