@@ -23,10 +23,71 @@ fn a_file_reads_back_as_it_was_and_is_the_same_every_time() {
         names
     };
     assert_eq!(names(&path), ["fc.bias", "fc.weight", "skip0.alpha"]);
-    assert_eq!(names(&checkpoint::state(&path)), ["momentum/fc.weight"]);
+    assert_eq!(
+        names(&checkpoint::state(&path)),
+        [
+            "gradient_sum/skip0.alpha",
+            "gradient_sum/steps",
+            "momentum/fc.weight",
+            "skip0.lambda"
+        ]
+    );
 }
 
-/// A checkpoint of `network` as its files were after `step` steps.
+/// PyTorch's strict loading wants the parameters, and of each norm its statistics and its count
+/// of batches, and nothing else.
+#[test]
+fn weights_are_what_pytorch_loads_strictly() {
+    let dir = tempdir().unwrap();
+    let text = "model small {
+    input image(1, 28, 28)
+    stem: conv(4, kernel: 3)
+    skip variable { conv(4, kernel: 3) batch_norm relu }
+    fc: linear(10)
+}
+
+train {
+    data: synthetic(train: 20, test: 10)
+    batch: 10
+}
+";
+    std::fs::write(dir.path().join("small.van"), text).unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_vanc"))
+        .args(["train", "small.van", "--out", "run", "--max-steps", "2"])
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let file = std::fs::read(run_folder::last(&dir.path().join("run"))).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&file).unwrap();
+    let mut names = file.names();
+    names.sort_unstable();
+    assert_eq!(
+        names,
+        [
+            "fc.bias",
+            "fc.weight",
+            "skip0.alpha",
+            "skip0.batch_norm0.bias",
+            "skip0.batch_norm0.num_batches_tracked",
+            "skip0.batch_norm0.running_mean",
+            "skip0.batch_norm0.running_var",
+            "skip0.batch_norm0.weight",
+            "skip0.conv0.weight",
+            "stem.weight",
+        ]
+    );
+    let count = file
+        .tensor("skip0.batch_norm0.num_batches_tracked")
+        .unwrap();
+    assert_eq!(count.dtype(), safetensors::Dtype::I64);
+    assert_eq!(
+        (count.shape(), count.data()),
+        (&[][..], &2u64.to_le_bytes()[..])
+    );
+}
+
+/// A checkpoint as its files were after `step` steps.
 fn files(dir: &Path, steps: u64) -> [Vec<u8>; 2] {
     let setup = Setup {
         max_steps: Some(steps),
