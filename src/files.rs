@@ -44,6 +44,15 @@ pub fn write_error(path: &Path, error: std::io::Error) -> Error {
     }
 }
 
+/// Renames the file at `from`, which is whole and on the disk, to `to`.
+///
+/// # Errors
+/// When it cannot be renamed.
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    let renamed = std::fs::rename(from, to).and_then(|()| sync_folder(to));
+    renamed.map_err(|e| write_error(to, e))
+}
+
 /// Removes the file at `path`, if it exists.
 ///
 /// # Errors

@@ -122,7 +122,7 @@ pub struct Report {
 /// run the network.
 pub fn run(options: &Options) -> Result<Report> {
     let path = checkpoint(options)?;
-    let checkpoint = Checkpoint::read(&path)?;
+    let checkpoint = Checkpoint::read_weights(&path).map_err(|e| or_best(e, options))?;
     let model = model(&checkpoint, options, &path)?;
     let mut progress = Progress::new(false);
     let (dataset, warning) = load_data(&model, &checkpoint, options, &progress)?;
@@ -138,7 +138,7 @@ pub fn run(options: &Options) -> Result<Report> {
         .check_memory(&model, images, Purpose::Evaluation, options.memory)?;
     let mut engine = choice
         .runner
-        .build(&model, &checkpoint.tensors)
+        .build(&model, &checkpoint.tensors_to_run(&model))
         .map_err(|e| within(e, &path))?;
     let mut confusion = Confusion::default();
     let mut done = 0;
@@ -185,6 +185,17 @@ fn checkpoint(options: &Options) -> Result<PathBuf> {
             false => what,
         },
     ))
+}
+
+/// Adds to the failure of a run's last checkpoint that its best one can be used, if it can.
+fn or_best(failure: Error, options: &Options) -> Error {
+    let best = run_folder::best(&options.target);
+    match options.which {
+        Which::Last if Checkpoint::read_weights(&best).is_ok() => {
+            failure.help("the best checkpoint is whole; test that with --checkpoint best")
+        }
+        Which::Last | Which::Best => failure,
+    }
 }
 
 /// Makes the model that the checkpoint's source and flags make.

@@ -5,13 +5,15 @@
 //!   source, the settings and the empty log; before that, `--resume` begins again;
 //! - `last` is written after the log lines it counts on are on the disk; lines it does
 //!   not know of are cut off and made again;
+//! - each checkpoint is two files, of which a whole pair is there at any moment: see
+//!   [`checkpoint`];
 //! - `best` is written before the `last` that counts on it, and made again if that
 //!   `last` never came;
 //! - `--force` removes `best`, then `last`, before it writes anything.
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{self, Checkpoint};
 use crate::error::{Error, Result};
-use crate::files::{remove, write_atomic, write_error};
+use crate::files::{write_atomic, write_error};
 use crate::text::quote;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -187,8 +189,8 @@ pub fn begin(
         // It came to be since `choose` looked.
         refuse(&dir)?;
     }
-    remove(&best(&dir))?;
-    remove(&last(&dir))?;
+    checkpoint::remove_all(&best(&dir))?;
+    checkpoint::remove_all(&last(&dir))?;
     let checkpoints = dir.join("checkpoints");
     std::fs::create_dir_all(&checkpoints).map_err(|e| write_error(&checkpoints, e))?;
     write_atomic(&source(&dir), text.as_bytes())?;
@@ -293,13 +295,23 @@ fn read_last(dir: &Path) -> Result<Checkpoint> {
             Err(failure) => failure,
         }
     };
-    let help = match Checkpoint::read(&best(dir)) {
-        Ok(best_one) => format!(
-            "the best checkpoint, of epoch {}, is whole; to go on from it:\n    cp {} {}",
-            best_one.meta.progress.epoch,
-            quote(&best(dir).display().to_string()),
-            quote(&last(dir).display().to_string()),
-        ),
+    let help = match Checkpoint::read_with_state(&best(dir)) {
+        Ok((checkpoint, state)) => {
+            let copy = |from: &Path, to: &Path| {
+                let [from, to] = [from, to].map(|path| quote(&path.display().to_string()));
+                format!("\n    cp {from} {to}")
+            };
+            let (last, state) = (
+                last(dir),
+                state.map(|state| copy(&state, &checkpoint::state(&last(dir)))),
+            );
+            format!(
+                "the best checkpoint, of epoch {}, is whole; to go on from it:{}{}",
+                checkpoint.meta.progress.epoch,
+                state.unwrap_or_default(),
+                copy(&best(dir), &last),
+            )
+        }
         Err(_) => "no other checkpoint can be used; begin again with --force".into(),
     };
     Err(Error {

@@ -11,7 +11,6 @@ use super::tensorboard::{self, Events, Preface};
 use crate::data::{Dataset, Epoch, Sampler};
 use crate::engines::{Engine, Images, MOST_QUEUED, Order, Outcome, Resident, StepContext};
 use crate::error::{Error, Result};
-use crate::files::write_atomic;
 use crate::stop::Stop;
 use crate::tensor::Batch;
 use std::ops::{ControlFlow, Range};
@@ -495,12 +494,12 @@ impl<'a> Session<'a> {
             meta: self.meta.clone(),
             tensors,
         };
-        let bytes = checkpoint.to_bytes()?;
+        let files = checkpoint.to_files()?;
         self.metrics.sync()?;
         if better {
-            write_atomic(&run_folder::best(self.dir), &bytes)?;
+            files.write(&run_folder::best(self.dir))?;
         }
-        write_atomic(&run_folder::last(self.dir), &bytes)?;
+        files.write(&run_folder::last(self.dir))?;
         self.saved = self.meta.progress.step;
         self.saved_at = Instant::now();
         Ok(())

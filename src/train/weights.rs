@@ -1,5 +1,6 @@
 //! Starting weights from a safetensors file: another run's, or PyTorch's.
 
+use super::checkpoint::check_finite;
 use crate::engines::GRADIENT_SUM_PREFIX;
 use crate::error::{Error, Result};
 use crate::ir::{Model, Role, Slot, TensorSpec};
@@ -35,7 +36,10 @@ pub fn load(path: &Path, model: &Model, initial: &mut [Tensor]) -> Result<()> {
             continue;
         };
         match fill(tensor, &view) {
-            Ok(()) => {}
+            Ok(()) => check_finite(std::slice::from_ref(tensor)).map_err(|e| Error {
+                message: mistake(e.message).message,
+                ..e
+            })?,
             Err(what) => unfit.push(format!("{}: {what}", tensor.name)),
         }
     }

@@ -9,13 +9,14 @@
 mod needs;
 
 use needs::{Need, case};
-use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 use vanc::engines::cpu::kernels::Isa;
+use vanc::train::checkpoint::Checkpoint;
+use vanc::train::run_folder;
 
 const POLICIES: &[&str] = &[
     "plain",
@@ -141,14 +142,16 @@ fn train(case: &Case, folder: &Path) -> String {
             hash.update(format!("{key}={} ", record[key]));
         }
     }
-    let bytes = std::fs::read(run.join("checkpoints/last.safetensors")).expect("a checkpoint");
-    let file = SafeTensors::deserialize(&bytes).expect("a checkpoint");
-    let mut tensors = file.tensors();
-    tensors.sort_by(|a, b| a.0.cmp(&b.0));
+    let last = run_folder::last(&run);
+    let mut tensors = Checkpoint::read(&last).expect("a checkpoint").tensors;
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
     // The optimizer's own tensors may be renamed; what they do is in the losses.
-    for (name, tensor) in tensors.iter().filter(|(name, _)| !name.contains('/')) {
-        hash.update(format!("{name} {:?}", tensor.shape()));
-        hash.update(tensor.data());
+    for tensor in tensors.iter().filter(|tensor| !tensor.name.contains('/')) {
+        hash.update(format!("{} {:?}", tensor.name, tensor.shape));
+        tensor
+            .data
+            .iter()
+            .for_each(|x| hash.update(x.to_le_bytes()));
     }
     hex(&hash.finalize())[..16].to_string()
 }

@@ -23,9 +23,10 @@ import tempfile
 
 try:
     import torch
+    from safetensors.torch import load_file
     from torch import nn
 except ImportError:
-    print("skipped: PyTorch is not installed")
+    print("skipped: PyTorch or safetensors is not installed")
     sys.exit(0)
 
 from cases import cases
@@ -199,7 +200,22 @@ def run_vanc(vanc, case, folder):
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     losses = [line["loss"] for line in lines if line["split"] == "train"]
     test_loss = [line["loss"] for line in lines if line["split"] == "test"][-1]
-    return losses, test_loss, read_safetensors(out / "checkpoints" / "last.safetensors")
+    last = out / "checkpoints" / "last.safetensors"
+    load_strictly(case, last)
+    return losses, test_loss, read_safetensors(last) | read_safetensors(
+        last.with_suffix(".state.safetensors")
+    )
+
+
+def load_strictly(case, path):
+    """Loads vanc's weights as a user would. The networks here keep λ, which weights lack."""
+    model = build(case, torch.float32)
+    multipliers = [name for name in model.state_dict() if name.endswith(".lambda")]
+    if not multipliers:
+        model.load_state_dict(load_file(path), strict=True)
+        return
+    missing, unexpected = model.load_state_dict(load_file(path), strict=False)
+    assert (missing, unexpected) == (multipliers, []), f"{missing}, {unexpected}"
 
 
 def is_near(vanc, case, figure, wanted):

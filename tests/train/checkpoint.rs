@@ -1,8 +1,9 @@
 //! Tests of checkpoint files, whole and damaged.
 
 use crate::support::{Setup, best, last, train};
+use std::path::Path;
 use tempfile::tempdir;
-use vanc::train::checkpoint::Checkpoint;
+use vanc::train::checkpoint::{self, Checkpoint};
 use vanc::train::run_folder;
 
 #[test]
@@ -13,10 +14,164 @@ fn a_file_reads_back_as_it_was_and_is_the_same_every_time() {
     let checkpoint = Checkpoint::read(&path).unwrap();
     checkpoint.write(&path).unwrap();
     assert_eq!(Checkpoint::read(&path).unwrap(), checkpoint);
-    // Anyone's safetensors reader finds the weights by name.
-    let file = std::fs::read(&path).unwrap();
-    let names = safetensors::SafeTensors::deserialize(&file).unwrap();
-    assert!(names.tensor("fc.weight").is_ok());
+    // Anyone's safetensors reader finds the weights by name, and nothing else.
+    let names = |path: &Path| {
+        let file = std::fs::read(path).unwrap();
+        let file = safetensors::SafeTensors::deserialize(&file).unwrap();
+        let mut names: Vec<String> = file.names().into_iter().map(String::from).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(&path), ["fc.bias", "fc.weight", "skip0.alpha"]);
+    assert_eq!(
+        names(&checkpoint::state(&path)),
+        [
+            "gradient_sum/skip0.alpha",
+            "gradient_sum/steps",
+            "momentum/fc.weight",
+            "skip0.lambda"
+        ]
+    );
+}
+
+/// PyTorch's strict loading wants the parameters, and of each norm its statistics and its count
+/// of batches, and nothing else.
+#[test]
+fn weights_are_what_pytorch_loads_strictly() {
+    let dir = tempdir().unwrap();
+    let text = "model small {
+    input image(1, 28, 28)
+    stem: conv(4, kernel: 3)
+    skip variable { conv(4, kernel: 3) batch_norm relu }
+    fc: linear(10)
+}
+
+train {
+    data: synthetic(train: 20, test: 10)
+    batch: 10
+}
+";
+    std::fs::write(dir.path().join("small.van"), text).unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_vanc"))
+        .args(["train", "small.van", "--out", "run", "--max-steps", "2"])
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let file = std::fs::read(run_folder::last(&dir.path().join("run"))).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&file).unwrap();
+    let mut names = file.names();
+    names.sort_unstable();
+    assert_eq!(
+        names,
+        [
+            "fc.bias",
+            "fc.weight",
+            "skip0.alpha",
+            "skip0.batch_norm0.bias",
+            "skip0.batch_norm0.num_batches_tracked",
+            "skip0.batch_norm0.running_mean",
+            "skip0.batch_norm0.running_var",
+            "skip0.batch_norm0.weight",
+            "skip0.conv0.weight",
+            "stem.weight",
+        ]
+    );
+    let count = file
+        .tensor("skip0.batch_norm0.num_batches_tracked")
+        .unwrap();
+    assert_eq!(count.dtype(), safetensors::Dtype::I64);
+    assert_eq!(
+        (count.shape(), count.data()),
+        (&[][..], &2u64.to_le_bytes()[..])
+    );
+}
+
+/// A checkpoint as its files were after `step` steps.
+fn files(dir: &Path, steps: u64) -> [Vec<u8>; 2] {
+    let setup = Setup {
+        max_steps: Some(steps),
+        ..Setup::default()
+    };
+    train(dir, setup).unwrap();
+    let path = run_folder::last(dir);
+    [&path, &checkpoint::state(&path)].map(|path| std::fs::read(path).unwrap())
+}
+
+/// Cuts the writing of a second checkpoint off after each of its three steps.
+#[test]
+fn death_between_weights_and_state_changes_nothing() {
+    let whole = tempdir().unwrap();
+    train(whole.path(), Setup::default()).unwrap();
+    let dir = tempdir().unwrap();
+    let [old, old_state] = files(dir.path(), 3);
+    let [new, new_state] = files(dir.path(), 5);
+    let path = run_folder::last(dir.path());
+    let state = checkpoint::state(&path);
+    let next = path.with_file_name("last.state.next.safetensors");
+    let moments = [
+        (&old, &old_state, None),
+        (&old, &old_state, Some(&new_state[..new_state.len() / 2])),
+        (&old, &old_state, Some(&new_state[..])),
+        (&new, &old_state, Some(&new_state[..])),
+        (&new, &new_state, None),
+    ];
+    for (moment, (weights, kept, waiting)) in moments.into_iter().enumerate() {
+        std::fs::write(&path, weights).unwrap();
+        std::fs::write(&state, kept).unwrap();
+        match waiting {
+            Some(bytes) => std::fs::write(&next, bytes).unwrap(),
+            None => drop(std::fs::remove_file(&next)),
+        }
+        let log = run_folder::metrics(dir.path());
+        let lines = std::fs::read_to_string(&log).unwrap();
+        train(dir.path(), Setup::default()).unwrap();
+        assert_eq!(last(dir.path()), last(whole.path()), "moment {moment}");
+        assert!(!next.exists(), "moment {moment}");
+        std::fs::write(&log, lines).unwrap();
+    }
+}
+
+#[test]
+fn a_state_of_other_weights_is_refused() {
+    let dir = tempdir().unwrap();
+    let [_, old_state] = files(dir.path(), 3);
+    let [_, new_state] = files(dir.path(), 5);
+    let path = run_folder::last(dir.path());
+    let state = checkpoint::state(&path);
+    std::fs::write(&state, &old_state).unwrap();
+    let error = Checkpoint::read(&path).unwrap_err();
+    assert!(error.message.contains("last.state.safetensors"), "{error}");
+    assert!(error.message.contains("other weights"), "{error}");
+    std::fs::remove_file(&state).unwrap();
+    let error = Checkpoint::read(&path).unwrap_err();
+    assert!(error.message.contains("last.state.safetensors"), "{error}");
+    let weights = Checkpoint::read_weights(&path).unwrap();
+    assert_eq!(weights.tensors.len(), 3);
+    for byte in 0..new_state.len() {
+        let mut damaged = new_state.clone();
+        damaged[byte] ^= 1 << (byte % 8);
+        if damaged[byte].is_ascii_whitespace() && new_state[byte].is_ascii_whitespace() {
+            continue;
+        }
+        std::fs::write(&state, &damaged).unwrap();
+        Checkpoint::read(&path).expect_err(&format!("byte {byte} flipped"));
+    }
+}
+
+#[test]
+fn a_number_that_is_not_finite_is_refused_by_name() {
+    let dir = tempdir().unwrap();
+    train(dir.path(), Setup::default()).unwrap();
+    let path = run_folder::last(dir.path());
+    let mut checkpoint = Checkpoint::read(&path).unwrap();
+    for bad in [f32::NAN, f32::INFINITY] {
+        checkpoint.tensors[0].data[2] = bad;
+        checkpoint.write(&path).unwrap();
+        let error = Checkpoint::read(&path).unwrap_err();
+        let words = format!("fc.bias: element 2 of 3 is {bad}");
+        assert!(error.message.contains(&words), "{error}");
+    }
 }
 
 #[test]
@@ -60,12 +215,12 @@ fn a_damaged_last_checkpoint_points_at_the_best() {
         let help = error.help.unwrap();
         assert!(help.contains(&format!("of epoch {}", good.meta.progress.epoch)));
         // What the help says works.
-        let command = help.lines().last().unwrap().trim();
+        let commands: Vec<&str> = help.lines().skip(1).collect();
+        let commands = commands.join("\n");
         let done = std::process::Command::new("sh")
-            .arg("-c")
-            .arg(command)
+            .args(["-ec", &commands])
             .status();
-        assert!(done.unwrap().success(), "{command}");
+        assert!(done.unwrap().success(), "{commands}");
         train(dir.path(), Setup::default()).unwrap();
         assert_eq!(last(dir.path()), whole);
     }
