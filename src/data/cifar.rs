@@ -7,6 +7,7 @@ use super::locate::{Part, Source};
 use super::progress::{Progress, Report};
 use super::{Dataset, Request, Split};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::ir::Shape;
 use std::path::{Path, PathBuf};
 
@@ -137,7 +138,7 @@ fn batch_number(name: &str) -> Option<u32> {
 
 /// Appends the records in the file at `path` to `split`.
 fn read(cifar: &Cifar, path: &Path, split: &mut Split) -> Result<()> {
-    let bytes = std::fs::read(path).map_err(|error| Error::io("read", path, error))?;
+    let bytes = files::read(path).map_err(|error| Error::io("read", path, error))?;
     let wrong = |what: String| {
         Error::new(format!("{}: {what}", path.display())).help(format!(
             "the file is damaged or another one; get it again from {}",

@@ -154,6 +154,7 @@ mod tests {
             dir,
             input: Shape::image(1, 1, 1),
             classes: 1,
+            trained: false,
         };
         SOURCE.locate(&request, root)
     }

@@ -8,8 +8,9 @@
 use super::run_progress::RunProgress;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::files::write_atomic;
+use crate::files::{self, write_atomic};
 use crate::flags::Overrides;
+use crate::foreign;
 use crate::tensor::Tensor;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
@@ -162,7 +163,7 @@ impl Checkpoint {
     /// # Errors
     /// Where the file cannot be read, is damaged, or is of a newer version.
     pub fn read(path: &Path) -> Result<Checkpoint> {
-        let file = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+        let file = files::read(path).map_err(|e| Error::io("read", path, e))?;
         Checkpoint::from_bytes(&file).map_err(|e| Error {
             message: format!(
                 "cannot use the checkpoint {}: {}",
@@ -177,7 +178,11 @@ impl Checkpoint {
         let damaged = |e: &dyn std::fmt::Display| {
             Error::new(format!("the file is cut short or damaged ({e})"))
         };
-        let (_, header) = SafeTensors::read_metadata(file).map_err(|e| damaged(&e))?;
+        let (_, header) =
+            SafeTensors::read_metadata(file).map_err(|e| match foreign::recognize(file) {
+                Some(foreign) => foreign.error("a checkpoint of vanc"),
+                None => damaged(&e),
+            })?;
         let info = header.metadata().as_ref();
         let (Some(text), Some(sum)) = (
             info.and_then(|i| i.get(META)),

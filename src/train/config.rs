@@ -1,6 +1,7 @@
 //! `config.json`: everything a run was started with, enough to repeat it.
 
 use crate::error::{Error, Result};
+use crate::files;
 use crate::flags::{Flag, Options};
 use crate::ir::Model;
 use serde_json::{Map, Value, json};
@@ -55,7 +56,7 @@ impl Config {
     /// # Errors
     /// Where the file cannot be read or is damaged.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+        let text = files::read(path).map_err(|e| Error::io("read", path, e))?;
         match serde_json::from_slice(&text) {
             Ok(Value::Object(config)) => Ok(Config(config)),
             Ok(_) => Err("it is no JSON object".to_string()),

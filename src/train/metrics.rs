@@ -4,7 +4,7 @@ pub use crate::flags::Split;
 
 use crate::engines::SkipState;
 use crate::error::{Error, Result};
-use crate::files::write_error;
+use crate::files::{self, write_error};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -122,12 +122,9 @@ impl Metrics {
     /// # Errors
     /// Where the file cannot be opened, read or cut.
     pub fn open(path: &Path, logged: Option<u64>) -> Result<(Metrics, Vec<Line>)> {
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(path)
+        let file = files::open_with(path, OpenOptions::new().create(true).append(true))
             .map_err(|e| write_error(path, e))?;
-        let text = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+        let text = files::read(path).map_err(|e| Error::io("read", path, e))?;
         let (lines, length) = match logged {
             Some(logged) => keep(&text, logged),
             None => (Vec::new(), 0),
@@ -167,7 +164,7 @@ impl Metrics {
 /// # Errors
 /// Where the file cannot be read.
 pub fn read(path: &Path) -> Result<Vec<Line>> {
-    let text = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+    let text = files::read(path).map_err(|e| Error::io("read", path, e))?;
     Ok(keep(&text, u64::MAX).0)
 }
 

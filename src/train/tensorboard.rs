@@ -10,7 +10,7 @@
 
 use super::metrics::{Line, Split};
 use crate::error::{Error, Result};
-use crate::files::{remove, write_atomic, write_error};
+use crate::files::{self, remove, write_atomic, write_error};
 use crc::{CRC_32_ISCSI, Crc};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -47,7 +47,7 @@ impl Events {
     /// Where the file cannot be read or written.
     pub fn open(dir: &Path, lines: &[Line]) -> Result<Events> {
         let path = path(dir);
-        let there = match std::fs::read(&path) {
+        let there = match files::read(&path) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == ErrorKind::NotFound => Vec::new(),
             Err(e) => return Err(Error::io("read", &path, e)),
