@@ -2,8 +2,8 @@
 //! after. And files that are read: a pipe in the place of one is refused, not waited for.
 
 use crate::error::{Error, Result};
-use std::fs::{File, Metadata, OpenOptions};
-use std::io::{Read, Write};
+use std::fs::{File, Metadata, OpenOptions, Permissions};
+use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
 /// Opens the file at `path` for reading.
@@ -102,14 +102,52 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
         ".{}.tmp",
         path.file_name().unwrap_or_default().to_string_lossy()
     ));
-    let written = create(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| std::fs::rename(&temporary, path))
-        .and_then(|()| sync_folder(path));
+    replace(path, &temporary, bytes, None).map_err(|e| write_error(path, e))
+}
+
+/// Replaces an existing file of a person's, or what it is a link to, with its permissions. Others
+/// may do so at the same moment, so the temporary file is of this process.
+///
+/// # Errors
+/// As [`write_atomic`]; they name the file and not the temporary one.
+pub fn rewrite(path: &Path, bytes: &[u8]) -> Result<()> {
+    let written = path.canonicalize().and_then(|target| {
+        let permissions = std::fs::metadata(&target)?.permissions();
+        let temporary = target.with_file_name(format!(".vanc-{}.tmp", std::process::id()));
+        replace(&target, &temporary, bytes, Some(permissions))
+    });
     written.map_err(|e| {
+        let cause = e.kind();
+        let failure = Error::io("write", path, e);
+        match cause {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                failure.help("its folder must be writable, since it is replaced whole")
+            }
+            _ => failure,
+        }
+    })
+}
+
+/// Writes `bytes` to `temporary`, flushes it to the disk, and renames it to `path`.
+fn replace(
+    path: &Path,
+    temporary: &Path,
+    bytes: &[u8],
+    permissions: Option<Permissions>,
+) -> std::io::Result<()> {
+    let write = || {
+        let mut file = create(temporary)?;
+        file.write_all(bytes)?;
+        if let Some(permissions) = permissions {
+            file.set_permissions(permissions)?;
+        }
+        file.sync_all()?;
+        std::fs::rename(temporary, path)?;
+        sync_folder(path)
+    };
+    write().inspect_err(|_| {
         // A full disk needs its room back.
-        let _ = std::fs::remove_file(&temporary);
-        write_error(path, e)
+        let _ = std::fs::remove_file(temporary);
     })
 }
 
