@@ -5,6 +5,9 @@ use crate::error::{Error, Result};
 /// Failures that are told before the rest is only counted.
 const TOLD: usize = 5;
 
+/// Begins a further line of advice.
+pub(super) const LINE: &str = "\n        ";
+
 /// Failures so far, in the order of the files.
 #[derive(Default)]
 pub(super) struct Faults(Vec<Error>);
@@ -36,7 +39,7 @@ impl Faults {
                 advice.push(help);
             }
         }
-        Some(Error::new(message).help(advice.join("\n        ")))
+        Some(Error::new(message).help(advice.join(LINE)))
     }
 
     /// Ends with that failure, if there is one.

@@ -1,6 +1,6 @@
 //! A folder of image files: `train/CLASS/*.png`, `test/CLASS/*.jpg`.
 
-use super::faults::Faults;
+use super::faults::{Faults, LINE};
 use super::left_out::LeftOut;
 use super::listing::{Class, list};
 use super::picture::Encoded;
@@ -18,8 +18,7 @@ const CHUNK: usize = 1024;
 /// Class folders of a kind that an error names.
 const NAMED: usize = 5;
 
-const LAYOUT: &str = "a folder dataset has images at train/CLASS/*.png and test/CLASS/*.png \
-                      (or .jpg, .jpeg)";
+const LAYOUT: &str = "images are at train/CLASS/*.png and test/CLASS/*.png (or .jpg, .jpeg)";
 
 /// Image files, each with the index of its class.
 type Files = Vec<(PathBuf, u32)>;
@@ -93,34 +92,34 @@ fn accept(request: &Request, name: &str, classes: &[Class]) -> Result<()> {
     let (empty, full): (Vec<&Class>, Vec<&Class>) =
         classes.iter().partition(|class| class.pictures.is_empty());
     let kinds = [("empty", &empty), ("with images", &full)];
-    let found: Vec<String> = kinds
+    let found: String = kinds
         .into_iter()
         .filter(|(_, classes)| !classes.is_empty())
-        .map(|(kind, classes)| format!("{kind}: {}", named(classes)))
+        .map(|(kind, classes)| format!("{LINE}{kind}: {}", named(classes)))
         .collect();
     let advice = match (request.trained, full.len(), empty.len()) {
         (true, _, _) => request.other_data(),
-        (false, 0 | 1, _) => format!("a network tells two classes or more apart; {LAYOUT}"),
+        (false, 0 | 1, _) => format!("a network tells two classes or more apart{LINE}{LAYOUT}"),
         (false, classes, 0) => {
             format!("make the last layer `linear({classes})`, or choose other data")
         }
         (false, classes, _) if classes == request.classes => "remove the empty folders".into(),
         (false, classes, _) => format!(
-            "remove the empty folders and make the last layer `linear({classes})`, \
+            "remove the empty folders and make the last layer `linear({classes})`,{LINE}\
              or choose other data"
         ),
     };
     let plural = if classes.len() == 1 { "" } else { "es" };
-    let found = match found.as_slice() {
+    let found = match classes {
         [] => "there is no class folder below train/".to_string(),
-        found => format!("class folders below train/, {}", found.join("; ")),
+        _ => format!("class folders below train/{found}"),
     };
     Err(Error::new(format!(
         "{name} has {} class{plural}, but the model makes {} logits",
         classes.len(),
         request.classes
     ))
-    .help(format!("{found}\n        {advice}")))
+    .help(format!("{found}{LINE}{advice}")))
 }
 
 /// Names the first of `classes`, and counts the others.

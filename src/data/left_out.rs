@@ -23,7 +23,7 @@ impl Kind {
         let plural = if files == 1 { "" } else { "s" };
         match self {
             Kind::Known(foreign) => foreign.count(files),
-            Kind::Outside => format!("{files} file{plural} outside of the class folders"),
+            Kind::Outside => format!("{files} file{plural} beside the class folders"),
             Kind::Other => format!("{files} other file{plural}"),
         }
     }
@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(left_out(&[(Kind::Other, 1)]).unwrap(), "1 other file");
         assert_eq!(
             left_out(&[(Kind::Other, 1), (gif, 12), (Kind::Outside, 2)]).unwrap(),
-            "12 GIF pictures, 2 files outside of the class folders, 1 other file"
+            "12 GIF pictures, 2 files beside the class folders, 1 other file"
         );
         let all = [
             (gif, 12),
@@ -96,7 +96,7 @@ mod tests {
         let line = left_out(&all).unwrap();
         assert_eq!(
             line,
-            "12 GIF pictures, 3 files outside of the class folders, 4 more"
+            "12 GIF pictures, 3 files beside the class folders, 4 more"
         );
         assert!(line.len() <= WIDTH);
     }

@@ -1,5 +1,6 @@
 //! A wish for a dataset.
 
+use super::faults::LINE;
 use crate::error::{Error, Result};
 use crate::ir::{DatasetKind, Shape};
 use std::path::Path;
@@ -53,7 +54,7 @@ impl Request<'_> {
     /// The advice for a network that is trained already.
     pub(super) fn other_data(&self) -> String {
         format!(
-            "the network was trained on {} classes of {} images; \
+            "the network was trained on {} classes of {} images;{LINE}\
              give such data with --data and --data-dir",
             self.classes, self.input
         )
