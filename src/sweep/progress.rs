@@ -10,7 +10,6 @@ use crate::train::metrics::Line;
 use crate::train::run_folder;
 use console::{Term, measure_text_width};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::cell::Cell;
 use std::collections::HashSet;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -18,6 +17,12 @@ use std::time::{Duration, Instant};
 
 /// Time between two looks at the logs of the runs.
 const REDRAW: Duration = Duration::from_millis(250);
+
+/// Time between two looks in a pipe, where each adds lines.
+const RELOG: Duration = Duration::from_secs(60);
+
+/// Runs under way that a look in a pipe names.
+const NAMED: usize = 4;
 
 /// Bytes at the end of a log in which its last line, a test's, is.
 const TAIL: u64 = 4096;
@@ -32,7 +37,7 @@ pub struct Progress {
     total: usize,
     failed: usize,
     begun: Instant,
-    drawn: Cell<Option<Instant>>,
+    drawn: Option<Instant>,
     /// Runs that were said to be another process's.
     said: HashSet<String>,
 }
@@ -49,7 +54,24 @@ enum Mode {
 /// A run's row in the live table.
 pub struct Tag {
     bar: Option<ProgressBar>,
+    /// The run in words.
+    label: String,
+    epochs: u64,
     metrics: PathBuf,
+}
+
+impl Tag {
+    /// Draws the run's row.
+    fn draw(&self) {
+        let Some(bar) = &self.bar else { return };
+        match last_line(&self.metrics) {
+            Some(line) => {
+                bar.set_position(line.epoch);
+                bar.set_message(now(&line));
+            }
+            None => bar.tick(),
+        }
+    }
 }
 
 impl Progress {
@@ -71,7 +93,7 @@ impl Progress {
             total: 0,
             failed: 0,
             begun: Instant::now(),
-            drawn: Cell::new(None),
+            drawn: None,
             said: HashSet::new(),
         }
     }
@@ -177,30 +199,46 @@ impl Progress {
         };
         Tag {
             bar,
+            label: self.label(run),
+            epochs,
             metrics: run_folder::metrics(dir),
         }
     }
 
-    /// Looks at the runs under way, and draws them.
-    pub fn tick<'a>(&self, tags: impl Iterator<Item = &'a Tag>) {
-        let Mode::Terminal { all, .. } = &self.mode else {
-            return;
+    /// Looks at the runs under way now and then, and draws them.
+    pub fn tick<'a>(&mut self, tags: impl Iterator<Item = &'a Tag>) {
+        let pause = match self.mode {
+            Mode::Quiet => return,
+            Mode::Plain(_) => RELOG,
+            Mode::Terminal { .. } => REDRAW,
         };
-        if self.drawn.get().is_some_and(|at| at.elapsed() < REDRAW) {
+        if self.drawn.get_or_insert_with(Instant::now).elapsed() < pause {
             return;
         }
-        self.drawn.set(Some(Instant::now()));
-        for tag in tags {
-            let Some(bar) = &tag.bar else { continue };
-            match last_line(&tag.metrics) {
-                Some(line) => {
-                    bar.set_position(line.epoch);
-                    bar.set_message(now(&line));
-                }
-                None => bar.tick(),
+        self.drawn = Some(Instant::now());
+        match &self.mode {
+            Mode::Quiet => {}
+            Mode::Plain(_) => self.log(tags),
+            Mode::Terminal { all, .. } => {
+                tags.for_each(Tag::draw);
+                all.set_message(self.rest());
             }
         }
-        all.set_message(self.rest());
+    }
+
+    /// Prints how far some of the runs under way have come.
+    fn log<'a>(&mut self, tags: impl Iterator<Item = &'a Tag>) {
+        let tags: Vec<&Tag> = tags.collect();
+        for tag in tags.iter().take(NAMED) {
+            let state = match last_line(&tag.metrics) {
+                Some(line) => format!("epoch {} of {}  {}", line.epoch, tag.epochs, now(&line)),
+                None => "in its first epoch".into(),
+            };
+            self.note(&format!("  {}: {state}", tag.label));
+        }
+        if tags.len() > NAMED {
+            self.note(&format!("  and {} more under way", tags.len() - NAMED));
+        }
     }
 
     /// Writes the failures and the time that is left.
