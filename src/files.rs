@@ -117,13 +117,12 @@ pub fn rewrite(path: &Path, bytes: &[u8]) -> Result<()> {
         replace(&target, &temporary, bytes, Some(permissions))
     });
     written.map_err(|e| {
-        let cause = e.kind();
+        use ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+        let is_locked = matches!(e.kind(), PermissionDenied | ReadOnlyFilesystem);
         let failure = Error::io("write", path, e);
-        match cause {
-            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-                failure.help("its folder must be writable, since it is replaced whole")
-            }
-            _ => failure,
+        match is_locked {
+            true => failure.help("its folder must be writable, since it is replaced whole"),
+            false => failure,
         }
     })
 }
