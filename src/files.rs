@@ -1,10 +1,93 @@
 //! Files that are replaced whole: whenever the machine stops, they are either as before or as
-//! after.
+//! after. And files that are read: a pipe in the place of one is refused, not waited for.
 
 use crate::error::{Error, Result};
-use std::fs::File;
-use std::io::Write;
+use std::fs::{File, Metadata, OpenOptions, Permissions};
+use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
+
+/// Opens the file at `path` for reading.
+///
+/// # Errors
+/// As [`open_with`].
+pub fn open(path: &Path) -> std::io::Result<File> {
+    open_with(path, OpenOptions::new().read(true))
+}
+
+/// Makes the file at `path`, empty.
+///
+/// # Errors
+/// As [`open_with`].
+pub fn create(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    open_with(path, options.write(true).create(true).truncate(true))
+}
+
+/// Opens the file at `path` with these options. A pipe, a socket, a device or a folder in its
+/// place is refused before it is opened: to open or to read a pipe may wait for ever.
+///
+/// # Errors
+/// When it cannot be opened, or something else than a file is there.
+pub fn open_with(path: &Path, options: &OpenOptions) -> std::io::Result<File> {
+    // What cannot be looked at cannot be opened either, and then the system says why.
+    if let Some(what) = std::fs::metadata(path).ok().as_ref().and_then(special) {
+        return Err(std::io::Error::other(format!("it is {what}, not a file")));
+    }
+    options.open(path)
+}
+
+/// Reads the file at `path` whole.
+///
+/// # Errors
+/// When it cannot be read, or something else than a file is there.
+pub fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut file = open(path)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Reads the first `length` bytes of the file at `path`, or all if there are fewer.
+///
+/// # Errors
+/// When it cannot be read, or something else than a file is there.
+pub fn read_head(path: &Path, length: usize) -> std::io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    open(path)?.take(length as u64).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+/// Reads the file at `path` as UTF-8.
+///
+/// # Errors
+/// When it cannot be read or is no such text, or something else than a file is there.
+pub fn read_text(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    open(path)?.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Names what is there, if it is no file.
+pub fn special(there: &Metadata) -> Option<&'static str> {
+    if there.is_file() {
+        return None;
+    }
+    if there.is_dir() {
+        return Some("a folder");
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        let kind = there.file_type();
+        if kind.is_fifo() {
+            return Some("a pipe (FIFO)");
+        }
+        if kind.is_socket() {
+            return Some("a socket");
+        }
+    }
+    Some("a device")
+}
 
 /// Replaces the file at `path` by `bytes`: writes them to a temporary file beside it, flushes
 /// that to the disk, and renames it.
@@ -19,14 +102,51 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
         ".{}.tmp",
         path.file_name().unwrap_or_default().to_string_lossy()
     ));
-    let written = File::create(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| std::fs::rename(&temporary, path))
-        .and_then(|()| sync_folder(path));
+    replace(path, &temporary, bytes, None).map_err(|e| write_error(path, e))
+}
+
+/// Replaces an existing file of a person's, or what it is a link to, with its permissions. Others
+/// may do so at the same moment, so the temporary file is of this process.
+///
+/// # Errors
+/// As [`write_atomic`]; they name the file and not the temporary one.
+pub fn rewrite(path: &Path, bytes: &[u8]) -> Result<()> {
+    let written = path.canonicalize().and_then(|target| {
+        let permissions = std::fs::metadata(&target)?.permissions();
+        let temporary = target.with_file_name(format!(".vanc-{}.tmp", std::process::id()));
+        replace(&target, &temporary, bytes, Some(permissions))
+    });
     written.map_err(|e| {
+        use ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+        let is_locked = matches!(e.kind(), PermissionDenied | ReadOnlyFilesystem);
+        let failure = Error::io("write", path, e);
+        match is_locked {
+            true => failure.help("its folder must be writable, since it is replaced whole"),
+            false => failure,
+        }
+    })
+}
+
+/// Writes `bytes` to `temporary`, flushes it to the disk, and renames it to `path`.
+fn replace(
+    path: &Path,
+    temporary: &Path,
+    bytes: &[u8],
+    permissions: Option<Permissions>,
+) -> std::io::Result<()> {
+    let write = || {
+        let mut file = create(temporary)?;
+        file.write_all(bytes)?;
+        if let Some(permissions) = permissions {
+            file.set_permissions(permissions)?;
+        }
+        file.sync_all()?;
+        std::fs::rename(temporary, path)?;
+        sync_folder(path)
+    };
+    write().inspect_err(|_| {
         // A full disk needs its room back.
-        let _ = std::fs::remove_file(&temporary);
-        write_error(path, e)
+        let _ = std::fs::remove_file(temporary);
     })
 }
 

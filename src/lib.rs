@@ -73,6 +73,7 @@
 //!     dir: None,
 //!     input: model.input,
 //!     classes: model.output.elements(),
+//!     trained: false,
 //! };
 //! let dataset = load(&request, &|_done, _total| {})?;
 //! let sampler = Sampler {
@@ -112,6 +113,7 @@ pub mod error;
 pub mod fetch;
 mod files;
 pub mod flags;
+pub mod foreign;
 pub mod ir;
 mod memory;
 mod paint;

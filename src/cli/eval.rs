@@ -105,6 +105,8 @@ pub struct Report {
     pub data: String,
     /// Difference between this data and that of the training, if there is one.
     pub warning: Option<String>,
+    /// Files of the data that were passed over or are missing, if there are any.
+    pub left_out: Option<String>,
     /// Split of the data that was evaluated.
     pub split: Split,
     /// Class names.
@@ -155,6 +157,7 @@ pub fn run(options: &Options) -> Result<Report> {
         step: checkpoint.meta.progress.step,
         data: dataset.name,
         warning,
+        left_out: dataset.left_out,
         split: options.split,
         classes: dataset.classes,
         sums: sums.unwrap_or_default(),
@@ -244,6 +247,7 @@ fn load_data(
         dir: options.data_dir.as_deref().or(there),
         input: model.input,
         classes: model.output.elements(),
+        trained: true,
     };
     let mut dataset = data::load(&request, &progress.loader(kind.keyword()))?;
     let warning = trained_on.check(&dataset).err().map(|e| e.message);
@@ -278,6 +282,7 @@ impl Report {
             "step": self.step,
             "data": self.data,
             "warning": self.warning,
+            "left_out": self.left_out,
             "split": self.split,
             "images": self.sums.images,
             "loss": self.sums.mean_loss(),
@@ -320,7 +325,7 @@ impl Report {
             format!("  {}", paint.bold(&self.model)),
             String::new(),
         ];
-        let facts = [
+        let mut facts = vec![
             (
                 "checkpoint",
                 format!("{}, of step {}", self.path.display(), self.step),
@@ -329,9 +334,12 @@ impl Report {
                 "data",
                 format!("{}, {} {split} images", self.data, self.sums.images),
             ),
+        ];
+        facts.extend(self.left_out.clone().map(|line| ("left out", line)));
+        facts.extend([
             ("loss", decimal(self.sums.mean_loss())),
             ("accuracy", paint.good(&percent(self.sums.accuracy()))),
-        ];
+        ]);
         for (name, fact) in facts {
             lines.push(format!("  {}{fact}", paint.dim(&format!("{name:<12}"))));
         }

@@ -3,12 +3,11 @@
 use super::command::{Command, Operand, OperandKind, Run};
 use super::output::{FAILED, Failure, print as say, report};
 use super::source::Source;
-use crate::error::Error;
+use crate::files;
 use crate::flags;
 use crate::syntax::{parse, print};
 use clap::ArgMatches;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 pub(super) const COMMAND: Command = Command {
@@ -48,7 +47,7 @@ fn run(matches: &ArgMatches) -> Result<(), Failure> {
             ))?;
             failed = true;
         } else {
-            replace(path, &text)?;
+            files::rewrite(path, text.as_bytes())?;
             say(&format!("{} formatted\n", path.display()))?;
         }
     }
@@ -56,24 +55,4 @@ fn run(matches: &ArgMatches) -> Result<(), Failure> {
         true => Err(Failure::Said(ExitCode::from(FAILED))),
         false => Ok(()),
     }
-}
-
-/// Writes `text` to a temporary file beside `path` and renames it over `path`, or over
-/// what `path` is a link to.
-fn replace(path: &Path, text: &str) -> Result<(), Error> {
-    let target = std::fs::canonicalize(path).map_err(|e| Error::io("write", path, e))?;
-    let path = target.as_path();
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let write = || -> std::io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file()
-            .set_permissions(std::fs::metadata(path)?.permissions())?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().map_err(|e| Error::io("write", path, e))
 }

@@ -4,7 +4,9 @@ use super::output::Failure;
 use crate::check::{self, Override, ParamInfo};
 use crate::diag::{Diagnostic, Sources};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::flags::{TRAIN, Value};
+use crate::foreign;
 use crate::ir::Model;
 use crate::syntax;
 use crate::train::run_folder;
@@ -20,10 +22,13 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Reads a file as UTF-8.
+    /// Reads a file as UTF-8. One that another program wrote is named as what it is.
     pub fn read(path: &Path) -> Result<Source> {
-        let bytes = std::fs::read(path)
+        let bytes = files::read(path)
             .map_err(|e| Error::io("read", path, e).help("give the path of a `.van` file"))?;
+        if let Some(foreign) = foreign::recognize(&bytes) {
+            return Err(foreign.in_place_of("a `.van` file", path));
+        }
         let text = String::from_utf8(bytes).map_err(|e| {
             let offset = e.utf8_error().valid_up_to();
             Error::new(format!(

@@ -3,10 +3,13 @@
 //! A file is records without a header: the label (for CIFAR-100 the coarse, then the
 //! fine one), then 3×32×32 bytes, red, green, blue, each row by row.
 
+use super::faults::Faults;
 use super::locate::{Part, Source};
 use super::progress::{Progress, Report};
 use super::{Dataset, Request, Split};
 use crate::error::{Error, Result};
+use crate::files;
+use crate::foreign;
 use crate::ir::Shape;
 use std::path::{Path, PathBuf};
 
@@ -93,19 +96,34 @@ pub(super) fn load(
     let test_file = cifar.source.file(request, &dir, &[cifar.test])?;
     let progress = Progress::new(train_files.len() + 1, report);
     let (mut train, mut test) = (Split::default(), Split::default());
+    let mut faults = Faults::default();
     for file in &train_files {
-        read(cifar, file, &mut train)?;
+        faults.take(read(cifar, file, &mut train));
         progress.advance();
     }
-    read(cifar, &test_file, &mut test)?;
+    faults.take(read(cifar, &test_file, &mut test));
     progress.advance();
-    Dataset::new(
-        format!("{name} in {}", dir.display()),
-        shape,
-        classes,
-        train,
-        test,
-    )
+    let name = format!("{name} in {}", dir.display());
+    faults.report(&name)?;
+    let mut dataset = Dataset::new(name, shape, classes, train, test)?;
+    dataset.left_out = missing(cifar, train_files.len());
+    Ok(dataset)
+}
+
+/// Names the training files that are published and come after the first `found`, which are
+/// there.
+fn missing(cifar: &Cifar, found: usize) -> Option<String> {
+    let published = cifar.source.parts.iter().flat_map(|part| part.names);
+    let missing: Vec<&str> = published
+        .copied()
+        .filter(|name| *name != cifar.test)
+        .skip(found)
+        .collect();
+    match missing.as_slice() {
+        [] => None,
+        [name] => Some(format!("{name}, which is not there")),
+        [first, .., last] => Some(format!("{first} to {last}, which are not there")),
+    }
 }
 
 /// Finds `train.bin`, or every `data_batch_N.bin` in the order of N, which counts from 1
@@ -137,12 +155,13 @@ fn batch_number(name: &str) -> Option<u32> {
 
 /// Appends the records in the file at `path` to `split`.
 fn read(cifar: &Cifar, path: &Path, split: &mut Split) -> Result<()> {
-    let bytes = std::fs::read(path).map_err(|error| Error::io("read", path, error))?;
-    let wrong = |what: String| {
-        Error::new(format!("{}: {what}", path.display())).help(format!(
+    let bytes = files::read(path).map_err(|error| Error::io("read", path, error))?;
+    let wrong = |what: String| match foreign::recognize(&bytes) {
+        Some(foreign) => foreign.in_place_of("a file of CIFAR's binary version", path),
+        None => Error::new(format!("{}: {what}", path.display())).help(format!(
             "the file is damaged or another one; get it again from {}",
             cifar.source.homepage
-        ))
+        )),
     };
     let labels = cifar.label_bytes.len();
     let record = labels + PIXELS;

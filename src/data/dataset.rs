@@ -42,6 +42,8 @@ pub struct Dataset {
     pub mean: Vec<f32>,
     /// Standard deviation of each channel of the same pixels; 1 if they are all equal.
     pub std: Vec<f32>,
+    /// Files that were passed over or are missing, if there are any, in one line.
+    pub left_out: Option<String>,
 }
 
 impl Dataset {
@@ -70,6 +72,7 @@ impl Dataset {
             test,
             mean,
             std,
+            left_out: None,
         })
     }
 }

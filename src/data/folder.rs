@@ -1,28 +1,58 @@
 //! A folder of image files: `train/CLASS/*.png`, `test/CLASS/*.jpg`.
 
+use super::faults::{Faults, LINE};
+use super::left_out::LeftOut;
+use super::listing::{Class, list};
 use super::picture::Encoded;
 use super::progress::{Progress, Report};
 use super::{Dataset, Request, Split};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::ir::Shape;
 use rayon::prelude::*;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// Extensions of the files that are read; other files are passed over.
-const EXTENSIONS: [&str; 3] = ["png", "jpg", "jpeg"];
-
-/// Files decoded before the next error is looked for.
+/// Files decoded before their pixels are put beside the others.
 const CHUNK: usize = 1024;
 
-const LAYOUT: &str =
-    "a folder dataset has images at train/CLASS/*.png and test/CLASS/*.png (or .jpg, .jpeg)";
+/// Class folders of a kind that an error names.
+const NAMED: usize = 5;
+
+const LAYOUT: &str = "images are at train/CLASS/*.png and test/CLASS/*.png (or .jpg, .jpeg)";
 
 /// Image files, each with the index of its class.
 type Files = Vec<(PathBuf, u32)>;
 
 /// Reads the images below the `--data-dir` of `request`.
 pub(super) fn load(request: &Request, report: Report) -> Result<Dataset> {
+    let dir = given(request)?;
+    let name = format!("folder {}", dir.display());
+    let (mut left_out, mut faults) = (LeftOut::default(), Faults::default());
+    let train = list(&split(dir, "train")?, &mut left_out, &mut faults)?;
+    let test = list(&split(dir, "test")?, &mut left_out, &mut faults)?;
+    if train.iter().any(|class| class.pictures.is_empty()) {
+        // It may be so only because of files that cannot be read.
+        faults.report(&name)?;
+    }
+    accept(request, &name, &train)?;
+    refuse_empty(dir, &train, &left_out)?;
+    let classes = train
+        .iter()
+        .map(|class| class.name.to_string_lossy().into_owned())
+        .collect();
+    let test = test_files(dir, test, &train)?;
+    let train = train_files(train);
+    let progress = Progress::new(train.len() + test.len(), report);
+    let train = decode_all(&train, request.input, &progress, &mut faults);
+    let test = decode_all(&test, request.input, &progress, &mut faults);
+    faults.report(&name)?;
+    let mut dataset = Dataset::new(name, request.input, classes, train, test)?;
+    dataset.left_out = left_out.line();
+    Ok(dataset)
+}
+
+/// Returns the folder that is given, if images can be read from it for the model.
+fn given<'a>(request: &Request<'a>) -> Result<&'a Path> {
     let Some(dir) = request.dir else {
         return Err(
             Error::new("the data `folder` needs a folder, but none was given").help(format!(
@@ -31,98 +61,149 @@ pub(super) fn load(request: &Request, report: Report) -> Result<Dataset> {
             )),
         );
     };
-    if !matches!(request.input.channels(), 1 | 3) {
-        return Err(Error::new(format!(
-            "image files give 1 channel (grey) or 3 (RGB), but the model takes {}",
-            request.input
-        ))
-        .help("write `input image(3, …)` or `input image(1, …)` in the model"));
+    if matches!(request.input.channels(), 1 | 3) {
+        return Ok(dir);
     }
-    let name = format!("folder {}", dir.display());
-    let classes = classes(&dir.join("train"))?;
-    request.accept(&name, request.input, classes.len())?;
-    let train = train_files(&dir.join("train"), &classes)?;
-    let test = test_files(&dir.join("test"), &classes)?;
-    let progress = Progress::new(train.len() + test.len(), report);
-    Dataset::new(
-        name,
-        request.input,
-        classes
-            .iter()
-            .map(|class| class.to_string_lossy().into_owned())
-            .collect(),
-        decode_all(&train, request.input, &progress)?,
-        decode_all(&test, request.input, &progress)?,
-    )
+    let help = match request.trained {
+        true => request.other_data(),
+        false => "write `input image(3, …)` or `input image(1, …)` in the model".into(),
+    };
+    Err(Error::new(format!(
+        "image files give 1 channel (grey) or 3 (RGB), but the model takes {}",
+        request.input
+    ))
+    .help(help))
 }
 
-/// Lists the class folders below `split`, sorted by name.
-fn classes(split: &Path) -> Result<Vec<OsString>> {
-    if !split.is_dir() {
-        return Err(Error::new(format!("there is no folder {}", split.display())).help(LAYOUT));
+/// Finds the folder of a split.
+fn split(dir: &Path, name: &str) -> Result<PathBuf> {
+    let split = dir.join(name);
+    match split.is_dir() {
+        true => Ok(split),
+        false => Err(Error::new(format!("there is no folder {}", split.display())).help(LAYOUT)),
     }
-    let mut classes = entries(split)?;
-    classes.retain(|name| split.join(name).is_dir());
-    Ok(classes)
 }
 
-fn train_files(split: &Path, classes: &[OsString]) -> Result<Files> {
-    let mut files = Files::new();
-    for (index, class) in classes.iter().enumerate() {
-        let dir = split.join(class);
-        let images = images(&dir)?;
-        if images.is_empty() {
-            return Err(Error::new(format!("{} holds no image", dir.display()))
-                .help("each class needs at least one .png, .jpg or .jpeg file to train on"));
+/// Refuses class folders that are not as many as the model's logits, and names them.
+fn accept(request: &Request, name: &str, classes: &[Class]) -> Result<()> {
+    if classes.len() == request.classes {
+        return Ok(());
+    }
+    let (empty, full): (Vec<&Class>, Vec<&Class>) =
+        classes.iter().partition(|class| class.pictures.is_empty());
+    let kinds = [("empty", &empty), ("with images", &full)];
+    let found: String = kinds
+        .into_iter()
+        .filter(|(_, classes)| !classes.is_empty())
+        .map(|(kind, classes)| format!("{LINE}{kind}: {}", named(classes)))
+        .collect();
+    let advice = match (request.trained, full.len(), empty.len()) {
+        (true, _, _) => request.other_data(),
+        (false, 0 | 1, _) => format!("a network tells two classes or more apart{LINE}{LAYOUT}"),
+        (false, classes, 0) => {
+            format!("make the last layer `linear({classes})`, or choose other data")
         }
-        files.extend(images.into_iter().map(|image| (image, index as u32)));
-    }
-    Ok(files)
+        (false, classes, _) if classes == request.classes => "remove the empty folders".into(),
+        (false, classes, _) => format!(
+            "remove the empty folders and make the last layer `linear({classes})`,{LINE}\
+             or choose other data"
+        ),
+    };
+    let plural = if classes.len() == 1 { "" } else { "es" };
+    let found = match classes {
+        [] => "there is no class folder below train/".to_string(),
+        _ => format!("class folders below train/{found}"),
+    };
+    Err(Error::new(format!(
+        "{name} has {} class{plural}, but the model makes {} logits",
+        classes.len(),
+        request.classes
+    ))
+    .help(format!("{found}{LINE}{advice}")))
+}
+
+/// Names the first of `classes`, and counts the others.
+fn named(classes: &[&Class]) -> String {
+    let name = |class: &&Class| format!("`{}`", class.name.to_string_lossy());
+    let first: Vec<String> = classes.iter().take(NAMED).map(name).collect();
+    let more = match classes.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{more}", first.join(", "))
+}
+
+/// Refuses classes without an image to train on.
+fn refuse_empty(dir: &Path, train: &[Class], left_out: &LeftOut) -> Result<()> {
+    let empty: Vec<&Class> = train
+        .iter()
+        .filter(|class| class.pictures.is_empty())
+        .collect();
+    let message = match empty.as_slice() {
+        [] => return Ok(()),
+        [class] => {
+            let dir = dir.join("train").join(&class.name);
+            format!("{} holds no image", dir.display())
+        }
+        several => format!(
+            "{} class folders in {} hold no image: {}",
+            several.len(),
+            dir.join("train").display(),
+            named(several)
+        ),
+    };
+    let passed_over = left_out
+        .line()
+        .map(|line| format!("; passed over: {line}"))
+        .unwrap_or_default();
+    Err(Error::new(message).help(format!(
+        "each class needs at least one PNG or JPEG file to train on{passed_over}"
+    )))
+}
+
+fn train_files(classes: Vec<Class>) -> Files {
+    let files = classes.into_iter().zip(0..).flat_map(|(class, index)| {
+        let pictures = class.pictures.into_iter();
+        pictures.map(move |picture| (picture, index))
+    });
+    files.collect()
 }
 
 /// Lists the test images like [`train_files`], but a class may be without any.
-fn test_files(split: &Path, known: &[OsString]) -> Result<Files> {
-    let mut files = Files::new();
-    for class in classes(split)? {
-        let dir = split.join(&class);
-        let Ok(index) = known.binary_search(&class) else {
-            return Err(Error::new(format!(
+fn test_files(dir: &Path, classes: Vec<Class>, train: &[Class]) -> Result<Files> {
+    let index = |class: &Class| train.binary_search_by(|known| known.name.cmp(&class.name));
+    let unknown: Vec<&Class> = classes
+        .iter()
+        .filter(|class| index(class).is_err())
+        .collect();
+    if let [first, ..] = unknown.as_slice() {
+        let message = match unknown.as_slice() {
+            [_] => format!(
                 "{} is a class that is not in the training split",
-                dir.display()
-            ))
-            .help("each folder below test/ must be there below train/ too"));
+                dir.join("test").join(&first.name).display()
+            ),
+            several => format!(
+                "{} classes in {} are not in the training split: {}",
+                several.len(),
+                dir.join("test").display(),
+                named(several)
+            ),
         };
-        files.extend(images(&dir)?.into_iter().map(|image| (image, index as u32)));
+        return Err(
+            Error::new(message).help("each folder below test/ must be there below train/ too")
+        );
+    }
+    let mut files = Files::new();
+    for class in classes {
+        let index = index(&class).unwrap_or_default() as u32;
+        files.extend(class.pictures.into_iter().map(|picture| (picture, index)));
     }
     Ok(files)
 }
 
-/// Lists the image files in `dir`, sorted by name.
-fn images(dir: &Path) -> Result<Vec<PathBuf>> {
-    let names = entries(dir)?.into_iter().map(|name| dir.join(name));
-    Ok(names
-        .filter(|path| {
-            let extension = path.extension().and_then(|extension| extension.to_str());
-            extension.is_some_and(|e| EXTENSIONS.iter().any(|known| e.eq_ignore_ascii_case(known)))
-        })
-        .collect())
-}
-
-/// Lists the names in `dir`, sorted; those that begin with a dot belong to the system.
-fn entries(dir: &Path) -> Result<Vec<OsString>> {
-    let failed = |error| Error::io("read the folder", dir, error);
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(failed)? {
-        names.push(entry.map_err(failed)?.file_name());
-    }
-    names.retain(|name| !name.to_string_lossy().starts_with('.'));
-    names.sort_unstable();
-    Ok(names)
-}
-
-/// Decodes in parallel. Of several bad files the first by name is reported, and memory
-/// is taken only for images that were there.
-fn decode_all(files: &Files, shape: Shape, progress: &Progress) -> Result<Split> {
+/// Decodes in parallel. Files that cannot be used are put into `faults`, in the order of their
+/// names, and memory is taken only for images that were there.
+fn decode_all(files: &Files, shape: Shape, progress: &Progress, faults: &mut Faults) -> Split {
     let mut split = Split::default();
     for chunk in files.chunks(CHUNK) {
         let decoded: Vec<Result<Vec<u8>>> = chunk
@@ -134,17 +215,19 @@ fn decode_all(files: &Files, shape: Shape, progress: &Progress) -> Result<Split>
             })
             .collect();
         for (pixels, (_, class)) in decoded.into_iter().zip(chunk) {
-            split.pixels.extend(pixels?);
-            split.labels.push(*class);
+            if let Some(pixels) = faults.take(pixels) {
+                split.pixels.extend(pixels);
+                split.labels.push(*class);
+            }
         }
     }
-    Ok(split)
+    split
 }
 
 /// Decodes the pixels of one file, channels × height × width. Grey and RGB are converted into
 /// each other as the model needs; transparency is dropped.
 fn decode(path: &Path, shape: Shape) -> Result<Vec<u8>> {
-    let bytes = std::fs::read(path).map_err(|error| Error::io("read", path, error))?;
+    let bytes = files::read(path).map_err(|error| Error::io("read", path, error))?;
     let encoded = Encoded::new(path, &bytes)?;
     let expected = shape.extent();
     let found = encoded.extent();

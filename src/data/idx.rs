@@ -3,14 +3,15 @@
 //! An IDX file is `00 00 type dimensions`, one big-endian `u32` a dimension, then the
 //! elements, the last dimension contiguous. Type 8 is bytes, the only one used here.
 
+use super::faults::Faults;
 use super::locate::{Part, Source};
 use super::progress::{Progress, Report};
 use super::{Dataset, Request, Split};
 use crate::error::{Error, Result};
 use crate::ir::Shape;
+use crate::{files, foreign};
 use flate2::bufread::MultiGzDecoder;
-use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::io::{BufRead, BufReader, Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// A dataset of four IDX files.
@@ -109,14 +110,18 @@ pub(super) fn load(
 ) -> Result<Dataset> {
     let dir = idx.source.locate(request, root)?;
     let progress = Progress::new(2, report);
-    let train = read_split(idx, request, &dir, [TRAIN_IMAGES, TRAIN_LABELS], &progress)?;
-    let test = read_split(idx, request, &dir, [TEST_IMAGES, TEST_LABELS], &progress)?;
+    let mut faults = Faults::default();
+    let mut read = |names| faults.take(read_split(idx, request, &dir, names, &progress));
+    let train = read([TRAIN_IMAGES, TRAIN_LABELS]);
+    let test = read([TEST_IMAGES, TEST_LABELS]);
+    let name = format!("{} in {}", idx.source.name, dir.display());
+    faults.report(&name)?;
     Dataset::new(
-        format!("{} in {}", idx.source.name, dir.display()),
+        name,
         request.input,
         idx.classes.map(String::from).to_vec(),
-        train,
-        test,
+        train.unwrap_or_default(),
+        test.unwrap_or_default(),
     )
 }
 
@@ -131,6 +136,9 @@ fn read_split(
     let (mut images, [count, height, width]) =
         IdxFile::open(idx.source.file(request, dir, images)?)?;
     let (mut labels, [labelled]) = IdxFile::open(idx.source.file(request, dir, labels)?)?;
+    if height == 0 || width == 0 {
+        return Err(images.wrong(&format!("its images are {height}×{width}, without a pixel")));
+    }
     let shape = Shape::image(1, height, width);
     let name = format!("{} ({})", idx.source.name, images.path.display());
     request.accept(&name, shape, classes)?;
@@ -189,7 +197,7 @@ impl IdxFile {
     /// Opens `path` and reads its header of `N` dimensions.
     fn open<const N: usize>(path: PathBuf) -> Result<(IdxFile, [usize; N])> {
         let failed = |error| Error::io("read", &path, error);
-        let file = File::open(&path).map_err(failed)?;
+        let file = files::open(&path).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
         let mut file = BufReader::new(file);
         // By its content: unpacked files are often left with their `.gz`.
@@ -216,6 +224,9 @@ impl IdxFile {
         let magic = self.word()?;
         let expected = 0x0800 + N as u32;
         if magic != expected {
+            if let Some(foreign) = foreign::recognize(&head(&self.path)) {
+                return Err(foreign.in_place_of("an IDX file", &self.path));
+            }
             return Err(self.wrong(&format!(
                 "the first four bytes are {magic:#010x} instead of {expected:#010x}, \
                  which marks an IDX file of bytes with {N} dimension{}",
@@ -252,7 +263,7 @@ impl IdxFile {
                 "it ends within its header, after offset {}",
                 self.position
             ))),
-            Err(error) => Err(self.unreadable(error)),
+            Err(error) => Err(self.unreadable(error, self.position)),
         }
     }
 
@@ -270,7 +281,7 @@ impl IdxFile {
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
                 Err(self.unlike_header(&format!("it breaks off at {}", self.position + got)))
             }
-            Err(error) => Err(self.unreadable(error)),
+            Err(error) => Err(self.unreadable(error, self.position + got)),
         }
     }
 
@@ -282,11 +293,21 @@ impl IdxFile {
         ))
     }
 
-    fn unreadable(&self, error: std::io::Error) -> Error {
-        Error::io("read", &self.path, error).help(DAMAGED)
+    /// The failure to read on after so many bytes, unpacked ones if the file is packed.
+    fn unreadable(&self, error: std::io::Error, offset: u64) -> Error {
+        self.wrong(&format!("it cannot be read after offset {offset}: {error}"))
     }
 
     fn wrong(&self, what: &str) -> Error {
         Error::new(format!("{}: {what}", self.path.display())).help(DAMAGED)
     }
+}
+
+/// Reads the beginning of the file at `path`, unpacked if it is packed, as far as it goes.
+fn head(path: &Path) -> Vec<u8> {
+    let packed = files::read_head(path, foreign::HEAD).unwrap_or_default();
+    let mut head = Vec::new();
+    // It ends with an error where the beginning does, and what came before that is enough.
+    let _ = MultiGzDecoder::new(Cursor::new(&packed)).read_to_end(&mut head);
+    if head.is_empty() { packed } else { head }
 }

@@ -1,7 +1,11 @@
-//! Inventory of a dataset's files, from their names and lengths alone.
+//! Inventory of a dataset's files, from their names and lengths. Only a gzip file of another
+//! length than the published one is unpacked, since the same bytes can be packed in many ways.
 
-use super::locate::{Source, find};
-use crate::text;
+use super::locate::{Part, Source, find};
+use crate::error::{Error, Result};
+use crate::{files, text};
+use flate2::bufread::MultiGzDecoder;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// Files of a dataset that were found.
@@ -13,13 +17,13 @@ pub struct Inventory {
     pub files: usize,
     /// Total length of the files found, in bytes.
     pub bytes: u64,
-    /// Reasons why the dataset is not complete: files that are missing, or of another length
-    /// than the published one.
+    /// Reasons why the dataset is not complete: files that are missing, damaged, or of another
+    /// length than the published one.
     pub faults: Vec<String>,
 }
 
 impl Inventory {
-    /// Whether every file is there, with its published length.
+    /// Whether every file is there, with its published length, packed in whatever way.
     pub fn is_complete(&self) -> bool {
         self.faults.is_empty()
     }
@@ -40,33 +44,57 @@ pub(super) fn take(source: &Source, places: &[PathBuf]) -> Inventory {
         faults: Vec::new(),
     };
     for part in source.parts {
-        let found = dir.and_then(|dir| find(dir, part.names));
-        let length = found
+        let file = dir.and_then(|dir| find(dir, part.names));
+        let length = file
             .as_ref()
-            .and_then(|file| file.metadata().ok())
-            .map(|m| m.len());
-        let name = found.as_deref().and_then(Path::file_name);
-        match (name, length) {
-            (Some(name), Some(length)) => {
-                inventory.files += 1;
-                inventory.bytes += length;
-                if length != part.plain && Some(length) != part.packed {
-                    let published = part.packed.unwrap_or(part.plain);
-                    inventory.faults.push(format!(
-                        "{} has {} bytes instead of {}",
-                        name.display(),
-                        text::grouped(length.into()),
-                        text::grouped(published.into()),
-                    ));
-                }
+            .and_then(|file| Some(file.metadata().ok()?.len()));
+        let (Some(file), Some(length)) = (file, length) else {
+            let name = part.names.first().unwrap_or(&"a file");
+            inventory.faults.push(format!("{name} is missing"));
+            continue;
+        };
+        inventory.files += 1;
+        inventory.bytes += length;
+        if length == part.plain || Some(length) == part.packed {
+            continue;
+        }
+        let name = file.file_name().map(Path::new).unwrap_or(&file);
+        match content(&file, part, length) {
+            Err(error) => inventory.faults.push(error.message),
+            Ok(bytes) if bytes == part.plain => {}
+            Ok(bytes) if bytes > part.plain && bytes != length => {
+                inventory.faults.push(format!(
+                    "{} unpacks to more than {} bytes",
+                    name.display(),
+                    text::grouped(part.plain.into())
+                ));
             }
-            (_, _) => {
-                let name = part.names.first().unwrap_or(&"a file");
-                inventory.faults.push(format!("{name} is missing"));
-            }
+            Ok(bytes) => inventory.faults.push(format!(
+                "{} has {} bytes instead of {}",
+                name.display(),
+                text::grouped(bytes.into()),
+                text::grouped(part.plain.into()),
+            )),
         }
     }
     inventory
+}
+
+/// Counts the bytes in a file of `length` bytes, unpacked if it is packed; no more than one too
+/// many.
+fn content(path: &Path, part: &Part, length: u64) -> Result<u64> {
+    let damaged = |e: std::io::Error| {
+        let name = path.file_name().map(Path::new).unwrap_or(path);
+        Error::new(format!("{} is damaged: {e}", name.display()))
+    };
+    let head = files::read_head(path, 2).map_err(damaged)?;
+    if part.packed.is_none() || head != [0x1f, 0x8b] {
+        return Ok(length);
+    }
+    let file = files::open(path).map_err(damaged)?;
+    let unpacked = MultiGzDecoder::new(BufReader::new(file));
+    let mut unpacked = unpacked.take(part.plain.saturating_add(1));
+    std::io::copy(&mut unpacked, &mut std::io::sink()).map_err(damaged)
 }
 
 #[cfg(test)]
@@ -126,7 +154,7 @@ mod tests {
         put(root.join("DOTS/raw/a"), b"1");
         assert_eq!(
             inventory(root).faults,
-            faults(&["a has 1 bytes instead of 2"])
+            faults(&["a has 1 bytes instead of 4"])
         );
         // A reader looks into this folder only once its first file is there.
         put(root.join("dots/b"), b"123");
@@ -134,5 +162,41 @@ mod tests {
         put(root.join("dots/a"), b"1234");
         assert_eq!(inventory(root).dir, Some(root.join("dots")));
         assert!(inventory(root).is_complete());
+    }
+
+    /// The same bytes, packed by another program, are the same file; a damaged one is not.
+    #[test]
+    fn packed_files_are_compared_by_their_content() {
+        use flate2::{Compression, write::GzEncoder};
+        use std::io::Write;
+        let pack = |bytes: &[u8]| {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::none());
+            encoder.write_all(bytes).unwrap();
+            encoder.finish().unwrap()
+        };
+        let root = tempfile::tempdir().unwrap();
+        let (root, file) = (root.path(), root.path().join("dots/a.gz"));
+        put(root.join("dots/b"), b"123");
+        let good = pack(b"1234");
+        put(file.clone(), &good);
+        assert!(
+            inventory(root).is_complete(),
+            "{:?}",
+            inventory(root).faults
+        );
+        put(file.clone(), &pack(b"123"));
+        assert_eq!(inventory(root).faults, ["a.gz has 3 bytes instead of 4"]);
+        put(file.clone(), &pack(b"12345678"));
+        assert_eq!(
+            inventory(root).faults,
+            ["a.gz unpacks to more than 4 bytes"]
+        );
+        let mut flipped = good.clone();
+        flipped[good.len() - 6] ^= 1;
+        for bytes in [&flipped, &good[..good.len() - 1]] {
+            put(file.clone(), bytes);
+            let fault = inventory(root).faults.remove(0);
+            assert!(fault.starts_with("a.gz is damaged: "), "{fault}");
+        }
     }
 }

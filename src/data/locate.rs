@@ -124,12 +124,13 @@ impl Source {
     }
 }
 
-/// Finds the path of the first of the `names` that is a file in `dir`.
+/// Finds the path of the first of the `names` that is in `dir` and no folder. What cannot be read
+/// is found, too: whoever reads it says why.
 pub(super) fn find(dir: &Path, names: &[&str]) -> Option<PathBuf> {
     names
         .iter()
         .map(|name| dir.join(name))
-        .find(|path| path.is_file())
+        .find(|path| path.metadata().is_ok_and(|there| !there.is_dir()))
 }
 
 #[cfg(test)]
@@ -154,6 +155,7 @@ mod tests {
             dir,
             input: Shape::image(1, 1, 1),
             classes: 1,
+            trained: false,
         };
         SOURCE.locate(&request, root)
     }

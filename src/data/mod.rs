@@ -8,9 +8,13 @@
 mod augment;
 mod cifar;
 mod dataset;
+mod faults;
 mod folder;
 mod idx;
 mod inventory;
+mod jpeg;
+mod left_out;
+mod listing;
 mod locate;
 mod picture;
 mod progress;

@@ -1,5 +1,6 @@
 //! A wish for a dataset.
 
+use super::faults::LINE;
 use crate::error::{Error, Result};
 use crate::ir::{DatasetKind, Shape};
 use std::path::Path;
@@ -15,6 +16,8 @@ pub struct Request<'a> {
     pub input: Shape,
     /// Number of logits that the model makes.
     pub classes: usize,
+    /// Whether the model is trained already, so that only the data can change.
+    pub trained: bool,
 }
 
 impl Request<'_> {
@@ -27,20 +30,33 @@ impl Request<'_> {
                 "the images of {name} are {shape}, but the model takes {}",
                 self.input
             ))
-            .help(format!(
-                "write `input image({})` in the model, or choose other data",
-                dims.join(", ")
-            )));
+            .help(match self.trained {
+                true => self.other_data(),
+                false => format!(
+                    "write `input image({})` in the model, or choose other data",
+                    dims.join(", ")
+                ),
+            }));
         }
         if classes != self.classes {
             return Err(Error::new(format!(
                 "{name} has {classes} classes, but the model makes {} logits",
                 self.classes
             ))
-            .help(format!(
-                "make the last layer `linear({classes})`, or choose other data"
-            )));
+            .help(match self.trained {
+                true => self.other_data(),
+                false => format!("make the last layer `linear({classes})`, or choose other data"),
+            }));
         }
         Ok(())
+    }
+
+    /// The advice for a network that is trained already.
+    pub(super) fn other_data(&self) -> String {
+        format!(
+            "the network was trained on {} classes of {} images;{LINE}\
+             give such data with --data and --data-dir",
+            self.classes, self.input
+        )
     }
 }

@@ -1,6 +1,7 @@
 //! Published results, to show beside those of a sweep.
 
 use crate::error::{Error, Result};
+use crate::files;
 use serde::Deserialize;
 use std::path::Path;
 
@@ -35,7 +36,7 @@ impl Published {
     ///
     /// When the file cannot be read, or is no JSON of this form.
     pub fn read(path: &Path) -> Result<Published> {
-        let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+        let bytes = files::read(path).map_err(|e| Error::io("read", path, e))?;
         serde_json::from_slice(&bytes).map_err(|e| {
             Error::new(format!(
                 "{} holds no published results: {e}",

@@ -6,6 +6,7 @@ use super::figure::{self, ANY, Figure, by_epoch, slug};
 use super::page::{Page, code, link_between};
 use super::page_paths::{PagePaths, Unfinished};
 use super::view;
+use crate::files;
 use crate::text::{decimal, duration, percent};
 use crate::train::config::Config;
 use crate::train::history::{self, Epoch};
@@ -225,7 +226,7 @@ fn repeat(dir: &Path, config: Option<&Config>) -> String {
             code(text)
         )
     };
-    if let Ok(source) = std::fs::read_to_string(run_folder::source(dir)) {
+    if let Ok(source) = files::read_text(&run_folder::source(dir)) {
         out.push_str(&folded("model.van", &source));
     }
     if let Some(config) = config {

@@ -1,6 +1,7 @@
 //! The files of a sweep: its settings, its results, the logs of its runs.
 
 use crate::error::{Error, Result};
+use crate::files;
 use crate::sweep::folder;
 use crate::sweep::outcome::Outcome;
 use crate::sweep::results::{Record, Status};
@@ -59,7 +60,7 @@ impl Sweep {
         let source = beside
             .into_iter()
             .chain(copies)
-            .find_map(|path| std::fs::read_to_string(path).ok());
+            .find_map(|path| files::read_text(&path).ok());
         Ok(Sweep {
             dir: dir.to_owned(),
             settings,
@@ -105,7 +106,7 @@ impl Run {
 
 /// Reads the lines of `results.jsonl`; a last one that is cut off is left out.
 fn rows(path: &Path) -> Result<Vec<Record>> {
-    let text = match std::fs::read(path) {
+    let text = match files::read(path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             return Err(Error::new(format!("{} is not there yet", path.display()))

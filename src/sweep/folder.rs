@@ -2,7 +2,7 @@
 
 use super::settings::Settings;
 use crate::error::{Error, Result};
-use crate::files::{write_atomic, write_error};
+use crate::files::{self, write_atomic, write_error};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -95,7 +95,7 @@ impl SweepFolder {
 /// Takes the lock of a sweep on its folder.
 fn take(dir: &Path, shared: bool) -> Result<File> {
     let path = dir.join(LOCK);
-    let file = File::create(&path).map_err(|e| write_error(&path, e))?;
+    let file = files::create(&path).map_err(|e| write_error(&path, e))?;
     let taken = match shared {
         true => file.try_lock_shared(),
         false => file.try_lock(),
@@ -117,7 +117,7 @@ fn take(dir: &Path, shared: bool) -> Result<File> {
 /// Does `work` while no other sweep does the same in `dir`.
 pub(super) fn alone<T>(dir: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let path = dir.join(WRITING);
-    let file = File::create(&path).map_err(|e| write_error(&path, e))?;
+    let file = files::create(&path).map_err(|e| write_error(&path, e))?;
     // A file system without locks is used without them.
     let _ = file.lock();
     work()
@@ -129,7 +129,7 @@ fn refuse_foreign(dir: &Path, now: &Settings, source: &str) -> Result<()> {
         return Ok(());
     }
     let copy = dir.join(&now.file);
-    let is_other = std::fs::read(&copy).is_ok_and(|text| text != source.as_bytes());
+    let is_other = files::read(&copy).is_ok_and(|text| text != source.as_bytes());
     let results = [results_csv(dir), results_jsonl(dir)];
     let mut theirs = results
         .into_iter()
@@ -170,7 +170,7 @@ pub fn look(
     let mut differences = now.differences(&begun);
     if begun.file == now.file {
         let copy = dir.join(&begun.file);
-        let text = std::fs::read_to_string(&copy).map_err(|e| Error::io("read", &copy, e))?;
+        let text = files::read_text(&copy).map_err(|e| Error::io("read", &copy, e))?;
         if text != source {
             differences.splice(0..0, changes(&begun, &text));
         }

@@ -1,7 +1,7 @@
 //! `outcome.json`: how a run of a sweep ended.
 
 use crate::error::{Error, Result};
-use crate::files::write_atomic;
+use crate::files::{self, write_atomic};
 use crate::train::metrics::{self, Line, Split};
 use crate::train::run_folder;
 use serde::{Deserialize, Serialize};
@@ -75,7 +75,7 @@ impl Outcome {
     /// Reads how the run in `dir` ended; `None` where it has not. A file that cannot be read
     /// counts as none: the run is resumed, finds that nothing is left to do, and ends.
     pub fn read(dir: &Path) -> Option<Outcome> {
-        serde_json::from_slice(&std::fs::read(dir.join(NAME)).ok()?).ok()
+        serde_json::from_slice(&files::read(&dir.join(NAME)).ok()?).ok()
     }
 
     /// Writes down how the run in `dir` ended.

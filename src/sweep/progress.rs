@@ -3,6 +3,7 @@
 
 use super::grid::{Grid, Run};
 use super::outcome::Outcome;
+use crate::files;
 use crate::paint::Paint;
 use crate::text::{decimal, duration, percent};
 use crate::train::metrics::Line;
@@ -366,7 +367,7 @@ fn now(line: &Line) -> String {
 
 /// Reads the last whole line of a log, if it is short.
 fn last_line(path: &Path) -> Option<Line> {
-    let mut file = std::fs::File::open(path).ok()?;
+    let mut file = files::open(path).ok()?;
     let length = file.metadata().ok()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))
         .ok()?;

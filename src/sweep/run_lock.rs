@@ -1,7 +1,7 @@
 //! A run's log, and the lock on it that says whose run it is.
 
 use crate::error::{Error, Result};
-use crate::files::write_error;
+use crate::files::{self, write_error};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -31,11 +31,10 @@ impl RunLock {
     pub fn take(dir: &Path) -> Result<Option<RunLock>> {
         std::fs::create_dir_all(dir).map_err(|e| write_error(dir, e))?;
         let path = log(dir);
-        let opened = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .read(true)
-            .open(&path);
+        let opened = files::open_with(
+            &path,
+            OpenOptions::new().create(true).append(true).read(true),
+        );
         let file = opened.map_err(|e| write_error(&path, e))?;
         match file.try_lock() {
             // A file system without locks is used without them.

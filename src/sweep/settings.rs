@@ -2,6 +2,7 @@
 
 use super::grid::Grid;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::flags::{OnOff, Options, Value as Kind};
 use crate::text::quote;
 use serde::{Deserialize, Serialize};
@@ -51,7 +52,7 @@ impl Settings {
     /// # Errors
     /// Where the file cannot be read, is damaged, or is of another version.
     pub fn read(path: &Path) -> Result<Settings> {
-        let text = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+        let text = files::read(path).map_err(|e| Error::io("read", path, e))?;
         let damaged = |what: String| {
             Error::new(format!("{} is damaged: {what}", path.display()))
                 .help("remove it, and give the sweep's own command again: runs that are done stay")

@@ -4,6 +4,7 @@
 use super::difference::{self, Difference};
 use super::run_session::RunSession;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::flags::{Flag, OnOff, Options, Overrides, Value as Kind};
 use crate::ir::Model;
 use serde_json::{Map, Value, json};
@@ -66,7 +67,7 @@ impl Config {
     /// # Errors
     /// Where the file cannot be read or is damaged.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+        let text = files::read(path).map_err(|e| Error::io("read", path, e))?;
         match serde_json::from_slice(&text) {
             Ok(Value::Object(config)) => Ok(Config(config)),
             Ok(_) => Err("it is no JSON object".to_string()),

@@ -39,6 +39,9 @@ pub(super) fn facts(
                 dataset.classes.len()
             ),
         ),
+    ];
+    facts.extend(dataset.left_out.clone().map(|line| ("left out", line)));
+    facts.extend([
         (
             "training",
             format!(
@@ -56,7 +59,7 @@ pub(super) fn facts(
             format!("{}, {threads} thread{plural}", engine.name()),
         ),
         ("run", dir.display().to_string()),
-    ];
+    ]);
     if progress.step > 0 {
         let RunProgress { step, epoch, .. } = progress;
         let reached = format!("after step {step}, {epoch} epochs done");

@@ -4,7 +4,7 @@ pub use crate::flags::Split;
 
 use crate::engines::SkipState;
 use crate::error::{Error, Result};
-use crate::files::write_error;
+use crate::files::{self, write_error};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -123,12 +123,9 @@ impl Metrics {
     /// Where the file cannot be opened, read or cut, or a line that the checkpoint counts on is
     /// damaged.
     pub fn open(path: &Path, logged: Option<u64>) -> Result<(Metrics, Vec<Line>)> {
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(path)
+        let file = files::open_with(path, OpenOptions::new().create(true).append(true))
             .map_err(|e| write_error(path, e))?;
-        let text = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+        let text = files::read(path).map_err(|e| Error::io("read", path, e))?;
         let (lines, length) = match logged {
             Some(logged) => keep(path, &text, logged)?,
             None => (Vec::new(), 0),
@@ -169,7 +166,7 @@ impl Metrics {
 /// # Errors
 /// Where the file cannot be read, or a line is damaged or out of order; the error names it.
 pub fn read(path: &Path) -> Result<Vec<Line>> {
-    let text = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+    let text = files::read(path).map_err(|e| Error::io("read", path, e))?;
     Ok(keep(path, &text, u64::MAX)?.0)
 }
 

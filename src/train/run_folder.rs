@@ -13,7 +13,7 @@
 
 use super::checkpoint::{self, Checkpoint};
 use crate::error::{Error, Result};
-use crate::files::{write_atomic, write_error};
+use crate::files::{self, write_atomic, write_error};
 use crate::text::quote;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -88,7 +88,7 @@ pub fn is_run(dir: &Path) -> bool {
 
 /// Whether a process is training in `dir`, as far as the file system tells.
 pub fn is_training(dir: &Path) -> bool {
-    let Ok(file) = File::open(lock(dir)) else {
+    let Ok(file) = files::open(&lock(dir)) else {
         return false;
     };
     match file.try_lock_shared() {
@@ -120,7 +120,7 @@ impl RunFolder {
     /// Takes an existing folder for this process.
     fn take(dir: &Path) -> Result<RunFolder> {
         let path = lock(dir);
-        let file = File::create(&path).map_err(|e| write_error(&path, e))?;
+        let file = files::create(&path).map_err(|e| write_error(&path, e))?;
         let mut locked = file.try_lock();
         if matches!(locked, Err(TryLockError::WouldBlock)) {
             // `is_training` holds it for a moment.

@@ -202,6 +202,7 @@ impl<'a> Setup<'a> {
             dir: self.options.data_dir.as_deref(),
             input: self.model.input,
             classes: self.model.output.elements(),
+            trained: false,
         };
         data::load(&request, &progress.loader(kind.keyword()))
     }

@@ -3,6 +3,8 @@
 use super::checkpoint::check_finite;
 use crate::engines::GRADIENT_SUM_PREFIX;
 use crate::error::{Error, Result};
+use crate::files;
+use crate::foreign;
 use crate::ir::{Model, Role, Slot, TensorSpec};
 use crate::tensor::Tensor;
 use half::{bf16, f16};
@@ -20,12 +22,14 @@ const TOLD: usize = 3;
 /// # Errors
 /// Where the file cannot be read, is damaged, or does not fit the network.
 pub fn load(path: &Path, model: &Model, initial: &mut [Tensor]) -> Result<()> {
-    let file = std::fs::read(path).map_err(|e| {
+    let file = files::read(path).map_err(|e| {
         Error::io("read", path, e).help("--weights takes the path of a safetensors file")
     })?;
     let mistake = |what: String| Error::new(format!("--weights {}: {what}", path.display()));
-    let views = SafeTensors::deserialize(&file)
-        .map_err(|e| mistake(format!("no safetensors file, or a damaged one ({e})")))?;
+    let views = SafeTensors::deserialize(&file).map_err(|e| match foreign::recognize(&file) {
+        Some(foreign) => foreign.in_place_of("a safetensors file", path),
+        None => mistake(format!("no safetensors file, or a damaged one ({e})")),
+    })?;
     let specs = model.tensors();
     let mut mistakes = Vec::new();
     told(&mut mistakes, "missing", missing(&specs, &views));

@@ -27,6 +27,7 @@ fn numbered(images: u8) -> Dataset {
         test: split,
         mean: vec![0.0],
         std: vec![1.0 / 255.0],
+        left_out: None,
     }
 }
 

@@ -84,6 +84,38 @@ fn a_lost_batch_is_noticed() {
     );
 }
 
+/// A set of one's own may have fewer files than the published one; that is said.
+#[test]
+fn the_last_batches_may_be_missing_but_not_in_silence() {
+    let line = |files: &[u8]| good(cifar10(small_cifar10(files).path())).left_out;
+    assert_eq!(line(&[1, 2, 3, 4, 5]), None);
+    assert_eq!(
+        line(&[1, 2, 3, 4]).unwrap(),
+        "data_batch_5.bin, which is not there"
+    );
+    assert_eq!(
+        line(&[1]).unwrap(),
+        "data_batch_2.bin to data_batch_5.bin, which are not there"
+    );
+}
+
+#[test]
+fn all_damaged_files_are_told_at_once_and_those_of_other_programs_named() {
+    let dir = small_cifar10(&[1, 2]);
+    fs::write(dir.path().join("data_batch_2.bin"), b"<html>404").unwrap();
+    fs::write(dir.path().join("test_batch.bin"), b"\x80\x04\x95\0\0").unwrap();
+    says(
+        &bad(cifar10(dir.path())),
+        &[
+            "2 files of cifar10 in",
+            "data_batch_2.bin is an HTML page, not a file of CIFAR's binary version",
+            "test_batch.bin is a Python pickle",
+            "get the file itself again",
+            "binary version",
+        ],
+    );
+}
+
 #[test]
 fn an_absurd_batch_number_is_a_lost_batch() {
     let dir = small_cifar10(&[1]);

@@ -131,26 +131,118 @@ fn grey_and_colour_become_what_the_model_takes() {
     );
 }
 
-/// The luminance of sRGB, and of 2¹⁶ numbers the nearest of 2⁸.
+/// The figures are those of Pillow's `convert("L")`.
 #[test]
-fn colours_are_weighed_and_rounded() {
+fn colours_are_weighed_as_pillow_weighs_them() {
     let dir = small();
-    let primaries = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]];
+    let colours = [
+        [255, 0, 0],
+        [0, 255, 0],
+        [0, 0, 255],
+        [255, 255, 255],
+        [12, 200, 77],
+        [201, 3, 250],
+    ];
     let image = Image {
-        bytes: primaries.concat().repeat(6),
+        bytes: colours.concat().repeat(4),
         ..rgb([0; 3])
     };
     put(dir.path(), "train/ant/z.png", image);
-    let wide = Image {
-        depth: BitDepth::Sixteen,
-        ..plain(ColorType::GrayscaleAlpha, &[0x80, 0x01, 0, 0])
-    };
-    put(dir.path(), "test/ant/2.png", wide);
     let read = good(folder(dir.path(), 1, 2));
-    assert_eq!(read.train.pixels[..4], [54, 182, 18, 255]);
-    assert_eq!(read.test.pixels[..24], [128; 24]);
+    assert_eq!(read.train.pixels[..6], [76, 150, 29, 255, 130, 90]);
+}
+
+/// As Pillow does, the higher byte of 16 bits is taken; grey of 16 bits, which Pillow cuts off,
+/// is refused.
+#[test]
+fn sixteen_bits_are_cut_to_eight_or_refused() {
+    let dir = small();
+    let wide = |color, pixel: &[u8]| Image {
+        depth: BitDepth::Sixteen,
+        ..plain(color, pixel)
+    };
+    let grey = wide(ColorType::GrayscaleAlpha, &[0x80, 0xff, 0, 0]);
+    put(dir.path(), "test/ant/2.png", grey);
+    let colour = wide(ColorType::Rgb, &[1, 0xff, 2, 0xff, 3, 0]);
+    put(dir.path(), "train/ant/z.png", colour);
     let read = good(folder(dir.path(), 3, 2));
     assert_eq!(read.test.pixels[..72], [128; 72]);
+    assert_eq!(
+        read.train.pixels[..72],
+        [[1; 24], [2; 24], [3; 24]].concat()
+    );
+    put(
+        dir.path(),
+        "test/ant/2.png",
+        wide(ColorType::Grayscale, &[0, 9]),
+    );
+    let file = dir.path().join("test/ant/2.png").display().to_string();
+    says(
+        &bad(folder(dir.path(), 3, 2)),
+        &[&file, "grey of 16 bits", "8 bits"],
+    );
+}
+
+#[test]
+fn a_palette_is_looked_up() {
+    let dir = small();
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, 6, 4);
+    encoder.set_color(ColorType::Indexed);
+    encoder.set_depth(BitDepth::Four);
+    encoder.set_palette(vec![0, 0, 0, 9, 8, 7]);
+    // Clear parts keep their colour.
+    encoder.set_trns(vec![255, 0]);
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(&[0x11; 12]).unwrap();
+    writer.finish().unwrap();
+    put_file(dir.path(), "train/ant/z.png", &bytes);
+    let read = good(folder(dir.path(), 3, 2));
+    assert_eq!(
+        read.train.pixels[..72],
+        [[9; 24], [8; 24], [7; 24]].concat()
+    );
+}
+
+/// Pictures are found without an extension and in folders below a class; what is none, or one of
+/// another format, is counted by kind.
+#[test]
+fn pictures_are_known_by_their_first_bytes_and_the_rest_is_counted() {
+    let dir = small();
+    assert_eq!(good(folder(dir.path(), 3, 2)).left_out, None);
+    put_file(dir.path(), "train/cat/no_extension", JPEG);
+    put_file(dir.path(), "train/cat/deep/er/c.txt", JPEG);
+    put_file(dir.path(), "train/cat/c.gif", b"GIF89a...");
+    put_file(dir.path(), "test/cat/d.jpg", b"RIFF\0\0\0\0WEBPVP8 ");
+    put_file(dir.path(), "test/cat/e.webp", b"RIFF\0\0\0\0WEBPVP8 ");
+    put_file(dir.path(), "test/cat/f.bmp", b"BM\x36\x04\0\0\0\0\0\0");
+    put_file(dir.path(), "train/cat/notes.txt", b"notes");
+    put_file(dir.path(), "train/f.png", JPEG);
+    let read = good(folder(dir.path(), 3, 2));
+    assert_eq!(read.train.labels, [0, 1, 1, 1, 1]);
+    assert_eq!(
+        read.left_out.unwrap(),
+        "2 WebP pictures, 1 BMP picture, 1 GIF picture, 2 more"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_a_folder_around_it_and_a_pipe_are_refused() {
+    let dir = small();
+    let link = dir.path().join("train/cat/again");
+    std::os::unix::fs::symlink(dir.path().join("train"), &link).unwrap();
+    says(
+        &bad(folder(dir.path(), 3, 2)),
+        &["again", "a link to a folder that it is in"],
+    );
+    fs::remove_file(&link).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&link).status();
+    assert!(made.unwrap().success());
+    says(
+        &bad(folder(dir.path(), 3, 2)),
+        &["again", "it is a pipe (FIFO), not a file"],
+    );
 }
 
 #[test]
@@ -224,10 +316,40 @@ fn classes_must_be_those_of_the_model_and_of_the_training_split() {
     fs::create_dir(dir.path().join("train/dog")).unwrap();
     says(
         &bad(folder(dir.path(), 3, 3)),
-        &["dog", "holds no image", ".jpeg"],
+        &["train/dog holds no image", "PNG or JPEG"],
     );
     put(dir.path(), "train/dog/1.png", rgb([0; 3]));
     good(folder(dir.path(), 3, 3));
+}
+
+/// The advice for another number of classes than the model's names the folders, and is nothing
+/// that `vanc check` refuses, such as a network of one logit.
+#[test]
+fn the_folders_that_are_taken_for_classes_are_named() {
+    let mut screens = Vec::new();
+    let mut ask = |request: Request| {
+        let text = bad(request).to_string();
+        screens.push(text.replace(&request.dir.unwrap().display().to_string(), "DIR"));
+    };
+    let dir = tempdir().unwrap();
+    fs::create_dir(dir.path().join("train")).unwrap();
+    fs::create_dir(dir.path().join("test")).unwrap();
+    ask(folder(dir.path(), 3, 10));
+    put(dir.path(), "train/cat/a.png", rgb([0; 3]));
+    ask(folder(dir.path(), 3, 10));
+    for name in ["a", "b", "c", "d", "e", "f"] {
+        fs::create_dir(dir.path().join("train").join(name)).unwrap();
+    }
+    ask(folder(dir.path(), 3, 10));
+    put(dir.path(), "train/dog/a.png", rgb([0; 3]));
+    ask(folder(dir.path(), 3, 10));
+    ask(folder(dir.path(), 3, 2));
+    ask(folder(dir.path(), 3, 8));
+    ask(Request {
+        trained: true,
+        ..folder(dir.path(), 3, 10)
+    });
+    insta::assert_snapshot!("class_folders", screens.join("\n\n"));
 }
 
 #[test]
@@ -250,21 +372,43 @@ fn an_image_of_another_size_is_named() {
 }
 
 #[test]
-fn damaged_files_are_named_the_first_one_first() {
+fn damaged_files_are_named() {
     let dir = small();
     let path = dir.path().join("train/cat/a.PNG");
     let whole = fs::read(&path).unwrap();
-    for bytes in [
-        &whole[..whole.len() / 2],
-        &whole[..4],
-        b"",
-        b"GIF89a, or so it says",
-    ] {
+    let file = path.display().to_string();
+    let damages: [(&[u8], &str); 5] = [
+        (&whole[..whole.len() / 2], "cannot decode"),
+        (&whole[..4], "not a PNG or JPEG picture"),
+        (b"", "is empty"),
+        (b"noise", "not a PNG or JPEG picture"),
+        (b"<!DOCTYPE html>", "is an HTML page, not a PNG or JPEG"),
+    ];
+    for (bytes, what) in damages {
         fs::write(&path, bytes).unwrap();
-        fs::write(dir.path().join("train/cat/b.png"), b"bad too").unwrap();
-        let file = path.display().to_string();
-        says(&bad(folder(dir.path(), 3, 2)), &["cannot decode", &file]);
+        says(&bad(folder(dir.path(), 3, 2)), &[what, &file]);
     }
+}
+
+/// One report has all of them, of both splits: first those that begin like no picture.
+#[test]
+fn all_damaged_files_are_told_at_once() {
+    let dir = small();
+    for name in 0..4 {
+        put_file(dir.path(), &format!("train/cat/c{name}.png"), b"noise");
+    }
+    put_file(dir.path(), "train/cat/d.jpg", &JPEG[..JPEG.len() - 9]);
+    put_file(dir.path(), "test/ant/e.png", b"");
+    let turned = Image {
+        shape: (6, 4),
+        ..rgb([0; 3])
+    };
+    put(dir.path(), "test/cat/1.png", turned);
+    let error = bad(folder(dir.path(), 3, 2));
+    let text = error
+        .to_string()
+        .replace(&dir.path().display().to_string(), "DIR");
+    insta::assert_snapshot!("damaged_files", text);
 }
 
 /// A header that promises 2³¹ rows and columns is refused by its size.

@@ -168,8 +168,19 @@ fn missing_files_are_named_with_where_to_get_them() {
 #[test]
 fn a_wrong_beginning_is_refused() {
     says(
-        &broken(TRAIN_IMAGES, b"<!DOCTYPE html>"),
-        &["0x3c21444f", "0x00000803"],
+        &broken(TRAIN_IMAGES, b"noise"),
+        &["0x6e6f6973", "0x00000803"],
+    );
+    let page = b"<!DOCTYPE html>";
+    for bytes in [page.to_vec(), gzip(page)] {
+        says(
+            &broken(TRAIN_IMAGES, &bytes),
+            &["is an HTML page, not an IDX file", "get the file itself"],
+        );
+    }
+    says(
+        &broken(TRAIN_IMAGES, &idx(&[3, 0, 28], &[])),
+        &["0×28, without a pixel"],
     );
     says(
         &broken(TRAIN_LABELS, &images(3)),
@@ -221,9 +232,49 @@ fn broken_gzip_streams_are_refused() {
     flipped[middle] ^= 0x55;
     broken(TRAIN_IMAGES, &flipped);
     broken(TRAIN_IMAGES, &[packed.clone(), b"more".to_vec()].concat());
+    // The check sum, and the length after it.
+    for from_end in [8, 4] {
+        let mut flipped = packed.clone();
+        let at = packed.len() - from_end;
+        flipped[at] ^= 1;
+        says(&broken(TRAIN_IMAGES, &flipped), &["after offset 2368"]);
+    }
     for cut in 0..40.min(packed.len()) {
         broken(TRAIN_IMAGES, &packed[..cut]);
     }
+}
+
+#[test]
+fn damage_in_both_splits_is_told_at_once() {
+    let dir = plain();
+    fs::write(dir.path().join(TRAIN_LABELS), b"").unwrap();
+    fs::write(dir.path().join(TEST_IMAGES), images(2).split_at(99).0).unwrap();
+    says(
+        &bad(mnist(dir.path())),
+        &[
+            "2 files of mnist in",
+            TRAIN_LABELS,
+            TEST_IMAGES,
+            "get it again",
+        ],
+    );
+}
+
+/// To open a pipe would wait for whoever writes to it.
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_refused_at_once() {
+    let dir = plain();
+    let path = dir.path().join(TEST_LABELS);
+    fs::remove_file(&path).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
+    let error = bad(mnist(dir.path()));
+    assert!(error.message.contains(TEST_LABELS), "{error}");
+    assert!(
+        error.message.contains("it is a pipe (FIFO), not a file"),
+        "{error}"
+    );
 }
 
 #[test]

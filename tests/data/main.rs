@@ -4,5 +4,6 @@ mod batches;
 mod cifar;
 mod folder;
 mod idx;
+mod pictures;
 mod support;
 mod synthetic;

@@ -142,6 +142,17 @@ fn what_is_whole_is_not_fetched_and_what_is_not_is() {
     assert_eq!(names(dir.path()), ["a.bin", "b.bin"]);
 }
 
+/// An archive that ends early leaves nothing in place, wherever it ends.
+#[test]
+fn archives_cut_short_are_refused() {
+    let whole = Tar::whole().0.into_inner().unwrap();
+    // Two headers, the first file padded to whole blocks, and the second one.
+    let needed = 512 + 1024 + 512 + 20;
+    for length in (0..needed).step_by(211).chain([512 + 1000, needed - 1]) {
+        refused(&gz(&whole[..length]));
+    }
+}
+
 #[test]
 fn paths_out_of_the_folder_are_refused() {
     for path in [

@@ -232,6 +232,7 @@ pub fn dataset() -> Dataset {
         test: split(11, 5),
         mean: vec![0.4],
         std: vec![0.2],
+        left_out: None,
     }
 }
 

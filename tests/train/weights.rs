@@ -187,7 +187,15 @@ fn a_file_that_is_none_is_an_error() {
     let path = dir.path().join("w.safetensors");
     let error = weights::load(&path, &model(), &mut initial()).unwrap_err();
     assert!(error.message.contains("cannot read"), "{error}");
-    std::fs::write(&path, b"PK\x03\x04 not one").unwrap();
-    let error = weights::load(&path, &model(), &mut initial()).unwrap_err();
-    assert!(error.message.contains("no safetensors file"), "{error}");
+    for (bytes, what) in [
+        (&b"not one"[..], "no safetensors file"),
+        (
+            b"PK\x03\x04 not one",
+            "is a zip archive, not a safetensors file",
+        ),
+    ] {
+        std::fs::write(&path, bytes).unwrap();
+        let error = weights::load(&path, &model(), &mut initial()).unwrap_err();
+        assert!(error.message.contains(what), "{error}");
+    }
 }

@@ -5,6 +5,7 @@ use crate::cli::arguments::path;
 use crate::cli::output::{Failure, print};
 use crate::describe::totals;
 use crate::diag::Sources;
+use crate::files;
 use crate::report::{self, Request, Written, sweep};
 use crate::train::run_folder;
 use clap::ArgMatches;
@@ -24,7 +25,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
 /// Counts the weighted layers of a run's network.
 fn layers(run: &sweep::Run) -> Option<usize> {
     let path = run_folder::source(&run.dir);
-    let text = std::fs::read_to_string(&path).ok()?;
+    let text = files::read_text(&path).ok()?;
     let params = run.config.as_ref()?.params().into_iter();
     let overrides: Vec<Override> = params
         .map(|(name, value)| Override {

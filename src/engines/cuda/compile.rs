@@ -4,6 +4,7 @@
 use super::libraries::Library;
 use super::source::Source;
 use crate::error::{Error, Result};
+use crate::files;
 use cudarc::nvrtc::{result, sys};
 use rayon::prelude::*;
 use std::ffi::{CStr, CString};
@@ -158,7 +159,7 @@ fn file_name(name: &str, whole: &str, target: &CompileTarget, version: (i32, i32
 }
 
 fn read(path: &Path) -> Option<Vec<u8>> {
-    std::fs::read(path).ok().filter(|bytes| !bytes.is_empty())
+    files::read(path).ok().filter(|bytes| !bytes.is_empty())
 }
 
 /// Writes the whole file or nothing.

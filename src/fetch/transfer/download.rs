@@ -7,6 +7,7 @@ use super::failure::write_error;
 use super::http::{Client, Failure};
 use super::options::{Event, Options, Watch};
 use crate::error::{Error, Result};
+use crate::files;
 use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -259,12 +260,8 @@ impl Download<'_> {
 /// Opens `part` and locks it for this process alone.
 fn open(part: &Path) -> Result<File> {
     let mut options = OpenOptions::new();
-    let file = options
-        .create(true)
-        .read(true)
-        .append(true)
-        .open(part)
-        .map_err(|e| write_error("write", part, e))?;
+    let options = options.create(true).read(true).append(true);
+    let file = files::open_with(part, options).map_err(|e| write_error("write", part, e))?;
     match file.try_lock() {
         // A file system without locks is used without them.
         Ok(()) | Err(TryLockError::Error(_)) => Ok(file),

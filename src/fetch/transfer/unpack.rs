@@ -8,6 +8,7 @@
 use super::super::Member;
 use super::failure::write_error;
 use crate::error::{Error, Result};
+use crate::files;
 use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -104,7 +105,9 @@ fn plain_file<R: Read>(entry: &Entry<R>, archive: &Path) -> Result<Option<PathBu
 
 fn write<R: Read>(mut entry: Entry<R>, to: &Path, archive: &Path) -> Result<()> {
     let length = entry.size();
-    let mut file = File::create(to).map_err(|e| write_error("write", to, e))?;
+    // The file that it becomes is the one that a person knows.
+    let named = to.with_extension("");
+    let mut file = files::create(to).map_err(|e| write_error("write", &named, e))?;
     // Reading and writing fail for different reasons.
     let mut block = vec![0; 1 << 16];
     let mut got = 0;
@@ -113,12 +116,12 @@ fn write<R: Read>(mut entry: Entry<R>, to: &Path, archive: &Path) -> Result<()> 
             0 => return Err(refused(archive, "ends within a file")),
             read => {
                 std::io::Write::write_all(&mut file, &block[..read])
-                    .map_err(|e| write_error("write", to, e))?;
+                    .map_err(|e| write_error("write", &named, e))?;
                 got += read as u64;
             }
         }
     }
-    file.sync_all().map_err(|e| write_error("write", to, e))
+    file.sync_all().map_err(|e| write_error("write", &named, e))
 }
 
 fn unreadable(path: &Path, error: std::io::Error) -> Error {

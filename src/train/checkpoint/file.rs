@@ -1,6 +1,7 @@
 //! A safetensors file with a JSON text and a check sum in its metadata.
 
 use crate::error::{Error, Result};
+use crate::foreign;
 use crate::tensor::Tensor;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashMap;
@@ -67,7 +68,11 @@ pub fn encode(
 /// # Errors
 /// Where the file is damaged, or none of ours.
 pub fn decode(file: &[u8]) -> Result<Contents> {
-    let (_, header) = SafeTensors::read_metadata(file).map_err(|e| damaged(&e))?;
+    let (_, header) =
+        SafeTensors::read_metadata(file).map_err(|e| match foreign::recognize(file) {
+            Some(foreign) => foreign.error("a checkpoint of vanc"),
+            None => damaged(&e),
+        })?;
     let info = header.metadata().as_ref();
     let text = |key: &str| info.and_then(|info| info.get(key));
     let (Some(meta), Some(sum)) = (text(META), text(CHECK_SUM)) else {

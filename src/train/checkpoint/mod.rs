@@ -18,7 +18,7 @@ use super::run_progress::RunProgress;
 use crate::data::Dataset;
 use crate::engines::GRADIENT_SUM_PREFIX;
 use crate::error::{Error, Result};
-use crate::files::{remove, rename, write_atomic};
+use crate::files::{self, remove, rename, write_atomic};
 use crate::flags::Overrides;
 use crate::ir::{Model, Role, Slot};
 use crate::tensor::Tensor;
@@ -287,7 +287,7 @@ struct StateMeta {
 
 /// Reads the weights at `path`, and the check sum of the state that goes with them.
 fn read_one(path: &Path) -> Result<(Checkpoint, Option<String>)> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+    let bytes = files::read(path).map_err(|e| Error::io("read", path, e))?;
     let read = || {
         let contents = file::decode(&bytes)?;
         check_format(&contents.meta)?;
@@ -304,7 +304,7 @@ fn read_state(path: &Path, wanted: &str) -> Result<(PathBuf, Vec<Tensor>)> {
     let mut failure = None;
     // The second is there where writing was cut off between weights and state.
     for path in [state(path), next_state(path)] {
-        let read = std::fs::read(&path).map_err(|e| Error::io("read", &path, e));
+        let read = files::read(&path).map_err(|e| Error::io("read", &path, e));
         let read = read.and_then(|bytes| {
             let contents = file::decode(&bytes).map_err(|e| within(&path, e))?;
             check_format(&contents.meta).map_err(|e| within(&path, e))?;

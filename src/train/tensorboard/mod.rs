@@ -17,7 +17,7 @@ pub(super) use preface::hyperparameters;
 
 use super::metrics::{Line, Split};
 use crate::error::{Error, Result};
-use crate::files::{remove, write_atomic, write_error};
+use crate::files::{self, remove, write_atomic, write_error};
 use crc::{CRC_32_ISCSI, Crc};
 use message::Message;
 use std::fs::{File, OpenOptions};
@@ -55,7 +55,7 @@ impl Events {
     /// Where the file cannot be read or written.
     pub fn open(dir: &Path, preface: &Preface, lines: &[Line]) -> Result<Events> {
         let path = path(dir);
-        let there = match std::fs::read(&path) {
+        let there = match files::read(&path) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == ErrorKind::NotFound => Vec::new(),
             Err(e) => return Err(Error::io("read", &path, e)),

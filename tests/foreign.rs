@@ -1,0 +1,305 @@
+//! Files that are not what they should be, given to the program: those of other programs, pipes,
+//! and folders of pictures that are not all read.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::{TempDir, tempdir};
+
+/// A JPEG picture of 24×16 (height × width).
+const PICTURE: &[u8] = include_bytes!("data/grey.jpg");
+
+const NETWORK: &str = "model m {
+    input image(1, 24, 16)
+    linear(2)
+}
+train {
+    data: folder
+    epochs: 1
+    batch: 2
+}
+";
+
+/// Runs the program in `dir`; one that waits for something is ended.
+fn vanc(dir: &Path, args: &[&str]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_vanc"))
+        .args(args)
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if begun.elapsed() > Duration::from_secs(60) {
+            child.kill().unwrap();
+            panic!("vanc {args:?} hangs");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.wait_with_output().unwrap()
+}
+
+/// Standard error of a run that must fail.
+fn failure(dir: &Path, args: &[&str]) -> String {
+    let output = vanc(dir, args);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
+    said
+}
+
+/// Standard output of a run that must not fail.
+fn success(dir: &Path, args: &[&str]) -> String {
+    let output = vanc(dir, args);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{args:?}: {said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn says(said: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(said.contains(part), "no {part:?} in: {said}");
+    }
+}
+
+/// The beginnings of an archive whose first file has this name.
+fn zip(name: &str) -> Vec<u8> {
+    let mut bytes = b"PK\x03\x04".to_vec();
+    bytes.extend([0; 22]);
+    bytes.extend((name.len() as u16).to_le_bytes());
+    bytes.extend([0; 2]);
+    bytes.extend(name.as_bytes());
+    bytes.extend([0; 100]);
+    bytes
+}
+
+/// Files of other programs, what they are called, and a part of the advice.
+fn foreign() -> Vec<(Vec<u8>, &'static str, &'static str)> {
+    let utf_16 = NETWORK.encode_utf16().flat_map(u16::to_le_bytes);
+    vec![
+        (
+            b"<!DOCTYPE html>\n<title>Sign in</title>".to_vec(),
+            "an HTML page",
+            "get the file itself",
+        ),
+        (
+            [vec![0xff, 0xfe], utf_16.collect()].concat(),
+            "a UTF-16 text",
+            "UTF-8",
+        ),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 12\n".to_vec(),
+            "a Git LFS pointer",
+            "git lfs pull",
+        ),
+        (zip("archive/data.pkl"), "a PyTorch file", "save_file"),
+        (zip("metadata.json"), "a Keras file", "save_file"),
+        (zip("train/"), "a zip archive", "unpack it"),
+        (
+            b"\x89HDF\r\n\x1a\n\0\0\0\0\0\0\0\0".to_vec(),
+            "an HDF5 file",
+            "save_file",
+        ),
+        (
+            b"7z\xbc\xaf\x27\x1c\0\x04\0\0\0\0\0\0".to_vec(),
+            "a 7z archive",
+            "unpack it",
+        ),
+        (
+            b"Rar!\x1a\x07\x01\0\0\0\0\0\0\0".to_vec(),
+            "a RAR archive",
+            "unpack it",
+        ),
+    ]
+}
+
+/// A folder with the network and two classes of two pictures.
+fn scratch() -> TempDir {
+    let dir = tempdir().unwrap();
+    std::fs::write(dir.path().join("net.van"), NETWORK).unwrap();
+    for class in ["train/a", "train/b", "test/a", "test/b"] {
+        let class = dir.path().join("pictures").join(class);
+        std::fs::create_dir_all(&class).unwrap();
+        std::fs::write(class.join("1.jpg"), PICTURE).unwrap();
+        std::fs::write(class.join("2.jpg"), PICTURE).unwrap();
+    }
+    dir
+}
+
+#[test]
+fn files_of_other_programs_are_named_wherever_they_are_given() {
+    let dir = scratch();
+    for (bytes, name, advice) in foreign() {
+        let place = |file: &str| std::fs::write(dir.path().join(file), &bytes).unwrap();
+        place("other.van");
+        let said = failure(dir.path(), &["check", "other.van"]);
+        says(
+            &said,
+            &[
+                &format!("other.van is {name}, not a `.van` file"),
+                "help:",
+                advice,
+            ],
+        );
+        place("weights");
+        let train = ["train", "net.van", "--data-dir", "pictures", "--weights"];
+        let said = failure(dir.path(), &[&train[..], &["weights"]].concat());
+        says(
+            &said,
+            &[
+                &format!("weights is {name}, not a safetensors file"),
+                advice,
+            ],
+        );
+        let said = failure(dir.path(), &["eval", "weights"]);
+        says(
+            &said,
+            &[
+                "weights: it is",
+                &format!("{name}, not a checkpoint"),
+                advice,
+            ],
+        );
+        place("pictures/train/a/3.jpg");
+        let said = failure(dir.path(), &train[..4]);
+        says(
+            &said,
+            &[
+                &format!("3.jpg is {name}, not a PNG or JPEG picture"),
+                advice,
+            ],
+        );
+        std::fs::remove_file(dir.path().join("pictures/train/a/3.jpg")).unwrap();
+    }
+    assert!(!dir.path().join("runs").exists());
+}
+
+/// To open a pipe would wait for whoever writes to it.
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_refused_at_once() {
+    let dir = scratch();
+    let pipe = |name: &str| {
+        let _ = std::fs::remove_file(dir.path().join(name));
+        let made = Command::new("mkfifo").arg(dir.path().join(name)).status();
+        assert!(made.unwrap().success());
+    };
+    let refused = |args: &[&str], name: &str| {
+        let said = failure(dir.path(), args);
+        says(&said, &[name, "it is a pipe (FIFO), not a file"]);
+    };
+    pipe("pipe.van");
+    refused(&["check", "pipe.van"], "pipe.van");
+    refused(&["fmt", "pipe.van"], "pipe.van");
+    let train = ["train", "net.van", "--data-dir", "pictures", "--out", "run"];
+    refused(
+        &[&train[..], &["--weights", "pipe.van"]].concat(),
+        "pipe.van",
+    );
+    refused(&["eval", "pipe.van"], "pipe.van");
+    success(dir.path(), &train);
+    let resume = [&train[..], &["--resume", "--epochs", "2"]].concat();
+    for name in ["run/config.json", "run/checkpoints/last.safetensors"] {
+        let whole = std::fs::read(dir.path().join(name)).unwrap();
+        pipe(name);
+        refused(&resume, name);
+        std::fs::remove_file(dir.path().join(name)).unwrap();
+        std::fs::write(dir.path().join(name), whole).unwrap();
+    }
+    pipe("run/metrics.jsonl");
+    refused(&resume, "run/metrics.jsonl");
+    pipe("pictures/train/a/0");
+    refused(&train[..4], "pictures/train/a/0");
+    // A device never ends.
+    says(
+        &failure(dir.path(), &["eval", "/dev/zero"]),
+        &["/dev/zero", "it is a device, not a file"],
+    );
+}
+
+#[test]
+fn the_heading_says_what_was_passed_over() {
+    let dir = scratch();
+    let pictures = dir.path().join("pictures");
+    let train = ["train", "net.van", "--data-dir", "pictures", "--out"];
+    let said = success(dir.path(), &[&train[..], &["whole"]].concat());
+    assert!(!said.contains("left out"), "{said}");
+    std::fs::create_dir(pictures.join("train/a/more")).unwrap();
+    std::fs::write(pictures.join("train/a/more/no_extension"), PICTURE).unwrap();
+    for (name, bytes) in [
+        ("1.gif", "GIF89a"),
+        ("2.gif", "GIF89a"),
+        ("notes.txt", "notes"),
+        ("page.html", "<html>"),
+    ] {
+        std::fs::write(pictures.join("train/a").join(name), bytes).unwrap();
+    }
+    let said = success(dir.path(), &[&train[..], &["part"]].concat());
+    says(
+        &said,
+        &[
+            "5 training and 4 test images",
+            "\n  left out  2 GIF pictures, 1 HTML page, 1 other file\n",
+        ],
+    );
+    let said = success(dir.path(), &["eval", "part"]);
+    says(
+        &said,
+        &["\n  left out    2 GIF pictures, 1 HTML page, 1 other file\n"],
+    );
+    let json = success(dir.path(), &["eval", "part", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        json["left_out"],
+        "2 GIF pictures, 1 HTML page, 1 other file"
+    );
+}
+
+/// A trained network cannot be given other layers.
+#[test]
+fn eval_advises_other_data_and_not_another_network() {
+    let dir = scratch();
+    let train = ["train", "net.van", "--data-dir", "pictures", "--out", "run"];
+    success(dir.path(), &train);
+    std::fs::create_dir(dir.path().join("pictures/train/c")).unwrap();
+    let said = failure(dir.path(), &["eval", "run"]);
+    says(
+        &said,
+        &[
+            "3 classes, but the model makes 2 logits",
+            "empty: `c`",
+            "trained on 2 classes of 1×24×16 images",
+        ],
+    );
+    assert!(!said.contains("linear("), "{said}");
+    says(
+        &failure(dir.path(), &train[..4]),
+        &["remove the empty folders"],
+    );
+}
+
+/// A file that cannot be written is named, and not the temporary one beside it. The limit on the
+/// length of files fails for every user.
+#[cfg(unix)]
+#[test]
+fn fmt_names_the_file_that_it_cannot_write() {
+    let dir = tempdir().unwrap();
+    std::fs::write(
+        dir.path().join("net.van"),
+        "model  m {input image(1,2,2) relu}",
+    )
+    .unwrap();
+    let output = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" fmt net.van"])
+        .arg(env!("CARGO_BIN_EXE_vanc"))
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    says(&said, &["cannot write net.van: "]);
+    assert!(!said.contains("tmp"), "{said}");
+    let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().collect();
+    assert_eq!(names.len(), 1, "a temporary file is left");
+}
