@@ -1,8 +1,9 @@
 //! `config.json`: everything a run was started with, enough to repeat it.
 
+use super::run_folder;
 use crate::error::{Error, Result};
 use crate::flags::{Flag, Options};
-use crate::ir::Model;
+use crate::ir::{Model, Train};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -57,7 +58,7 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
         match serde_json::from_slice(&text) {
-            Ok(Value::Object(config)) => Ok(Config(config)),
+            Ok(Value::Object(config)) => Ok(Config(config).upgraded()),
             Ok(_) => Err("it is no JSON object".to_string()),
             Err(e) => Err(e.to_string()),
         }
@@ -73,12 +74,37 @@ impl Config {
         })
     }
 
+    /// Reads the file of the run in the folder `dir`, if it is there.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or is damaged.
+    pub fn of_run(dir: &Path) -> Result<Option<Self>> {
+        let path = run_folder::config(dir);
+        path.exists().then(|| Config::read(&path)).transpose()
+    }
+
     /// Reads the text of the file; nothing where it is none.
     pub fn parse(text: &str) -> Option<Self> {
         match serde_json::from_str(text) {
-            Ok(Value::Object(config)) => Some(Config(config)),
+            Ok(Value::Object(config)) => Some(Config(config).upgraded()),
             Ok(_) | Err(_) => None,
         }
+    }
+
+    /// Adds what older versions did not write.
+    fn upgraded(mut self) -> Self {
+        let train = self.0.get_mut("train");
+        let optimizer = train.and_then(|train| train.get_mut("optimizer"));
+        if let Some(optimizer) = optimizer.and_then(Value::as_object_mut) {
+            // There was no other.
+            optimizer.entry("name").or_insert_with(|| json!("sgd"));
+        }
+        self
+    }
+
+    /// Replaces the training settings by ones of which more is known.
+    pub fn set_train(&mut self, train: &Train) {
+        self.0.insert("train".into(), json!(train));
     }
 
     /// Takes over what only mattered at the start of the run `started`.
@@ -135,11 +161,20 @@ impl Config {
             for train in [&mut there, &mut here] {
                 if let Some(train) = train.as_object_mut().filter(|_| key == "train") {
                     train.remove("epochs");
+                    forget_rates_that_follow(train);
                 }
             }
             compare(key, &there, &here, &mut out);
         }
         out
+    }
+}
+
+/// Removes the constraint's rates where they follow from its time, and so from the epochs.
+fn forget_rates_that_follow(train: &mut Map<String, Value>) {
+    let constraint = train.get_mut("constraint").and_then(Value::as_object_mut);
+    if let Some(constraint) = constraint.filter(|constraint| constraint.contains_key("fade")) {
+        constraint.retain(|key, _| key != "alpha_rate" && key != "lambda_rate");
     }
 }
 

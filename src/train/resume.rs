@@ -22,8 +22,7 @@ pub(super) fn resumed_settings(
         Some(command) => format!("it began with\n    {command}\n"),
         None => String::new(),
     };
-    let path = run_folder::config(dir);
-    let started = path.exists().then(|| Config::read(&path)).transpose()?;
+    let started = Config::of_run(dir)?;
     let mut differences = Vec::new();
     if let Some(started) = &started {
         differences = settings.differences(started);
