@@ -55,15 +55,13 @@ pub fn skip_notes(model: &Model, images: usize) -> Vec<String> {
     let early = gone.filter(|&gone| gone as f64 <= EARLY * steps as f64);
     let early = early.map(|gone| {
         format!(
-            "note: where the loss does not hold them (∂C/∂α = 0) the skips are gone after\n      \
-             step {gone} of {steps}; {}",
+            "note: where ∂C/∂α is 0, the skips are gone after step {gone} of {steps} already;\n      {}",
             longer(&constraint)
         )
     });
     let late = (residual > LEFT).then(|| {
         format!(
-            "note: the skips do not vanish: even where the loss does not hold them\n      \
-             (∂C/∂α = 0) an α residual of {} is left; {}",
+            "note: even where ∂C/∂α is 0, an α residual of {} is left at the end;\n      {}",
             decimal(residual),
             sooner(&constraint)
         )
@@ -74,7 +72,7 @@ pub fn skip_notes(model: &Model, images: usize) -> Vec<String> {
 /// Advises how skips last longer.
 fn longer(constraint: &Constraint) -> &'static str {
     match constraint.speed {
-        Speed::Rates(_) => "`lagrange(fade: 0.5)` keeps them for\n      half of the training",
+        Speed::Rates(_) => "`constraint: lagrange(fade: 0.5)` keeps them for half of the training",
         Speed::Fade(_) => "a greater `fade` keeps them longer",
     }
 }
@@ -82,7 +80,9 @@ fn longer(constraint: &Constraint) -> &'static str {
 /// Advises how skips vanish sooner.
 fn sooner(constraint: &Constraint) -> &'static str {
     match constraint.speed {
-        Speed::Rates(_) => "`lagrange(fade: 0.5)`\n      ends them after half of the training",
-        Speed::Fade(_) => "a smaller `fade`,\n      or more updates, end them",
+        Speed::Rates(_) => {
+            "`constraint: lagrange(fade: 0.5)` ends the skips after half of the training"
+        }
+        Speed::Fade(_) => "a smaller `fade` ends the skips, or more updates do",
     }
 }

@@ -51,14 +51,12 @@ pub(super) fn resolve(
     }
     let epochs = model.train.epochs;
     Err(Error::new(format!(
-        "--epochs {epochs} changes the rates of this run, begun for {before} epochs and now after \
-         step {}:\n{}",
+        "--epochs {epochs} would change the rates of a run of {before} epochs, now at step {}:\n{}",
         done.step,
         changes.join("\n")
     ))
     .help(format!(
-        "give --reschedule to go on with the rates of {epochs} epochs, or --epochs {before} to go \
-         on as before"
+        "give --reschedule to go on so, or --epochs {before} to go on as before"
     )))
 }
 
@@ -76,21 +74,17 @@ fn changes(model: &Model, old: &Train, images: usize, step: u64) -> Vec<String> 
         let end = (old.epochs as u64).saturating_mul(steps as u64);
         let had = match step < end {
             true => format!("not {}", shown(was)),
-            false => format!(
-                "where its last step had {}",
-                shown(at(old, step.saturating_sub(1)))
-            ),
+            false => format!("after {}", shown(at(old, step.saturating_sub(1)))),
         };
-        let schedule = &model.train.schedule;
+        let is = shown(is);
         out.push(format!(
-            "  the learning rate ({schedule}) of the next step would be {}, {had}",
-            shown(is)
+            "  the learning rate of the next step would be {is}, {had}"
         ));
     }
     let (was, is) = (old.constraint.rates(), model.train.constraint.rates());
     if was != is && model.has_constrained_skips() {
         out.push(format!(
-            "  the constraint's alpha_rate would be {}, not {},\n  its lambda_rate {}, not {}",
+            "  the alpha_rate of the constraint would be {}, not {},\n  its lambda_rate {}, not {}",
             shown(is.alpha_rate),
             shown(was.alpha_rate),
             shown(is.lambda_rate),

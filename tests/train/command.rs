@@ -222,7 +222,11 @@ fn what_may_not_change_is_named() {
     );
     // These may.
     outcome(&|o| o.log_every = Some(1)).unwrap();
-    outcome(&|o| o.overrides.settings = settings(&[("epochs", "2")])).unwrap();
+    outcome(&|o| {
+        o.overrides.settings = settings(&[("epochs", "2")]);
+        o.reschedule = true;
+    })
+    .unwrap();
 }
 
 #[test]
