@@ -601,7 +601,14 @@ fn trained(settings: &str, flags: &[(&str, &str)]) -> vanc::ir::Train {
 #[test]
 fn settings_have_defaults_and_flags_over_them() {
     let plain = trained("", &[]);
-    assert_eq!(plain, vanc::ir::Train::default());
+    let rates = plain.constraint.rates();
+    let mut default = vanc::ir::Train::default();
+    default.constraint = default.constraint.with_rates(rates);
+    assert_eq!(plain, default);
+    // Half of 10 epochs of 32 steps at 0.1.
+    let turn = std::f64::consts::FRAC_PI_2 / 16.0;
+    assert!((rates.alpha_rate - turn / 0.1).abs() < 1e-9, "{rates:?}");
+    assert!((rates.lambda_rate - turn * 0.1).abs() < 1e-9, "{rates:?}");
     assert_eq!(sound(&model("relu")).train, plain);
     let train = trained(
         "data: cifar10(augment: [pad_crop(4), flip_horizontal]) epochs: n * 2 batch: 64
@@ -625,8 +632,10 @@ fn settings_have_defaults_and_flags_over_them() {
     );
     assert_eq!(
         (train.constraint.alpha, train.constraint.lambda),
-        (0.5, -1.0)
+        (0.5, 0.0)
     );
+    let given = trained("constraint: lagrange(alpha_rate: 2, lambda_rate: 3)", &[]).constraint;
+    assert_eq!((given.lambda, given.rates().lambda_rate), (-1.0, 3.0));
     assert_eq!(train.constraint.every, Every::Epoch);
     assert_eq!(trained("", &[]).constraint.every, Every::Step);
     assert_eq!(

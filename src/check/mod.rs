@@ -40,11 +40,13 @@ pub use prelude::{layers, policies};
 
 use crate::diag::{Diagnostic, Sources};
 use crate::ir::Model;
+use crate::schedule;
 use crate::syntax::parse;
 
 use declarations::Declarations;
 use flags::parse_flags;
 use report::Reports;
+use train_settings::Rows;
 
 /// Checks the file that `sources` holds, with values from the command line.
 /// Texts of flags are added to `sources`, so that reports can point at them.
@@ -59,6 +61,28 @@ pub fn check(
     overrides: &[Override],
     trains: bool,
 ) -> Result<Model, Vec<Diagnostic>> {
+    checked(sources, overrides, trains, Rows::Current)
+}
+
+/// Checks the file of a checkpoint, as [`check`] does a file. Settings that version 0.1 took are
+/// still taken.
+///
+/// # Errors
+/// Every independent mistake.
+pub fn recheck(
+    sources: &mut Sources,
+    overrides: &[Override],
+    trains: bool,
+) -> Result<Model, Vec<Diagnostic>> {
+    checked(sources, overrides, trains, Rows::OfCheckpoints)
+}
+
+fn checked(
+    sources: &mut Sources,
+    overrides: &[Override],
+    trains: bool,
+    rows: Rows,
+) -> Result<Model, Vec<Diagnostic>> {
     prelude::validate()?;
     let file = parse(sources.text(0), 0)?;
     let mut reports = Reports::default();
@@ -66,7 +90,7 @@ pub fn check(
     let declared = Declarations::collect(&file, &mut reports);
     types::check(&declared, &mut reports);
     let params = params::resolve(&declared, &flags, &mut reports);
-    let settings = train_settings::resolve(&declared, &params, &flags, &mut reports);
+    let settings = train_settings::resolve(&declared, &params, &flags, rows, &mut reports);
     let data = settings.data;
     let network = elaborate::elaborate(&declared, &params, settings.train, &mut reports);
     if let Some((model, last)) = &network
@@ -75,7 +99,12 @@ pub fn check(
         dataset_check::check(model, &declared, *last, data, &mut reports);
     }
     match network {
-        Some((model, _)) if reports.is_empty() => Ok(model),
+        Some((mut model, _)) if reports.is_empty() => {
+            if let Some(images) = model.train.data.kind.train_images() {
+                schedule::resolve(&mut model.train, images);
+            }
+            Ok(model)
+        }
         _ => Err(reports.into_diagnostics()),
     }
 }

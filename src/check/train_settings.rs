@@ -7,11 +7,12 @@ use super::report::{Reports, suggest};
 use super::scope::{Params, Scope};
 use super::typing::check_kind;
 use crate::diag::{Code, Diagnostic};
-use crate::ir::Train;
 use crate::ir::call::{Integers, Kind, Row};
 use crate::ir::train::{
-    CONSTRAINTS, DATASETS, INITS, LOSSES, OPTIMIZERS, RATE, SCHEDULES, SETTINGS, Setting,
+    CONSTRAINTS, CONSTRAINTS_0_1, DATASETS, INITS, LOSSES, OPTIMIZERS, RATE, SCHEDULES, SETTINGS,
+    Setting,
 };
+use crate::ir::{Constraint, Train};
 use crate::span::Span;
 use crate::suggest::nearest;
 use crate::syntax::ast::{Call, Expr, ExprKind, Ident};
@@ -23,11 +24,38 @@ pub(super) struct Resolved {
     pub data: Option<Span>,
 }
 
+/// Rows that settings are built of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rows {
+    /// Those of this version.
+    Current,
+    /// Those of version 0.1 too.
+    OfCheckpoints,
+}
+
+impl Rows {
+    /// Returns the rows that the constraint `value` is built of.
+    fn constraints(self, value: &Expr) -> &'static [Row<Constraint>] {
+        let ExprKind::Call(call) = &value.kind else {
+            return CONSTRAINTS;
+        };
+        let gives = |name: &str| {
+            let mut keys = call.args().iter().filter_map(|arg| arg.key.as_ref());
+            keys.any(|key| key.node == name)
+        };
+        match self {
+            Rows::OfCheckpoints if gives("alpha_rate") != gives("lambda_rate") => CONSTRAINTS_0_1,
+            Rows::OfCheckpoints | Rows::Current => CONSTRAINTS,
+        }
+    }
+}
+
 /// Resolves the settings: the file's over the defaults, then the flags' over those.
 pub(super) fn resolve(
     declared: &Declarations,
     params: &Params,
     flags: &[Flag],
+    rows: Rows,
     reports: &mut Reports,
 ) -> Resolved {
     let mut resolved = Resolved {
@@ -45,6 +73,7 @@ pub(super) fn resolve(
             Some(first) => reports.add(set_twice(key, first)),
             None => SettingsReader {
                 scope: &scope,
+                rows,
                 resolved: &mut resolved,
                 reports,
             }
@@ -63,6 +92,7 @@ pub(super) fn resolve(
         let augment = resolved.train.data.augment.clone();
         let mut reader = SettingsReader {
             scope: &scope,
+            rows,
             resolved: &mut resolved,
             reports,
         };
@@ -76,6 +106,7 @@ pub(super) fn resolve(
     for flag in settings().filter(|flag| flag.name == "rate") {
         let mut reader = SettingsReader {
             scope: &scope,
+            rows,
             resolved: &mut resolved,
             reports,
         };
@@ -124,6 +155,7 @@ fn inside(key: &str) -> Option<(&'static str, &'static str, &'static str)> {
 
 struct SettingsReader<'a, 'r> {
     scope: &'a Scope<'a>,
+    rows: Rows,
     resolved: &'r mut Resolved,
     reports: &'r mut Reports,
 }
@@ -160,7 +192,7 @@ impl SettingsReader<'_, '_> {
                 replace(&mut train.schedule, schedule);
             }
             Setting::Constraint => {
-                let constraint = builder.named(value, CONSTRAINTS, "constraint");
+                let constraint = builder.named(value, self.rows.constraints(value), "constraint");
                 replace(&mut train.constraint, constraint);
             }
             Setting::Epochs => {

@@ -3,7 +3,7 @@
 use super::arguments::{choice, param_overrides};
 use super::command::{Command, Given, Run};
 use super::output::{FAILED, Failure, print, report};
-use crate::describe::{count, totals};
+use crate::describe::{count, skip_notes, totals};
 use crate::flags::{self, Format};
 use std::process::ExitCode;
 
@@ -28,12 +28,19 @@ fn run(given: Given) -> Result<(), Failure> {
     ) {
         (Ok(model), Format::Text) => {
             let totals = totals(&model);
+            let images = model.train.data.kind.train_images();
+            let notes = images.map(|images| skip_notes(&model, images));
             print(&format!(
-                "{}: sound. Model {}, {} layers deep, {} parameters\n",
+                "{}: sound. Model {}, {} layers deep, {} parameters\n{}",
                 source.path.display(),
                 model.name,
                 totals.depth,
                 count(totals.parameters),
+                notes
+                    .into_iter()
+                    .flatten()
+                    .map(|note| note + "\n")
+                    .collect::<String>(),
             ))
         }
         (Ok(_), Format::Json) => Ok(()),

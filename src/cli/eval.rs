@@ -214,7 +214,7 @@ fn model(checkpoint: &Checkpoint, options: &Options, path: &Path) -> Result<Mode
     }
     let name = format!("the model in {}", path.display());
     let mut sources = Sources::new(name, checkpoint.meta.source.as_str());
-    check::check(&mut sources, &overrides, true).map_err(|mistakes| {
+    check::recheck(&mut sources, &overrides, true).map_err(|mistakes| {
         let style = Style {
             color: false,
             width: 100,

@@ -4,6 +4,7 @@ mod cost;
 mod dot;
 mod json;
 mod plan;
+mod skips;
 mod table;
 mod words;
 
@@ -12,5 +13,6 @@ pub use cost::{Cost, Totals, own_cost, totals};
 pub use dot::dot;
 pub use json::json;
 pub use plan::{plan_json, plan_table};
+pub use skips::skip_notes;
 pub use table::table;
 pub use words::layer_words;

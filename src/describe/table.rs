@@ -1,6 +1,7 @@
 //! The network as a table, with repeated structure folded.
 
 use super::cost::{own_cost, shape_words, totals};
+use super::skips::constraint_words;
 use super::words::layer_words;
 use crate::ir::{Layer, Model};
 use crate::text::{count, grouped};
@@ -17,7 +18,7 @@ struct Row {
 }
 
 /// Writes the table of `model`: path, layer, output shape, parameters and multiply-adds, then the
-/// totals. Repeats that are alike share their lines, `stage2.{1..3}`, and their costs are summed
+/// totals and the constraint. Repeats that are alike share their lines, `stage2.{1..3}`, and their costs are summed
 /// there; with `all`, each has its own.
 pub fn table(model: &Model, all: bool) -> String {
     let mut rows = Vec::new();
@@ -37,6 +38,7 @@ pub fn table(model: &Model, all: bool) -> String {
         grouped(totals.parameters),
         count(totals.multiply_adds),
     ));
+    out.extend(constraint_words(model));
     out
 }
 

@@ -55,6 +55,9 @@ pub struct Options {
     /// `--resume`.
     #[serde(skip)]
     pub resume: bool,
+    /// `--reschedule`: a resumed run of another length goes on with the rates of that length.
+    #[serde(skip)]
+    pub reschedule: bool,
     /// `--force`.
     #[serde(skip)]
     pub force: bool,
@@ -92,7 +95,7 @@ pub const SETTINGS: &[Row] = &[
     Row::setting(
         "constraint",
         "CALL",
-        "Such as 'lagrange(alpha_rate: 1, lambda_rate: 0.1, every: step)'",
+        "Such as 'lagrange(fade: 0.5, pull: 0.1)'",
     ),
 ];
 
@@ -148,6 +151,12 @@ pub const FOLDER: &[Row] = &[
         "Go on from the last checkpoint of the run folder, which may be given as FILE",
     )
     .sets(|options, _| switch(&mut options.resume)),
+    Row::new(
+        "reschedule",
+        Value::Switch,
+        "Let --resume with other epochs change the rates of what is left",
+    )
+    .sets(|options, _| switch(&mut options.reschedule)),
     Row::new(
         "force",
         Value::Switch,
@@ -364,6 +373,7 @@ impl Options {
             tensorboard: false,
             out: None,
             resume: false,
+            reschedule: false,
             force: false,
             stop_on_eof: false,
             quiet: false,
@@ -388,6 +398,12 @@ impl Options {
         }
         if self.max_steps == Some(0) {
             return Err(Error::new("--max-steps 0: there must be at least one step"));
+        }
+        if self.reschedule && !self.resume {
+            return Err(
+                Error::new("--reschedule changes the rates of a run that goes on")
+                    .help("give --resume beside it, or leave it out"),
+            );
         }
         if self.resume && self.force {
             return Err(

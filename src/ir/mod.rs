@@ -25,6 +25,6 @@ pub use role::{OwnTensor, Role, Start};
 pub use shape::{INPUTS, Shape};
 pub use tensors::TensorSpec;
 pub use train::{
-    Constraint, Data, DatasetKind, Every, Granularity, Init, Loss, Optimizer, Schedule, Sgd, Slot,
-    Synthetic, Train,
+    Constraint, Data, DatasetKind, Every, Fade, Granularity, Init, Loss, Optimizer, Rates,
+    Schedule, Sgd, Slot, Speed, Synthetic, Train,
 };

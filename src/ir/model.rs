@@ -1,6 +1,7 @@
 //! The network as a tree of layers.
 
 use super::layers::Layer;
+use super::role::Start;
 use super::shape::Shape;
 use super::train::Train;
 
@@ -47,5 +48,11 @@ impl Model {
             }
         }
         walk(&self.layers, visit);
+    }
+
+    /// Whether skips are to vanish: some have multipliers that move.
+    pub fn has_constrained_skips(&self) -> bool {
+        let moves = Start::Multiplier { enforced: true };
+        self.tensors().iter().any(|tensor| tensor.start == moves)
     }
 }

@@ -49,8 +49,8 @@ impl SkipMultipliers {
 
     /// Moves α and λ by the rule above, with the gradient `∂C/∂α = scale·gradient`.
     fn update(&mut self, constraint: &Constraint, rate: f64, gradient: &[f32], scale: f64) {
-        let alpha_rate = constraint.alpha_rate * rate;
-        let lambda_rate = constraint.lambda_rate * rate;
+        let rates = constraint.rates();
+        let (alpha_rate, lambda_rate) = (rates.alpha_rate * rate, rates.lambda_rate * rate);
         for ((alpha, lambda), &gradient) in
             self.alpha.iter_mut().zip(&mut self.lambda).zip(gradient)
         {
@@ -117,9 +117,16 @@ impl Multipliers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ir::{Rates, Speed};
 
+    /// The paper's literal rates.
     fn constraint(every: Every) -> Constraint {
         Constraint {
+            lambda: -1.0,
+            speed: Speed::Rates(Rates {
+                alpha_rate: 1.0,
+                lambda_rate: 0.1,
+            }),
             every,
             ..Constraint::default()
         }
@@ -150,8 +157,10 @@ mod tests {
     #[test]
     fn rates_are_multiples_of_eta() {
         let rates = Constraint {
-            alpha_rate: 2.0,
-            lambda_rate: 0.5,
+            speed: Speed::Rates(Rates {
+                alpha_rate: 2.0,
+                lambda_rate: 0.5,
+            }),
             lambda: -0.4,
             alpha: 0.25,
             ..Constraint::default()

@@ -2,11 +2,12 @@
 //! when and on what machine that was done.
 
 use super::difference::{self, Difference};
+use super::run_folder;
 use super::run_session::RunSession;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::flags::{Flag, OnOff, Options, Overrides, Value as Kind};
-use crate::ir::Model;
+use crate::ir::{Model, Train};
 use serde_json::{Map, Value, json};
 use std::ffi::OsString;
 use std::path::Path;
@@ -69,7 +70,7 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self> {
         let text = files::read(path).map_err(|e| Error::io("read", path, e))?;
         match serde_json::from_slice(&text) {
-            Ok(Value::Object(config)) => Ok(Config(config)),
+            Ok(Value::Object(config)) => Ok(Config(config).upgraded()),
             Ok(_) => Err("it is no JSON object".to_string()),
             Err(e) => Err(e.to_string()),
         }
@@ -85,12 +86,37 @@ impl Config {
         })
     }
 
+    /// Reads the file of the run in the folder `dir`, if it is there.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or is damaged.
+    pub fn of_run(dir: &Path) -> Result<Option<Self>> {
+        let path = run_folder::config(dir);
+        path.exists().then(|| Config::read(&path)).transpose()
+    }
+
     /// Reads the text of the file; nothing where it is none.
     pub fn parse(text: &str) -> Option<Self> {
         match serde_json::from_str(text) {
-            Ok(Value::Object(config)) => Some(Config(config)),
+            Ok(Value::Object(config)) => Some(Config(config).upgraded()),
             Ok(_) | Err(_) => None,
         }
+    }
+
+    /// Adds what older versions did not write.
+    fn upgraded(mut self) -> Self {
+        let train = self.0.get_mut("train");
+        let optimizer = train.and_then(|train| train.get_mut("optimizer"));
+        if let Some(optimizer) = optimizer.and_then(Value::as_object_mut) {
+            // There was no other.
+            optimizer.entry("name").or_insert_with(|| json!("sgd"));
+        }
+        self
+    }
+
+    /// Replaces the training settings by ones of which more is known.
+    pub fn set_train(&mut self, train: &Train) {
+        self.0.insert("train".into(), json!(train));
     }
 
     /// Takes over what the start of the run `started` said, and its sessions so far.

@@ -53,6 +53,7 @@ pub fn of_models(there: &Model, here: &Model) -> Vec<Difference> {
         let mut settings = serde_json::to_value(&model.train).unwrap_or_default();
         if let Some(settings) = settings.as_object_mut() {
             settings.remove("epochs");
+            forget_rates_that_follow(settings);
         }
         settings
     };
@@ -66,6 +67,14 @@ pub fn of_models(there: &Model, here: &Model) -> Vec<Difference> {
         false => {}
     }
     out
+}
+
+/// Removes the constraint's rates where they follow from its time, and so from the epochs.
+fn forget_rates_that_follow(train: &mut Map<String, Value>) {
+    let constraint = train.get_mut("constraint").and_then(Value::as_object_mut);
+    if let Some(constraint) = constraint.filter(|constraint| constraint.contains_key("fade")) {
+        constraint.retain(|key, _| key != "alpha_rate" && key != "lambda_rate");
+    }
 }
 
 fn of_params(there: &Model, here: &Model, out: &mut Vec<Difference>) {

@@ -16,6 +16,7 @@ pub mod history;
 pub mod metrics;
 mod prefetch;
 pub mod progress;
+mod reschedule;
 mod resume;
 pub mod run_folder;
 pub mod run_progress;

@@ -15,19 +15,13 @@ use std::path::Path;
 /// Name of the setting that a resumed run may change, by its flag.
 const EPOCHS: &str = "epochs";
 
-/// Reads the settings of the run in `dir`, if they are there.
-fn settings(dir: &Path) -> Result<Option<Config>> {
-    let path = run_folder::config(dir);
-    path.exists().then(|| Config::read(&path)).transpose()
-}
-
 /// Takes over the flags of the run in `dir` that the command line does not give. A limit that the
 /// run has reached by `step` counts no more: who resumes it wants it to go on.
 ///
 /// # Errors
 /// Where the settings of the run cannot be read.
 pub(super) fn keep_flags(options: &mut Options, dir: &Path, step: u64) -> Result<()> {
-    let Some(config) = settings(dir)? else {
+    let Some(config) = Config::of_run(dir)? else {
         return Ok(());
     };
     let asked = options.max_steps;
@@ -56,7 +50,7 @@ pub(super) fn resumed_settings(
     options: &Options,
 ) -> Result<Config> {
     let dir = folder.dir();
-    let started = self::settings(dir)?;
+    let started = Config::of_run(dir)?;
     let mut differences = Vec::new();
     let in_the_run = "in the run";
     match begun(&checkpoint.meta) {

@@ -5,6 +5,7 @@ use super::config::Config;
 use super::device::{self, Runner, use_threads};
 use super::heading::facts;
 use super::progress::{Progress, Summary};
+use super::reschedule::{self, keep_speed};
 use super::resume::{keep_flags, refuse_past, resumed_settings};
 use super::run_folder::{self, RunFolder, RunStart};
 use super::run_progress::RunProgress;
@@ -13,6 +14,7 @@ use super::session::{Ending, Session, Task};
 use super::tensorboard::{Preface, hyperparameters};
 use super::{weights, worker};
 use crate::data::{self, Dataset, Request, Sampler};
+use crate::describe::skip_notes;
 use crate::engines::cuda::{self, Group, GroupId};
 use crate::engines::{self, Engine};
 use crate::error::{Error, Result};
@@ -74,14 +76,19 @@ impl<'a> Setup<'a> {
 
     fn train(&mut self, progress: &mut Progress) -> Result<Ending> {
         let (start, mut settings) = self.start()?;
-        let Setup { model, options, .. } = &*self;
+        let options = &self.options;
         use_threads(options.threads)?;
+        let started = started(&start)?;
+        let mut model = self.model.clone();
+        if let Some(started) = &started {
+            keep_speed(&mut model.train.constraint, started);
+            settings.set_train(&model.train);
+        }
         // All that can fail for a reason of the user's comes before anything is written.
         let runner = self.runner(progress)?;
         let links = self.gather(&settings, progress)?;
         let dataset = self.dataset(progress)?;
         self.check_memory(&runner, &dataset)?;
-        let mut engine = self.engine(&runner, links.as_ref(), &start, &dataset)?;
         let sampler = self.sampler();
         let steps = sampler.steps(dataset.train.len());
         let epochs = model.train.epochs;
@@ -91,6 +98,13 @@ impl<'a> Setup<'a> {
             refuse_past(folder.dir(), progress, steps, epochs, options.max_steps)?;
             done = progress.step;
         }
+        self.resolve_rates(&mut model, &start, started.as_ref(), &dataset)?;
+        settings.set_train(&model.train);
+        let model = &model;
+        for note in skip_notes(model, dataset.train.len()) {
+            progress.note(&note);
+        }
+        let mut engine = self.engine(model, &runner, links.as_ref(), &start, &dataset)?;
         settings.add_session(&RunSession::now(done, epochs as u64, engine.name()));
         let (folder, meta) = self.folder(start, &settings, &dataset, progress)?;
         self.stop.on_signals(STOPPING)?;
@@ -165,6 +179,29 @@ impl<'a> Setup<'a> {
         Ok((start, settings))
     }
 
+    /// Resolves the rates that follow from the number of images: for a resumed run, those that
+    /// it had.
+    fn resolve_rates(
+        &self,
+        model: &mut Model,
+        start: &RunStart,
+        started: Option<&Config>,
+        dataset: &Dataset,
+    ) -> Result<()> {
+        let images = dataset.train.len();
+        match (start, started) {
+            (RunStart::Resumed { checkpoint, .. }, Some(started)) => {
+                checkpoint.meta.data.check(dataset)?;
+                let done = &checkpoint.meta.progress;
+                reschedule::resolve(model, images, started, done, self.options.reschedule)
+            }
+            (RunStart::Resumed { .. }, None) | (RunStart::New { .. }, _) => {
+                schedule::resolve(&mut model.train, images);
+                Ok(())
+            }
+        }
+    }
+
     /// Chooses the device, and the engine there.
     fn runner(&self, progress: &mut Progress) -> Result<Runner> {
         if let Some(world) = &self.world {
@@ -217,22 +254,23 @@ impl<'a> Setup<'a> {
     /// Makes the engine in the state that the run begins or goes on with.
     fn engine(
         &self,
+        model: &Model,
         runner: &Runner,
         links: Option<&Rc<Links>>,
         start: &RunStart,
         dataset: &Dataset,
     ) -> Result<Box<dyn Engine>> {
-        let mut initial = engines::init::initial(self.model, self.model.train.seed);
+        let mut initial = engines::init::initial(model, model.train.seed);
         match start {
             RunStart::New { .. } => {
                 if let Some(path) = &self.options.weights {
-                    weights::load(path, self.model, &mut initial)?;
+                    weights::load(path, model, &mut initial)?;
                 }
-                self.engine_in(runner, links, &initial)
+                self.engine_in(model, runner, links, &initial)
             }
             RunStart::Resumed { folder, checkpoint } => {
                 checkpoint.meta.data.check(dataset)?;
-                let mut engine = self.engine_in(runner, links, &initial)?;
+                let mut engine = self.engine_in(model, runner, links, &initial)?;
                 let last = run_folder::last(folder.dir());
                 engine.load(&checkpoint.tensors).map_err(|error| Error {
                     message: format!("cannot go on from {}: {}", last.display(), error.message),
@@ -246,21 +284,22 @@ impl<'a> Setup<'a> {
     /// Makes the engine, and with `links` those of the other processes, in the state `tensors`.
     fn engine_in(
         &self,
+        model: &Model,
         runner: &Runner,
         links: Option<&Rc<Links>>,
         tensors: &[Tensor],
     ) -> Result<Box<dyn Engine>> {
         let (Some(links), Runner::Cuda(card, precision)) = (links, runner) else {
-            return runner.build(self.model, tensors);
+            return runner.build(model, tensors);
         };
         let id = GroupId::new()?;
-        leader::begin(links, &id, tensors)?;
+        leader::begin(links, &id, tensors, model.train.constraint.rates())?;
         let group = Group {
             id,
             rank: links.world().rank,
             size: links.world().size,
         };
-        let engine = cuda::engine_in(&group, card, *precision, self.model, tensors)?;
+        let engine = cuda::engine_in(&group, card, *precision, model, tensors)?;
         Ok(Box::new(Leader::new(engine, links.clone())))
     }
 
@@ -327,5 +366,13 @@ impl<'a> Setup<'a> {
         let train = &self.model.train;
         let base = train.optimizer.rate();
         schedule::rate(&train.schedule, base, train.epochs, steps, step)
+    }
+}
+
+/// Reads the settings of a run that goes on, if they are there.
+fn started(start: &RunStart) -> Result<Option<Config>> {
+    match start {
+        RunStart::Resumed { folder, .. } => Config::of_run(folder.dir()),
+        RunStart::New { .. } => Ok(None),
     }
 }

@@ -24,7 +24,9 @@ pub(super) fn run(model: &Model, options: &Options, world: &World) -> Result<End
     let links = Links::new(world, vec![(0, stream)], &stop)?;
     let beginning = links.telling(worker::begin(&links))?;
     let group = &beginning.group;
-    let made = cuda::engine_in(group, &card, precision, model, &beginning.tensors);
+    let mut model = model.clone();
+    model.train.constraint = model.train.constraint.with_rates(beginning.rates);
+    let made = cuda::engine_in(group, &card, precision, &model, &beginning.tensors);
     let mut engine = links.telling(made)?;
     let served = worker::serve(engine.as_mut(), model.input, &links);
     if served.is_err() {

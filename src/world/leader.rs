@@ -5,20 +5,22 @@ use super::wire::{At, Frame, ImagesOutline, Message, pack};
 use crate::engines::cuda::GroupId;
 use crate::engines::{Engine, Images, Order, Outcome, Resident, SkipState, StepContext};
 use crate::error::Result;
+use crate::ir::Rates;
 use crate::tensor::{Batch, Tensor};
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
 
-/// Asks the other ranks to make engines with the state `tensors`, in NCCL's group `id`.
+/// Asks the other ranks to make engines with the state `tensors` and these `rates` of the
+/// constraint, in NCCL's group `id`.
 ///
 /// # Errors
 ///
 /// When a rank cannot be reached.
-pub fn begin(links: &Links, id: &GroupId, tensors: &[Tensor]) -> Result<()> {
+pub fn begin(links: &Links, id: &GroupId, tensors: &[Tensor], rates: Rates) -> Result<()> {
     let (tensors, data) = pack(tensors);
     let id = id.0.to_vec();
     links.send(&Frame {
-        message: Message::Begin { id, tensors },
+        message: Message::Begin { id, tensors, rates },
         data,
     })
 }

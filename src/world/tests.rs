@@ -7,7 +7,7 @@ use super::{Links, World};
 use crate::engines::cuda::GroupId;
 use crate::engines::{Engine, Images, Order, Outcome, Resident, SkipState, StepContext};
 use crate::error::Result;
-use crate::ir::{Augment, Shape};
+use crate::ir::{Augment, Rates, Shape};
 use crate::stop::Stop;
 use crate::tensor::{Batch, Tensor};
 use std::net::{TcpListener, TcpStream};
@@ -121,6 +121,11 @@ fn connected() -> (TcpStream, TcpStream) {
     (listener.accept().unwrap().0, client)
 }
 
+const RATES: Rates = Rates {
+    alpha_rate: 0.1 + 0.2,
+    lambda_rate: 1e-7,
+};
+
 fn lead(links: &Rc<Links>, calls: Calls, tensors: &[Tensor], room: bool) {
     let at = StepContext {
         rate: 0.1 + 0.2,
@@ -131,7 +136,7 @@ fn lead(links: &Rc<Links>, calls: Calls, tensors: &[Tensor], room: bool) {
         calls,
         has_room: true,
     });
-    leader::begin(links, &GroupId([7; 128]), tensors).unwrap();
+    leader::begin(links, &GroupId([7; 128]), tensors, RATES).unwrap();
     let mut leader = Leader::new(engine, links.clone());
     assert_eq!(leader.name(), "recorder, 2 processes");
     leader.load(tensors).unwrap();
@@ -178,6 +183,7 @@ fn the_others_do_what_rank_0_does() {
             let links = Links::new(&world(1), vec![(0, there)], &Stop::default()).unwrap();
             let beginning = begin(&links).unwrap();
             assert_eq!(beginning.tensors, expected);
+            assert_eq!(beginning.rates, RATES);
             assert_eq!(beginning.group.id, GroupId([7; 128]));
             assert_eq!((beginning.group.rank, beginning.group.size), (1, 2));
             let mut engine = Recorder {

@@ -3,7 +3,7 @@
 //! A frame is the length of a text (4 bytes, little-endian), the length of its data
 //! (8 bytes), the text (the message as JSON) and the data (numbers as they are in memory).
 
-use crate::ir::Augment;
+use crate::ir::{Augment, Rates};
 use crate::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
@@ -11,7 +11,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 /// First bytes of a connection: the program, and the version of the protocol.
-pub const GREETING: [u8; 8] = *b"vanc\0w\0\x01";
+pub const GREETING: [u8; 8] = *b"vanc\0w\0\x02";
 
 /// Largest length of a text in bytes; a file and its settings are far shorter.
 const LONGEST: usize = 64 << 20;
@@ -57,6 +57,8 @@ pub enum Message {
         id: Vec<u8>,
         /// Names and shapes of the tensors.
         tensors: Vec<Outline>,
+        /// Rates of the constraint: rank 0 alone knows how many images there are.
+        rates: Rates,
     },
     /// Command from rank 0 to load the tensors in the data.
     Load {

@@ -5,7 +5,7 @@ use super::wire::{At, Frame, ImagesOutline, Message, Outline, floats, integers, 
 use crate::engines::cuda::{Group, GroupId};
 use crate::engines::{Engine, Images, Order, Resident, StepContext};
 use crate::error::{Error, Result};
-use crate::ir::Shape;
+use crate::ir::{Rates, Shape};
 use crate::tensor::{Batch, Tensor};
 
 /// Arguments for making this rank's engine.
@@ -14,6 +14,8 @@ pub struct Beginning {
     pub group: Group,
     /// State of the engine.
     pub tensors: Vec<Tensor>,
+    /// Rates of the constraint.
+    pub rates: Rates,
 }
 
 /// Waits for rank 0's command to make an engine.
@@ -23,7 +25,7 @@ pub struct Beginning {
 /// When rank 0 is lost, or sends anything else.
 pub fn begin(links: &Links) -> Result<Beginning> {
     let Frame { message, data } = next(links)?;
-    let Message::Begin { id, tensors } = message else {
+    let Message::Begin { id, tensors, rates } = message else {
         return Err(confused());
     };
     let id = GroupId(id.try_into().map_err(|_| confused())?);
@@ -31,6 +33,7 @@ pub fn begin(links: &Links) -> Result<Beginning> {
     Ok(Beginning {
         group: Group { id, rank, size },
         tensors: unpack(&tensors, &data).ok_or_else(confused)?,
+        rates,
     })
 }
 

@@ -51,6 +51,12 @@ fn files_in_the_readme_are_sound_and_canonical() {
     }
 }
 
+#[test]
+fn the_language_example_is_an_example_file() {
+    let file = std::fs::read_to_string(root().join("examples/cifar_8n2.van"));
+    assert_eq!(blocks("van")[0], file.expect("examples/cifar_8n2.van"));
+}
+
 /// Runs each `vanc` command: training for two steps on synthetic images, sweeps with one seed,
 /// all others as they are written.
 #[test]

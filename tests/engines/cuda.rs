@@ -100,7 +100,8 @@ const EVERYTHING: &str = "
     linear(4)";
 
 fn a_checkpoint_moves_between_devices() {
-    let constraint = "lagrange(alpha: 0.3, lambda: -0.5, lambda_rate: 2, every: epoch)";
+    let constraint =
+        "lagrange(alpha: 0.3, lambda: -0.5, alpha_rate: 1, lambda_rate: 2, every: epoch)";
     let model = model("3, 7, 5", EVERYTHING, &[("constraint", constraint)]);
     let mut ours = cuda(&model, &state(&model, 2));
     for step in 0..3 {

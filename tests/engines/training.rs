@@ -18,7 +18,8 @@ const EVERYTHING: &str = "
     linear(4)";
 
 const SGD: &str = "sgd(rate: 0.1, momentum: 0.9, nesterov: true, weight_decay: 0.01)";
-const EPOCH: &str = "lagrange(alpha: 0.3, lambda: -0.5, lambda_rate: 2, every: epoch)";
+const EPOCH: &str =
+    "lagrange(alpha: 0.3, lambda: -0.5, alpha_rate: 1, lambda_rate: 2, every: epoch)";
 
 fn everything(constraint: &str) -> Model {
     let settings = [("optimizer", SGD), ("constraint", constraint)];
@@ -101,7 +102,7 @@ fn alpha_and_lambda_follow_the_rule() {
          linear(3)",
         &[(
             "constraint",
-            "lagrange(alpha: 0.2, lambda: -0.5, alpha_rate: 3, every: step)",
+            "lagrange(alpha: 0.2, lambda: -0.5, alpha_rate: 3, lambda_rate: 0.1, every: step)",
         )],
     );
     let rule: Constraint = model.train.constraint;
@@ -381,7 +382,7 @@ fn a_state_that_does_not_fit_is_refused_and_changes_nothing() {
 #[test]
 fn training_learns_to_tell_four_images_apart() {
     for single in engines() {
-        let constraint = "lagrange(alpha_rate: 0.2, every: step)";
+        let constraint = "lagrange(alpha_rate: 0.2, lambda_rate: 0.1, every: step)";
         let layers = EVERYTHING.replace("dropout(0.3)", "");
         let model = model("3, 7, 5", &layers, &[("constraint", constraint)]);
         let mut engine = single(&model, &vanc::engines::init::initial(&model, 4));

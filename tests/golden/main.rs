@@ -44,18 +44,43 @@ const fn subject(file: &'static str, flags: &'static [&'static str], has_policy:
     }
 }
 
+/// The paper's rates, taken literally.
+const LITERAL: &str = "lagrange(alpha_rate: 1, lambda_rate: 0.1)";
+
+/// Rates of the paper's CNNs with which skips last half of a training of 165 epochs.
+const SLOW: &str = "lagrange(lambda: 0, alpha_rate: 150, lambda_rate: 0.0004, every: epoch)";
+
+// Rates of the constraint are given: those that follow from a time change with the schedule.
 const SUBJECTS: &[Subject] = &[
     subject(
         "examples/cifar_8n2.van",
-        &["--n", "1", "--width", "4"],
+        &["--n", "1", "--width", "4", "--constraint", SLOW],
         true,
     ),
     subject(
         "examples/cifar100_8n2.van",
-        &["--n", "1", "--width", "4", "--classes", "10"],
+        &[
+            "--n",
+            "1",
+            "--width",
+            "4",
+            "--classes",
+            "10",
+            "--constraint",
+            SLOW,
+        ],
         true,
     ),
-    subject("examples/deep_mlp.van", &["--depth", "3"], true),
+    subject(
+        "examples/deep_mlp.van",
+        &[
+            "--depth",
+            "3",
+            "--constraint",
+            "lagrange(alpha_rate: 0.05, lambda_rate: 0.05)",
+        ],
+        true,
+    ),
     subject(
         "examples/densenet.van",
         &["--depth", "7", "--growth", "4"],
@@ -67,10 +92,34 @@ const SUBJECTS: &[Subject] = &[
         false,
     ),
     subject("examples/fashion_mlp.van", &["--depth", "3"], true),
-    subject("examples/highway.van", &["--depth", "3"], true),
+    subject(
+        "examples/highway.van",
+        &["--depth", "3", "--constraint", LITERAL],
+        true,
+    ),
     subject("examples/mnist_mlp.van", &["--depth", "3"], true),
-    subject("examples/quickstart.van", &["--width", "4"], true),
-    subject("examples/wide_resnet.van", &["--n", "1", "--k", "1"], true),
+    subject(
+        "examples/quickstart.van",
+        &[
+            "--width",
+            "4",
+            "--constraint",
+            "lagrange(alpha_rate: 0.05, lambda_rate: 0.12)",
+        ],
+        true,
+    ),
+    subject(
+        "examples/wide_resnet.van",
+        &[
+            "--n",
+            "1",
+            "--k",
+            "1",
+            "--constraint",
+            "lagrange(alpha_rate: 0.1, lambda_rate: 0.1, every: epoch)",
+        ],
+        true,
+    ),
     subject("tests/golden/layers.van", &[], true),
     subject("tests/golden/units.van", &[], true),
     subject("tests/golden/vectors.van", &[], true),

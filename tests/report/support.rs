@@ -20,7 +20,7 @@ model tiny {
 train {
     data: synthetic(train: 96, test: 32)
     optimizer: sgd(rate: 0.01, momentum: 0.9)
-    constraint: lagrange(every: epoch, alpha_rate: 1)
+    constraint: lagrange(every: epoch, alpha_rate: 1, lambda_rate: 0.1)
     epochs: 3
     batch: 16
 }

@@ -203,7 +203,11 @@ fn what_may_not_change_is_named() {
     }
     // These may.
     outcome(&|o| o.log_every = Some(1)).unwrap();
-    outcome(&|o| o.overrides.settings = settings(&[("epochs", "2")])).unwrap();
+    outcome(&|o| {
+        o.overrides.settings = settings(&[("epochs", "2")]);
+        o.reschedule = true;
+    })
+    .unwrap();
 }
 
 /// Resumes the run in `dir` with a file that `change` makes of its own.

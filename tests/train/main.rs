@@ -6,6 +6,7 @@ mod command;
 mod divergence;
 mod old_runs;
 mod program;
+mod reschedule;
 mod resume;
 mod run_folder;
 mod support;

@@ -19,7 +19,7 @@ model killed {
 train {
     data: synthetic(train: 150, test: 50)
     optimizer: sgd(rate: 0.05, momentum: 0.9)
-    constraint: lagrange(every: epoch, alpha_rate: 1)
+    constraint: lagrange(every: epoch, alpha_rate: 1, lambda_rate: 0.1)
     epochs: 8
     batch: 8
 }

@@ -25,7 +25,7 @@ model small {
 
 train {
     data: synthetic(train: 60, test: 30)
-    constraint: lagrange(alpha_rate: 1)
+    constraint: lagrange(alpha_rate: 1, lambda_rate: 0.1)
     epochs: 3
     batch: 16
 }

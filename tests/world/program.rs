@@ -26,7 +26,7 @@ model together {
 train {
     data: synthetic(train: 43, test: 30, augment: [pad_crop(2), flip_horizontal])
     optimizer: sgd(rate: 0.002, momentum: 0.9)
-    constraint: lagrange(every: epoch, alpha_rate: 1)
+    constraint: lagrange(every: epoch, alpha_rate: 1, lambda_rate: 0.1)
     epochs: 2
     batch: 7
 }

@@ -26,7 +26,10 @@ const IMAGES: usize = 13;
 
 fn model(layers: &str) -> Model {
     let text = format!("model m {{ input image(3, 6, 5)\n{layers} }}");
-    let settings = [("constraint", "lagrange(every: epoch, alpha_rate: 1)")];
+    let settings = [(
+        "constraint",
+        "lagrange(every: epoch, alpha_rate: 1, lambda_rate: 0.1)",
+    )];
     let settings = settings.map(|(name, value)| Override {
         target: OverrideTarget::Setting,
         name: name.into(),

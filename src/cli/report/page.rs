@@ -35,7 +35,7 @@ fn layers(run: &sweep::Run) -> Option<usize> {
         })
         .collect();
     let mut sources = Sources::new(path.display().to_string(), text);
-    let model = check::check(&mut sources, &overrides, false).ok()?;
+    let model = check::recheck(&mut sources, &overrides, false).ok()?;
     Some(totals(&model).depth)
 }
 

@@ -94,9 +94,8 @@ pub fn update(gpu: &Gpu, memory: &Memory, train: &Train) -> Result<()> {
         .with(memory.alphas());
     let args = args.with(memory.lambdas()).with(memory.alpha_gradients());
     let args = args.with(memory.sums.at).with(memory.enforced.at);
-    let args = args
-        .with(constraint.alpha_rate)
-        .with(constraint.lambda_rate);
+    let rates = constraint.rates();
+    let args = args.with(rates.alpha_rate).with(rates.lambda_rate);
     let count = memory.rows.alphas.len();
     let args = args.with(wait).with(count as u32);
     // SAFETY: what the kernel takes; there are as many α, λ, gradients and sums.
@@ -118,11 +117,11 @@ fn sgd(gpu: &Gpu, memory: &Memory, sgd: &Sgd) -> Result<()> {
 
 /// Queues the constraint at the end of an epoch of `steps` steps.
 pub fn end_epoch(gpu: &Gpu, memory: &Memory, train: &Train, rate: f64, steps: u32) -> Result<()> {
-    let constraint = train.constraint;
+    let rates = train.constraint.rates();
     let args = Args::default().with(memory.alphas()).with(memory.lambdas());
     let args = args.with(memory.sums.at).with(memory.enforced.at);
-    let args = args.with(constraint.alpha_rate * rate);
-    let args = args.with(constraint.lambda_rate * rate);
+    let args = args.with(rates.alpha_rate * rate);
+    let args = args.with(rates.lambda_rate * rate);
     let args = args.with(1.0 / f64::from(steps));
     let count = memory.rows.alphas.len();
     let args = args.with(int(count));

@@ -1,8 +1,8 @@
 use super::*;
 use crate::ir::expr::Variable;
 use crate::ir::{
-    BatchNorm, Coefficient, Conv, ConvGate, Gate, GateSpec, Layer, Linear, Op, Policy, Shape,
-    Shortcut, Skip, Train,
+    BatchNorm, Coefficient, Constraint, Conv, ConvGate, Gate, GateSpec, Layer, Linear, Op, Policy,
+    Shape, Shortcut, Skip, Train,
 };
 use crate::span::Span;
 
@@ -96,6 +96,10 @@ fn model(init: Init) -> Model {
         output: logits,
         train: Train {
             init,
+            constraint: Constraint {
+                lambda: -1.0,
+                ..Constraint::default()
+            },
             ..Train::default()
         },
     }

@@ -43,6 +43,8 @@ pub struct DatasetFacts {
     pub shapes: &'static [Shape],
     /// Number of its classes, if the name fixes it.
     pub classes: Option<usize>,
+    /// Images in its training split, if the name fixes it.
+    pub train_images: Option<usize>,
 }
 
 const GREY: Shape = Shape::Image {
@@ -62,6 +64,7 @@ const SYNTHETIC: DatasetFacts = DatasetFacts {
     doc: "ten shapes, drawn in the program",
     shapes: &[COLOUR, GREY],
     classes: Some(10),
+    train_images: None,
 };
 
 const MNIST: DatasetFacts = DatasetFacts {
@@ -69,6 +72,7 @@ const MNIST: DatasetFacts = DatasetFacts {
     doc: "handwritten digits",
     shapes: &[GREY],
     classes: Some(10),
+    train_images: Some(60_000),
 };
 
 const FASHION_MNIST: DatasetFacts = DatasetFacts {
@@ -76,6 +80,7 @@ const FASHION_MNIST: DatasetFacts = DatasetFacts {
     doc: "articles of clothing",
     shapes: &[GREY],
     classes: Some(10),
+    train_images: Some(60_000),
 };
 
 const CIFAR10: DatasetFacts = DatasetFacts {
@@ -83,6 +88,7 @@ const CIFAR10: DatasetFacts = DatasetFacts {
     doc: "photographs of ten classes",
     shapes: &[COLOUR],
     classes: Some(10),
+    train_images: Some(50_000),
 };
 
 const CIFAR100: DatasetFacts = DatasetFacts {
@@ -90,6 +96,7 @@ const CIFAR100: DatasetFacts = DatasetFacts {
     doc: "photographs of a hundred classes",
     shapes: &[COLOUR],
     classes: Some(100),
+    train_images: Some(50_000),
 };
 
 const FOLDER: DatasetFacts = DatasetFacts {
@@ -97,6 +104,7 @@ const FOLDER: DatasetFacts = DatasetFacts {
     doc: "image files in train/CLASS and test/CLASS",
     shapes: &[],
     classes: None,
+    train_images: None,
 };
 
 /// The datasets.
@@ -153,6 +161,12 @@ impl DatasetKind {
             DatasetKind::Cifar100 => &CIFAR100,
             DatasetKind::Folder => &FOLDER,
         }
+    }
+
+    /// Returns the number of images in the training split, if the settings tell it.
+    pub fn train_images(&self) -> Option<usize> {
+        let drawn = self.drawn().map(|settings| settings.train);
+        drawn.or(self.facts().train_images)
     }
 
     /// Returns the name the dataset has in a `.van` file.

@@ -8,7 +8,9 @@ mod optimizer;
 mod schedule;
 mod settings;
 
-pub use constraint::{CONSTRAINTS, Constraint, Every, Granularity};
+pub use constraint::{
+    CONSTRAINTS, CONSTRAINTS_0_1, Constraint, Every, Fade, Granularity, Rates, Speed,
+};
 pub use data::{AUGMENTS, DATASET_LIST, DATASETS, Data, DatasetFacts, DatasetKind, Synthetic};
 pub use init::{INIT_LIST, INITS, Init};
 pub use loss::{LOSS_LIST, LOSSES, Loss};

@@ -10,9 +10,8 @@ use crate::ir::call::{
 use serde::Serialize;
 
 /// Rule that moves weights by their gradients.
-// Without a tag: a run's config.json has an optimizer's settings alone.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
+#[serde(tag = "name", rename_all = "snake_case")]
 pub enum Optimizer {
     /// Stochastic gradient descent.
     Sgd(Sgd),
