@@ -1,6 +1,6 @@
 //! Files of other programs, recognised by their first bytes.
 //!
-//! Each row of [`KINDS`] says what a file is called, which bytes it begins with, and what to do
+//! Each row of the table says what a file is called, which bytes it begins with, and what to do
 //! where `vanc` was to read it.
 
 use crate::error::Error;

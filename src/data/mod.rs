@@ -94,7 +94,7 @@ impl Reader {
 }
 
 /// Looks for the dataset `kind` where [`load`] does: below `dir`, what `--data-dir` names,
-/// else below [`folder`]. Nothing for a kind whose files have no names of their own.
+/// else below [`folder()`]. Nothing for a kind whose files have no names of their own.
 pub fn inventory(kind: DatasetKind, dir: Option<&Path>) -> Option<Inventory> {
     let source = Reader::of_kind(kind).source()?;
     Some(inventory::take(
