@@ -76,18 +76,17 @@ pub fn rate(x: f64) -> String {
     format!("{x:.2e}")
 }
 
-/// Counts things: `1 image`, `2 images`, `10000 images`. The plurals of `noun` end in s.
-pub fn counted(n: impl Into<u128>, noun: &str) -> String {
-    let n = n.into();
+/// Counts things: `1 image`, `2 images`, `10000 images`.
+pub fn counted(n: impl TryInto<u128>, noun: &str) -> String {
+    let n = n.try_into().unwrap_or(u128::MAX);
     format!("{n} {}", plural(n, noun))
 }
 
 /// Returns the form of `noun` that stands after the number `n`: `class`, `classes`.
-pub fn plural(n: impl Into<u128>, noun: &str) -> String {
-    match n.into() {
-        1 => noun.into(),
+pub fn plural(n: impl TryInto<u128>, noun: &str) -> String {
+    match n.try_into() {
+        Ok(1) => noun.into(),
         _ if noun.ends_with('s') => format!("{noun}es"),
-        _ if noun.ends_with("entry") => format!("{}ies", &noun[..noun.len() - 1]),
         _ => format!("{noun}s"),
     }
 }

@@ -5,6 +5,7 @@ use super::command::{Command, Given, Run};
 use super::output::{FAILED, Failure, print, report};
 use crate::describe::{count, totals};
 use crate::flags::{self, Format};
+use crate::text::{counted, plural};
 use std::process::ExitCode;
 
 pub(super) const COMMAND: Command = Command {
@@ -29,11 +30,12 @@ fn run(given: Given) -> Result<(), Failure> {
         (Ok(model), Format::Text) => {
             let totals = totals(&model);
             print(&format!(
-                "{}: sound. Model {}, {} layers deep, {} parameters\n",
+                "{}: sound. Model {}, {} deep, {} {}\n",
                 source.path.display(),
                 model.name,
-                totals.depth,
+                counted(totals.depth, "layer"),
                 count(totals.parameters),
+                plural(totals.parameters, "parameter"),
             ))
         }
         (Ok(_), Format::Json) => Ok(()),

@@ -18,7 +18,7 @@ use crate::sweep::progress::Progress;
 use crate::sweep::results::{self, Tally};
 use crate::sweep::runner::{self, Ended, Task, Work};
 use crate::sweep::shard::MAX_SHARDS;
-use crate::text::quote;
+use crate::text::{counted, quote};
 use crate::train::device::use_threads;
 use check::{Checked, check, read_data};
 use clap::ArgMatches;
@@ -219,11 +219,6 @@ fn facts(request: &SweepRequest, all: usize, mine: usize, left: usize, work: &Wo
 
 /// A name and what is to be said under it.
 type Fact = (&'static str, String);
-
-/// Counts in words: `1 run`, `2 runs`.
-fn counted(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}
 
 /// Summarizes the whole grid at the end, and says where the results are.
 fn summary(request: &SweepRequest, tally: &Tally) -> String {

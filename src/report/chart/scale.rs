@@ -1,19 +1,24 @@
 //! Axes: which numbers they span, where their ticks are, how those are written.
 
-/// A straight map of numbers onto pixels.
+/// A map of numbers onto pixels, straight or logarithmic.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scale {
     /// The numbers at the two ends.
     pub domain: [f64; 2],
     /// The pixels there.
     pub range: [f64; 2],
+    /// Whether equal lengths are equal ratios; then both ends of the domain are positive.
+    pub log: bool,
 }
 
 impl Scale {
     /// Computes the pixel of `value`.
     pub fn pixel(&self, value: f64) -> f64 {
-        let [low, high] = self.domain;
         let [start, end] = self.range;
+        let [low, high, value] = match (self.domain, self.log) {
+            ([low, high], false) => [low, high, value],
+            ([low, high], true) => [low, high, value.max(low)].map(f64::log10),
+        };
         start + (value - low) / (high - low) * (end - start)
     }
 }
@@ -69,6 +74,51 @@ pub fn ticks([low, high]: [f64; 2], step: f64) -> Vec<f64> {
         .collect()
 }
 
+/// Finds the round numbers, 1, 2 or 5 times a power of ten, around positive `values` that span
+/// more than a decade; none if they do not. Those that are not positive are left out.
+pub fn decades(values: impl Iterator<Item = f64>) -> Option<[f64; 2]> {
+    let [low, high] = extent(values.filter(|value| *value > 1e-100))?;
+    let round = |value: f64, up: bool| {
+        let power = 10f64.powf(value.log10().floor());
+        let steps = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power);
+        let tight = value * 1e-9;
+        match up {
+            true => steps.into_iter().find(|step| *step >= value - tight),
+            false => steps.into_iter().rfind(|step| *step <= value + tight),
+        }
+    };
+    match high / low > 10.0 && high < 1e100 {
+        true => Some([round(low, false)?, round(high, true)?]),
+        false => None,
+    }
+}
+
+/// Lists ticks of a logarithmic axis over `domain`, with their labels: the powers of ten, every
+/// few of them where they are many, and 2 and 5 times each where they are few.
+pub fn log_ticks([low, high]: [f64; 2]) -> Vec<(f64, String)> {
+    let first = (low.log10() + 1e-9).floor() as i32;
+    let last = (high.log10() + 1e-9).floor() as i32;
+    let stride = (last - first).max(0) / 6 + 1;
+    let factors: &[f64] = match last - first {
+        ..=2 => &[1.0, 2.0, 5.0],
+        _ => &[1.0],
+    };
+    let label = |factor: f64, power: i32| match (-4..6).contains(&first) && last < 6 {
+        true => format!(
+            "{:.*}",
+            (-power).max(0) as usize,
+            factor * 10f64.powi(power)
+        ),
+        false => format!("{factor}e{power}").replace('-', "–"),
+    };
+    let ticks = (first..=last).filter(|power| power.rem_euclid(stride) == 0);
+    let ticks = ticks.flat_map(|power| factors.iter().map(move |factor| (*factor, power)));
+    ticks
+        .map(|(factor, power)| (factor * 10f64.powi(power), label(factor, power)))
+        .filter(|(tick, _)| (low * (1.0 - 1e-9)..=high * (1.0 + 1e-9)).contains(tick))
+        .collect()
+}
+
 /// Writes `value` with the decimals that ticks at a distance of `step` need. Its minus is an en
 /// dash, as long and in every font.
 pub fn label(value: f64, step: f64) -> String {
@@ -93,6 +143,26 @@ mod tests {
         assert_eq!(ticks([-1.0, 0.0], 0.5), [-1.0, -0.5, 0.0]);
         // A tick in a place that rounding error has moved stays.
         assert_eq!(ticks([0.0, 0.3], 0.1).len(), 4);
+    }
+
+    #[test]
+    fn what_spans_more_than_a_decade_is_logarithmic() {
+        assert_eq!(decades([0.3, 2.9].into_iter()), None);
+        assert_eq!(decades([0.0, 0.3, 4.0].into_iter()), Some([0.2, 5.0]));
+        assert_eq!(decades([-1.0, f64::NAN].into_iter()), None);
+        let labels = |domain| log_ticks(domain).into_iter().map(|(_, label)| label);
+        let labels = |domain| labels(domain).collect::<Vec<_>>();
+        assert_eq!(labels([0.2, 5.0]), ["0.2", "0.5", "1", "2", "5"]);
+        assert_eq!(labels([1e-3, 1.0]), ["0.001", "0.01", "0.1", "1"]);
+        assert_eq!(labels([1e-12, 1.0]).len(), 5);
+        assert_eq!(labels([1e-7, 1.0])[0], "1e–6");
+        let scale = Scale {
+            domain: [0.01, 100.0],
+            range: [0.0, 8.0],
+            log: true,
+        };
+        let pixels = [0.0, 0.01, 1.0, 100.0].map(|value| (scale.pixel(value) * 1e6).round());
+        assert_eq!(pixels, [0.0, 0.0, 4e6, 8e6]);
     }
 
     #[test]
