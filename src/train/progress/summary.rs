@@ -81,7 +81,7 @@ impl Summary<'_> {
             let curve = self.curve(Some(first), |line| line.alpha_residual);
             rows.push(("α residual", text, curve));
         }
-        for (i, (text, curve)) in self.skips().into_iter().enumerate() {
+        for (i, (text, curve)) in self.skips(room).into_iter().enumerate() {
             rows.push((if i == 0 { "skips" } else { "" }, text, curve));
         }
         let name = rows.iter().map(|(name, ..)| name.width()).max();
@@ -112,11 +112,19 @@ impl Summary<'_> {
     }
 
     /// Lists mean α and the values of (1−α)² of single skips, evenly chosen where there are many.
-    fn skips(&self) -> Vec<(String, Vec<f64>)> {
+    fn skips(&self, room: Option<usize>) -> Vec<(String, Vec<f64>)> {
+        // Beside the names, mean α and the shortest curve.
+        let most = room.map_or(PATH, |room| room.saturating_sub(41).clamp(LEAST, PATH));
         let ends = self.history.iter().filter_map(|line| line.skips.as_ref());
         let ends: Vec<&Vec<SkipLine>> = ends.collect();
         let count = ends.last().map_or(0, |skips| skips.len());
         let shown = count.min(SKIPS);
+        let paths = ends.last().into_iter().flat_map(|skips| skips.iter());
+        let widest = paths
+            .map(|skip| skip.path.width())
+            .max()
+            .unwrap_or(0)
+            .min(most);
         let chosen = (0..shown).map(|i| i * (count - 1) / (shown - 1).max(1));
         chosen
             .filter_map(|i| {
@@ -127,8 +135,8 @@ impl Summary<'_> {
                 let start = self.progress.first_residual;
                 let curve = start.into_iter().chain(residuals).collect();
                 let alpha = four_decimals(last.alpha_mean);
-                let path = cut_middle(&last.path, PATH);
-                let gap = " ".repeat(PATH - path.width());
+                let path = cut_middle(&last.path, most);
+                let gap = " ".repeat(widest.saturating_sub(path.width()));
                 Some((format!("{path}{gap} mean α {alpha}"), curve))
             })
             .collect()
