@@ -39,6 +39,14 @@ const UNITS: [(&str, f64); 9] = [
 /// # Errors
 /// If the text is no such size, or not above 0.
 pub fn parse(text: &str) -> Result<u64> {
+    parse_flag("memory", text)
+}
+
+/// Reads the size that the flag `flag` is given.
+///
+/// # Errors
+/// If the text is no such size, or not above 0.
+pub fn parse_flag(flag: &str, text: &str) -> Result<u64> {
     let found = UNITS.iter().find_map(|(suffix, unit)| {
         let number = text.strip_suffix(suffix)?;
         Some((number.trim_end(), *unit))
@@ -46,7 +54,7 @@ pub fn parse(text: &str) -> Result<u64> {
     let (number, unit) = found.unwrap_or((text, 1.0));
     match number.parse::<f64>() {
         Ok(number) if number.is_finite() && number > 0.0 => Ok((number * unit) as u64),
-        _ => Err(Error::new(format!("--memory {text}: this is no size"))
+        _ => Err(Error::new(format!("--{flag} {text}: this is no size"))
             .help("give one like 4GiB, 500MB or a number of bytes")),
     }
 }

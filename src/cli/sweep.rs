@@ -2,33 +2,27 @@
 
 mod check;
 mod request;
+mod script;
 
-use super::arguments::{path, word};
+use super::arguments::path;
 use super::command::{Command, Given, Run};
 use super::output::{FAILED, Failure, print, stopped};
-use crate::error::{Error, Result};
-use crate::flags::{self, ScriptTarget};
+use crate::error::Result;
+use crate::flags;
 use crate::memory;
 use crate::stop::Stop;
-use crate::sweep::emit::Script;
 use crate::sweep::folder::SweepFolder;
 use crate::sweep::grid;
 use crate::sweep::outcome::Outcome;
 use crate::sweep::progress::Progress;
 use crate::sweep::results::{self, Tally};
 use crate::sweep::runner::{self, Ended, Task, Work};
-use crate::sweep::shard::MAX_SHARDS;
 use crate::text::{counted, quote};
 use crate::train::device::use_threads;
-use check::{Checked, check, read_data};
-use clap::ArgMatches;
+use check::{Checked, check, measure, read_data};
 use request::SweepRequest;
 use std::ffi::OsString;
-use std::path::Path;
 use std::process::ExitCode;
-
-/// Parts of a script unless `--shards` says otherwise.
-const SHARDS: usize = 100;
 
 /// Bytes of a process beside its network and its images.
 const PROCESS: f64 = 64e6;
@@ -41,6 +35,7 @@ pub(super) const COMMAND: Command = Command {
         (Some("Settings of `train { … }`"), flags::SETTINGS),
         (Some("Data"), flags::IMAGES),
         (Some("Run"), flags::PARTS),
+        (Some("Script"), flags::SCRIPT),
         (Some("Run"), flags::LENGTH),
         (Some("Run"), flags::MACHINE),
         (Some("Run"), flags::QUIET),
@@ -56,12 +51,13 @@ fn run(given: Given) -> Result<(), Failure> {
         matches,
     } = given;
     let request = SweepRequest::read(source, params, matches)?;
-    if let Some(target) = target(matches)? {
-        check(source, params, &request.settings)?;
-        return print(&script(args, &request, matches)?.text(target));
+    if let Some(target) = script::target(matches)? {
+        // The parts run elsewhere: what this machine has is not asked.
+        check(source, params, &request.settings, |_, _| Ok(()))?;
+        return print(&script::script(args, &request, matches)?.text(target));
     }
     use_threads(matches.get_one("threads").copied())?;
-    let checked = check(source, params, &request.settings)?;
+    let checked = check(source, params, &request.settings, measure)?;
     let images = read_data(&checked, path(matches, "data-dir"))?;
     let shared = request.shard.is_some();
     let folder = SweepFolder::open(&request.out, &request.settings, source.text(), shared)?;
@@ -71,13 +67,11 @@ fn run(given: Given) -> Result<(), Failure> {
     let (ended, signal) = ended?;
     let tally = results::write(folder.dir())?;
     if let Some(signal) = signal {
-        let words = args.iter().skip(1).map(|arg| quote(&arg.to_string_lossy()));
-        let words: Vec<String> = words.collect();
+        let runs = tally.done + tally.failed + tally.missing;
         progress.note(&format!(
-            "stopped with {} of {} runs done; to go on:\n\n    vanc {}\n",
+            "stopped with {} of {runs} runs done; to go on{}",
             tally.done,
-            tally.done + tally.failed + tally.missing,
-            words.join(" ")
+            go_on(args)
         ));
         return Err(Failure::Said(stopped(signal)));
     }
@@ -122,6 +116,16 @@ fn sweep(
     results::write(folder.dir())?;
     let ended = runner::run(&work, tasks, &stop, progress)?;
     Ok((ended, stop.requested().filter(|_| ended.stopped > 0)))
+}
+
+/// Says how to go on with the sweep that `args` asked for.
+fn go_on(args: &[OsString]) -> String {
+    if std::env::var_os("SLURM_JOB_ID").is_some() {
+        return ", submit the job's script again with sbatch\n".into();
+    }
+    let words = args.iter().skip(1).map(|arg| quote(&arg.to_string_lossy()));
+    let words: Vec<String> = words.collect();
+    format!(":\n\n    vanc {}\n", words.join(" "))
 }
 
 /// Lists the runs to do, the first seed of every combination first, and how many of the grid are
@@ -246,63 +250,4 @@ fn summary(request: &SweepRequest, tally: &Tally) -> String {
     }
     text.push_str(&format!("  report   vanc report {}\n", quote(&dir)));
     text
-}
-
-/// Reads the kind of script that `--emit` asks for.
-fn target(matches: &ArgMatches) -> Result<Option<ScriptTarget>> {
-    let target = word(matches, "emit").map(ScriptTarget::parse).transpose()?;
-    let given = |name: &str| matches.contains_id(name);
-    if target.is_some() && given("shard") {
-        return Err(
-            Error::new("--emit prints a script for all parts, and --shard does one")
-                .help("give --emit --shards N for a script with N parts"),
-        );
-    }
-    if target.is_none() && given("shards") {
-        return Err(Error::new(
-            "--shards says in how many parts a script is, and none is asked for",
-        )
-        .help("give --shard I/N to do a part, or --emit for a script"));
-    }
-    Ok(target)
-}
-
-/// Returns the script that does what `args` say in parts.
-fn script(args: &[OsString], request: &SweepRequest, matches: &ArgMatches) -> Result<Script> {
-    let runs = request.settings.grid.runs().len();
-    let shards = match matches.get_one::<u64>("shards") {
-        None => runs.min(SHARDS),
-        Some(&n) => usize::try_from(n)
-            .ok()
-            .filter(|n| (1..=MAX_SHARDS).contains(n))
-            .ok_or_else(|| {
-                Error::new(format!(
-                    "--shards {n}: there must be between 1 and {MAX_SHARDS}"
-                ))
-            })?,
-    };
-    let here = |e: std::io::Error| Error::new(format!("cannot find this program's place: {e}"));
-    let program = std::env::current_exe().map_err(here)?;
-    let words = args
-        .iter()
-        .skip(1)
-        .map(|arg| arg.to_string_lossy().into_owned());
-    let mut words = words.peekable();
-    let mut command = vec![program.display().to_string()];
-    while let Some(word) = words.next() {
-        let name = word.split('=').next().unwrap_or_default();
-        match name {
-            "--emit" | "--shards" if word == name => drop(words.next()),
-            "--emit" | "--shards" => {}
-            _ => command.push(word),
-        }
-    }
-    let stem = Path::new(&request.settings.file).with_extension("");
-    Ok(Script {
-        name: format!("sweep-{}", stem.display()),
-        cwd: std::env::current_dir().map_err(here)?,
-        command,
-        shards,
-        threads: matches.get_one::<u64>("threads").copied(),
-    })
 }

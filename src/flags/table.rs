@@ -71,17 +71,44 @@ pub const PARTS: Flags = &[
         Value::Text("I/N"),
         "Do only the I-th of N parts of the grid, beside the other parts",
     ),
+];
+
+/// Flags of the script that does a sweep in parts.
+pub const SCRIPT: Flags = &[
     Flag::new(
-        "emit",
+        EMIT,
         Value::Choice(ScriptTarget::NAMES),
         "Print a script that does the sweep in parts; run nothing",
     ),
     Flag::new(
         "shards",
         Value::Number("N"),
-        "Parts of that script [default: one a run, 100 at most]",
+        "Parts of the script [default: one a run, 100 at most]",
+    ),
+    Flag::new(
+        "partition",
+        Value::Text("NAME"),
+        "Partition of Slurm that the parts are queued in",
+    ),
+    Flag::new(
+        "time",
+        Value::Text("TIME"),
+        "Time that Slurm gives a part before it is queued again: minutes, h:mm:ss or d-hh",
+    ),
+    Flag::new(
+        "mem",
+        Value::Text("SIZE"),
+        "Memory that Slurm gives a part, like 4GiB",
+    ),
+    Flag::new(
+        "gpus-per-task",
+        Value::Count("N"),
+        "GPUs that Slurm gives a part [default: 1 with --device cuda]",
     ),
 ];
+
+/// Name of the flag that the others of [`SCRIPT`] stand beside.
+pub const EMIT: &str = "emit";
 
 /// Flags of what `vanc eval` tests, and on what.
 pub const EVAL: Flags = &[
@@ -137,7 +164,9 @@ pub const BENCH: Flags = &[
 /// Groups of the flags that a param of a file could be taken for.
 const TABLE: &[&[Flags]] = &[
     TRAIN,
-    &[FORMAT, DESCRIBE, FMT, GRID, PARTS, EVAL, REPORT, BENCH],
+    &[
+        FORMAT, DESCRIBE, FMT, GRID, PARTS, SCRIPT, EVAL, REPORT, BENCH,
+    ],
 ];
 
 /// Flags that every command has.

@@ -19,7 +19,7 @@ mod view;
 pub use page_paths::Written;
 
 use crate::error::{Error, Result};
-use crate::sweep::folder;
+use crate::sweep::{folder, results};
 use crate::train::run_folder;
 use page_paths::PagePaths;
 use published::Published;
@@ -59,7 +59,12 @@ pub fn write(request: &Request) -> Result<Written> {
     let paths = PagePaths::new(request.out.unwrap_or(&default))?;
     let (page, figures) = match kind {
         Kind::Sweep => {
-            let sweep = Sweep::read(dir)?;
+            let mut sweep = Sweep::read(dir)?;
+            if sweep.is_behind() {
+                // A part that was cut off has not written down what it did.
+                results::write(dir)?;
+                sweep = Sweep::read(dir)?;
+            }
             sweep_page::page(&sweep, published.as_ref(), request.layers, &paths)
         }
         Kind::Run => run_page::page(dir, &paths)?,

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::sweep::folder;
+use crate::sweep::outcome::Outcome;
 use crate::sweep::results::{Record, Status};
 use crate::sweep::settings::Settings;
 use crate::train::config::Config;
@@ -63,6 +64,14 @@ impl Sweep {
             runs,
             source,
         })
+    }
+
+    /// Tells whether runs have ended that the results do not have yet. Results whose runs
+    /// are elsewhere are never behind, so that they are not written over.
+    pub fn is_behind(&self) -> bool {
+        let has_ended = |run: &Run| Outcome::read(&run.dir).is_some();
+        self.with_status(Status::Missing).any(&has_ended)
+            && self.with_status(Status::Done).all(has_ended)
     }
 
     /// Runs whose status is `status`.

@@ -5,7 +5,7 @@ use super::grid::{Grid, Run};
 use super::outcome::{Numbers, Outcome};
 use crate::paint::{self, Paint, Tone};
 use crate::table::{self, Column, Layout};
-use crate::text::{counted, decimal, duration, four_decimals, percent};
+use crate::text::{decimal, duration, four_decimals, percent};
 use crate::train::metrics::Line;
 use crate::train::progress::fitted;
 use crate::train::run_folder;
@@ -19,8 +19,11 @@ use std::time::{Duration, Instant};
 /// Time between two looks at the logs of the runs.
 const REDRAW: Duration = Duration::from_millis(250);
 
-/// Time between two lines in a pipe while no run ends, so that a log shows life.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
+/// Time between two looks in a pipe, where each adds lines.
+const RELOG: Duration = Duration::from_secs(60);
+
+/// Runs under way that a look in a pipe names.
+const NAMED: usize = 4;
 
 /// Bytes at the end of a log in which its last line, a test's, is.
 const TAIL: u64 = 4096;
@@ -38,7 +41,7 @@ pub struct Progress {
     total: usize,
     failed: usize,
     begun: Instant,
-    drawn: std::cell::Cell<Option<Instant>>,
+    drawn: Option<Instant>,
     /// Runs that were said to be another process's.
     said: HashSet<String>,
 }
@@ -55,7 +58,24 @@ enum Mode {
 /// A run's row in the live table.
 pub struct Tag {
     bar: Option<ProgressBar>,
+    /// The run in words.
+    label: String,
+    epochs: u64,
     metrics: PathBuf,
+}
+
+impl Tag {
+    /// Draws the run's row on a terminal of `room` columns.
+    fn draw(&self, room: Option<usize>) {
+        let Some(bar) = &self.bar else { return };
+        match last_line(&self.metrics) {
+            Some(line) => {
+                bar.set_position(line.epoch);
+                show(bar, &now(&line), room);
+            }
+            None => bar.tick(),
+        }
+    }
 }
 
 impl Progress {
@@ -79,7 +99,7 @@ impl Progress {
             total: 0,
             failed: 0,
             begun: Instant::now(),
-            drawn: std::cell::Cell::new(Some(Instant::now())),
+            drawn: None,
             said: HashSet::new(),
         }
     }
@@ -150,68 +170,58 @@ impl Progress {
             Mode::Terminal { bars, all } => {
                 let bar = bars.insert_before(all, ProgressBar::new(epochs.max(1)));
                 bar.set_prefix(self.padded(run));
-                self.show(&bar, &[]);
+                show(&bar, &[], self.room);
                 Some(bar)
             }
             Mode::Plain(_) | Mode::Quiet => None,
         };
         Tag {
             bar,
+            label: self.label(run),
+            epochs,
             metrics: run_folder::metrics(dir),
         }
     }
 
-    /// Looks at the runs under way, and draws them.
+    /// Looks at the runs under way now and then, and draws them.
     pub fn tick<'a>(&mut self, tags: impl Iterator<Item = &'a Tag>) {
-        let pause = match &self.mode {
+        let pause = match self.mode {
             Mode::Quiet => return,
-            Mode::Plain(_) => SIGN_OF_LIFE,
+            Mode::Plain(_) => RELOG,
             Mode::Terminal { .. } => REDRAW,
         };
-        if self.drawn.get().is_some_and(|at| at.elapsed() < pause) {
+        if self.drawn.get_or_insert_with(Instant::now).elapsed() < pause {
             return;
         }
-        self.drawn.set(Some(Instant::now()));
-        let Mode::Terminal { all, .. } = &self.mode else {
-            let line = self.life(tags.count());
-            self.note(&line);
-            return;
-        };
-        for tag in tags {
-            let Some(bar) = &tag.bar else { continue };
-            match last_line(&tag.metrics) {
-                Some(line) => {
-                    bar.set_position(line.epoch);
-                    self.show(bar, &now(&line));
-                }
-                None => bar.tick(),
+        self.drawn = Some(Instant::now());
+        match &self.mode {
+            Mode::Quiet => {}
+            Mode::Plain(_) => self.log(tags),
+            Mode::Terminal { all, .. } => {
+                tags.for_each(|tag| tag.draw(self.room));
+                all.set_message(self.rest());
             }
         }
-        all.set_message(self.rest());
     }
 
-    /// Fits a run's bar and what is said beside it into the terminal.
-    fn show(&self, bar: &ProgressBar, parts: &[String]) {
-        let epochs = bar.length().unwrap_or(0).to_string().len();
-        let used = measure_text_width(&bar.prefix()) + 2 * epochs + 6;
-        let room = self.room.unwrap_or(usize::MAX).saturating_sub(used);
-        let (width, message) = fitted(parts, room);
-        bar.set_style(style(&format!(
-            "{{prefix}}  {{bar:{width}.cyan/black.bright}} {{pos}}/{{len}}  {{wide_msg}}"
-        )));
-        bar.set_message(message);
-    }
-
-    /// Says in a pipe that runs are under way.
-    fn life(&self, jobs: usize) -> String {
-        let runs = counted(jobs, "run");
-        let line = format!(
-            "{}/{} {runs} under way {}",
-            self.count,
-            self.total,
-            self.rest()
-        );
-        line.trim_end().into()
+    /// Prints how far some of the runs under way have come.
+    fn log<'a>(&mut self, tags: impl Iterator<Item = &'a Tag>) {
+        let tags: Vec<&Tag> = tags.collect();
+        for tag in tags.iter().take(NAMED) {
+            let state = match last_line(&tag.metrics) {
+                Some(line) => format!(
+                    "epoch {} of {}  {}",
+                    line.epoch,
+                    tag.epochs,
+                    now(&line).join("  ")
+                ),
+                None => "in its first epoch".into(),
+            };
+            self.note(&format!("  {}: {state}", tag.label));
+        }
+        if tags.len() > NAMED {
+            self.note(&format!("  and {} more under way", tags.len() - NAMED));
+        }
     }
 
     /// Writes the failures and the time that is left.
@@ -360,6 +370,17 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("━╸─")
+}
+
+/// Fits a run's bar and what is said beside it into a terminal of `room` columns.
+fn show(bar: &ProgressBar, parts: &[String], room: Option<usize>) {
+    let epochs = bar.length().unwrap_or(0).to_string().len();
+    let used = measure_text_width(&bar.prefix()) + 2 * epochs + 6;
+    let (width, message) = fitted(parts, room.unwrap_or(usize::MAX).saturating_sub(used));
+    bar.set_style(style(&format!(
+        "{{prefix}}  {{bar:{width}.cyan/black.bright}} {{pos}}/{{len}}  {{wide_msg}}"
+    )));
+    bar.set_message(message);
 }
 
 /// Lists how far a run has come, the most important first.

@@ -7,7 +7,7 @@ use super::prefetch::prefetch;
 use super::progress::{Progress, StepReport};
 use super::run_folder::{self, RunFolder};
 use super::run_progress::{RunProgress, Sums, Tested};
-use super::tensorboard::{self, Events};
+use super::tensorboard::{self, Events, Preface};
 use crate::data::{Dataset, Epoch, Sampler};
 use crate::engines::{Engine, Images, MOST_QUEUED, Order, Outcome, Resident, StepContext};
 use crate::error::{Error, Result};
@@ -40,6 +40,8 @@ pub struct Task<'a> {
     pub save_every: Duration,
     /// Whether the log is written for TensorBoard too.
     pub tensorboard: bool,
+    /// Beginning of that log.
+    pub preface: &'a Preface<'a>,
 }
 
 /// End of a run, as planned or by a signal.
@@ -109,7 +111,7 @@ impl<'a> Session<'a> {
         // Once begun, it goes on with the run.
         let goes_on = done.step > 0 && tensorboard::path(dir).exists();
         let events = match task.tensorboard || goes_on {
-            true => Some(Events::open(dir, &lines)?),
+            true => Some(Events::open(dir, task.preface, &lines)?),
             false => Events::remove(dir).map(|()| None)?,
         };
         let now = Instant::now();

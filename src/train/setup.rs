@@ -9,6 +9,7 @@ use super::resume::resumed_settings;
 use super::run_folder::{self, RunFolder, RunStart};
 use super::run_progress::RunProgress;
 use super::session::{Ending, Session, Task};
+use super::tensorboard::{Preface, hyperparameters};
 use super::{weights, worker};
 use crate::data::{self, Dataset, Request, Sampler};
 use crate::engines::cuda::{self, Group, GroupId};
@@ -108,6 +109,11 @@ impl<'a> Setup<'a> {
             log_every: options.log_every,
             save_every: options.save_every,
             tensorboard: options.tensorboard,
+            preface: &Preface {
+                settings: hyperparameters(&settings),
+                source: self.source,
+                images: Some(&dataset),
+            },
         };
         let mut session = Session::new(task, engine.as_mut(), &folder, meta, &self.stop, progress)?;
         let ending = session.run()?;

@@ -245,7 +245,7 @@ fn draw_curve(curve: &Curve, history: &[Epoch], area: Rect, buffer: &mut Buffer)
     let [low, high] = match (decades, curve.whole) {
         (Some([low, high]), _) => [low.log10(), high.log10()],
         (None, true) => curve.limits,
-        (None, false) => span(values, curve.limits),
+        (None, false) => span(values.clone(), curve.limits),
     };
     let placed = |points: &[(f64, f64)]| -> Vec<(f64, f64)> {
         let place = |&(x, y): &(f64, f64)| match decades {
@@ -280,7 +280,8 @@ fn draw_curve(curve: &Curve, history: &[Epoch], area: Rect, buffer: &mut Buffer)
     datasets.push(lined.data(&test));
     let middle = (low + high) / 2.0;
     let labels = [low, middle, high].map(|value| match decades {
-        Some(_) => format!("{:.0e}", 10f64.powf(value)),
+        Some(_) if value == low && has_zeros(values.clone()) => "0".into(),
+        Some(_) => format!("{:.1e}", 10f64.powf(value)),
         None => tick(value, high - low),
     });
     Chart::new(datasets)
@@ -299,15 +300,22 @@ fn draw_curve(curve: &Curve, history: &[Epoch], area: Rect, buffer: &mut Buffer)
         .render(area, buffer);
 }
 
-/// Powers of ten around the positive values if these span more than a decade. Zeros are drawn at
-/// the lower one.
-fn decades(values: impl Iterator<Item = f64>) -> Option<[f64; 2]> {
+/// Powers of ten around the positive values if these span more than a decade. With zeros among
+/// them, the lower one is below all others and stands for 0.
+fn decades(values: impl Iterator<Item = f64> + Clone) -> Option<[f64; 2]> {
+    let zero = has_zeros(values.clone());
     let positive = values.filter(|value| *value > 1e-100);
     let [low, high] = positive.fold([f64::INFINITY, 0.0], |[low, high], value| {
         [low.min(value), high.max(value)]
     });
     let power = |power: f64| 10f64.powf(power);
-    (high > 10.0 * low).then(|| [power(low.log10().floor()), power(high.log10().ceil())])
+    let least = if zero { low / 2.0 } else { low };
+    (high > 10.0 * low).then(|| [power(least.log10().floor()), power(high.log10().ceil())])
+}
+
+/// Whether there are values that a logarithmic axis draws at its lower end.
+fn has_zeros(mut values: impl Iterator<Item = f64>) -> bool {
+    values.any(|value| value <= 1e-100)
 }
 
 /// Least and greatest value, with a margin but within the limits.
@@ -428,6 +436,7 @@ mod tests {
     fn what_spans_more_than_a_decade_is_logarithmic() {
         assert_eq!(decades([0.2, 1.9].into_iter()), None);
         assert_eq!(decades([0.0, 0.02, 1.9].into_iter()), Some([0.01, 10.0]));
+        assert_eq!(decades([0.0, 0.01, 1.0].into_iter()), Some([0.001, 1.0]));
         assert_eq!(decades([].into_iter()), None);
         let mut run = watched(State::Training, 7);
         assert!(!plain(&run, 80, 30).contains("log scale"));
@@ -439,7 +448,10 @@ mod tests {
             text.contains("α residual, mean (1 − α)², log scale"),
             "{text}"
         );
-        assert!(text.contains("1e-3") && text.contains("1e0"), "{text}");
+        assert!(
+            text.contains("│0  ") && text.contains("1.0e-2") && text.contains("1.0e0"),
+            "{text}"
+        );
     }
 
     /// Checks that a test before the first step, as with `--max-steps 0`, has its place.

@@ -238,6 +238,64 @@ fn the_scripts_do_the_sweep() {
 }
 
 #[test]
+fn a_script_for_slurm_says_what_it_needs_and_asks_nothing_of_this_host() {
+    let place = Scratch::new();
+    let of = |flags: &[&str]| {
+        let all = [&["--vary", "depth=1,2", "--emit", "slurm"], flags].concat();
+        place.succeed(&all)
+    };
+    let script = of(&["--device", "cuda", "--time=1-12", "--mem", "2GiB"]);
+    for line in [
+        "--gpus-per-task=1",
+        "--ntasks=1",
+        "--time=1-12",
+        "--mem=2048M",
+    ] {
+        assert!(script.contains(&format!("#SBATCH {line}\n")), "{script}");
+    }
+    let command = script
+        .lines()
+        .find(|line| line.contains(" sweep small.van"));
+    let command = command.unwrap();
+    assert!(command.contains("--device cuda"), "{command}");
+    assert!(
+        !command.contains("--time") && !command.contains("--mem"),
+        "{command}"
+    );
+    let script = of(&["--gpus-per-task", "4", "--partition", "gpu,long"]);
+    assert!(script.contains("#SBATCH --gpus-per-task=4\n"), "{script}");
+    assert!(
+        script.contains("#SBATCH --partition=gpu,long\n"),
+        "{script}"
+    );
+}
+
+#[test]
+fn flags_of_scripts_are_refused_where_they_say_nothing() {
+    let place = Scratch::new();
+    let of = |flags: &[&str]| place.fail(&[&["--vary", "depth=1,2"], flags].concat());
+    for (flags, words) in [
+        (&["--time", "10"][..], "--time is about a script"),
+        (&["--shards", "3"], "--shards is about a script"),
+        (
+            &["--emit", "shell", "--mem", "2GB"],
+            "--mem is said to Slurm",
+        ),
+        (&["--emit", "slurm", "--time", "2h"], "--time 2h"),
+        (&["--emit", "slurm", "--mem", "much"], "--mem much"),
+        (
+            &["--emit", "slurm", "--partition", "a b"],
+            "--partition a b",
+        ),
+        (&["--emit", "slurm", "--shards", "0"], "--shards 0"),
+    ] {
+        let error = of(flags);
+        assert!(error.contains(words), "{error}");
+        assert!(!place.join("sweeps").exists());
+    }
+}
+
+#[test]
 fn folders_of_something_else_are_left_alone() {
     let place = Scratch::new();
     std::fs::create_dir_all(place.join("s/runs")).unwrap();

@@ -13,6 +13,7 @@ use vanc::train::progress::Progress;
 use vanc::train::run_folder::{self, RunFolder, RunStart};
 use vanc::train::run_progress::RunProgress;
 use vanc::train::session::{Ending, Session, Task};
+use vanc::train::tensorboard::Preface;
 
 pub const CLASSES: usize = 3;
 const SIDE: usize = 4;
@@ -287,6 +288,7 @@ pub fn train(dir: &Path, setup: Setup) -> Result<Ending> {
         log_every: setup.log_every,
         save_every: setup.save_every,
         tensorboard: false,
+        preface: &Preface::default(),
     };
     let mut progress = Progress::plain(Box::new(std::io::sink()));
     Session::new(task, &mut engine, &folder, meta, &stop, &mut progress)?.run()

@@ -4,19 +4,22 @@
 mod needs;
 
 use crate::needs::{Need, case};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output};
 use tempfile::tempdir;
-use vanc::train::metrics::{self, Line, Split};
+use vanc::train::metrics::{self, Line, SkipLine, Split};
 use vanc::train::run_folder;
 use vanc::train::tensorboard::path;
 
 const SOURCE: &str = "
+param policy: skip = variable
+
 model small {
     input image(1, 28, 28)
     linear(8)
-    skip variable { linear(8) relu }
+    skip policy { linear(8) relu }
     linear(10)
 }
 
@@ -52,14 +55,19 @@ fn python() -> Option<String> {
 
 type Scalars = BTreeMap<String, Vec<(u64, f32)>>;
 
-fn read(python: &str, run: &Path) -> Scalars {
+/// Reads the event files of a run with TensorBoard.
+fn read(python: &str, run: &Path) -> Value {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/train/read_events.py");
     let output = Command::new(python).arg(script).arg(run).output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{error}");
-    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(json["first"].as_f64().unwrap() > 1.7e9);
-    serde_json::from_value(json["scalars"].clone()).unwrap()
+    json
+}
+
+fn scalars(events: &Value) -> Scalars {
+    serde_json::from_value(events["scalars"].clone()).unwrap()
 }
 
 /// Scalars that the log contains.
@@ -70,6 +78,11 @@ fn expected(lines: &[Line]) -> Scalars {
         points.collect::<Vec<_>>()
     };
     let (train, test) = (Split::Train, Split::Test);
+    let skip = |value: &dyn Fn(&SkipLine) -> f64| {
+        let lines = lines.iter().filter(|line| line.split == train);
+        let points = lines.filter_map(|line| Some((line.step, value(&line.skips.as_ref()?[0]))));
+        points.map(|(step, value)| (step, value as f32)).collect()
+    };
     [
         ("loss/train", curve(train, &|l| Some(l.loss))),
         ("loss/test", curve(test, &|l| Some(l.loss))),
@@ -78,6 +91,8 @@ fn expected(lines: &[Line]) -> Scalars {
         ("learning_rate", curve(train, &|l| Some(l.rate))),
         ("alpha_residual", curve(train, &|l| l.alpha_residual)),
         ("lambda_mean", curve(train, &|l| l.lambda_mean)),
+        ("alpha/skip0", skip(&|s| s.alpha_mean)),
+        ("lambda/skip0", skip(&|s| s.lambda_mean)),
     ]
     .map(|(tag, points)| (tag.to_string(), points))
     .into()
@@ -104,8 +119,35 @@ fn tensorboard_reads_what_the_log_says() {
         let run = dir.path().join("run");
         let lines = metrics::read(&run_folder::metrics(&run)).unwrap();
         assert!(lines.len() >= 15, "{sessions:?}");
-        assert_eq!(read(&python, &run), expected(&lines), "{sessions:?}");
+        let events = read(&python, &run);
+        assert_eq!(scalars(&events), expected(&lines), "{sessions:?}");
+        assert_preface(&events);
     }
+}
+
+/// Asserts that the plugins see the settings, the source and the first images.
+fn assert_preface(events: &Value) {
+    let hparams = &events["hparams"];
+    for (name, value) in [
+        ("policy", json!("variable")),
+        ("batch", json!(16.0)),
+        ("optimizer.nesterov", json!(false)),
+        ("schedule", json!("constant")),
+    ] {
+        assert_eq!(hparams[name], value, "{hparams:#}");
+    }
+    let names = hparams.as_object().unwrap().keys();
+    let mut names: Vec<&str> = names.map(String::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(events["names"], json!(names));
+    assert_eq!(events["results"], json!(["accuracy/test", "loss/test"]));
+    let source = events["source"].as_str().unwrap();
+    assert!(source.contains("    model small {\n"), "{source}");
+    // Seven images on a side, of 28 pixels.
+    assert_eq!(
+        events["images"],
+        json!([["images/first", 196, 196, "89504e47"]])
+    );
 }
 
 fn a_new_run_drops_the_events_of_the_old_one() {

@@ -30,19 +30,20 @@ pub(super) struct Checked {
     pub data: (DatasetKind, Shape, usize),
 }
 
-/// Returns the combinations of the grid, in their order, if all are sound. Mistakes are shown,
-/// each with the combinations that have it.
-pub(super) fn check(
+/// Returns what `measure` makes of the combinations of the grid, in their order, if all are
+/// sound. Mistakes are shown, each with the combinations that have it.
+pub(super) fn check<T>(
     source: &Source,
     params: &[ParamInfo],
     settings: &Settings,
-) -> Result<Vec<Checked>, Failure> {
+    measure: impl Fn(&Model, &Options) -> Result<T>,
+) -> Result<Vec<T>, Failure> {
     let grid = &settings.grid;
     let seed = grid.seeds.first().copied().unwrap_or_default();
     let mut sound = Vec::new();
     let mut mistakes: Vec<(String, Vec<String>)> = Vec::new();
     for values in grid.combinations() {
-        match check_one(source, params, &settings.flags(&values, seed)) {
+        match check_one(source, params, &settings.flags(&values, seed), &measure) {
             Ok(checked) => sound.push(checked),
             Err(screen) => {
                 let label = grid.label(&values);
@@ -82,7 +83,12 @@ fn show(mistakes: &[(String, Vec<String>)]) {
 }
 
 /// Checks a run with these flags of `vanc train`; on a mistake, what there is to show.
-fn check_one(source: &Source, params: &[ParamInfo], flags: &[String]) -> Result<Checked, String> {
+fn check_one<T>(
+    source: &Source,
+    params: &[ParamInfo],
+    flags: &[String],
+    measure: impl Fn(&Model, &Options) -> Result<T>,
+) -> Result<T, String> {
     let words = ["train", "FILE"].map(String::from);
     let matches = train::COMMAND
         .to_clap(params)
@@ -99,7 +105,7 @@ fn check_one(source: &Source, params: &[ParamInfo], flags: &[String]) -> Result<
         let screens = mistakes.iter().map(|m| m.render(&sources, style()));
         screens.collect::<Vec<_>>().join("\n")
     })?;
-    checked(&model, &options).map_err(|e| e.to_string())
+    measure(&model, &options).map_err(|e| e.to_string())
 }
 
 /// Writes the message of an error of clap's, without the usage.
@@ -107,7 +113,8 @@ fn first_part(text: &str) -> String {
     text.split("\n\n").next().unwrap_or_default().to_string()
 }
 
-fn checked(model: &Model, options: &Options) -> Result<Checked> {
+/// Measures what a run takes of this machine.
+pub(super) fn measure(model: &Model, options: &Options) -> Result<Checked> {
     let kind = model.train.data.kind;
     let (images, batch) = match kind.drawn() {
         Some(drawn) => (drawn.train + drawn.test, model.train.batch.min(drawn.train)),

@@ -125,7 +125,8 @@ fn place(
             range,
             log: true,
         };
-        let ticks = scale::log_ticks(domain).into_iter();
+        let zero = scale::has_zeros(values);
+        let ticks = scale::log_ticks(domain, zero).into_iter();
         return Placed {
             scale,
             label: format!("{}, log scale", axis.label),

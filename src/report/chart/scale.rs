@@ -74,10 +74,15 @@ pub fn ticks([low, high]: [f64; 2], step: f64) -> Vec<f64> {
         .collect()
 }
 
+/// Number up to which all are 0 on a logarithmic axis.
+const SMALLEST: f64 = 1e-100;
+
 /// Finds the round numbers, 1, 2 or 5 times a power of ten, around positive `values` that span
-/// more than a decade; none if they do not. Those that are not positive are left out.
-pub fn decades(values: impl Iterator<Item = f64>) -> Option<[f64; 2]> {
-    let [low, high] = extent(values.filter(|value| *value > 1e-100))?;
+/// more than a decade; none if they do not. With zeros among them, the lower one is below all
+/// others and stands for 0.
+pub fn decades(values: impl Iterator<Item = f64> + Clone) -> Option<[f64; 2]> {
+    let zero = has_zeros(values.clone());
+    let [low, high] = extent(values.filter(|value| *value > SMALLEST))?;
     let round = |value: f64, up: bool| {
         let power = 10f64.powf(value.log10().floor());
         let steps = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power);
@@ -87,15 +92,22 @@ pub fn decades(values: impl Iterator<Item = f64>) -> Option<[f64; 2]> {
             false => steps.into_iter().rfind(|step| *step <= value + tight),
         }
     };
+    let least = if zero { low / 2.0 } else { low };
     match high / low > 10.0 && high < 1e100 {
-        true => Some([round(low, false)?, round(high, true)?]),
+        true => Some([round(least, false)?, round(high, true)?]),
         false => None,
     }
 }
 
+/// Whether there are values that a logarithmic axis draws at its lower end.
+pub fn has_zeros(mut values: impl Iterator<Item = f64>) -> bool {
+    values.any(|value| value <= SMALLEST)
+}
+
 /// Lists ticks of a logarithmic axis over `domain`, with their labels: the powers of ten, every
-/// few of them where they are many, and 2 and 5 times each where they are few.
-pub fn log_ticks([low, high]: [f64; 2]) -> Vec<(f64, String)> {
+/// few of them where they are many, and 2 and 5 times each where they are few. With `zero`, the
+/// lower end is labelled 0.
+pub fn log_ticks([low, high]: [f64; 2], zero: bool) -> Vec<(f64, String)> {
     let first = (low.log10() + 1e-9).floor() as i32;
     let last = (high.log10() + 1e-9).floor() as i32;
     let stride = (last - first).max(0) / 6 + 1;
@@ -113,8 +125,11 @@ pub fn log_ticks([low, high]: [f64; 2]) -> Vec<(f64, String)> {
     };
     let ticks = (first..=last).filter(|power| power.rem_euclid(stride) == 0);
     let ticks = ticks.flat_map(|power| factors.iter().map(move |factor| (*factor, power)));
-    ticks
-        .map(|(factor, power)| (factor * 10f64.powi(power), label(factor, power)))
+    let ticks = ticks.map(|(factor, power)| (factor * 10f64.powi(power), label(factor, power)));
+    let ticks = ticks.filter(|(tick, _)| !zero || *tick > low * 1.5);
+    let end = zero.then(|| (low, "0".to_string()));
+    end.into_iter()
+        .chain(ticks)
         .filter(|(tick, _)| (low * (1.0 - 1e-9)..=high * (1.0 + 1e-9)).contains(tick))
         .collect()
 }
@@ -148,9 +163,13 @@ mod tests {
     #[test]
     fn what_spans_more_than_a_decade_is_logarithmic() {
         assert_eq!(decades([0.3, 2.9].into_iter()), None);
-        assert_eq!(decades([0.0, 0.3, 4.0].into_iter()), Some([0.2, 5.0]));
+        assert_eq!(decades([0.0, 0.3, 4.0].into_iter()), Some([0.1, 5.0]));
+        assert_eq!(decades([0.3, 4.0].into_iter()), Some([0.2, 5.0]));
+        let zero = log_ticks([0.1, 5.0], true);
+        let zero: Vec<&str> = zero.iter().map(|(_, label)| label.as_str()).collect();
+        assert_eq!(zero, ["0", "0.2", "0.5", "1", "2", "5"]);
         assert_eq!(decades([-1.0, f64::NAN].into_iter()), None);
-        let labels = |domain| log_ticks(domain).into_iter().map(|(_, label)| label);
+        let labels = |domain| log_ticks(domain, false).into_iter().map(|(_, label)| label);
         let labels = |domain| labels(domain).collect::<Vec<_>>();
         assert_eq!(labels([0.2, 5.0]), ["0.2", "0.5", "1", "2", "5"]);
         assert_eq!(labels([1e-3, 1.0]), ["0.001", "0.01", "0.1", "1"]);

@@ -37,8 +37,8 @@ pub enum Kind {
     Real,
     /// Counts: only whole numbers have a tick.
     Whole,
-    /// Sizes: where they span more than a decade, the axis is logarithmic. There zeros are at its
-    /// lower end.
+    /// Sizes: where they span more than a decade, the axis is logarithmic. Zeros are at its lower
+    /// end, which is labelled so.
     Size,
 }
 

@@ -71,7 +71,7 @@ pub enum Pass {
     /// Pass of the fused kernel.
     Fused(Fused),
     /// Pass of vector programs.
-    General(General),
+    General(Box<General>),
 }
 
 impl Pass {
@@ -85,7 +85,7 @@ impl Pass {
             return Pass::Fused(fused);
         }
         let index = |id: &Id| id.0;
-        Pass::General(general(&Equations {
+        Pass::General(Box::new(general(&Equations {
             channels: map.channels,
             positions: map.positions,
             x: pass.x.0,
@@ -97,7 +97,7 @@ impl Pass {
                 gates: join.gates.iter().map(index).collect(),
                 trained,
             }),
-        }))
+        })))
     }
 
     fn forward(plan: &Plan, pass: &Pointwise) -> Pass {
@@ -165,7 +165,7 @@ fn fused(map: Map, pass: &Pointwise, trained: &[usize]) -> Option<Fused> {
         }
         JoinForm::Affine { body, skip } if join.gates.is_empty() => {
             let coefficients = Coefficients::new(map.channels, map.positions, trained.to_vec());
-            FusedJoin::Affine(Affine::new(coefficients, body, skip))
+            FusedJoin::Affine(Box::new(Affine::new(coefficients, body, skip)))
         }
         JoinForm::SigmoidGate { .. } | JoinForm::Affine { .. } | JoinForm::General => return None,
     };

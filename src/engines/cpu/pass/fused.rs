@@ -23,7 +23,7 @@ pub enum FusedJoin {
     /// Join by a gate: `T·f + (1 − T)·s`, T the sigmoid of the gate.
     Gate,
     /// Join by factors of f and s.
-    Affine(Affine),
+    Affine(Box<Affine>),
 }
 
 /// Operands that a pass reads.

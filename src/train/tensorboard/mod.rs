@@ -1,17 +1,25 @@
-//! The log once more, as TensorBoard reads it.
+//! The log once more, as TensorBoard reads it: a preface with the settings, the source and the
+//! first images, then the points of every line.
 //!
-//! An event file is a function of the lines of `metrics.jsonl` and of the moment the run
-//! began, so on resuming it is made to agree with the lines that are kept: what a killed
+//! An event file is a function of the preface, the lines of `metrics.jsonl` and the moment the
+//! run began, so on resuming it is made to agree with the lines that are kept: what a killed
 //! process wrote beyond them is cut off, what is missing is written, and no point is there
 //! twice.
 //!
 //! The file is TFRecords: length (`u64`), its masked CRC-32C, the bytes, their masked
 //! CRC-32C, all little-endian, each record a protobuf `Event`.
 
+mod message;
+mod preface;
+
+pub use preface::Preface;
+pub(super) use preface::hyperparameters;
+
 use super::metrics::{Line, Split};
 use crate::error::{Error, Result};
 use crate::files::{remove, write_atomic, write_error};
 use crc::{CRC_32_ISCSI, Crc};
+use message::Message;
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -40,12 +48,12 @@ pub fn path(dir: &Path) -> PathBuf {
 }
 
 impl Events {
-    /// Opens the file of the run in `dir` with a point for every value of `lines` and no
-    /// other; without `lines` it is begun anew.
+    /// Opens the file of the run in `dir` with the preface, a point for every value of `lines`
+    /// and no other; without `lines` it is begun anew.
     ///
     /// # Errors
     /// Where the file cannot be read or written.
-    pub fn open(dir: &Path, lines: &[Line]) -> Result<Events> {
+    pub fn open(dir: &Path, preface: &Preface, lines: &[Line]) -> Result<Events> {
         let path = path(dir);
         let there = match std::fs::read(&path) {
             Ok(bytes) => bytes,
@@ -57,6 +65,9 @@ impl Events {
             (_, last) => now() - last.map_or(0.0, |line| line.seconds),
         };
         let mut wanted = record(&version_event(begun));
+        for summary in preface.summaries(begun)? {
+            wanted.extend(record(&summary_event(begun, 0, &summary)));
+        }
         for line in lines {
             wanted.extend(records(line, begun));
         }
@@ -104,20 +115,29 @@ fn wall_time(file: &[u8]) -> Option<f64> {
 
 /// Lists the names and values of a line's points. The rate and what there is of α and λ stand in
 /// both lines of an epoch's end; they are taken from the training line.
-fn points(line: &Line) -> Vec<(&'static str, f64)> {
-    match line.split {
-        Split::Train => {
-            let mut points = vec![
-                ("loss/train", line.loss),
-                ("accuracy/train", line.accuracy),
-                ("learning_rate", line.rate),
-            ];
-            points.extend(line.alpha_residual.map(|r| ("alpha_residual", r)));
-            points.extend(line.lambda_mean.map(|l| ("lambda_mean", l)));
-            points
+fn points(line: &Line) -> Vec<(String, f64)> {
+    let split = match line.split {
+        Split::Train => "train",
+        Split::Test => "test",
+    };
+    let mut points = vec![
+        (format!("loss/{split}"), line.loss),
+        (format!("accuracy/{split}"), line.accuracy),
+    ];
+    if line.split == Split::Train {
+        let means = [
+            ("learning_rate", Some(line.rate)),
+            ("alpha_residual", line.alpha_residual),
+            ("lambda_mean", line.lambda_mean),
+        ];
+        let means = means.into_iter();
+        points.extend(means.filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        for skip in line.skips.iter().flatten() {
+            points.push((format!("alpha/{}", skip.path), skip.alpha_mean));
+            points.push((format!("lambda/{}", skip.path), skip.lambda_mean));
         }
-        Split::Test => vec![("loss/test", line.loss), ("accuracy/test", line.accuracy)],
     }
+    points
 }
 
 /// Writes the record of each point of `line`, in a run that began at `begun`.
@@ -125,7 +145,7 @@ fn records(line: &Line, begun: f64) -> Vec<u8> {
     let time = begun + line.seconds;
     let points = points(line).into_iter();
     points
-        .flat_map(|(tag, value)| record(&scalar_event(time, line.step, tag, value as f32)))
+        .flat_map(|(tag, value)| record(&scalar_event(time, line.step, &tag, value as f32)))
         .collect()
 }
 
@@ -165,54 +185,18 @@ fn scalar_event(time: f64, step: u64, tag: &str, value: f32) -> Vec<u8> {
     let mut point = Message::default();
     point.bytes(1, tag.as_bytes());
     point.float(2, value);
+    summary_event(time, step, &point)
+}
+
+/// Writes the event of one value of a summary.
+fn summary_event(time: f64, step: u64, value: &Message) -> Vec<u8> {
     let mut summary = Message::default();
-    summary.bytes(1, &point.0);
+    summary.bytes(1, &value.0);
     let mut event = Message::default();
     event.double(1, time);
     event.integer(2, step);
     event.bytes(5, &summary.0);
     event.0
-}
-
-/// A protobuf message under construction.
-#[derive(Default)]
-struct Message(Vec<u8>);
-
-impl Message {
-    /// Writes seven bits a byte, the lowest first; all but the last byte have their top bit set.
-    fn varint(&mut self, mut n: u64) {
-        while n >= 0x80 {
-            self.0.push(n as u8 | 0x80);
-            n >>= 7;
-        }
-        self.0.push(n as u8);
-    }
-
-    /// Writes the key of a field: its number, and how its value is written.
-    fn key(&mut self, field: u64, wire: u64) {
-        self.varint(field << 3 | wire);
-    }
-
-    fn integer(&mut self, field: u64, value: u64) {
-        self.key(field, 0);
-        self.varint(value);
-    }
-
-    fn double(&mut self, field: u64, value: f64) {
-        self.key(field, 1);
-        self.0.extend(value.to_le_bytes());
-    }
-
-    fn bytes(&mut self, field: u64, value: &[u8]) {
-        self.key(field, 2);
-        self.varint(value.len() as u64);
-        self.0.extend(value);
-    }
-
-    fn float(&mut self, field: u64, value: f32) {
-        self.key(field, 5);
-        self.0.extend(value.to_le_bytes());
-    }
 }
 
 #[cfg(test)]
@@ -266,7 +250,7 @@ mod tests {
             line(Split::Train, 4),
             line(Split::Test, 4),
         ];
-        let mut events = Events::open(dir.path(), &[]).unwrap();
+        let mut events = Events::open(dir.path(), &Preface::default(), &[]).unwrap();
         for line in &lines {
             events.append(line).unwrap();
         }
@@ -274,16 +258,16 @@ mod tests {
         // From where the moment it began is whole.
         for torn in 21..=all.len() {
             std::fs::write(&path, &all[..torn]).unwrap();
-            let mut events = Events::open(dir.path(), &lines[..1]).unwrap();
+            let mut events = Events::open(dir.path(), &Preface::default(), &lines[..1]).unwrap();
             events.append(&lines[1]).unwrap();
             events.append(&lines[2]).unwrap();
             assert_eq!(std::fs::read(&path).unwrap(), all, "torn at byte {torn}");
         }
         // Nothing is left to tell when the run began; its points are there all the same.
         std::fs::write(&path, &all[..15]).unwrap();
-        Events::open(dir.path(), &lines).unwrap();
+        Events::open(dir.path(), &Preface::default(), &lines).unwrap();
         assert_eq!(std::fs::read(&path).unwrap().len(), all.len());
-        Events::open(dir.path(), &[]).unwrap();
-        assert!(std::fs::read(&path).unwrap().len() < 100);
+        Events::open(dir.path(), &Preface::default(), &[]).unwrap();
+        assert!(std::fs::read(&path).unwrap().len() < all.len());
     }
 }
