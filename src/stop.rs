@@ -1,9 +1,13 @@
-//! Ctrl-C and SIGTERM: the first asks the run to save and end, the second ends it.
+//! Ctrl-C, SIGTERM and SIGHUP: the first asks the run to save and end, the second ends it.
 
 use crate::error::{Error, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
+/// Number of SIGHUP.
+const HANG_UP: i32 = 1;
+/// Number of SIGINT.
+const INTERRUPT: i32 = 2;
 /// Number of SIGTERM.
 const TERMINATE: i32 = 15;
 
@@ -25,17 +29,19 @@ impl Stop {
         }
     }
 
-    /// Listens for SIGINT and SIGTERM from here on. The first one sets the wish and
+    /// Listens for SIGINT, SIGTERM and SIGHUP from here on. The first one sets the wish and
     /// writes `said` to standard error; after a second one the process ends at once with
-    /// 128 + its number. SIGHUP keeps its meaning, so that `nohup` does.
+    /// 128 + its number. A SIGHUP that is ignored, as under `nohup`, stays so.
     ///
     /// # Errors
     /// If the system takes no handler, or gives no thread to listen on.
     #[cfg(unix)]
     pub fn on_signals(&self, said: &'static str) -> Result<()> {
-        use signal_hook::consts::{SIGINT, SIGTERM};
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
         let failed = |e: std::io::Error| Error::new(format!("cannot listen for signals: {e}"));
-        let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).map_err(failed)?;
+        let hang_up = (!is_ignored(SIGHUP)).then_some(SIGHUP);
+        let heard = [SIGINT, SIGTERM].into_iter().chain(hang_up);
+        let mut signals = signal_hook::iterator::Signals::new(heard).map_err(failed)?;
         let wish = self.clone();
         let listen = move || {
             for signal in signals.forever() {
@@ -81,4 +87,19 @@ impl Stop {
             .map_err(|e| Error::new(format!("cannot wait for the end of the input: {e}")))?;
         Ok(())
     }
+}
+
+/// Whether `signal` is one of those that [`Stop::on_signals`] listens for, by its number.
+pub fn asks_to_stop(signal: i32) -> bool {
+    [HANG_UP, INTERRUPT, TERMINATE].contains(&signal)
+}
+
+/// Whether the process was started with `signal` ignored, as `nohup` does with SIGHUP.
+#[cfg(unix)]
+fn is_ignored(signal: i32) -> bool {
+    let mut action = std::mem::MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: without a new action the call changes nothing, and `action` has room for the old.
+    let told = unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) };
+    // SAFETY: a call that gives 0 has filled it in.
+    told == 0 && unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN
 }

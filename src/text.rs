@@ -180,10 +180,31 @@ pub fn quote(word: &str) -> String {
     }
 }
 
-/// The number, from 1, of the first line that differs.
-pub fn different_line(a: &str, b: &str) -> usize {
-    let equal = a.lines().zip(b.lines()).take_while(|(a, b)| a == b);
-    equal.count() + 1
+/// Formats a time, in seconds since 1970, as `2026-01-31T12:00:00Z`.
+pub fn utc(seconds: u64) -> String {
+    let (mut days, second) = (seconds / 86_400, seconds % 86_400);
+    let is_leap =
+        |year: u64| year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
+    let mut year = 1970;
+    while days >= 365 + u64::from(is_leap(year)) {
+        days -= 365 + u64::from(is_leap(year));
+        year += 1;
+    }
+    let february = 28 + u64::from(is_leap(year));
+    let lengths = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut month = 1;
+    for length in lengths {
+        if days < length {
+            break;
+        }
+        days -= length;
+        month += 1;
+    }
+    let (hour, minute, second) = (second / 3600, second % 3600 / 60, second % 60);
+    format!(
+        "{year}-{month:02}-{:02}T{hour:02}:{minute:02}:{second:02}Z",
+        days + 1
+    )
 }
 
 #[cfg(test)]
@@ -262,6 +283,22 @@ mod tests {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("a verylongword b", 5), ["a", "verylongword", "b"]);
         assert_eq!(wrap("one\n\ntwo", 80), ["one", "", "two"]);
+    }
+
+    #[test]
+    fn times_are_dates() {
+        // As `date -u --date=@…` has them.
+        let times = [0, 951_782_400, 951_868_799, 1_735_689_599, 4_107_542_400];
+        assert_eq!(
+            times.map(utc),
+            [
+                "1970-01-01T00:00:00Z",
+                "2000-02-29T00:00:00Z",
+                "2000-02-29T23:59:59Z",
+                "2024-12-31T23:59:59Z",
+                "2100-03-01T00:00:00Z"
+            ]
+        );
     }
 
     #[test]

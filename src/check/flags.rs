@@ -2,6 +2,7 @@
 
 use super::report::Reports;
 use crate::diag::Sources;
+use crate::flags::Overrides;
 use crate::syntax::{ast, parse_value};
 
 /// A value from the command line that replaces one of the file.
@@ -13,6 +14,25 @@ pub struct Override {
     pub name: String,
     /// The value as it was typed.
     pub value: String,
+}
+
+impl Override {
+    /// Lists the values of `overrides`.
+    pub fn list(overrides: &Overrides) -> Vec<Override> {
+        let list = |target, pairs: &[(String, String)]| -> Vec<Override> {
+            let pairs = pairs.iter().cloned();
+            pairs
+                .map(|(name, value)| Override {
+                    target,
+                    name,
+                    value,
+                })
+                .collect()
+        };
+        let mut all = list(OverrideTarget::Param, &overrides.params);
+        all.extend(list(OverrideTarget::Setting, &overrides.settings));
+        all
+    }
 }
 
 /// Kind of declaration that an [`Override`] replaces.

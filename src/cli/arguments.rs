@@ -9,6 +9,18 @@ use clap::parser::ValueSource;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+/// Replaces in `overrides` what those `given` say too, and adds the rest.
+pub(super) fn replace(overrides: &mut Overrides, given: &Overrides) {
+    let lists = [
+        (&mut overrides.params, &given.params),
+        (&mut overrides.settings, &given.settings),
+    ];
+    for (list, given) in lists {
+        list.retain(|(name, _)| given.iter().all(|(other, _)| other != name));
+        list.extend(given.iter().cloned());
+    }
+}
+
 /// Reads the options of a training on the file at `path`, as far as the command has their flags.
 pub(super) fn options(path: &Path, params: &[ParamInfo], matches: &ArgMatches) -> Result<Options> {
     let pairs = |overrides: Vec<Override>| -> Vec<(String, String)> {
@@ -22,6 +34,7 @@ pub(super) fn options(path: &Path, params: &[ParamInfo], matches: &ArgMatches) -
     for flag in Options::flags() {
         if let (Target::Part(set), Some(value)) = (&flag.target, given(matches, flag)) {
             set(&mut options, value)?;
+            options.given.push(flag.name);
         }
     }
     Ok(options)

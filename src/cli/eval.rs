@@ -189,27 +189,14 @@ fn checkpoint(options: &Options) -> Result<PathBuf> {
 
 /// Makes the model that the checkpoint's source and flags make.
 fn model(checkpoint: &Checkpoint, options: &Options, path: &Path) -> Result<Model> {
-    let replacement = |target, (name, value): &(String, String)| Override {
-        target,
-        name: name.clone(),
-        value: value.clone(),
-    };
-    let made = &checkpoint.meta.overrides;
-    let params = made
-        .params
-        .iter()
-        .map(|flag| replacement(OverrideTarget::Param, flag));
-    let settings = made
-        .settings
-        .iter()
-        .map(|flag| replacement(OverrideTarget::Setting, flag));
-    let mut overrides: Vec<Override> = params.chain(settings).collect();
+    let mut overrides = Override::list(&checkpoint.meta.overrides);
     if let Some(data) = &options.data {
         overrides.retain(|flag| flag.target != OverrideTarget::Setting || flag.name != "data");
-        overrides.push(replacement(
-            OverrideTarget::Setting,
-            &("data".into(), data.clone()),
-        ));
+        overrides.push(Override {
+            target: OverrideTarget::Setting,
+            name: "data".into(),
+            value: data.clone(),
+        });
     }
     let name = format!("the model in {}", path.display());
     let mut sources = Sources::new(name, checkpoint.meta.source.as_str());

@@ -47,7 +47,11 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     let takes_file = COMMANDS.iter().filter(|command| command.takes_file());
     let source = match args.get(1) {
         Some(name) if takes_file.into_iter().any(|command| name == command.name) => {
-            Source::find(&args[2..])
+            let found = Source::find(&args[2..]);
+            match found {
+                Ok(None) if name == train::COMMAND.name => Source::find_in_run(&args[2..]),
+                found => found,
+            }
         }
         Some(_) | None => Ok(None),
     };
@@ -116,7 +120,13 @@ fn run(
 
 /// Says why a command that takes a `.van` file has none.
 fn missing_file(matches: &ArgMatches) -> Error {
+    let resumes = matches!(matches.try_get_one("resume"), Ok(Some(&true)));
     match arguments::path(matches, "FILE") {
+        Some(path) if resumes => Error::new(format!(
+            "{} is neither the folder of a run nor named like a `.van` file",
+            path.display()
+        ))
+        .help("give the folder of a run, which holds config.json and model.van, or a file"),
         Some(path) => Error::new(format!(
             "{} is not named like a `.van` file",
             path.display()

@@ -4,14 +4,18 @@ use super::output::Failure;
 use crate::check::{self, Override, ParamInfo};
 use crate::diag::{Diagnostic, Sources};
 use crate::error::{Error, Result};
+use crate::flags::{TRAIN, Value};
 use crate::ir::Model;
 use crate::syntax;
+use crate::train::run_folder;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// A file with the texts that reports about it point into.
 pub(super) struct Source {
     pub path: PathBuf,
+    /// Folder of the run that it was found in, where the command line names that.
+    pub run: Option<PathBuf>,
     pub sources: Sources,
 }
 
@@ -31,6 +35,7 @@ impl Source {
         Ok(Source {
             sources: Sources::new(path.display().to_string(), text),
             path: path.to_path_buf(),
+            run: None,
         })
     }
 
@@ -42,6 +47,31 @@ impl Source {
             !is_flag && Path::new(arg).extension().is_some_and(|e| e == "van")
         });
         file.map(|file| Source::read(Path::new(file))).transpose()
+    }
+
+    /// Reads the file that is kept in the folder of a run, where the arguments of `vanc train` name
+    /// one: a folder that is no value of a flag.
+    pub fn find_in_run(args: &[OsString]) -> Result<Option<Source>> {
+        let takes_value = |arg: &OsString| {
+            let name = arg.to_str().and_then(|arg| arg.strip_prefix("--"));
+            let mut flags = TRAIN.iter().copied().flatten();
+            flags.any(|flag| Some(flag.name) == name && flag.value != Value::Switch)
+        };
+        let before = std::iter::once(None).chain(args.iter().map(Some));
+        let mut named = args.iter().zip(before);
+        let folder = named.find(|(arg, before)| {
+            !before.is_some_and(takes_value) && run_folder::is_run(Path::new(arg))
+        });
+        folder
+            .map(|(folder, _)| {
+                let folder = Path::new(folder);
+                let source = Source::read(&run_folder::source(folder))?;
+                Ok(Source {
+                    run: Some(folder.to_owned()),
+                    ..source
+                })
+            })
+            .transpose()
     }
 
     /// Lists the params that the file declares.

@@ -1,6 +1,8 @@
 //! `vanc sweep FILE`: a grid of runs of `vanc train`, several at once.
 
 mod check;
+mod dry_run;
+mod meaning;
 mod request;
 mod script;
 
@@ -11,17 +13,19 @@ use crate::error::Result;
 use crate::flags;
 use crate::memory;
 use crate::stop::Stop;
-use crate::sweep::folder::SweepFolder;
+use crate::sweep::folder::{self, SweepFolder};
 use crate::sweep::grid;
 use crate::sweep::outcome::Outcome;
 use crate::sweep::progress::Progress;
 use crate::sweep::results::{self, Tally};
 use crate::sweep::runner::{self, Ended, Task, Work};
+use crate::sweep::settings::Settings;
 use crate::text::{counted, quote};
 use crate::train::device::use_threads;
 use check::{Checked, check, measure, read_data};
-use request::SweepRequest;
+use request::{SweepRequest, file};
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Bytes of a process beside its network and its images.
@@ -50,17 +54,36 @@ fn run(given: Given) -> Result<(), Failure> {
         params,
         matches,
     } = given;
-    let request = SweepRequest::read(source, params, matches)?;
+    let mut request = SweepRequest::read(source, params, matches)?;
+    let file = file(source, params);
     if let Some(target) = script::target(matches)? {
         // The parts run elsewhere: what this machine has is not asked.
-        check(source, params, &request.settings, |_, _| Ok(()))?;
+        check(file, &request.settings, |_, _| Ok(()))?;
         return print(&script::script(args, &request, matches)?.text(target));
     }
     use_threads(matches.get_one("threads").copied())?;
-    let checked = check(source, params, &request.settings, measure)?;
+    let checked = check(file, &request.settings, measure)?;
+    let path_of_begun = folder::settings(&request.out);
+    if path_of_begun.exists() {
+        let settings = request.settings.clone();
+        let is_same = |name: &str, a: &str, b: &str| file.is_same(&settings, name, a, b);
+        let begun = Settings::read(&path_of_begun)?;
+        request.settings.spell_as(&begun, &is_same);
+    }
+    let changes = |begun: &Settings, text: &str| file.changes(begun, text);
+    if matches.get_flag("dry-run") {
+        folder::look(&request.out, &request.settings, source.text(), &changes)?;
+        return print(&dry(&request));
+    }
     let images = read_data(&checked, path(matches, "data-dir"))?;
     let shared = request.shard.is_some();
-    let folder = SweepFolder::open(&request.out, &request.settings, source.text(), shared)?;
+    let folder = SweepFolder::open(
+        &request.out,
+        &request.settings,
+        source.text(),
+        shared,
+        &changes,
+    )?;
     let mut progress = Progress::new(request.quiet);
     let ended = sweep(&request, &checked, images, &folder, &mut progress);
     progress.clear();
@@ -93,9 +116,8 @@ fn sweep(
     // The runner says what the first signal does.
     let stop = Stop::default();
     stop.on_signals("")?;
-    let runs = request.settings.grid.runs();
-    let all = runs.len();
-    let (tasks, mine) = tasks(request, checked, runs, folder);
+    let (mine, all) = mine(request);
+    let (count, tasks) = (mine.len(), tasks(request, checked, mine, folder));
     let jobs = jobs(request, checked, images).min(tasks.len().max(1));
     let threads = (request.threads / jobs).max(1);
     let work = Work {
@@ -105,7 +127,15 @@ fn sweep(
         flags: flags(request, jobs),
     };
     let runs: Vec<&grid::Run> = tasks.iter().map(|task| &task.run).collect();
-    let facts = facts(request, all, mine, tasks.len(), &work);
+    let mut facts = vec![("grid", grid_fact(request, all, count, tasks.len()))];
+    facts.extend(doubles(request));
+    facts.extend([
+        (
+            "at once",
+            format!("{}, {threads} each", counted(work.jobs, "run")),
+        ),
+        ("folder", folder.dir().display().to_string()),
+    ]);
     progress.heading(
         &request.settings.file,
         &facts,
@@ -128,31 +158,33 @@ fn go_on(args: &[OsString]) -> String {
     format!(":\n\n    vanc {}\n", words.join(" "))
 }
 
-/// Lists the runs to do, the first seed of every combination first, and how many of the grid are
-/// this shard's.
+/// Lists the runs of the sweep, or of its shard, with their places in the grid; and counts those
+/// of the grid.
+fn mine(request: &SweepRequest) -> (Vec<(usize, grid::Run)>, usize) {
+    let runs = request.settings.grid.runs();
+    let all = runs.len();
+    let takes = |place| request.shard.is_none_or(|shard| shard.takes(place));
+    let mine = runs.into_iter().enumerate();
+    (mine.filter(|(place, _)| takes(*place)).collect(), all)
+}
+
+/// Whether the run of that name in the sweep's folder `dir` is done.
+fn is_done(dir: &Path, run: &grid::Run) -> bool {
+    let outcome = Outcome::read(&folder::run(dir, &run.name));
+    matches!(outcome, Some(Outcome::Done(_)))
+}
+
+/// Lists the runs to do, the first seed of every combination first.
 fn tasks(
     request: &SweepRequest,
     checked: &[Checked],
-    runs: Vec<grid::Run>,
+    mine: Vec<(usize, grid::Run)>,
     folder: &SweepFolder,
-) -> (Vec<Task>, usize) {
-    let SweepRequest {
-        settings, shard, ..
-    } = request;
+) -> Vec<Task> {
+    let settings = &request.settings;
     let seeds = settings.grid.seeds.len().max(1);
-    let mine = runs
-        .into_iter()
-        .enumerate()
-        .filter(|(place, _)| shard.is_none_or(|shard| shard.takes(*place)));
-    let mine: Vec<(usize, grid::Run)> = mine.collect();
-    let count = mine.len();
-    let mut missing: Vec<(usize, grid::Run)> = mine
-        .into_iter()
-        .filter(|(_, run)| {
-            let outcome = Outcome::read(&folder.run(&run.name));
-            !matches!(outcome, Some(Outcome::Done(_)))
-        })
-        .collect();
+    let mut missing = mine;
+    missing.retain(|(_, run)| !is_done(folder.dir(), run));
     missing.sort_by_key(|(place, _)| place % seeds);
     let tasks = missing.into_iter().map(|(place, run)| Task {
         flags: settings.flags(&run.values, run.seed),
@@ -161,7 +193,20 @@ fn tasks(
             .map_or(1, |checked| checked.epochs),
         run,
     });
-    (tasks.collect(), count)
+    tasks.collect()
+}
+
+/// Writes what the sweep would do.
+fn dry(request: &SweepRequest) -> String {
+    let (mine, all) = mine(request);
+    let dir = &request.out;
+    let runs: Vec<&grid::Run> = mine.iter().map(|(_, run)| run).collect();
+    let left = runs.iter().filter(|run| !is_done(dir, run)).count();
+    let mut facts = vec![("grid", grid_fact(request, all, runs.len(), left))];
+    facts.extend(doubles(request));
+    facts.push(("folder", dir.display().to_string()));
+    let settings = &request.settings;
+    dry_run::text(&settings.file, &facts, &settings.grid, &runs, dir)
 }
 
 /// Runs at a time: as was said, or one a thread as far as memory goes. Small networks use
@@ -194,8 +239,8 @@ fn flags(request: &SweepRequest, jobs: usize) -> Vec<OsString> {
     flags
 }
 
-/// Lists the facts that are shown above the runs.
-fn facts(request: &SweepRequest, all: usize, mine: usize, left: usize, work: &Work) -> Vec<Fact> {
+/// Writes what the grid is, of `all` runs, `mine` of them in this shard and `left` to do.
+fn grid_fact(request: &SweepRequest, all: usize, mine: usize, left: usize) -> String {
     let grid = &request.settings.grid;
     let axes = grid
         .axes
@@ -204,21 +249,20 @@ fn facts(request: &SweepRequest, all: usize, mine: usize, left: usize, work: &Wo
     let parts = axes.chain([("seed", grid.seeds.len())]);
     let parts: Vec<String> = parts.map(|(name, n)| format!("{name} ({n})")).collect();
     let mut whole = format!("{} = {}", parts.join(" × "), counted(all, "run"));
-    if mine < all {
-        whole.push_str(&format!(", {mine} of them in this shard"));
+    match request.shard {
+        Some(shard) if mine == 0 => whole.push_str(&format!(", none of them in {shard}")),
+        _ if mine < all => whole.push_str(&format!(", {mine} of them in this shard")),
+        _ => {}
     }
     if left < mine {
         whole.push_str(&format!(", {left} of them left to do"));
     }
-    let threads = counted(work.threads, "thread");
-    vec![
-        ("grid", whole),
-        (
-            "at once",
-            format!("{}, {threads} each", counted(work.jobs, "run")),
-        ),
-        ("folder", work.folder.dir().display().to_string()),
-    ]
+    whole
+}
+
+/// Lists the values that others say already.
+fn doubles(request: &SweepRequest) -> impl Iterator<Item = Fact> {
+    request.doubles.iter().map(|said| ("once", said.clone()))
 }
 
 /// A name and what is to be said under it.
@@ -250,4 +294,49 @@ fn summary(request: &SweepRequest, tally: &Tally) -> String {
     }
     text.push_str(&format!("  report   vanc report {}\n", quote(&dir)));
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::source::Source;
+    use crate::flags::Value;
+
+    /// Checks that a flag which the command takes for the runs is given to them.
+    #[test]
+    fn every_flag_of_a_run_reaches_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("x.van");
+        std::fs::write(&file, "model x { input image(1, 28, 28) linear(10) }").unwrap();
+        let source = Source::read(&file).unwrap();
+        let groups = [
+            flags::SETTINGS,
+            flags::IMAGES,
+            flags::LENGTH,
+            flags::MACHINE,
+        ];
+        for flag in groups.into_iter().flatten() {
+            let value = match (flag.name, flag.value) {
+                ("memory", _) => Some("1GiB"),
+                (_, Value::Switch) => None,
+                (_, Value::Choice(words)) => words.last().copied(),
+                (_, Value::Text(_) | Value::Texts(_) | Value::Path(_)) => Some("3"),
+                (_, Value::Number(_) | Value::Count(_) | Value::Seconds) => Some("3"),
+            };
+            let given = format!("--{}", flag.name);
+            let words = ["sweep", "x.van", &given].into_iter().chain(value);
+            let matches = COMMAND.to_clap(&[]).try_get_matches_from(words).unwrap();
+            let request = SweepRequest::read(&source, &[], &matches).unwrap();
+            // They are shared out among the runs.
+            if flag.name == "threads" {
+                assert_eq!(request.threads, 3);
+                continue;
+            }
+            let mut words = request.settings.flags(&[], 3);
+            let handed_on = super::flags(&request, 1);
+            words.extend(handed_on.iter().map(|word| word.to_string_lossy().into()));
+            let is_there = |word: &String| word.split('=').next() == Some(&given);
+            assert!(words.iter().any(is_there), "{given}: {words:?}");
+        }
+    }
 }

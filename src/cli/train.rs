@@ -1,11 +1,17 @@
-//! `vanc train FILE`: trains the network of a file.
+//! `vanc train FILE`: trains the network of a file; `vanc train --resume RUN` goes on with a run.
 
 use super::arguments;
 use super::command::{Command, Given, Run};
 use super::output::{Failure, stopped};
-use crate::flags;
+use crate::check::Override;
+use crate::error::{Error, Result};
+use crate::flags::{self, Options};
+use crate::train::checkpoint::Checkpoint;
+use crate::train::config::Config;
+use crate::train::run_folder;
 use crate::train::session::Ending;
 use crate::train::setup::Setup;
+use std::path::Path;
 
 pub(super) const COMMAND: Command = Command {
     name: "train",
@@ -29,10 +35,43 @@ fn run(given: Given) -> Result<(), Failure> {
         matches,
         ..
     } = given;
-    let options = arguments::options(&source.path, params, matches)?;
-    let model = source.model(&arguments::overrides(params, matches), true)?;
+    let mut options = arguments::options(&source.path, params, matches)?;
+    if let Some(run) = &source.run {
+        of_run(run, &mut options)?;
+    }
+    let model = source.model(&Override::list(&options.overrides), true)?;
     match Setup::new(source.text(), &model, &options)?.run()? {
         Ending::Finished => Ok(()),
         Ending::Stopped(signal) => Err(Failure::Said(stopped(signal))),
     }
+}
+
+/// Adds to the options what the run in the folder `run` has, which is named instead of a file: its
+/// folder, and the flags that changed its model.
+fn of_run(run: &Path, options: &mut Options) -> Result<()> {
+    let shown = run.display();
+    if !options.resume {
+        return Err(
+            Error::new(format!("{shown} is the folder of a run, not a file")).help(format!(
+                "to go on with the run:\n    {}",
+                run_folder::go_on(run)
+            )),
+        );
+    }
+    if options.out.as_deref().is_some_and(|out| out != run) {
+        return Err(
+            Error::new(format!("--out is another folder than {shown}, the run's"))
+                .help("leave out --out: a run goes on where it is"),
+        );
+    }
+    options.out = Some(run.to_owned());
+    let overrides = Config::read(&run_folder::config(run))?.overrides();
+    let mut overrides = match overrides {
+        Some(overrides) => overrides,
+        // An older version has them only there.
+        None => Checkpoint::read(&run_folder::last(run))?.meta.overrides,
+    };
+    arguments::replace(&mut overrides, &options.overrides);
+    options.overrides = overrides;
+    Ok(())
 }

@@ -39,7 +39,6 @@ pub struct Options {
     /// `--threads`; by default as many as the machine has cores.
     pub threads: Option<u64>,
     /// `--memory`: bytes that training may take; by default what the machine has.
-    #[serde(skip)]
     pub memory: Option<u64>,
     /// `--max-steps`: the run ends after so many steps, if its epochs have not before.
     pub max_steps: Option<u64>,
@@ -65,6 +64,9 @@ pub struct Options {
     /// `--quiet`.
     #[serde(skip)]
     pub quiet: bool,
+    /// Flags that the command line gives, so that a resumed run keeps the others as they are.
+    #[serde(skip)]
+    pub given: Vec<&'static str>,
 }
 
 type Row = Flag<Options>;
@@ -143,7 +145,7 @@ pub const FOLDER: &[Row] = &[
     Row::new(
         "resume",
         Value::Switch,
-        "Go on from the run folder's last checkpoint",
+        "Go on from the last checkpoint of the run folder, which may be given as FILE",
     )
     .sets(|options, _| switch(&mut options.resume)),
     Row::new(
@@ -253,7 +255,8 @@ pub const MACHINE: &[Row] = &[
             .on
             .precision
             .map(|precision| precision.name().into())
-    }),
+    })
+    .sweep(InSweep::Axis),
     NO_WINOGRAD,
 ];
 
@@ -269,7 +272,8 @@ pub const NO_WINOGRAD: Row = Row::new(
     Ok(())
 })
 .repeated(6, |options| given(!options.on.winograd))
-.fixed();
+.fixed()
+.sweep(InSweep::Axis);
 
 /// The flag that ends a run with the program that started it.
 pub const STOP: &[Row] = &[Row::new(
@@ -363,6 +367,7 @@ impl Options {
             force: false,
             stop_on_eof: false,
             quiet: false,
+            given: Vec::new(),
         }
     }
 
@@ -394,9 +399,21 @@ impl Options {
         Ok(())
     }
 
-    /// Writes the command that gives these options, quoted for a shell; with `resume`, the one
-    /// that goes on with the run in that folder.
-    pub fn command(&self, resume: Option<&Path>) -> String {
+    /// Takes over the value that a run has of `flag`, unless the command line gives another.
+    ///
+    /// # Errors
+    /// Where the flag has no such value.
+    pub fn keep(&mut self, flag: &Row, value: &OsStr) -> Result<()> {
+        let says = |repeat: &Repeat<Options>| (repeat.value)(self).is_some();
+        let is_given = self.given.contains(&flag.name) || flag.repeat.as_ref().is_some_and(says);
+        match flag.target {
+            Target::Part(set) if !is_given => set(self, value),
+            Target::Part(_) | Target::Own | Target::Setting => Ok(()),
+        }
+    }
+
+    /// Writes the command that gives these options, quoted for a shell.
+    pub fn command(&self) -> String {
         let overrides = self.overrides.params.iter().chain(&self.overrides.settings);
         let mut flags: Vec<(&str, Option<String>)> = overrides
             .map(|(name, value)| (name.as_str(), Some(value.clone())))
@@ -408,10 +425,6 @@ impl Options {
             let value = (repeat.value)(self)?;
             Some((flag.name, (flag.value != Value::Switch).then_some(value)))
         }));
-        if let Some(folder) = resume {
-            flags.push(("out", Some(folder.display().to_string())));
-            flags.push(("resume", None));
-        }
         let file = self.file.display().to_string();
         let mut words = vec!["vanc".to_string(), "train".into(), file];
         for (name, value) in flags {
@@ -436,7 +449,7 @@ mod tests {
     #[test]
     fn the_command_repeats_what_was_given_and_nothing_else() {
         let mut options = Options::new("a b.van");
-        assert_eq!(options.command(None), "vanc train 'a b.van'");
+        assert_eq!(options.command(), "vanc train 'a b.van'");
         options.overrides.params = vec![("n".into(), "6".into()), ("bias".into(), "-2".into())];
         options.overrides.settings = vec![("optimizer".into(), "sgd(rate: 0.1)".into())];
         options.augment = false;
@@ -445,9 +458,9 @@ mod tests {
         options.save_every = Duration::from_millis(1500);
         options.tensorboard = true;
         assert_eq!(
-            options.command(Some(Path::new("runs/it's"))),
+            options.command(),
             "vanc train 'a b.van' --n 6 --bias=-2 --optimizer 'sgd(rate: 0.1)' --order sequential \
-             --augment off --max-steps 5 --save-every 1.5 --tensorboard --out 'runs/it'\\''s' --resume"
+             --augment off --max-steps 5 --save-every 1.5 --tensorboard"
         );
     }
 

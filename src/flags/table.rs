@@ -44,7 +44,8 @@ pub const GRID: Flags = &[
     Flag::new(
         "vary",
         Value::Texts("NAME=VALUE,…"),
-        "Train with each value of a param, a setting or a flag of train; \
+        "Train with each value of a param, a setting or a flag of train, \
+         which may be ranges: 1..=4, linear(0..1, 5), log(0.0001..1, 9); \
          given again, with each combination",
     ),
     Flag::new(
@@ -70,6 +71,11 @@ pub const PARTS: Flags = &[
         "shard",
         Value::Text("I/N"),
         "Do only the I-th of N parts of the grid, beside the other parts",
+    ),
+    Flag::new(
+        "dry-run",
+        Value::Switch,
+        "Show the runs of the grid, and which are there already; start nothing",
     ),
 ];
 

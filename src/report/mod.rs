@@ -16,11 +16,12 @@ mod sweep_page;
 mod table;
 mod view;
 
-pub use page_paths::Written;
+pub use page_paths::{Unfinished, Written};
 
 use crate::error::{Error, Result};
 use crate::sweep::{folder, results};
 use crate::train::run_folder;
+use crate::train::snapshot::Snapshot;
 use page_paths::PagePaths;
 use published::Published;
 use std::path::Path;
@@ -57,6 +58,7 @@ pub fn write(request: &Request) -> Result<Written> {
     }
     let default = dir.join("report.html");
     let paths = PagePaths::new(request.out.unwrap_or(&default))?;
+    let mut unfinished = None;
     let (page, figures) = match kind {
         Kind::Sweep => {
             let mut sweep = Sweep::read(dir)?;
@@ -67,9 +69,17 @@ pub fn write(request: &Request) -> Result<Written> {
             }
             sweep_page::page(&sweep, published.as_ref(), request.layers, &paths)
         }
-        Kind::Run => run_page::page(dir, &paths)?,
+        Kind::Run => {
+            let run = Snapshot::read(dir)?;
+            unfinished = run_page::unfinished(&run);
+            run_page::page(&run, &paths)
+        }
     };
-    paths.write(&page, &figures)
+    let written = paths.write(&page, &figures)?;
+    Ok(Written {
+        unfinished,
+        ..written
+    })
 }
 
 /// Kind of a folder to report on.

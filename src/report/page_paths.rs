@@ -19,6 +19,17 @@ pub struct Written {
     pub folder: PathBuf,
     /// Number of figures, each as SVG and as PNG.
     pub figures: usize,
+    /// State of a single run that has not ended.
+    pub unfinished: Option<Unfinished>,
+}
+
+/// State of a run that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// State of it, and how far it has come: `stopped: step 7 of 40`.
+    pub state: String,
+    /// The command that goes on with it, if no process does and there is what that needs.
+    pub go_on: Option<String>,
 }
 
 /// Places of a page and of its figures.
@@ -72,6 +83,7 @@ impl PagePaths {
             page: self.page.clone(),
             folder,
             figures: figures.len(),
+            unfinished: None,
         })
     }
 }

@@ -4,55 +4,47 @@ use super::chart::palette::{BLACK, Look};
 use super::chart::{Axis, Chart, Kind, Line, Point, Span, escape};
 use super::figure::{self, ANY, Figure, by_epoch, slug};
 use super::page::{Page, code, link_between};
-use super::page_paths::PagePaths;
+use super::page_paths::{PagePaths, Unfinished};
 use super::view;
-use crate::error::{Error, Result};
 use crate::text::{counted, decimal, duration, percent};
 use crate::train::config::Config;
 use crate::train::history::{self, Epoch};
 use crate::train::metrics::SkipLine;
 use crate::train::run_folder;
+use crate::train::snapshot::{Snapshot, State};
 use std::path::Path;
 
 /// Largest number of skips that the legend names one by one.
 const NAMED: usize = 12;
 
-pub(super) fn page(dir: &Path, paths: &PagePaths) -> Result<(Page, Vec<Figure>)> {
-    let epochs = history::read(dir)?;
-    let Some(last) = epochs.last() else {
-        return Err(Error::new(format!(
-            "the run in {} has ended no epoch yet",
-            dir.display()
-        ))
-        .help("wait for it; vanc watch shows how far it is"));
-    };
-    let config = Config::read(&run_folder::config(dir)).ok();
-    let model = config
-        .as_ref()
-        .and_then(|config| config.get("model")?.as_str());
-    let policy = config.as_ref().and_then(view::policy);
+/// Makes the page of what there is of a run, whether it has ended or not.
+pub(super) fn page(run: &Snapshot, paths: &PagePaths) -> (Page, Vec<Figure>) {
+    let dir = run.dir.as_path();
+    let (epochs, config) = (&run.history, run.config.as_ref());
+    let model = run.model.as_deref();
+    let policy = config.and_then(view::policy);
     let title = match (model, &policy) {
         (Some(model), Some(policy)) => format!("Run of {model}, {policy}"),
         (Some(model), None) => format!("Run of {model}"),
         (None, _) => "Run".into(),
     };
     let mut page = Page::new(&title, &paths.figures);
-    page.facts(&facts(dir, paths, &epochs, last));
+    page.facts(&facts(run, paths));
     let look = policy.map_or(Look::new(BLACK), |policy| Look::named(&policy, 0));
     let mut curves = vec![titled(figure::curves("", &look, [epochs.as_slice()]))];
-    curves.push(titled(losses(&look, &epochs)));
+    curves.push(titled(losses(&look, epochs)));
     curves.retain(|figure| !figure.chart.is_empty());
     let mut text = "The training curves are of the images as they are trained on, augmented, over \
                     each epoch; the test curves of the test images after it."
         .to_string();
-    if last.residual.is_some() {
+    if epochs.last().is_some_and(|last| last.residual.is_some()) {
         text.push_str(
             " The α residual is the mean of (1 − α)² over all skips: 1 while the skips are whole, \
              0 when they are gone.",
         );
     }
     page.figures("Curves", &text, &curves);
-    let mut skips = skips(&epochs);
+    let mut skips = skips(epochs);
     if !skips.is_empty() {
         page.figures(
             "Skips",
@@ -63,33 +55,54 @@ pub(super) fn page(dir: &Path, paths: &PagePaths) -> Result<(Page, Vec<Figure>)>
         );
     }
     curves.append(&mut skips);
-    page.section("To repeat it", repeat(dir, config.as_ref()));
-    Ok((page, curves))
+    page.section("To repeat it", repeat(dir, config));
+    (page, curves)
 }
 
-fn facts(
-    dir: &Path,
-    paths: &PagePaths,
-    epochs: &[Epoch],
-    last: &Epoch,
-) -> Vec<(&'static str, String)> {
+/// Says of a run that has not ended how far it is, and of one that no process trains how to go on.
+pub(super) fn unfinished(run: &Snapshot) -> Option<Unfinished> {
+    let reached = match (run.history.last(), &run.last) {
+        (_, None) => "nothing is logged yet".to_string(),
+        (None, Some(_)) => format!("{}, no epoch has ended", run.reached()),
+        (Some(_), Some(_)) => run.reached(),
+    };
+    let state = match run.state {
+        State::Finished => return None,
+        State::Training => "training",
+        State::Stopped => "stopped",
+        State::Waiting => "not begun, or its config.json is lost",
+    };
+    let can_go_on = run.state == State::Stopped && run_folder::is_run(&run.dir);
+    Some(Unfinished {
+        state: format!("{state}: {reached}"),
+        go_on: can_go_on.then(|| run_folder::go_on(&run.dir)),
+    })
+}
+
+fn facts(run: &Snapshot, paths: &PagePaths) -> Vec<(&'static str, String)> {
+    let (dir, epochs) = (run.dir.as_path(), &run.history);
     let shown = escape(&dir.display().to_string());
     let folder = match link_between(&paths.parent, dir) {
         Some(link) => format!("<a href=\"{}\">{shown}</a>", escape(&link)),
         None => shown,
     };
-    let mut facts = vec![
-        ("folder", folder),
-        (
-            "trained",
-            format!(
-                "{}, {}, {}",
-                counted(last.epoch, "epoch"),
-                counted(last.step, "step"),
-                duration(last.seconds)
-            ),
+    let mut facts = vec![("folder", folder)];
+    if let Some(unfinished) = unfinished(run) {
+        facts.push(("state", escape(&unfinished.state)));
+        facts.extend(unfinished.go_on.map(|go_on| ("to go on", escape(&go_on))));
+    }
+    let Some(last) = epochs.last() else {
+        return facts;
+    };
+    facts.push((
+        "trained",
+        format!(
+            "{}, {}, {}",
+            counted(last.epoch, "epoch"),
+            counted(last.step, "step"),
+            duration(last.seconds)
         ),
-    ];
+    ));
     if let Some(test) = last.test {
         let text = format!("{}, loss {}", percent(test.accuracy), decimal(test.loss));
         facts.push(("test accuracy", text));

@@ -6,8 +6,9 @@ use crate::sweep::outcome::Outcome;
 use crate::sweep::results::{Record, Status};
 use crate::sweep::settings::Settings;
 use crate::train::config::Config;
-use crate::train::history::{self, Epoch};
+use crate::train::history::Epoch;
 use crate::train::run_folder;
+use crate::train::snapshot::Snapshot;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -38,18 +39,19 @@ pub struct Run {
 }
 
 impl Sweep {
-    /// Reads the sweep in `dir`. A run whose log cannot be read has no epochs.
+    /// Reads the sweep in `dir`. A run that has no log yet has no epochs.
     ///
     /// # Errors
     ///
-    /// When `sweep.json` or `results.jsonl` is missing or damaged.
+    /// When `sweep.json` or `results.jsonl` is missing or damaged, or the log or the settings of
+    /// a run are damaged.
     pub fn read(dir: &Path) -> Result<Sweep> {
         let settings = Settings::read(&folder::settings(dir))?;
         let rows = rows(&folder::results_jsonl(dir))?;
         let runs: Vec<Run> = rows
             .into_par_iter()
             .map(|row| Run::read(dir, row))
-            .collect();
+            .collect::<Result<_>>()?;
         let beside = Path::new(&settings.file)
             .file_name()
             .map(|name| dir.join(name));
@@ -81,19 +83,23 @@ impl Sweep {
 }
 
 impl Run {
-    fn read(dir: &Path, row: Record) -> Run {
+    fn read(dir: &Path, row: Record) -> Result<Run> {
         let dir = dir.join(&row.run);
-        let mut history = history::read(&dir).unwrap_or_default();
+        let Snapshot {
+            config,
+            mut history,
+            ..
+        } = Snapshot::read(&dir)?;
         // Their means are in the traces; a large sweep has millions of them.
         history
             .iter_mut()
             .for_each(|epoch| epoch.skips = Vec::new());
-        Run {
+        Ok(Run {
             history,
-            config: Config::read(&run_folder::config(&dir)).ok(),
+            config,
             dir,
             row,
-        }
+        })
     }
 }
 

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 /// Seconds before its time is up at which a part is told to save.
 const NOTICE: u32 = 120;
+/// Parts of a script at most.
+pub const MAX_SHARDS: usize = super::grid::MAX_RUNS;
 
 /// A sweep in parts.
 #[derive(Clone, Debug)]

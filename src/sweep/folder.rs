@@ -45,25 +45,27 @@ const WRITING: &str = ".sweep.writing";
 
 impl SweepFolder {
     /// Takes `dir`, which is made, for a sweep with these settings over the file with
-    /// the text `source`; with `shared`, beside others that share it.
+    /// the text `source`; with `shared`, beside others that share it. `changes` are those of the file
+    /// since the sweep there was begun.
     ///
     /// # Errors
     /// Where another sweep is under way that does not share, and where the folder holds
     /// a sweep that is no part of this one, or files of something else.
-    pub fn open(dir: &Path, now: &Settings, source: &str, shared: bool) -> Result<SweepFolder> {
-        refuse_foreign(dir, now, source)?;
+    pub fn open(
+        dir: &Path,
+        now: &Settings,
+        source: &str,
+        shared: bool,
+        changes: &Changes,
+    ) -> Result<SweepFolder> {
+        look(dir, now, source, changes)?;
         std::fs::create_dir_all(dir).map_err(|e| write_error(dir, e))?;
         let lock = take(dir, shared)?;
         let file = dir.join(&now.file);
         alone(dir, || {
-            let path = settings(dir);
-            let begun = path.exists().then(|| Settings::read(&path)).transpose()?;
-            if let Some(begun) = &begun {
-                refuse_other(dir, begun, now, source)?;
-            }
-            if begun.as_ref() != Some(now) {
+            if look(dir, now, source, changes)?.as_ref() != Some(now) {
                 write_atomic(&file, source.as_bytes())?;
-                write_atomic(&path, now.to_text()?.as_bytes())?;
+                write_atomic(&settings(dir), now.to_text()?.as_bytes())?;
             }
             Ok(())
         })?;
@@ -144,18 +146,37 @@ fn refuse_foreign(dir: &Path, now: &Settings, source: &str) -> Result<()> {
     }
 }
 
-/// Refuses settings of which those that the sweep in `dir` was `begun` with are no part.
-fn refuse_other(dir: &Path, begun: &Settings, now: &Settings, source: &str) -> Result<()> {
-    let mut differences = now.differences(begun);
+/// Function that says how the file differs from the text that a sweep was begun with, in all that
+/// is not only the way it is written.
+pub type Changes<'a> = dyn Fn(&Settings, &str) -> Vec<String> + 'a;
+
+/// Reads the settings of the sweep in `dir`, if one is there, and changes nothing.
+///
+/// # Errors
+/// Where the folder holds a sweep that is no part of the one with the settings `now`, or files of
+/// something else.
+pub fn look(
+    dir: &Path,
+    now: &Settings,
+    source: &str,
+    changes: &Changes,
+) -> Result<Option<Settings>> {
+    refuse_foreign(dir, now, source)?;
+    let path = settings(dir);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let begun = Settings::read(&path)?;
+    let mut differences = now.differences(&begun);
     if begun.file == now.file {
         let copy = dir.join(&begun.file);
-        let text = std::fs::read(&copy).map_err(|e| Error::io("read", &copy, e))?;
-        if text != source.as_bytes() {
-            differences.insert(0, format!("{} has changed", now.file));
+        let text = std::fs::read_to_string(&copy).map_err(|e| Error::io("read", &copy, e))?;
+        if text != source {
+            differences.splice(0..0, changes(&begun, &text));
         }
     }
     if differences.is_empty() {
-        return Ok(());
+        return Ok(Some(begun));
     }
     Err(Error::new(format!(
         "{} holds another sweep: {}",
@@ -165,6 +186,6 @@ fn refuse_other(dir: &Path, begun: &Settings, now: &Settings, source: &str) -> R
     .help(format!(
         "name another folder with --out, or give the settings in {}; \
          only values and seeds may be added to a sweep",
-        settings(dir).display()
+        path.display()
     )))
 }

@@ -1,5 +1,6 @@
 //! Grid of a sweep: the axes that are varied, and the runs that makes.
 
+use super::range;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -44,12 +45,14 @@ pub struct Run {
 }
 
 impl Axis {
-    /// Reads what `--vary` takes: `depth=1,5,10`. Commas in brackets do not separate.
+    /// Reads what `--vary` takes: `depth=1,5,10` or `depth=1..=4`. Commas in brackets do not
+    /// separate. A value may be there twice.
     ///
     /// # Errors
-    /// Where `text` is not a name, `=` and a list of values, or a value is empty or there twice.
+    /// Where `text` is not a name, `=` and a list of values and ranges, or a value is empty.
     pub fn parse(text: &str) -> Result<Axis> {
-        let example = "write it like --vary depth=1,5,10 or --vary 'policy=plain,resnet'";
+        let example = "write it like --vary depth=1,5,10, --vary depth=1..=4, \
+                       --vary 'policy=plain,resnet' or --vary 'rate=log(0.0001..1, 9)'";
         let wrong = |what: String| Error::new(format!("--vary {text}: {what}")).help(example);
         let Some((name, values)) = text.split_once('=') else {
             return Err(wrong("there is no `=` after the name".into()));
@@ -58,12 +61,16 @@ impl Axis {
         if name.is_empty() {
             return Err(wrong("there is no name before the `=`".into()));
         }
-        let values = split(values).map_err(wrong)?;
-        if values.iter().any(String::is_empty) {
+        let parts = split(values).map_err(wrong)?;
+        if parts.iter().any(String::is_empty) {
             return Err(wrong("a value is empty".into()));
         }
-        if let Some(value) = twice(&values) {
-            return Err(wrong(format!("{value} is there twice")));
+        let mut values = Vec::new();
+        for part in parts {
+            match range::values(&part, MAX_RUNS).map_err(wrong)? {
+                Some(range) => values.extend(range),
+                None => values.push(part),
+            }
         }
         Ok(Axis {
             name: name.into(),
@@ -139,11 +146,22 @@ fn twice<T: Eq + std::hash::Hash>(values: &[T]) -> Option<&T> {
 }
 
 impl Grid {
+    /// Refuses a grid with an axis twice, or with nothing in it, or too much, or with two runs
+    /// that would share a folder.
+    ///
+    /// # Errors
+    /// Where an axis is there twice, the runs are none or more than [`MAX_RUNS`], or two are called
+    /// alike.
+    pub fn check(&self) -> Result<()> {
+        self.check_size()?;
+        self.check_names()
+    }
+
     /// Refuses a grid with an axis twice, or with nothing in it, or too much.
     ///
     /// # Errors
     /// Where an axis is there twice, or the runs are none or more than [`MAX_RUNS`].
-    pub fn check(&self) -> Result<()> {
+    pub fn check_size(&self) -> Result<()> {
         let names: Vec<&str> = self.axes.iter().map(|axis| axis.name.as_str()).collect();
         if let Some(name) = twice(&names) {
             return Err(Error::new(format!("--vary {name} is given twice"))
@@ -161,7 +179,7 @@ impl Grid {
             Some(0) => Err(Error::new(
                 "the grid is empty: an axis has no value, or no seed",
             )),
-            Some(_) => self.check_names(),
+            Some(_) => Ok(()),
         }
     }
 
@@ -274,6 +292,8 @@ mod tests {
         );
         assert_eq!(values("bias=-1,-2"), ["-1", "-2"]);
         assert_eq!(axis("--depth=1").name, "depth");
+        assert_eq!(values("depth=1..=3,10"), ["1", "2", "3", "10"]);
+        assert_eq!(values("rate=log(0.01..1, 3),5"), ["0.01", "0.1", "1", "5"]);
     }
 
     #[test]
@@ -287,7 +307,8 @@ mod tests {
             "p=f(1,2",
             "p=f(1]",
             "p=1)",
-            "depth=1,5,1",
+            "depth=4..=1",
+            "rate=log(0..1, 3)",
             "",
         ] {
             let error = Axis::parse(wrong).unwrap_err();

@@ -20,6 +20,7 @@ pub mod folder;
 pub mod grid;
 pub mod outcome;
 pub mod progress;
+mod range;
 pub mod results;
 mod run_lock;
 pub mod runner;

@@ -10,7 +10,7 @@ use super::outcome::{Numbers, Outcome};
 use super::progress::{Progress, Tag};
 use super::run_lock::{RunLock, log};
 use crate::error::{Error, Result};
-use crate::stop::Stop;
+use crate::stop::{Stop, asks_to_stop};
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -268,15 +268,14 @@ fn failed(error: Option<String>, status: ExitStatus) -> Outcome {
     Outcome::Failed { error }
 }
 
-/// Whether SIGINT or SIGTERM, or the end of its input, ended a run: then it can go on.
+/// Whether a signal that asks for it, or the end of its input, ended a run: then it can go on.
 fn was_stopped(status: ExitStatus) -> bool {
-    const SIGNALS: [i32; 2] = [2, 15];
     #[cfg(unix)]
     let signal = std::os::unix::process::ExitStatusExt::signal(&status);
     #[cfg(not(unix))]
     let signal = None::<i32>;
     let number = status.code().map(|code| code - 128).or(signal);
-    number.is_some_and(|number| SIGNALS.contains(&number))
+    number.is_some_and(asks_to_stop)
 }
 
 /// Finds the path of this very program, where the system can tell even if its file was replaced

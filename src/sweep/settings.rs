@@ -2,6 +2,7 @@
 
 use super::grid::Grid;
 use crate::error::{Error, Result};
+use crate::flags::{OnOff, Options, Value as Kind};
 use crate::text::quote;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -73,14 +74,35 @@ impl Settings {
 
     /// Lists the flags of `vanc train` that a run is given, those of all runs first.
     pub fn flags(&self, values: &[String], seed: u64) -> Vec<String> {
-        let flag = |name: &str, value: &str| format!("--{name}={value}");
-        let common = self.options.iter().map(|(name, value)| flag(name, value));
+        let common = self.options.iter();
+        let common = common.filter_map(|(name, value)| flag(name, value));
         let axes = self.grid.axes.iter().zip(values);
-        let axes = axes.map(|(axis, value)| flag(&axis.name, value));
-        common
-            .chain(axes)
-            .chain([flag("seed", &seed.to_string())])
-            .collect()
+        let axes = axes.filter_map(|(axis, value)| flag(&axis.name, value));
+        let seed = flag("seed", &seed.to_string());
+        common.chain(axes).chain(seed).collect()
+    }
+
+    /// Writes values as in the sweep `begun`, where `is_same` says of an axis or a flag, and the two
+    /// ways to write it, that they are one value: a run's folder is named by them.
+    pub fn spell_as(&mut self, begun: &Settings, is_same: &dyn Fn(&str, &str, &str) -> bool) {
+        let spell = |name: &str, known: &[String], value: &mut String| {
+            let is_same = |there: &&String| is_same(name, there, value);
+            if !known.contains(value)
+                && let Some(there) = known.iter().find(is_same)
+            {
+                value.clone_from(there);
+            }
+        };
+        for axis in &mut self.grid.axes {
+            let known = begun.grid.axes.iter().find(|there| there.name == axis.name);
+            let known = known.map_or(&[][..], |there| there.values.as_slice());
+            let values = axis.values.iter_mut();
+            values.for_each(|value| spell(&axis.name, known, value));
+        }
+        for (name, value) in &mut self.options {
+            let known = begun.options.get(name);
+            spell(name, known.map_or(&[], std::slice::from_ref), value);
+        }
     }
 
     /// Says why the sweep `begun` is not a part of this one; nothing where this one is the same
@@ -123,6 +145,19 @@ impl Settings {
         }
         out
     }
+}
+
+/// Writes a flag of `vanc train`; nothing for a switch that is off.
+fn flag(name: &str, value: &str) -> Option<String> {
+    match (is_switch(name), value) {
+        (false, value) => Some(format!("--{name}={value}")),
+        (true, value) => (value == OnOff::On.name()).then(|| format!("--{name}")),
+    }
+}
+
+/// Whether `name` is a flag of `vanc train` that takes no value; in a sweep it is on or off.
+pub fn is_switch(name: &str) -> bool {
+    Options::flags().any(|flag| flag.name == name && flag.value == Kind::Switch)
 }
 
 /// Notes the values that are `there` and not `here`.

@@ -10,28 +10,40 @@ pub struct Shard {
     count: usize,
 }
 
-/// Parts at most.
-pub const MAX_SHARDS: usize = super::grid::MAX_RUNS;
+impl std::fmt::Display for Shard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "part {} of {}", self.index + 1, self.count)
+    }
+}
 
 impl Shard {
-    /// Reads what `--shard` takes: `2/8`.
+    /// Reads what `--shard` takes: `2/8`. There may be more parts than runs; then some are empty.
     ///
     /// # Errors
-    /// Where `text` is not `I/N` with I from 1 to N and N at most [`MAX_SHARDS`].
+    /// Where `text` is not `I/N` with I from 1 to N.
     pub fn parse(text: &str) -> Result<Shard> {
-        let numbers = text.split_once('/').and_then(|(index, count)| {
-            let number = |word: &str| word.trim().parse::<usize>().ok();
-            Some((number(index)?, number(count)?))
-        });
-        match numbers {
-            Some((index, count)) if (1..=count).contains(&index) && count <= MAX_SHARDS => {
-                Ok(Shard {
-                    index: index - 1,
-                    count,
-                })
+        let wrong = |what: String| {
+            Error::new(format!("--shard {text}: {what}"))
+                .help("give I/N with I from 1 to N: --shard 2/8 is the second of eight parts")
+        };
+        let (index, count) = text
+            .split_once('/')
+            .ok_or_else(|| wrong("there is no `/` in it".into()))?;
+        let number = |word: &str| {
+            let word = word.trim();
+            let number = word.parse::<usize>();
+            number.map_err(|_| wrong(format!("`{word}` is no number of parts")))
+        };
+        match (number(index)?, number(count)?) {
+            (_, 0) => Err(wrong("there must be at least one part".into())),
+            (0, _) => Err(wrong("parts are counted from 1".into())),
+            (index, count) if index > count => {
+                Err(wrong(format!("there is no part {index} of {count}")))
             }
-            Some(_) | None => Err(Error::new(format!("--shard {text}: there is no such part"))
-                .help("give I/N with I from 1 to N: --shard 2/8 is the second of eight parts")),
+            (index, count) => Ok(Shard {
+                index: index - 1,
+                count,
+            }),
         }
     }
 
@@ -40,7 +52,7 @@ impl Shard {
     /// values as there are parts is not dealt a value a part.
     pub fn takes(self, place: usize) -> bool {
         let (round, dealt) = (place / self.count, place % self.count);
-        (dealt + round) % self.count == self.index
+        (dealt + round % self.count) % self.count == self.index
     }
 }
 
@@ -75,6 +87,16 @@ mod tests {
     }
 
     #[test]
+    fn more_parts_than_runs_leave_some_empty() {
+        let takes = |text: &str| {
+            let shard = Shard::parse(text).unwrap();
+            (0..4).filter(|&place| shard.takes(place)).count()
+        };
+        assert_eq!((takes("4/1000000"), takes("5/1000000")), (1, 0));
+        assert_eq!(takes(&format!("{0}/{0}", usize::MAX)), 0);
+    }
+
+    #[test]
     fn what_is_no_part_is_refused() {
         for wrong in [
             "",
@@ -85,7 +107,8 @@ mod tests {
             "-1/3",
             "a/b",
             "1/3/5",
-            "1/99999999999",
+            "1/99999999999999999999",
+            "/",
         ] {
             assert!(Shard::parse(wrong).is_err(), "{wrong}");
         }

@@ -1,16 +1,26 @@
-//! `config.json`: everything a run was started with, enough to repeat it.
+//! `config.json`: everything a run was started with, enough to repeat it and to go on with it, and
+//! when and on what machine that was done.
 
+use super::difference::{self, Difference};
+use super::run_session::RunSession;
 use crate::error::{Error, Result};
-use crate::flags::{Flag, Options};
+use crate::flags::{Flag, OnOff, Options, Overrides, Value as Kind};
 use crate::ir::Model;
 use serde_json::{Map, Value, json};
+use std::ffi::OsString;
 use std::path::Path;
 
 /// Version of the file's layout.
 const FORMAT: u32 = 1;
 
-/// Keys of what the file and its `train` section say.
-const NETWORK: [&str; 3] = ["model", "params", "train"];
+/// Keys of what only the start of a run says, and a resume leaves as it is.
+const START: [&str; 3] = ["version", "command", "weights"];
+
+/// Key of the list of [`RunSession`]s.
+const SESSIONS: &str = "sessions";
+
+/// Key of the [`Overrides`].
+const OVERRIDES: &str = "overrides";
 
 /// The settings of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,10 +43,11 @@ impl Config {
         let mut config = Map::from_iter([
             ("format".to_string(), json!(FORMAT)),
             ("version".into(), json!(env!("CARGO_PKG_VERSION"))),
-            ("command".into(), json!(options.command(None))),
+            ("command".into(), json!(options.command())),
             ("model".into(), json!(model.name)),
             ("params".into(), json!(params.collect::<Map<_, _>>())),
             ("train".into(), json!(model.train)),
+            (OVERRIDES.into(), json!(options.overrides)),
         ]);
         match serde_json::to_value(options) {
             Ok(Value::Object(flags)) => config.extend(flags),
@@ -81,11 +92,35 @@ impl Config {
         }
     }
 
-    /// Takes over what only mattered at the start of the run `started`.
+    /// Takes over what the start of the run `started` said, and its sessions so far.
     pub fn keep_start_of(&mut self, started: &Config) {
-        if let Some(weights) = started.0.get("weights") {
-            self.0.insert("weights".into(), weights.clone());
+        for key in START.iter().chain([&SESSIONS]) {
+            if let Some(value) = started.0.get(*key) {
+                self.0.insert((*key).into(), value.clone());
+            }
         }
+    }
+
+    /// Appends a session of the run.
+    pub fn add_session(&mut self, session: &RunSession) {
+        let sessions = self.0.entry(SESSIONS).or_insert_with(|| json!([]));
+        match sessions.as_array_mut() {
+            Some(sessions) => sessions.push(json!(session)),
+            None => *sessions = json!([session]),
+        }
+    }
+
+    /// Returns the flags that changed the model; nothing where an older version has not written
+    /// them here.
+    pub fn overrides(&self) -> Option<Overrides> {
+        serde_json::from_value(self.0.get(OVERRIDES)?.clone()).ok()
+    }
+
+    /// Lists the flags of `vanc train` that the run is trained with, each with its value on the
+    /// command line; that of a switch is empty.
+    pub fn flags(&self) -> impl Iterator<Item = (&'static Flag<Options>, OsString)> {
+        let flags = Options::flags().filter(|flag| flag.repeat.is_some());
+        flags.filter_map(|flag| Some((flag, typed(flag, self.0.get(&flag.key())?)?)))
     }
 
     /// Returns the command that began the run, if it is there.
@@ -112,51 +147,43 @@ impl Config {
             .collect()
     }
 
-    /// Lists the settings that differ from the run `started`, of all that may not: with any of
-    /// them changed, the numbers would be those of no run. The rest (epochs, steps, threads,
-    /// logging, where the data is) may, and so may the device: a checkpoint moves from one to
-    /// another, and the numbers are the same but for rounding.
-    pub fn differences(&self, started: &Config) -> Vec<String> {
+    /// Lists the flags that differ from the run `started`, of those that may not: with any of them
+    /// changed, the numbers would be those of no run. The rest (steps, threads, logging, where the
+    /// data is) may, and so may the device: a checkpoint moves from one to another, and the
+    /// numbers are the same but for rounding.
+    pub fn differences(&self, started: &Config) -> Vec<Difference> {
         let mut out = Vec::new();
-        let flags = Options::flags().filter(|flag| flag.fixed).map(Flag::key);
-        let fixed: Vec<String> = NETWORK.map(String::from).into_iter().chain(flags).collect();
-        for key in self.0.keys().filter(|key| fixed.contains(key)) {
+        for flag in Options::flags().filter(|flag| flag.fixed) {
+            let key = flag.key();
             // Older runs do not say it, and had no choice.
             let unsaid = match key.as_str() {
                 "winograd" => json!(true),
                 _ => Value::Null,
             };
-            let value = |config: &Config| match config.0.get(key).unwrap_or(&unsaid) {
+            let value = |config: &Config| match config.0.get(&key).unwrap_or(&unsaid) {
                 // The device may change.
                 value if key == "engine" && value == "cpu" => json!("compiled"),
                 value => value.clone(),
             };
-            let (mut there, mut here) = (value(started), value(self));
-            for train in [&mut there, &mut here] {
-                if let Some(train) = train.as_object_mut().filter(|_| key == "train") {
-                    train.remove("epochs");
-                }
-            }
-            compare(key, &there, &here, &mut out);
+            difference::of_values(&key, &value(started), &value(self), &mut out);
         }
         out
     }
 }
 
-fn compare(path: &str, there: &Value, here: &Value, out: &mut Vec<String>) {
-    match (there, here) {
-        (Value::Object(a), Value::Object(b)) => {
-            let null = Value::Null;
-            let keys = a.keys().chain(b.keys().filter(|key| !a.contains_key(*key)));
-            for key in keys {
-                let entry = |map: &'_ Map<String, Value>| map.get(key).unwrap_or(&null).clone();
-                compare(&format!("{path}.{key}"), &entry(a), &entry(b), out);
-            }
+/// Writes a value of the file as the flag has it on the command line; nothing where the command
+/// line would not have the flag.
+fn typed(flag: &Flag<Options>, value: &Value) -> Option<OsString> {
+    let text = match (value, flag.value) {
+        (Value::Bool(on), Kind::Switch) => {
+            let is_given = *on != flag.name.starts_with("no-");
+            return is_given.then(OsString::new);
         }
-        (a, b) if a == b => {}
-        (a, b) => {
-            let path = path.strip_prefix("train.").unwrap_or(path);
-            out.push(format!("{path} is {a} in the run, {b} here"));
-        }
-    }
+        (Value::Bool(true), _) => OnOff::On.name().into(),
+        (Value::Bool(false), _) => OnOff::Off.name().into(),
+        (Value::String(text), _) => text.clone(),
+        (Value::Number(number), _) => number.to_string(),
+        (Value::Null | Value::Array(_) | Value::Object(_), _) => return None,
+    };
+    Some(text.into())
 }

@@ -1,10 +1,7 @@
 //! The history of a run, epoch by epoch, from its `metrics.jsonl`.
 
 use super::metrics::{self, Line, SkipLine, Split};
-use super::run_folder;
-use crate::error::Result;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// Loss and accuracy of the network.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,15 +61,6 @@ pub struct Epoch {
     pub skips: Vec<SkipLine>,
     /// Fading at every logged step of the epoch, its end included.
     pub fades: Vec<Fade>,
-}
-
-/// Reads the epochs of the run in `dir`.
-///
-/// # Errors
-///
-/// When the log cannot be read or is damaged.
-pub fn read(dir: &Path) -> Result<Vec<Epoch>> {
-    Ok(epochs(&metrics::read(&run_folder::metrics(dir))?))
 }
 
 /// Groups the lines of a log by epoch, in order.

@@ -120,7 +120,8 @@ impl Metrics {
     /// cut off. `None` keeps nothing.
     ///
     /// # Errors
-    /// Where the file cannot be opened, read or cut.
+    /// Where the file cannot be opened, read or cut, or a line that the checkpoint counts on is
+    /// damaged.
     pub fn open(path: &Path, logged: Option<u64>) -> Result<(Metrics, Vec<Line>)> {
         let file = OpenOptions::new()
             .create(true)
@@ -129,7 +130,7 @@ impl Metrics {
             .map_err(|e| write_error(path, e))?;
         let text = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
         let (lines, length) = match logged {
-            Some(logged) => keep(&text, logged),
+            Some(logged) => keep(path, &text, logged)?,
             None => (Vec::new(), 0),
         };
         file.set_len(length as u64)
@@ -162,29 +163,78 @@ impl Metrics {
     }
 }
 
-/// Reads the whole lines of `path`, up to the first that is not one.
+/// Reads the whole lines of `path`. A last one that is cut off is left out: a process is writing
+/// it, or was killed as it did.
 ///
 /// # Errors
-/// Where the file cannot be read.
+/// Where the file cannot be read, or a line is damaged or out of order; the error names it.
 pub fn read(path: &Path) -> Result<Vec<Line>> {
     let text = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
-    Ok(keep(&text, u64::MAX).0)
+    Ok(keep(path, &text, u64::MAX)?.0)
 }
 
 /// Finds the leading lines that are whole and not past step `logged`, and their bytes.
-fn keep(text: &[u8], logged: u64) -> (Vec<Line>, usize) {
+fn keep(path: &Path, text: &[u8], logged: u64) -> Result<(Vec<Line>, usize)> {
     let (mut lines, mut length) = (Vec::new(), 0);
-    for chunk in text.split_inclusive(|&b| b == b'\n') {
-        if !chunk.ends_with(b"\n") {
-            break;
-        }
-        match serde_json::from_slice::<Line>(chunk) {
+    let whole = text.split_inclusive(|&b| b == b'\n');
+    for (chunk, number) in whole.take_while(|chunk| chunk.ends_with(b"\n")).zip(1..) {
+        match parse(chunk).and_then(|line: Line| line.follows(lines.last()).map(|()| line)) {
             Ok(line) if line.step <= logged => lines.push(line),
-            Ok(_) | Err(_) => break,
+            Ok(_) => break,
+            // After the last line that a checkpoint counts on, a crash may leave anything.
+            Err(_) if lines.last().is_some_and(|last| last.is_whole_at(logged)) => break,
+            Err(what) => return Err(damaged(path, number, &what)),
         }
         length += chunk.len();
     }
-    (lines, length)
+    Ok((lines, length))
+}
+
+fn parse(chunk: &[u8]) -> Result<Line, String> {
+    // The place that serde_json adds is one within the line.
+    serde_json::from_slice(chunk).map_err(|e| {
+        let text = e.to_string();
+        match text.split_once(" at line ") {
+            Some((what, _)) => format!("{what} at column {}", e.column()),
+            None => text,
+        }
+    })
+}
+
+fn damaged(path: &Path, number: usize, what: &str) -> Error {
+    let path = path.display();
+    Error::new(format!("{path} is damaged in line {number}: {what}")).help(
+        "mend or delete the line; the weights are in the checkpoints, and a run whose \
+         metrics.jsonl is moved away goes on without the curves until then",
+    )
+}
+
+impl Line {
+    /// Checks that the line may stand after `last`: steps and epochs go up, and a step has one
+    /// line of each split, that of training first.
+    fn follows(&self, last: Option<&Line>) -> Result<(), String> {
+        if self.epoch == 0 {
+            return Err("epoch 0, where epochs are counted from 1".into());
+        }
+        let Some(last) = last else { return Ok(()) };
+        let (name, step) = (self.split.name(), self.step);
+        if step < last.step {
+            return Err(format!("step {step} after step {}", last.step));
+        }
+        if self.epoch < last.epoch {
+            return Err(format!("epoch {} after epoch {}", self.epoch, last.epoch));
+        }
+        match step == last.step && (self.split, last.split) != (Split::Test, Split::Train) {
+            true => Err(format!("another {name} line of step {step}")),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether it is the last line that a checkpoint of step `logged` counts on: after that of
+    /// training at the end of an epoch comes that of the test.
+    fn is_whole_at(&self, logged: u64) -> bool {
+        self.step == logged && (self.split == Split::Test || self.epoch_loss.is_none())
+    }
 }
 
 #[cfg(test)]
@@ -230,6 +280,63 @@ mod tests {
             assert_eq!(kept, all[..3], "torn at byte {torn}");
             metrics.append(&all[3]).unwrap();
             assert_eq!(std::fs::read(&path).unwrap(), text, "torn at byte {torn}");
+        }
+    }
+
+    #[test]
+    fn damage_among_lines_that_count_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("metrics.jsonl");
+        let text = |line: &Line| serde_json::to_string(line).unwrap();
+        let all = [
+            line(Split::Train, 2),
+            line(Split::Test, 2),
+            line(Split::Train, 4),
+            line(Split::Test, 4),
+        ];
+        let second_epoch = |step| Line {
+            epoch: 2,
+            ..line(Split::Train, step)
+        };
+        let nan = text(&all[2]).replace("\"rate\":0.1", "\"rate\":NaN");
+        let damages = [
+            ("letter".to_string(), "expected value at column 1"),
+            (String::new(), "EOF"),
+            (nan, "expected value at column"),
+            (text(&all[0]), "another train line of step 2"),
+            (text(&line(Split::Train, 1)), "step 1 after step 2"),
+            (text(&second_epoch(3)), "epoch 1 after epoch 2"),
+            (
+                text(&Line {
+                    epoch: 0,
+                    ..all[2].clone()
+                }),
+                "epoch 0",
+            ),
+        ];
+        for (damage, what) in damages {
+            let mut lines: Vec<String> = all.iter().map(text).collect();
+            lines.insert(2, damage);
+            // The line itself, or the one after it that it is out of order with.
+            std::fs::write(&path, lines.join("\n") + "\n").unwrap();
+            for error in [
+                read(&path).unwrap_err(),
+                Metrics::open(&path, Some(4)).unwrap_err(),
+            ] {
+                let message = error.message;
+                assert!(
+                    message.contains("metrics.jsonl is damaged in line "),
+                    "{message}"
+                );
+                assert!(message.contains(what), "{message}");
+            }
+            // The file is left as it was, and what the checkpoint does not count on is cut off.
+            assert_eq!(
+                std::fs::read_to_string(&path).unwrap(),
+                lines.join("\n") + "\n"
+            );
+            let (_, kept) = Metrics::open(&path, Some(2)).unwrap();
+            assert_eq!(kept, all[..2]);
         }
     }
 

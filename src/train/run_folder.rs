@@ -74,6 +74,16 @@ pub fn source(dir: &Path) -> PathBuf {
     dir.join("model.van")
 }
 
+/// Writes the command that goes on with the run in `dir`.
+pub fn go_on(dir: &Path) -> String {
+    format!("vanc train --resume {}", quote(&dir.display().to_string()))
+}
+
+/// Whether `dir` holds a run, or what is left of one: its source and its settings.
+pub fn is_run(dir: &Path) -> bool {
+    source(dir).is_file() && config(dir).is_file()
+}
+
 /// Whether a process is training in `dir`, as far as the file system tells.
 pub fn is_training(dir: &Path) -> bool {
     let Ok(file) = File::open(lock(dir)) else {

@@ -5,9 +5,10 @@ use super::config::Config;
 use super::device::{self, Runner, use_threads};
 use super::heading::facts;
 use super::progress::{Progress, Summary};
-use super::resume::resumed_settings;
+use super::resume::{keep_flags, refuse_past, resumed_settings};
 use super::run_folder::{self, RunFolder, RunStart};
 use super::run_progress::RunProgress;
+use super::run_session::RunSession;
 use super::session::{Ending, Session, Task};
 use super::tensorboard::{Preface, hyperparameters};
 use super::{weights, worker};
@@ -34,7 +35,7 @@ pub struct Setup<'a> {
     source: &'a str,
     /// The network that the text and the flags make.
     model: &'a Model,
-    options: &'a Options,
+    options: Options,
     /// The processes that train together, where there are several.
     world: Option<World>,
     stop: Stop,
@@ -47,11 +48,10 @@ impl<'a> Setup<'a> {
     /// Where the options contradict one another, or the environment names no sound world.
     pub fn new(source: &'a str, model: &'a Model, options: &'a Options) -> Result<Setup<'a>> {
         options.check()?;
-        use_threads(options.threads)?;
         Ok(Setup {
             source,
             model,
-            options,
+            options: options.clone(),
             world: World::from_environment()?,
             stop: Stop::default(),
         })
@@ -61,9 +61,10 @@ impl<'a> Setup<'a> {
     ///
     /// # Errors
     /// Where it cannot begin, and then nothing is written; where it cannot go on.
-    pub fn run(&self) -> Result<Ending> {
+    pub fn run(mut self) -> Result<Ending> {
         if let Some(world) = self.world.as_ref().filter(|world| world.rank > 0) {
-            return worker::run(self.source, self.model, self.options, world);
+            use_threads(self.options.threads)?;
+            return worker::run(self.model, &self.options, world);
         }
         let mut progress = Progress::new(self.options.quiet);
         let ending = self.train(&mut progress);
@@ -71,20 +72,26 @@ impl<'a> Setup<'a> {
         ending
     }
 
-    fn train(&self, progress: &mut Progress) -> Result<Ending> {
-        let Setup { model, options, .. } = *self;
-        let mut settings = Config::new(model, options)?;
-        let out = options.out.as_deref();
-        let start = run_folder::choose(&model.name, out, options.resume, options.force)?;
-        if let RunStart::Resumed { folder, checkpoint } = &start {
-            settings = resumed_settings(settings, folder, checkpoint, self.source)?;
-        }
+    fn train(&mut self, progress: &mut Progress) -> Result<Ending> {
+        let (start, mut settings) = self.start()?;
+        let Setup { model, options, .. } = &*self;
+        use_threads(options.threads)?;
         // All that can fail for a reason of the user's comes before anything is written.
         let runner = self.runner(progress)?;
         let links = self.gather(&settings, progress)?;
         let dataset = self.dataset(progress)?;
         self.check_memory(&runner, &dataset)?;
         let mut engine = self.engine(&runner, links.as_ref(), &start, &dataset)?;
+        let sampler = self.sampler();
+        let steps = sampler.steps(dataset.train.len());
+        let epochs = model.train.epochs;
+        let mut done = 0;
+        if let RunStart::Resumed { folder, checkpoint } = &start {
+            let progress = &checkpoint.meta.progress;
+            refuse_past(folder.dir(), progress, steps, epochs, options.max_steps)?;
+            done = progress.step;
+        }
+        settings.add_session(&RunSession::now(done, epochs as u64, engine.name()));
         let (folder, meta) = self.folder(start, &settings, &dataset, progress)?;
         self.stop.on_signals(STOPPING)?;
         if options.stop_on_eof {
@@ -98,13 +105,11 @@ impl<'a> Setup<'a> {
             &meta.progress,
         );
         progress.heading(&model.name, &facts);
-        let sampler = self.sampler();
-        let steps = sampler.steps(dataset.train.len());
         let task = Task {
             dataset: &dataset,
             sampler: &sampler,
             rate: &|step| self.rate(steps, step),
-            epochs: model.train.epochs as u64,
+            epochs: epochs as u64,
             max_steps: options.max_steps,
             log_every: options.log_every,
             save_every: options.save_every,
@@ -134,10 +139,30 @@ impl<'a> Setup<'a> {
                 "stopped after step {} and saved {}; to go on:\n\n    {}\n",
                 reached.step,
                 run_folder::last(folder.dir()).display(),
-                options.command(Some(folder.dir())),
+                run_folder::go_on(folder.dir()),
             )),
         }
         Ok(ending)
+    }
+
+    /// Finds where the run starts, and its settings; a resumed run keeps the flags it has.
+    fn start(&mut self) -> Result<(RunStart, Config)> {
+        let Setup { model, options, .. } = self;
+        let out = options.out.as_deref();
+        let start = run_folder::choose(&model.name, out, options.resume, options.force)?;
+        match &start {
+            RunStart::Resumed { folder, checkpoint } => {
+                keep_flags(options, folder.dir(), checkpoint.meta.progress.step)?;
+            }
+            // One that ended before its first checkpoint begins again as it was.
+            RunStart::New { dir, .. } if options.resume => keep_flags(options, dir, 0)?,
+            RunStart::New { .. } => {}
+        }
+        let mut settings = Config::new(model, options)?;
+        if let RunStart::Resumed { folder, checkpoint } = &start {
+            settings = resumed_settings(settings, folder, checkpoint, model, options)?;
+        }
+        Ok((start, settings))
     }
 
     /// Chooses the device, and the engine there.

@@ -3,20 +3,22 @@
 
 use super::config::Config;
 use super::device::choose_in;
+use super::difference::{Difference, of_models};
 use super::session::Ending;
+use crate::check::{self, Override};
+use crate::diag::Sources;
 use crate::engines::cuda;
 use crate::error::{Error, Result};
 use crate::flags::Options;
 use crate::ir::Model;
 use crate::stop::Stop;
-use crate::text::different_line;
 use crate::world::{self, Links, Settings, World, worker};
 
 /// Trains along until rank 0 has ended.
-pub(super) fn run(source: &str, model: &Model, options: &Options, world: &World) -> Result<Ending> {
+pub(super) fn run(model: &Model, options: &Options, world: &World) -> Result<Ending> {
     let (card, precision) = choose_in(world, options.on)?;
     let ours = Config::new(model, options)?;
-    let stream = world::join(world, world::LIMIT, |theirs| compare(&ours, source, theirs))?;
+    let stream = world::join(world, world::LIMIT, |theirs| compare(&ours, model, theirs))?;
     let stop = Stop::default();
     stop.on_signals("")?;
     let links = Links::new(world, vec![(0, stream)], &stop)?;
@@ -35,16 +37,18 @@ pub(super) fn run(source: &str, model: &Model, options: &Options, world: &World)
     })
 }
 
-/// Refuses settings that rank 0 does not have.
-fn compare(ours: &Config, source: &str, theirs: &Settings) -> Result<()> {
-    let Some(config) = Config::parse(&theirs.config) else {
-        return Err(Error::new("the settings of rank 0 cannot be read"));
-    };
-    let mut differences = ours.differences(&config);
-    if theirs.source != source {
-        let line = different_line(&theirs.source, source);
-        differences.insert(0, format!("the file differs in line {line}"));
-    }
+/// Refuses settings that rank 0 does not have, or a file that means something else.
+fn compare(ours: &Config, model: &Model, theirs: &Settings) -> Result<()> {
+    let unread = || Error::new("the settings of rank 0 cannot be read");
+    let config = Config::parse(&theirs.config).ok_or_else(unread)?;
+    let overrides = Override::list(&config.overrides().ok_or_else(unread)?);
+    let mut sources = Sources::new("", theirs.source.as_str());
+    let there = check::check(&mut sources, &overrides, true)
+        .map_err(|_| Error::new("the file of rank 0 is not sound for this version of vanc"))?;
+    let mut differences = of_models(&there, model);
+    differences.extend(ours.differences(&config));
+    let said = |difference: &Difference| difference.said("in the run", "here");
+    let mut differences: Vec<String> = differences.iter().map(said).collect();
     if ours.get("precision") != config.get("precision") {
         differences.push("--precision is another".into());
     }

@@ -6,5 +6,3 @@
 pub mod screen;
 pub mod state;
 pub mod terminal;
-
-pub use state::{State, Watched};

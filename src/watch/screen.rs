@@ -1,9 +1,9 @@
 //! The screen of `vanc watch`: head, progress bar, charts.
 
-use super::state::{State, Watched};
 use crate::text::{cut_middle, decimal, duration, percent, short};
 use crate::train::history::{self, Epoch};
 use crate::train::metrics::Split;
+use crate::train::snapshot::{Snapshot, State};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Style, Stylize};
@@ -33,7 +33,7 @@ struct Curve {
 }
 
 /// Draws the run into `area`, with `hint` as the last line.
-pub fn draw(watched: &Watched, hint: &str, area: Rect, buffer: &mut Buffer) {
+pub fn draw(watched: &Snapshot, hint: &str, area: Rect, buffer: &mut Buffer) {
     let head = head(watched, area.width.into());
     let rows = [
         Constraint::Length(head.len() as u16),
@@ -59,7 +59,7 @@ pub fn draw(watched: &Watched, hint: &str, area: Rect, buffer: &mut Buffer) {
 }
 
 /// Draws the same screen as plain lines, for a pipe.
-pub fn plain(watched: &Watched, width: u16, height: u16) -> String {
+pub fn plain(watched: &Snapshot, width: u16, height: u16) -> String {
     let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
     draw(watched, "", buffer.area, &mut buffer);
     let row = |y: u16| {
@@ -72,7 +72,7 @@ pub fn plain(watched: &Watched, width: u16, height: u16) -> String {
 }
 
 /// Lines above the charts, of at most `room` columns: the run's name, how far it is and how good.
-fn head(watched: &Watched, room: usize) -> Vec<Line<'static>> {
+fn head(watched: &Snapshot, room: usize) -> Vec<Line<'static>> {
     let (state, color) = match watched.state {
         State::Waiting => ("waiting", Color::Yellow),
         State::Training => ("training", Color::Green),
@@ -136,7 +136,7 @@ fn flowed(facts: &[String], room: usize) -> Vec<String> {
 
 /// Progress lines: epoch and time, and before them a bar as wide as there is room for. None while
 /// the log is empty.
-fn progress(watched: &Watched, room: usize) -> Vec<Line<'static>> {
+fn progress(watched: &Snapshot, room: usize) -> Vec<Line<'static>> {
     let Some(line) = watched.last.as_ref() else {
         return Vec::new();
     };
@@ -347,7 +347,7 @@ mod tests {
     use crate::train::history::Score;
     use crate::train::metrics;
 
-    fn watched(state: State, epochs: u64) -> Watched {
+    fn watched(state: State, epochs: u64) -> Snapshot {
         let epoch = |epoch: u64| Epoch {
             epoch,
             step: epoch * 10,
@@ -372,7 +372,8 @@ mod tests {
             epoch_accuracy: None,
             skips: None,
         });
-        Watched {
+        Snapshot {
+            config: None,
             dir: "runs/x".into(),
             model: Some("net".into()),
             state,

@@ -1,136 +1,20 @@
-//! State of a run, read from the files in its folder.
+//! The run that is watched, and folders that hold none.
 
 use crate::error::{Error, Result};
 use crate::sweep::folder;
-use crate::train::config::Config;
-use crate::train::history::{self, Epoch};
-use crate::train::metrics::{self, Line};
 use crate::train::run_folder;
-use serde_json::Value;
-use std::path::{Path, PathBuf};
+use crate::train::snapshot::Snapshot;
+use std::path::Path;
 
-/// Stage of a run's life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// The process has not begun to write.
-    Waiting,
-    /// A process is training.
-    Training,
-    /// The run ended as planned.
-    Finished,
-    /// The process ended before the run was complete.
-    Stopped,
-}
-
-/// A run at one moment.
-#[derive(Clone, Debug)]
-pub struct Watched {
-    /// Folder of the run.
-    pub dir: PathBuf,
-    /// Name of the model.
-    pub model: Option<String>,
-    /// Stage that it is in.
-    pub state: State,
-    /// Epochs that the run is to take.
-    pub epochs: Option<u64>,
-    /// Steps that the run is to take, if they are limited.
-    pub max_steps: Option<u64>,
-    /// Epochs completed so far.
-    pub history: Vec<Epoch>,
-    /// Last line of the log.
-    pub last: Option<Line>,
-}
-
-impl Watched {
-    /// Looks at the run in `dir`. What a writing process has half written is left out.
-    ///
-    /// # Errors
-    ///
-    /// When `dir` is no folder of a run, nor one that a run may begin in, and when its files
-    /// cannot be read.
-    pub fn read(dir: &Path) -> Result<Watched> {
-        refuse(dir)?;
-        // First, for a run may end between this look and those at its files.
-        let live = run_folder::is_training(dir);
-        let config = match run_folder::config(dir) {
-            path if path.exists() => Some(Config::read(&path)?),
-            _ => None,
-        };
-        let lines = match run_folder::metrics(dir) {
-            path if path.exists() => metrics::read(&path)?,
-            _ => Vec::new(),
-        };
-        let number = |value: Option<&Value>| value.and_then(Value::as_u64);
-        let setting = |key: &str| config.as_ref().and_then(|config| config.get(key));
-        let mut watched = Watched {
-            dir: dir.to_owned(),
-            model: setting("model").and_then(Value::as_str).map(String::from),
-            state: State::Waiting,
-            epochs: number(setting("train").and_then(|train| train.get("epochs"))),
-            max_steps: number(setting("max_steps")),
-            history: history::epochs(&lines),
-            last: lines.last().cloned(),
-        };
-        watched.state = match (watched.is_finished(), live, &config) {
-            (true, _, _) => State::Finished,
-            (false, true, _) => State::Training,
-            (false, false, Some(_)) => State::Stopped,
-            (false, false, None) => State::Waiting,
-        };
-        Ok(watched)
-    }
-
-    /// Whether the last test is the one at the end of the run.
-    fn is_finished(&self) -> bool {
-        let tested = self.history.last().filter(|epoch| epoch.test.is_some());
-        let Some((end, last)) = tested.zip(self.last.as_ref()) else {
-            return false;
-        };
-        // Steps of a further epoch may have been logged since.
-        let at_end = end.step == last.step;
-        let whole = self
-            .epochs
-            .is_some_and(|epochs| end.step >= self.steps_of(epochs));
-        at_end && (whole || self.max_steps.is_some_and(|most| end.step >= most))
-    }
-
-    /// Steps in `epochs` whole epochs; `u64::MAX` while the steps of an epoch are unknown.
-    fn steps_of(&self, epochs: u64) -> u64 {
-        // The end of an epoch tells how many steps one has; the end of a run may be
-        // that of no epoch, and a test before the first step is that of none.
-        let mut trained = self.history.iter().filter(|epoch| epoch.step > 0);
-        let first = trained.next();
-        let several = trained.next().is_some();
-        let whole = |first: &&Epoch| several || self.max_steps.is_none_or(|most| first.step < most);
-        match first.filter(whole) {
-            Some(first) => (first.step / first.epoch.max(1)).saturating_mul(epochs),
-            None => u64::MAX,
-        }
-    }
-
-    /// Step that the run ends at, if known.
-    pub fn target(&self) -> Option<u64> {
-        let of_epochs = self.epochs.map(|epochs| self.steps_of(epochs));
-        of_epochs
-            .into_iter()
-            .chain(self.max_steps)
-            .min()
-            .filter(|&steps| steps < u64::MAX)
-    }
-
-    /// Step of the last line, and seconds trained until then.
-    pub fn position(&self) -> (u64, f64) {
-        self.last
-            .as_ref()
-            .map_or((0, 0.0), |line| (line.step, line.seconds))
-    }
-
-    /// Estimated seconds left, at the mean speed so far.
-    pub fn left(&self) -> Option<f64> {
-        let (step, seconds) = self.position();
-        let left = self.target()?.saturating_sub(step);
-        (step > 0).then(|| seconds / step as f64 * left as f64)
-    }
+/// Looks at the run in `dir`. What a writing process has half written is left out.
+///
+/// # Errors
+///
+/// When `dir` is no folder of a run, nor one that a run may begin in, and when its files
+/// cannot be read.
+pub fn read(dir: &Path) -> Result<Snapshot> {
+    refuse(dir)?;
+    Snapshot::read(dir)
 }
 
 /// Refuses a folder that is neither a run's nor one that a run may begin in.

@@ -1,8 +1,8 @@
 //! The terminal of `vanc watch`: it is kept up to date, and given back as it was.
 
-use super::screen;
-use super::state::{State, Watched};
+use super::{screen, state};
 use crate::error::{Error, Result};
+use crate::train::snapshot::{Snapshot, State};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use std::path::Path;
@@ -21,7 +21,7 @@ const BLINK: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub enum Left {
     /// The run ended, in this state.
-    Ended(Box<Watched>),
+    Ended(Box<Snapshot>),
     /// A key was pressed.
     Key,
     /// A signal came, or Ctrl-C was pressed.
@@ -32,9 +32,9 @@ pub enum Left {
 ///
 /// # Errors
 ///
-/// When the run cannot be read ([`Watched::read`]), and when the terminal cannot be used.
+/// When the run cannot be read ([`Snapshot::read`]), and when the terminal cannot be used.
 pub fn watch(dir: &Path) -> Result<Left> {
-    let first = Watched::read(dir)?;
+    let first = state::read(dir)?;
     if has_ended(first.state) {
         return Ok(Left::Ended(Box::new(first)));
     }
@@ -58,7 +58,7 @@ pub fn watch(dir: &Path) -> Result<Left> {
             }
         }
         let began = Instant::now();
-        watched = Watched::read(dir)?;
+        watched = state::read(dir)?;
         if has_ended(watched.state) {
             return Ok(Left::Ended(Box::new(watched)));
         }
@@ -94,7 +94,7 @@ impl Screen {
         }
     }
 
-    fn draw(&mut self, watched: &Watched) -> Result<()> {
+    fn draw(&mut self, watched: &Snapshot) -> Result<()> {
         let draw = |frame: &mut ratatui::Frame| {
             let area = frame.area();
             screen::draw(

@@ -68,6 +68,11 @@ fn commands_in_the_readme_run() {
     for mut words in commands {
         words.remove(0);
         match words[0].as_str() {
+            // The run of the line before.
+            "train" if words[1] == "--resume" => {
+                words[2] = run.clone();
+                words.extend(["--max-steps", "2"].map(String::from));
+            }
             "train" => {
                 let own = [
                     "--out",
@@ -80,7 +85,6 @@ fn commands_in_the_readme_run() {
                 while let Some(at) = words.iter().position(|w| own.contains(&w.as_str())) {
                     words.drain(at..at + 2);
                 }
-                let resumes = words.iter().any(|word| word == "--resume");
                 let data = [
                     "--data",
                     "synthetic(train: 64, test: 16)",
@@ -88,10 +92,7 @@ fn commands_in_the_readme_run() {
                     "2",
                 ];
                 words.extend(data.map(String::from));
-                words.extend(["--batch", "32", "--out", &run].map(String::from));
-                if !resumes {
-                    words.push("--force".into());
-                }
+                words.extend(["--batch", "32", "--out", &run, "--force"].map(String::from));
                 if words[1].contains("cifar") {
                     words.extend(["--n", "1", "--width", "4"].map(String::from));
                 }

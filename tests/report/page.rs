@@ -187,9 +187,6 @@ fn what_cannot_be_reported_says_so() {
     says(&path("s"), "results.jsonl is not there yet");
     std::fs::write(path("s/results.jsonl"), "nonsense\n").expect("written");
     says(&path("s"), "damaged in line 1");
-    std::fs::create_dir(path("r")).expect("made");
-    std::fs::write(path("r/metrics.jsonl"), "{\"split\"").expect("written");
-    says(&path("r"), "has ended no epoch yet");
     let out = [
         "report".as_ref(),
         sweep().as_os_str(),
@@ -218,4 +215,67 @@ fn a_sweep_without_logs_has_a_page() {
     std::fs::write(&results, format!("{first}\n{}", &text[..40])).expect("written");
     let (html, _folder) = report(copy.path());
     assert!(html.contains("nothing to draw") && html.contains("0 of 1 done"));
+}
+
+/// Reports what there is of a run that was killed, and says how to go on.
+#[test]
+fn a_run_that_has_not_ended_has_a_page() {
+    let copy = copy();
+    let dir = run(copy.path(), "3", "variable", 0);
+    let log = dir.join("metrics.jsonl");
+    let text = std::fs::read_to_string(&log).expect("a log");
+    let lines: Vec<&str> = text.lines().collect();
+    let go_on = format!("vanc train --resume {}", dir.display());
+    let says = |log_text: &str, parts: &[&str]| {
+        std::fs::write(&log, log_text).expect("written");
+        let said = succeed(&["report".as_ref(), dir.as_os_str()]);
+        let html = std::fs::read_to_string(dir.join("report.html")).expect("a page");
+        assert!(said.contains(&go_on) && html.contains(&go_on), "{said}");
+        for part in parts {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    };
+    // Two epochs and a line that is torn; a line within the first; nothing.
+    let two = format!("{}\n{{\"split\":\"tr", lines[..4].join("\n"));
+    says(&two, &["figures", "stopped: step ", " of "]);
+    let within = lines[0].split(",\"epoch_loss\"").next().expect("a line");
+    says(
+        &format!("{within}}}\n"),
+        &["nothing to draw", "no epoch has ended"],
+    );
+    says("", &["nothing to draw", "nothing is logged yet"]);
+    std::fs::remove_file(&log).expect("removed");
+    let said = succeed(&["report".as_ref(), dir.as_os_str()]);
+    assert!(said.contains("nothing is logged yet"), "{said}");
+    // A log alone cannot go on.
+    std::fs::write(&log, &two).expect("written");
+    std::fs::remove_file(dir.join("config.json")).expect("removed");
+    let said = succeed(&["report".as_ref(), dir.as_os_str()]);
+    assert!(
+        said.contains("config.json is lost") && !said.contains("--resume"),
+        "{said}"
+    );
+}
+
+/// Names the file and the line of a log that is damaged, wherever it is read.
+#[test]
+fn a_damaged_log_is_named() {
+    let copy = copy();
+    let dir = run(copy.path(), "3", "variable", 0);
+    let log = dir.join("metrics.jsonl");
+    let text = std::fs::read_to_string(&log).expect("a log");
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines[1] = "{\"split\": NaN}";
+    std::fs::write(&log, lines.join("\n") + "\n").expect("written");
+    let commands: [&[&std::ffi::OsStr]; 4] = [
+        &["report".as_ref(), dir.as_ref()],
+        &["report".as_ref(), copy.path().as_ref()],
+        &["watch".as_ref(), dir.as_ref()],
+        &["train".as_ref(), "--resume".as_ref(), dir.as_ref()],
+    ];
+    for command in commands {
+        let said = fail(command);
+        let place = format!("{} is damaged in line 2", log.display());
+        assert!(said.contains(&place) && said.contains("help:"), "{said}");
+    }
 }

@@ -107,10 +107,34 @@ fn values_and_seeds_can_be_added_and_nothing_else() {
         let error = text(&output.stderr);
         assert!(error.contains(named), "{error}");
     }
-    let source = format!("{}// more\n", super::SOURCE);
-    std::fs::write(place.join("small.van"), source).unwrap();
-    let error = text(&sweep("1,2,3", "0,5", "1").stderr);
-    assert!(error.contains("small.van has changed"), "{error}");
+    let changed = |change: &dyn Fn(&str) -> String| {
+        std::fs::write(place.join("small.van"), change(super::SOURCE)).unwrap();
+        sweep("1,2,3", "0,5", "1")
+    };
+    let alike: [&dyn Fn(&str) -> String; 3] = [
+        &|source| format!("{source}// more\n"),
+        &|source| source.replace('\n', "\r\n"),
+        &|source| source.replace("0.002", "2e-3"),
+    ];
+    for change in alike {
+        let output = changed(change);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    for (from, to, named) in [
+        (
+            "batch: 8",
+            "batch: 9",
+            "batch: 8 in the sweep, 9 in the file",
+        ),
+        (
+            "relu",
+            "tanh",
+            "(relu) in the sweep, repeat0.0.skip0.tanh0 (tanh) in the file",
+        ),
+    ] {
+        let error = text(&changed(&|source| source.replace(from, to)).stderr);
+        assert!(error.contains(named), "{error}");
+    }
     assert_eq!(place.results("s"), table);
 }
 
@@ -318,4 +342,143 @@ fn quiet_is_quiet_and_the_seed_is_the_files() {
         runs(&place.join("sweeps/small")),
         ["depth=1,seed=7", "depth=2,seed=7"]
     );
+}
+
+#[test]
+fn values_that_mean_the_same_are_one() {
+    let place = Scratch::new();
+    let flags = |rates: &'static str, policies: &'static str| {
+        [
+            "--vary", rates, "--vary", policies, "--epochs", "1", "--out", "s",
+        ]
+    };
+    let said = place.succeed(&flags(
+        "rate=0.1,0.10,1e-1,0.2",
+        "policy=highway,highway(bias: -2),highway(bias: -2.0),plain,plain",
+    ));
+    assert!(said.contains("rate: 0.10 is the same as 0.1\n"), "{said}");
+    assert!(said.contains("rate: 1e-1 is the same as 0.1\n"), "{said}");
+    assert!(
+        said.contains("policy: highway(bias: -2.0) is the same as highway\n"),
+        "{said}"
+    );
+    assert!(said.contains("policy: plain is there twice\n"), "{said}");
+    assert!(
+        said.contains("rate (2) × policy (2) × seed (1) = 4 runs"),
+        "{said}"
+    );
+    // Written otherwise, it is the same sweep.
+    let said = place.succeed(&flags("rate=2e-1,1e-1", "policy=plain,highway(bias: -2)"));
+    assert!(said.contains("0 of them left to do"), "{said}");
+    assert_eq!(runs(&place.join("s")).len(), 4);
+}
+
+#[test]
+fn ranges_are_values_and_a_dry_run_starts_nothing() {
+    let place = Scratch::new();
+    let flags = [
+        "--vary",
+        "depth=1..=3",
+        "--vary",
+        "rate=log(0.001..0.1, 3)",
+        "--epochs",
+        "1",
+        "--out",
+        "s",
+    ];
+    let dry = place.succeed(&[&flags[..], &["--dry-run"]].concat());
+    assert!(!place.join("s").exists());
+    assert!(
+        dry.contains("depth (3) × rate (3) × seed (1) = 9 runs\n"),
+        "{dry}"
+    );
+    assert!(
+        dry.contains("  to do     depth=2 rate=0.01 seed=7\n"),
+        "{dry}"
+    );
+    assert_eq!(dry.matches("  to do ").count(), 9, "{dry}");
+    place.succeed(&[&flags[..], &["--shard", "1/3"]].concat());
+    let dry = place.succeed(&[&flags[..], &["--dry-run"]].concat());
+    assert!(dry.contains("6 of them left to do"), "{dry}");
+    assert_eq!(dry.matches("  done ").count(), 3, "{dry}");
+    assert!(dry.ends_with("  nothing was started\n"), "{dry}");
+    assert!(dry.lines().all(|line| line.chars().count() <= 80), "{dry}");
+    // What a sweep would refuse, it refuses.
+    let said = place.fail(&["--vary", "depth=1..=3", "--out", "s", "--dry-run"]);
+    assert!(said.contains("s holds another sweep"), "{said}");
+    let said = place.fail(&["--vary", "depth=3..=1"]);
+    assert!(said.contains("the range from 3 to 1 is empty"), "{said}");
+    let said = place.fail(&["--vary", "rate=linear(0..1, 99999)", "--seeds", "2"]);
+    assert!(said.contains("more than 100000 combinations"), "{said}");
+}
+
+#[test]
+fn a_part_without_runs_says_so_and_ends_well() {
+    let place = Scratch::new();
+    let part = |shard| place.run(&grid(&["--epochs", "1", "--out", "s", "--shard", shard]));
+    let output = part("9/1000000");
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(
+        said.contains("8 runs, none of them in part 9 of 1000000"),
+        "{said}"
+    );
+    assert_eq!(sessions(&place.join("s")), 0);
+    assert!(part("8/1000000").status.success());
+    assert_eq!(sessions(&place.join("s")), 1);
+    for (shard, named) in [
+        ("0/3", "parts are counted from 1"),
+        ("4/3", "there is no part 4 of 3"),
+        ("1/0", "there must be at least one part"),
+        ("1/99999999999999999999", "is no number of parts"),
+    ] {
+        let output = part(shard);
+        let said = text(&output.stderr);
+        assert!(
+            output.status.code() == Some(1) && said.contains(named),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn flags_of_the_numbers_reach_the_runs() {
+    let place = Scratch::new();
+    let flags = [
+        "--precision",
+        "f32",
+        "--no-winograd",
+        "--epochs",
+        "1",
+        "--seeds",
+        "1",
+    ];
+    place.succeed(&[&flags[..], &["--out", "s"]].concat());
+    let config = |run: &str| -> Value {
+        let path = place.join(run).join("config.json");
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    };
+    let run = config("s/runs/seed=0");
+    assert_eq!(
+        (&run["precision"], &run["winograd"]),
+        (&json!("f32"), &json!(false))
+    );
+    place.succeed(&[
+        "--vary",
+        "no-winograd=on,off",
+        "--epochs",
+        "1",
+        "--out",
+        "both",
+    ]);
+    assert_eq!(
+        config("both/runs/no-winograd=on,seed=7")["winograd"],
+        json!(false)
+    );
+    assert_eq!(
+        config("both/runs/no-winograd=off,seed=7")["winograd"],
+        json!(true)
+    );
+    let said = place.fail(&["--vary", "no-winograd=1,0"]);
+    assert!(said.contains("it is a switch, on or off"), "{said}");
 }

@@ -145,7 +145,7 @@ fn a_signal_stops_all_and_says_how_to_go_on() {
         "--out",
     ];
     place.succeed(&[&flags[..], &["whole"]].concat());
-    for (name, code) in [("-INT", 130), ("-TERM", 143)] {
+    for (name, code) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
         let sweep = format!("sweep{name}");
         let child = start(&place, &[&flags[..], &[&sweep]].concat());
         wait_for_a_run(&place, &sweep);

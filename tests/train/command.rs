@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::tempdir;
-use vanc::check::{self, Override, OverrideTarget};
+use vanc::check::{self, Override};
 use vanc::cli::eval;
 use vanc::diag::Sources;
 use vanc::error::Error;
@@ -35,23 +35,9 @@ train {
 }
 ";
 
-/// Checks `SOURCE` under the params and settings of `options`.
+/// Checks `source` under the params and settings of `options`.
 fn model(source: &str, options: &Options) -> Model {
-    let overrides_of = |target, flags: &[(String, String)]| -> Vec<Override> {
-        let flags = flags.iter().cloned();
-        flags
-            .map(|(name, value)| Override {
-                target,
-                name,
-                value,
-            })
-            .collect()
-    };
-    let mut overrides = overrides_of(OverrideTarget::Param, &options.overrides.params);
-    overrides.extend(overrides_of(
-        OverrideTarget::Setting,
-        &options.overrides.settings,
-    ));
+    let overrides = Override::list(&options.overrides);
     check::check(&mut Sources::new("small.van", source), &overrides, true).unwrap()
 }
 
@@ -194,16 +180,19 @@ fn what_may_not_change_is_named() {
     let refused: [(Change, &str); 4] = [
         (
             &|o| o.overrides.params = settings(&[("width", "9")]),
-            "params.width is 8 in the run, 9 here",
+            "width: 8 in the run, 9 by --width",
         ),
         (
             &|o| o.overrides.settings = settings(&[("rate", "0.5")]),
-            "optimizer.rate is 0.05 in the run, 0.5 here",
+            "optimizer.rate: 0.05 in the run, 0.5 by --rate",
         ),
-        (&|o| o.order = Order::Sequential, "order is"),
+        (
+            &|o| o.order = Order::Sequential,
+            "order: shuffled in the run, sequential here",
+        ),
         (
             &|o| o.augment = false,
-            "augment is true in the run, false here",
+            "augment: true in the run, false here",
         ),
     ];
     for (change, expected) in refused {
@@ -212,17 +201,166 @@ fn what_may_not_change_is_named() {
         let help = error.help.unwrap();
         assert!(help.contains("vanc train small.van --epochs 1"), "{help}");
     }
-    let other = format!("{SOURCE}// another line\n");
-    let model = model(&other, &begun);
-    let error = Setup::new(&other, &model, &begun).and_then(|setup| setup.run());
-    let error = error.unwrap_err();
-    assert!(
-        error.message.contains("the file has changed in line 18"),
-        "{error}"
-    );
     // These may.
     outcome(&|o| o.log_every = Some(1)).unwrap();
     outcome(&|o| o.overrides.settings = settings(&[("epochs", "2")])).unwrap();
+}
+
+/// Resumes the run in `dir` with a file that `change` makes of its own.
+fn resume_with(dir: &Path, change: &dyn Fn(&str) -> String) -> Result<Ending, Error> {
+    let source = change(SOURCE);
+    let mut options = options(dir);
+    options.resume = true;
+    Setup::new(&source, &model(&source, &options), &options)?.run()
+}
+
+#[test]
+fn a_file_that_means_the_same_is_the_same() {
+    let dir = tempdir().unwrap();
+    run(&options(dir.path())).unwrap();
+    let changes: [&dyn Fn(&str) -> String; 5] = [
+        &|source| format!("// more\n{source}  // and more\n"),
+        &|source| source.replace('\n', "\r\n"),
+        &|source| source.replace("0.05", "5e-2"),
+        &|source| source.replace("{ linear(width) relu", "{\n linear(width)\n\n relu"),
+        // A param that nothing depends on.
+        &|source| format!("param spare: int = 3\n{source}"),
+    ];
+    for change in changes {
+        assert_eq!(resume_with(dir.path(), change).unwrap(), Ending::Finished);
+    }
+}
+
+#[test]
+fn what_a_changed_file_changes_is_named() {
+    let dir = tempdir().unwrap();
+    run(&options(dir.path())).unwrap();
+    let said = |from: &str, to: &str| {
+        let change = |source: &str| source.replace(from, to);
+        let error = resume_with(dir.path(), &change).unwrap_err();
+        (error.message, error.help.unwrap())
+    };
+    for (from, to, expected) in [
+        (
+            "batch: 16",
+            "batch: 8",
+            "batch: 16 in the run, 8 in the file",
+        ),
+        ("= 8 in", "= 9 in", "width: 8 in the run, 9 in the file"),
+        (
+            "relu dropout(0.2)",
+            "relu dropout(0.3)",
+            "layer skip0.dropout0: dropout 0.2 in the run, dropout 0.3 in the file",
+        ),
+        (
+            "relu dropout(0.2)",
+            "tanh dropout(0.2)",
+            "layer 4: skip0.relu0 (relu) in the run, skip0.tanh0 (tanh) in the file",
+        ),
+        (
+            "    linear(10)",
+            "    linear(10)\n    linear(10)",
+            "layer 7: none in the run, linear2 (linear 10→10) in the file",
+        ),
+        (
+            "model small",
+            "model smaller",
+            "model: small in the run, smaller in the file",
+        ),
+    ] {
+        let (message, help) = said(from, to);
+        assert!(message.contains(expected), "{message}");
+        let resume = format!("vanc train --resume {}", dir.path().display());
+        assert!(help.contains(&resume), "{help}");
+    }
+    let (message, help) = said("epochs: 2", "epochs: 5");
+    assert!(
+        message.contains("epochs: 2 in the file of the run"),
+        "{message}"
+    );
+    assert!(message.contains("5 in the file now"), "{message}");
+    assert!(help.contains("--epochs 5"), "{help}");
+}
+
+#[test]
+fn an_end_that_is_past_is_an_error() {
+    let dir = tempdir().unwrap();
+    let mut options = options(dir.path());
+    run(&options).unwrap();
+    options.resume = true;
+    let before = fs::read(run_folder::config(dir.path())).unwrap();
+    options.overrides.settings = settings(&[("epochs", "1")]);
+    let error = run(&options).unwrap_err();
+    assert!(
+        error.message.contains("has done 2 epochs, and is to do 1"),
+        "{error}"
+    );
+    options.overrides.settings = Vec::new();
+    options.max_steps = Some(3);
+    let error = run(&options).unwrap_err();
+    assert!(
+        error.message.contains("has done 8 steps, and is to do 3"),
+        "{error}"
+    );
+    assert_eq!(fs::read(run_folder::config(dir.path())).unwrap(), before);
+}
+
+#[test]
+fn a_resume_keeps_what_the_start_said_and_notes_itself() {
+    let dir = tempdir().unwrap();
+    let config = || -> serde_json::Value {
+        let text = fs::read(run_folder::config(dir.path())).unwrap();
+        serde_json::from_slice(&text).unwrap()
+    };
+    let mut begun = options(dir.path());
+    begun.log_every = Some(3);
+    begun.order = Order::Sequential;
+    begun.max_steps = Some(5);
+    begun.memory = Some(1 << 30);
+    begun.save_every = std::time::Duration::from_millis(1500);
+    run(&begun).unwrap();
+    let first = config();
+    let resumed = Options {
+        resume: true,
+        ..options(dir.path())
+    };
+    run(&resumed).unwrap();
+    let second = config();
+    for key in [
+        "command",
+        "version",
+        "log_every",
+        "order",
+        "memory",
+        "save_every",
+    ] {
+        assert!(!second[key].is_null(), "{key}");
+        assert_eq!(first[key], second[key], "{key}");
+    }
+    // The limit was reached, so that the run has gone on past it.
+    assert_eq!(
+        (&first["max_steps"], second["max_steps"].as_u64()),
+        (&5.into(), None)
+    );
+    let sessions = second["sessions"].as_array().unwrap();
+    assert_eq!(sessions.len(), 2);
+    assert_eq!(
+        (&sessions[0]["step"], &sessions[1]["step"]),
+        (&0.into(), &5.into())
+    );
+    for session in sessions {
+        assert!(
+            session["time"].as_str().unwrap().ends_with('Z'),
+            "{session}"
+        );
+        assert_eq!(session["version"], env!("CARGO_PKG_VERSION"));
+        for key in ["host", "processor", "engine"] {
+            assert!(!session[key].as_str().unwrap().is_empty(), "{session}");
+        }
+    }
+    // What it kept was used, too: a line every three steps.
+    let lines = metrics::read(&run_folder::metrics(dir.path())).unwrap();
+    assert!(lines.iter().any(|line| line.step == 6), "{lines:?}");
 }
 
 #[test]

@@ -99,6 +99,72 @@ fn runs_are_numbered_and_the_newest_is_resumed() {
     assert_eq!(steps("killed-3"), 1);
 }
 
+#[test]
+fn a_run_goes_on_by_its_folder_alone() {
+    let place = Scratch::new();
+    let vanc = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_vanc"))
+            .args(args)
+            .current_dir(place.path())
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), error)
+    };
+    let succeed = |args: &[&str]| assert_eq!(vanc(args), (Some(0), String::new()), "{args:?}");
+    let train = [
+        "train",
+        "killed.van",
+        "--batch",
+        "10",
+        "--order",
+        "sequential",
+    ];
+    succeed(&[&train[..], &["--out", "whole"]].concat());
+    succeed(&[&train[..], &["--out", "run", "--max-steps", "20"]].concat());
+    // The file is not needed any more, nor is any flag.
+    std::fs::remove_file(place.path().join("killed.van")).unwrap();
+    succeed(&["train", "--resume", "run", "--max-steps", "33"]);
+    succeed(&["train", "--resume", "run"]);
+    let (run, whole) = (place.path().join("run"), place.path().join("whole"));
+    assert_eq!(last(&run).tensors, last(&whole).tensors);
+    // What is allowed is overridden and kept, what is not is named.
+    succeed(&[
+        "train",
+        "run",
+        "--resume",
+        "--epochs",
+        "9",
+        "--threads",
+        "1",
+    ]);
+    assert_eq!(last(&run).meta.progress.epoch, 9);
+    succeed(&["train", "run", "--resume"]);
+    assert_eq!(last(&run).meta.progress.epoch, 9);
+    let fails = |args: &[&str], part: &str| {
+        let (code, error) = vanc(args);
+        assert_eq!(code, Some(1), "{error}");
+        assert!(error.contains(part), "{error}");
+    };
+    fails(
+        &["train", "--resume", "run", "--batch", "11"],
+        "batch: 10 in the run, 11 by --batch",
+    );
+    fails(
+        &["train", "--resume", "run", "--epochs", "2"],
+        "has done 9 epochs, and is to do 2",
+    );
+    fails(&["train", "run"], "vanc train --resume run");
+    fails(
+        &["train", "--resume", "run", "--out", "other"],
+        "--out is another folder",
+    );
+    fails(
+        &["train", "--resume", "nowhere"],
+        "nowhere is neither the folder of a run nor named like a `.van` file",
+    );
+}
+
 /// Kills a run `kills` times, each after up to a share of the time that the whole run takes,
 /// and compares its end with that of an undisturbed run.
 fn killed_runs(runs: usize, kills: u32) {
@@ -165,7 +231,7 @@ fn signal(child: &Child, signal: &str) {
 fn a_signal_saves_and_says_how_to_go_on() {
     let place = Scratch::new();
     place.finish("whole");
-    for (name, code) in [("-INT", 130), ("-TERM", 143)] {
+    for (name, code) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
         let run = format!("run{name}");
         let mut child = Command::new(env!("CARGO_BIN_EXE_vanc"))
             .args(["train", "killed.van", "--log-every", "3", "--out", &run])
@@ -192,10 +258,7 @@ fn a_signal_saves_and_says_how_to_go_on() {
             .map(str::trim)
             .find(|line| line.starts_with("vanc train"))
             .unwrap();
-        assert!(
-            command.ends_with(&format!("--out {run} --resume")),
-            "{command}"
-        );
+        assert_eq!(command, format!("vanc train --resume {run}"));
         // What it says works.
         let command = command.replacen("vanc", env!("CARGO_BIN_EXE_vanc"), 1);
         let status = Command::new("sh")
@@ -207,4 +270,28 @@ fn a_signal_saves_and_says_how_to_go_on() {
         assert_eq!(log(&dir), log(&whole));
         assert_eq!(last(&dir), last(&whole));
     }
+}
+
+/// `nohup` starts a program with SIGHUP ignored.
+#[cfg(unix)]
+#[test]
+fn a_hang_up_that_is_ignored_stays_so() {
+    let place = Scratch::new();
+    let mut child = Command::new("sh")
+        .args([
+            "-c",
+            "trap '' HUP; exec \"$0\" train killed.van --log-every 3 --out run",
+        ])
+        .arg(env!("CARGO_BIN_EXE_vanc"))
+        .current_dir(place.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let metrics = run_folder::metrics(&place.path().join("run"));
+    while std::fs::metadata(&metrics).map_or(0, |m| m.len()) == 0 {
+        assert!(child.try_wait().unwrap().is_none(), "ended too early");
+        sleep(Duration::from_millis(1));
+    }
+    signal(&child, "-HUP");
+    assert!(wait(child).success());
 }

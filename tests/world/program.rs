@@ -216,7 +216,7 @@ pub fn other_settings_are_refused_by_name() {
     for child in [first, second] {
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(1));
-        let what = "batch is 7 in the run, 9 here";
+        let what = "batch: 7 in the run, 9 here";
         assert!(said(&output).contains(what), "{}", said(&output));
     }
     assert!(!place.path("run").exists());

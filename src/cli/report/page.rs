@@ -41,11 +41,18 @@ fn layers(run: &sweep::Run) -> Option<usize> {
 /// Summarizes for a person what was written.
 fn summary(written: &Written) -> String {
     let page = written.page.display();
-    match written.figures {
+    let mut text = match written.figures {
         0 => format!("wrote {page}; there is nothing to draw yet\n"),
         figures => format!(
             "wrote {page}, and its {figures} figures as SVG and PNG in {}\n",
             written.folder.display()
         ),
+    };
+    if let Some(unfinished) = &written.unfinished {
+        text.push_str(&format!("the run has not ended: {}\n", unfinished.state));
+        if let Some(go_on) = &unfinished.go_on {
+            text.push_str(&format!("to go on:\n    {go_on}\n"));
+        }
     }
+    text
 }

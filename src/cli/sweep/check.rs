@@ -1,11 +1,8 @@
 //! Check of every combination of a sweep, as `vanc train` would read it, before any is run.
 
-use crate::check::ParamInfo;
-use crate::cli::output::{FAILED, Failure, complain, style};
-use crate::cli::source::Source;
-use crate::cli::{arguments, train};
+use super::meaning::File;
+use crate::cli::output::{FAILED, Failure, complain};
 use crate::data::{self, Request};
-use crate::diag::Sources;
 use crate::error::Result;
 use crate::flags::Options;
 use crate::ir::{DatasetKind, Model, Shape};
@@ -33,8 +30,7 @@ pub(super) struct Checked {
 /// Returns what `measure` makes of the combinations of the grid, in their order, if all are
 /// sound. Mistakes are shown, each with the combinations that have it.
 pub(super) fn check<T>(
-    source: &Source,
-    params: &[ParamInfo],
+    file: File,
     settings: &Settings,
     measure: impl Fn(&Model, &Options) -> Result<T>,
 ) -> Result<Vec<T>, Failure> {
@@ -43,7 +39,10 @@ pub(super) fn check<T>(
     let mut sound = Vec::new();
     let mut mistakes: Vec<(String, Vec<String>)> = Vec::new();
     for values in grid.combinations() {
-        match check_one(source, params, &settings.flags(&values, seed), &measure) {
+        let read = file.read(&settings.flags(&values, seed));
+        let sound_one =
+            read.and_then(|(model, options)| measure(&model, &options).map_err(|e| e.to_string()));
+        match sound_one {
             Ok(checked) => sound.push(checked),
             Err(screen) => {
                 let label = grid.label(&values);
@@ -80,37 +79,6 @@ fn show(mistakes: &[(String, Vec<String>)]) {
         n => format!("and {}; ", counted(n, "more mistake")),
     };
     complain(&format!("{text}{more}nothing was begun\n"));
-}
-
-/// Checks a run with these flags of `vanc train`; on a mistake, what there is to show.
-fn check_one<T>(
-    source: &Source,
-    params: &[ParamInfo],
-    flags: &[String],
-    measure: impl Fn(&Model, &Options) -> Result<T>,
-) -> Result<T, String> {
-    let words = ["train", "FILE"].map(String::from);
-    let matches = train::COMMAND
-        .to_clap(params)
-        .try_get_matches_from(words.iter().chain(flags))
-        .map_err(|e| first_part(&e.to_string()))?;
-    let read = arguments::options(&source.path, params, &matches);
-    let options = read
-        .and_then(|options| options.check().map(|()| options))
-        .map_err(|e| e.to_string())?;
-    let overrides = arguments::overrides(params, &matches);
-    let name = source.path.display().to_string();
-    let mut sources = Sources::new(name, source.text());
-    let model = crate::check::check(&mut sources, &overrides, true).map_err(|mistakes| {
-        let screens = mistakes.iter().map(|m| m.render(&sources, style()));
-        screens.collect::<Vec<_>>().join("\n")
-    })?;
-    measure(&model, &options).map_err(|e| e.to_string())
-}
-
-/// Writes the message of an error of clap's, without the usage.
-fn first_part(text: &str) -> String {
-    text.split("\n\n").next().unwrap_or_default().to_string()
 }
 
 /// Measures what a run takes of this machine.

@@ -1,17 +1,18 @@
 //! Request for a sweep, as the command line states it.
 
+use super::meaning::File;
 use crate::check::{self, ParamInfo};
 use crate::cli::arguments::{count, given, path, word};
 use crate::cli::command::param_id;
 use crate::cli::source::Source;
 use crate::diag::Sources;
 use crate::error::{Error, Result};
-use crate::flags::{Flag, InSweep, Options, TRAIN, Value};
+use crate::flags::{Flag, InSweep, OnOff, Options, TRAIN, Value};
 use crate::ir::Train;
 use crate::memory;
 use crate::suggest::nearest;
 use crate::sweep::grid::{Axis, Grid, parse_seed, parse_seeds};
-use crate::sweep::settings::Settings;
+use crate::sweep::settings::{Settings, is_switch};
 use crate::sweep::shard::Shard;
 use clap::ArgMatches;
 use std::collections::BTreeMap;
@@ -39,6 +40,8 @@ pub(super) struct SweepRequest {
     pub quiet: bool,
     /// Flags of every run that change none of its numbers.
     pub handed_on: Vec<OsString>,
+    /// Values that were dropped, as others mean the same.
+    pub doubles: Vec<String>,
 }
 
 impl SweepRequest {
@@ -63,8 +66,12 @@ impl SweepRequest {
         };
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let stem = Path::new(name.as_ref()).with_extension("");
+        let mut settings = settings(source, params, matches, name.to_string())?;
+        let doubles = file(source, params).drop_doubles(&mut settings);
+        settings.grid.check()?;
         Ok(SweepRequest {
-            settings: settings(source, params, matches, name.to_string())?,
+            settings,
+            doubles,
             out: match path(matches, "out") {
                 Some(out) => out.to_owned(),
                 None => Path::new(SWEEPS).join(stem),
@@ -79,19 +86,25 @@ impl SweepRequest {
     }
 }
 
+/// Makes the file as a run would read it.
+pub(super) fn file<'a>(source: &'a Source, params: &'a [ParamInfo]) -> File<'a> {
+    File {
+        path: &source.path,
+        text: source.text(),
+        params,
+    }
+}
+
 /// Lists the flags of `vanc train` that a sweep treats so.
 fn treated(sweep: InSweep) -> impl Iterator<Item = &'static Flag<Options>> {
     let flags = TRAIN.iter().copied().flatten();
     flags.filter(move |flag| flag.sweep == sweep)
 }
 
-/// Lists the axes that can be varied, each as its name and its id for clap.
-fn axes(params: &[ParamInfo]) -> Vec<(String, String)> {
-    let params = params
-        .iter()
-        .map(|param| (param.name.clone(), param_id(param)));
-    let flags = treated(InSweep::Axis).map(|flag| (flag.name.into(), flag.name.into()));
-    params.chain(flags).collect()
+/// Lists the names of the axes that can be varied.
+fn axes(params: &[ParamInfo]) -> impl Iterator<Item = &str> {
+    let params = params.iter().map(|param| param.name.as_str());
+    params.chain(treated(InSweep::Axis).map(|flag| flag.name))
 }
 
 /// Lists the flags that were given of those that every run is given as they are.
@@ -119,14 +132,21 @@ fn settings(
         .map(|text| Axis::parse(text))
         .collect::<Result<Vec<_>>>()?;
     let mut options = BTreeMap::new();
-    for (name, id) in axes(params) {
-        let Some(value) = matches.get_raw(&id).and_then(|mut values| values.next()) else {
-            continue;
+    for param in params {
+        if let Some(value) = matches.get_one::<String>(&param_id(param)) {
+            options.insert(param.name.clone(), value.clone());
+        }
+    }
+    for flag in treated(InSweep::Axis) {
+        let name = flag.name;
+        let value = match given(matches, flag) {
+            Some(_) if flag.value == Value::Switch => OnOff::On.name(),
+            Some(value) => value.to_str().ok_or_else(|| {
+                Error::new(format!("--{name} {}: this is not UTF-8", value.display()))
+            })?,
+            None => continue,
         };
-        let value = value.to_str().ok_or_else(|| {
-            Error::new(format!("--{name} {}: this is not UTF-8", value.display()))
-        })?;
-        options.insert(name, value.to_string());
+        options.insert(name.into(), value.into());
     }
     let seed = options.remove("seed");
     refuse_names(&varied, params, &options)?;
@@ -147,7 +167,7 @@ fn settings(
         axes: varied,
         seeds,
     };
-    grid.check()?;
+    grid.check_size()?;
     Ok(Settings::new(file, grid, options))
 }
 
@@ -164,14 +184,8 @@ fn refuse_names(
     params: &[ParamInfo],
     options: &BTreeMap<String, String>,
 ) -> Result<()> {
-    let known: Vec<String> = axes(params).into_iter().map(|(name, _)| name).collect();
-    let known = || {
-        known
-            .iter()
-            .map(String::as_str)
-            .filter(|name| *name != "seed")
-    };
-    for Axis { name, .. } in varied {
+    let known = || axes(params).filter(|name| *name != "seed");
+    for Axis { name, values } in varied {
         if name == "seed" || name == "seeds" {
             return Err(
                 Error::new(format!("--vary {name}: seeds have a flag of their own"))
@@ -190,6 +204,13 @@ fn refuse_names(
                 "--vary {name}: the file has no param `{name}`, and training no setting"
             ))
             .help(help));
+        }
+        let is_state = |value: &String| OnOff::parse(value).is_ok();
+        if is_switch(name) && !values.iter().all(is_state) {
+            return Err(
+                Error::new(format!("--vary {name}: it is a switch, on or off"))
+                    .help(format!("write it like --vary {name}=on,off")),
+            );
         }
         if options.contains_key(name) {
             return Err(

@@ -5,8 +5,7 @@ use crate::cli::arguments::word;
 use crate::error::{Error, Result};
 use crate::flags::{self, Device, ScriptTarget};
 use crate::memory;
-use crate::sweep::emit::{Resources, Script};
-use crate::sweep::shard::MAX_SHARDS;
+use crate::sweep::emit::{MAX_SHARDS, Resources, Script};
 use clap::ArgMatches;
 use std::ffi::OsString;
 use std::path::Path;
@@ -24,6 +23,12 @@ pub(super) fn target(matches: &ArgMatches) -> Result<Option<ScriptTarget>> {
         return Err(
             Error::new("--emit prints a script for all parts, and --shard does one")
                 .help("give --emit --shards N for a script with N parts"),
+        );
+    }
+    if target.is_some() && matches.get_flag("dry-run") {
+        return Err(
+            Error::new("--emit prints a script, and --dry-run the runs of the grid")
+                .help("give one of them"),
         );
     }
     let others = || flags::SCRIPT.iter().filter(|flag| flag.name != flags::EMIT);

@@ -2,8 +2,10 @@
 
 use crate::cli::arguments::path;
 use crate::cli::output::{Failure, print, stopped};
+use crate::train::run_folder;
+use crate::train::snapshot::{Snapshot, State};
 use crate::watch::terminal::{self, Left};
-use crate::watch::{State, Watched, screen};
+use crate::watch::{screen, state};
 use clap::ArgMatches;
 use std::io::IsTerminal;
 use std::path::Path;
@@ -15,7 +17,7 @@ const PLAIN: (u16, u16) = (100, 30);
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let dir = path(matches, "RUN").unwrap_or(Path::new("."));
     if !std::io::stdout().is_terminal() || console::is_dumb() {
-        let watched = Watched::read(dir)?;
+        let watched = state::read(dir)?;
         return print(&picture(&watched, PLAIN));
     }
     match terminal::watch(dir)? {
@@ -30,12 +32,13 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
 }
 
 /// Draws the curves as they are, and what can be done with the run.
-fn picture(watched: &Watched, (width, height): (u16, u16)) -> String {
+fn picture(watched: &Snapshot, (width, height): (u16, u16)) -> String {
     let mut text = screen::plain(watched, width, height);
     if watched.state == State::Stopped {
-        text.push_str(
-            "\nNo process trains here now; the run's own command with --resume goes on.\n",
-        );
+        text.push_str(&format!(
+            "\nNo process trains here now; to go on:\n    {}\n",
+            run_folder::go_on(&watched.dir)
+        ));
     }
     text
 }
