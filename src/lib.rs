@@ -127,6 +127,7 @@ pub mod stop;
 mod suggest;
 pub mod sweep;
 pub mod syntax;
+mod table;
 pub mod tensor;
 pub mod text;
 pub mod train;

@@ -1,4 +1,6 @@
-//! Numbers formatted for people, and words quoted for a shell.
+//! Numbers formatted for people, text of a given width, and words quoted for a shell.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Formats `1234567` as `1,234,567`.
 pub fn grouped(n: u128) -> String {
@@ -58,6 +60,90 @@ pub fn decimal(x: f64) -> String {
     } else {
         format!("{x:.4}")
     }
+}
+
+/// Formats a number with four decimals in every case, for a column of a table.
+pub fn four_decimals(x: f64) -> String {
+    match x {
+        x if x == 0.0 || x.abs() >= 0.0001 || x.is_nan() => format!("{x:.4}"),
+        x if x > 0.0 => "< 0.0001".into(),
+        _ => "> -0.0001".into(),
+    }
+}
+
+/// Formats a learning rate with three digits and its power of ten: `1.00e-1`.
+pub fn rate(x: f64) -> String {
+    format!("{x:.2e}")
+}
+
+/// Counts things: `1 image`, `2 images`, `10000 images`.
+pub fn counted(n: impl TryInto<u128>, noun: &str) -> String {
+    let n = n.try_into().unwrap_or(u128::MAX);
+    format!("{n} {}", plural(n, noun))
+}
+
+/// Returns the form of `noun` that stands after the number `n`: `class`, `classes`.
+pub fn plural(n: impl TryInto<u128>, noun: &str) -> String {
+    match n.try_into() {
+        Ok(1) => noun.into(),
+        _ if noun.ends_with('s') => format!("{noun}es"),
+        _ => format!("{noun}s"),
+    }
+}
+
+/// Cuts `text` in the middle, where `…` stands for what is missing, so that it is at most `width`
+/// columns wide and names with different ends differ.
+pub fn cut_middle(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.into();
+    }
+    let Some(room) = width.checked_sub(1) else {
+        return String::new();
+    };
+    // Characters side by side may be wider than each is alone.
+    (0..=room)
+        .rev()
+        .map(|room| {
+            let start = prefix(text.chars(), room.div_ceil(2));
+            let end = prefix(text.chars().rev(), room / 2);
+            // No mark is put onto the `…`.
+            let end = end.chars().rev().collect::<String>();
+            let end = end.trim_start_matches(|c: char| c.width() == Some(0));
+            format!("{start}…{end}")
+        })
+        .find(|cut| cut.width() <= width)
+        .unwrap_or_default()
+}
+
+/// Takes the first characters that `room` columns hold.
+fn prefix(chars: impl Iterator<Item = char>, room: usize) -> String {
+    let mut used = 0;
+    let fits = |c: &char| {
+        used += c.width().unwrap_or(1);
+        used <= room
+    };
+    chars.take_while(fits).collect()
+}
+
+/// Wraps `text` at blanks into lines of at most `room` columns; a wider word has a line of its
+/// own. Line ends of `text` stay.
+pub fn wrap(text: &str, room: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for paragraph in text.split('\n') {
+        let mut line = String::new();
+        for word in paragraph.split(' ') {
+            let fits = line.width() + 1 + word.width() <= room;
+            if !line.is_empty() && !fits {
+                lines.push(std::mem::take(&mut line));
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        lines.push(line);
+    }
+    lines
 }
 
 /// Formats a number with at most six decimals and no trailing zeros: `0.1`, `0.00125`.
@@ -159,6 +245,44 @@ mod tests {
         assert_eq!(decimal(1.23456), "1.2346");
         assert_eq!(short(0.1), "0.1");
         assert_eq!(short(3e-5), "3.00e-5");
+    }
+
+    #[test]
+    fn a_column_has_one_form() {
+        let numbers = [0.0, 1e-5, 0.0001, 0.00052, 12.5, -1e-9];
+        let shown = [
+            "0.0000",
+            "< 0.0001",
+            "0.0001",
+            "0.0005",
+            "12.5000",
+            "> -0.0001",
+        ];
+        assert_eq!(numbers.map(four_decimals), shown);
+        assert_eq!([0.1, 2.5e-5].map(rate), ["1.00e-1", "2.50e-5"]);
+    }
+
+    #[test]
+    fn one_thing_has_no_s() {
+        assert_eq!(counted(1u8, "image"), "1 image");
+        assert_eq!(counted(0u8, "image"), "0 images");
+        assert_eq!(counted(2u64, "class"), "2 classes");
+    }
+
+    #[test]
+    fn names_are_cut_in_the_middle() {
+        assert_eq!(cut_middle("stage1.0.conv0", 9), "stag…onv0");
+        assert_eq!(cut_middle("stage1.0.conv0", 14), "stage1.0.conv0");
+        assert_eq!(cut_middle("漢字漢字", 5), "漢…字");
+        assert_eq!(cut_middle("abc", 1), "…");
+        assert_eq!(cut_middle("abc", 0), "");
+    }
+
+    #[test]
+    fn lines_are_wrapped_at_blanks() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("a verylongword b", 5), ["a", "verylongword", "b"]);
+        assert_eq!(wrap("one\n\ntwo", 80), ["one", "", "two"]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use unicode_width::UnicodeWidthStr;
 use vanc::check::{Override, OverrideTarget, check};
 use vanc::describe::{dot, json, table, totals};
 use vanc::diag::Sources;
@@ -50,10 +51,30 @@ model small {
 
 #[test]
 fn tables() {
-    insta::assert_snapshot!("cifar_8n2", table(&example("cifar_8n2.van", &[]), false));
-    let unfolded = table(&example("cifar_8n2.van", &[("n", "2")]), true);
+    insta::assert_snapshot!(
+        "cifar_8n2",
+        table(&example("cifar_8n2.van", &[]), false, None)
+    );
+    let unfolded = table(&example("cifar_8n2.van", &[("n", "2")]), true, None);
     insta::assert_snapshot!("cifar_8n2_all", unfolded);
-    insta::assert_snapshot!("small", table(&made(SMALL, &[]), false));
+    insta::assert_snapshot!("small", table(&made(SMALL, &[]), false, None));
+}
+
+#[test]
+fn tables_fit_the_terminal() {
+    let model = example("cifar_8n2.van", &[]);
+    insta::assert_snapshot!("cifar_8n2_80", table(&model, false, Some(80)));
+    insta::assert_snapshot!("cifar_8n2_60", table(&model, false, Some(60)));
+    for model in [model, made(SMALL, &[])] {
+        for room in [60, 80, 120] {
+            for line in table(&model, true, Some(room)).lines() {
+                assert!(line.width() <= room, "{room}: {line}");
+            }
+        }
+        for room in [0, 1, 20] {
+            table(&model, true, Some(room));
+        }
+    }
 }
 
 #[test]
@@ -117,9 +138,9 @@ fn lines(table: &str) -> BTreeMap<String, Vec<String>> {
 
 /// Checks that the folded table says of every layer what the unfolded one does.
 fn folds_well(model: &Model) {
-    let unfolded = lines(&table(model, true));
+    let unfolded = lines(&table(model, true, None));
     let mut seen = BTreeMap::new();
-    for (path, cells) in lines(&table(model, false)) {
+    for (path, cells) in lines(&table(model, false, None)) {
         for path in unfold(&path) {
             assert!(
                 seen.insert(path.clone(), cells.clone()).is_none(),
@@ -138,7 +159,9 @@ fn repeats_fold_where_they_are_alike() {
     let folded = |body: &str| {
         let model = made(&format!("model m {{ input image(3, 32, 32) {body} }}"), &[]);
         folds_well(&model);
-        lines(&table(&model, false)).into_keys().collect::<Vec<_>>()
+        lines(&table(&model, false, None))
+            .into_keys()
+            .collect::<Vec<_>>()
     };
     assert_eq!(folded("a: repeat 3 { relu }"), ["a.{0..2}.relu0"]);
     assert_eq!(folded("a: repeat 1 { relu }"), ["a.0.relu0"]);

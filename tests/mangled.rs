@@ -26,7 +26,8 @@ fn read(text: &str) -> Result<(), Vec<Diagnostic>> {
     let checked = check(&mut sources, &[], false);
     match &checked {
         Ok(model) => {
-            table(model, false);
+            table(model, false, None);
+            table(model, false, Some(60));
             dot(model);
             json(model);
         }

@@ -9,7 +9,9 @@ use crate::error::{Error, Result};
 use crate::flags::{self, Format, Options};
 use crate::ir::{Model, Shape};
 use crate::memory;
+use crate::paint::{self, Paint};
 use crate::plan::{Cost, Plan, Purpose};
+use crate::table::{self, Column, Table};
 use crate::tensor::Batch;
 use crate::train::device::{self, Runner, use_threads};
 use rand::{Rng, SeedableRng};
@@ -49,7 +51,7 @@ fn run(given: Given) -> Result<(), Failure> {
     let model = source.model(&arguments::overrides(params, matches), true)?;
     let report = measure(&model, &options, matches.get_flag("profile"))?;
     print(&match choice(matches, "format", Format::parse)? {
-        Format::Text => report.to_text(),
+        Format::Text => report.to_text(paint::width()),
         Format::Json => format!("{:#}\n", report.to_json()),
     })
 }
@@ -283,8 +285,8 @@ impl Report {
         report
     }
 
-    /// Formats the measurements as text, for people.
-    pub fn to_text(&self) -> String {
+    /// Formats the measurements as text, for people at a terminal of `room` columns.
+    pub fn to_text(&self, room: Option<usize>) -> String {
         let size = |bytes: u64| memory::gibibytes(bytes as f64);
         let facts = [
             ("engine", self.engine.clone()),
@@ -311,21 +313,18 @@ impl Report {
                 ),
             ),
         ];
-        let mut out = String::new();
-        for (name, fact) in facts {
-            out.push_str(&format!("{name:<12}{fact}\n"));
-        }
+        let mut out = table::facts(facts, 0, Paint(false), room);
         if let Some(note) = &self.note {
-            out.push_str(&format!("\n{note}\n"));
+            out.push_str(&format!("\n{}\n", table::indented(note, 0, room)));
         }
         if !self.profile.is_empty() {
-            out.push_str(&self.profile_text());
+            out.push_str(&self.profile_text(room));
         }
         out
     }
 
     /// Sums a kind of step, then every step, the longest first.
-    fn profile_text(&self) -> String {
+    fn profile_text(&self, room: Option<usize>) -> String {
         let total: f64 = self.profile.iter().map(|share| share.seconds).sum();
         let mut kinds: Vec<Share> = Vec::new();
         for share in &self.profile {
@@ -341,30 +340,32 @@ impl Report {
             }
         }
         let mut out = String::new();
-        let mut list = |mut shares: Vec<&Share>| {
+        let mut list = |mut shares: Vec<&Share>, named: &str| {
             shares.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
-            out.push_str(&format!(
-                "\n{:>10}  {:>6}  {:>8}\n",
-                "ms", "share", "GFLOP/s"
-            ));
+            let mut table = Table::new(vec![
+                Column::numbers("ms a step"),
+                Column::numbers("share").rank(2),
+                Column::numbers("GFLOP/s").rank(1),
+                Column::words("work").at_least(16),
+                Column::words(named).at_least(12),
+            ]);
             for share in shares {
                 let speed = match share.flops {
                     0 => String::new(),
                     flops => format!("{:.1}", flops as f64 / share.seconds / 1e9),
                 };
-                let line = format!(
-                    "{:>10.3}  {:>5.1}%  {speed:>8}  {:<26}  {}",
-                    share.seconds * 1e3,
-                    100.0 * share.seconds / total,
-                    share.name,
-                    share.path
-                );
-                out.push_str(line.trim_end());
-                out.push('\n');
+                table.row([
+                    format!("{:.3}", share.seconds * 1e3),
+                    format!("{:.1} %", 100.0 * share.seconds / total),
+                    speed,
+                    share.name.to_string(),
+                    share.path.clone(),
+                ]);
             }
+            out.push_str(&format!("\n{}", table.text(Paint(false), room)));
         };
-        list(kinds.iter().collect());
-        list(self.profile.iter().collect());
+        list(kinds.iter().collect(), "");
+        list(self.profile.iter().collect(), "path");
         out
     }
 }

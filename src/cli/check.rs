@@ -5,6 +5,7 @@ use super::command::{Command, Given, Run};
 use super::output::{FAILED, Failure, print, report};
 use crate::describe::{count, skip_notes, totals};
 use crate::flags::{self, Format};
+use crate::text::{counted, plural};
 use std::process::ExitCode;
 
 pub(super) const COMMAND: Command = Command {
@@ -31,11 +32,12 @@ fn run(given: Given) -> Result<(), Failure> {
             let images = model.train.data.kind.train_images();
             let notes = images.map(|images| skip_notes(&model, images));
             print(&format!(
-                "{}: sound. Model {}, {} layers deep, {} parameters\n{}",
+                "{}: sound. Model {}, {} deep, {} {}\n{}",
                 source.path.display(),
                 model.name,
-                totals.depth,
+                counted(totals.depth, "layer"),
                 count(totals.parameters),
+                plural(totals.parameters, "parameter"),
                 notes
                     .into_iter()
                     .flatten()

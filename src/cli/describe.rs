@@ -7,6 +7,7 @@ use crate::describe::{dot, json, plan_json, plan_table, table};
 use crate::engines::cpu::Cpu;
 use crate::error::Error;
 use crate::flags::{self, NetworkFormat};
+use crate::paint;
 use crate::plan::{Plan, Purpose};
 
 pub(super) const COMMAND: Command = Command {
@@ -32,7 +33,7 @@ fn run(given: Given) -> Result<(), Failure> {
         let cpu = Cpu::here().with_winograd(!matches.get_flag("no-winograd"));
         let plan = Plan::new(&model, batch, Purpose::Training, &cpu)?;
         return print(&match format {
-            NetworkFormat::Text => plan_table(&plan, all),
+            NetworkFormat::Text => plan_table(&plan, all, paint::width()),
             NetworkFormat::Json => format!("{:#}\n", plan_json(&plan)),
             NetworkFormat::Dot => {
                 return Err(Error::new("--plan: a plan has no DOT form")
@@ -42,7 +43,7 @@ fn run(given: Given) -> Result<(), Failure> {
         });
     }
     print(&match format {
-        NetworkFormat::Text => table(&model, all),
+        NetworkFormat::Text => table(&model, all, paint::width()),
         NetworkFormat::Json => format!("{:#}\n", json(&model)),
         NetworkFormat::Dot => dot(&model),
     })

@@ -9,9 +9,10 @@ use crate::diag::{Sources, Style};
 use crate::error::{Error, Result};
 use crate::flags::{self, Format, Split, Wanted, Which};
 use crate::ir::Model;
-use crate::paint::Paint;
+use crate::paint::{self, Paint, Tone};
 use crate::plan::Purpose;
-use crate::text::{decimal, percent};
+use crate::table::{self, Cell, Column, Table};
+use crate::text::{counted, decimal, percent};
 use crate::train::checkpoint::Checkpoint;
 use crate::train::confusion::Confusion;
 use crate::train::device::{self, use_threads};
@@ -24,14 +25,13 @@ use serde_json::{Value, json};
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use unicode_width::UnicodeWidthStr;
 
 /// Classes up to which the whole confusion matrix is printed.
 const MATRIX: usize = 20;
 /// Mistakes that are printed instead where there are more.
 const MISTAKES: usize = 20;
-/// Columns that a class name may take.
-const NAME: usize = 16;
+/// Columns that a class name has on the narrowest terminal.
+const NAME: usize = 12;
 
 pub(super) const COMMAND: Command = Command {
     name: "eval",
@@ -66,7 +66,7 @@ fn run_command(matches: &ArgMatches) -> Result<(), Failure> {
     })?;
     let color = std::io::stdout().is_terminal() && console::colors_enabled();
     print(&match choice(matches, "format", Format::parse)? {
-        Format::Text => report.to_text(color),
+        Format::Text => report.to_text(color, paint::width()),
         Format::Json => format!("{:#}\n", report.to_json()),
     })
 }
@@ -313,18 +313,13 @@ impl Report {
         report
     }
 
-    /// Writes the report for people.
-    pub fn to_text(&self, color: bool) -> String {
+    /// Writes the report for people, at a terminal of `room` columns if there is one.
+    pub fn to_text(&self, color: bool, room: Option<usize>) -> String {
         let paint = Paint(color);
         let split = match self.split {
-            Split::Train => "training",
-            Split::Test => "test",
+            Split::Train => "training image",
+            Split::Test => "test image",
         };
-        let mut lines = vec![
-            String::new(),
-            format!("  {}", paint.bold(&self.model)),
-            String::new(),
-        ];
         let mut facts = vec![
             (
                 "checkpoint",
@@ -332,7 +327,7 @@ impl Report {
             ),
             (
                 "data",
-                format!("{}, {} {split} images", self.data, self.sums.images),
+                format!("{}, {}", self.data, counted(self.sums.images, split)),
             ),
         ];
         facts.extend(self.left_out.clone().map(|line| ("left out", line)));
@@ -340,113 +335,166 @@ impl Report {
             ("loss", decimal(self.sums.mean_loss())),
             ("accuracy", paint.good(&percent(self.sums.accuracy()))),
         ]);
-        for (name, fact) in facts {
-            lines.push(format!("  {}{fact}", paint.dim(&format!("{name:<12}"))));
-        }
+        let mut text = format!("\n  {}\n\n", paint.bold(&self.model));
+        text.push_str(&table::facts(facts, 2, paint, room));
         if let Some(warning) = &self.warning {
-            lines.push(format!("\n  warning: {warning}"));
+            let warning = format!("warning: {warning}");
+            text.push_str(&format!("\n{}\n", table::indented(&warning, 2, room)));
         }
-        lines.push(String::new());
-        if self.classes.len() <= MATRIX {
-            self.matrix(paint, &mut lines);
-        } else {
-            self.accuracies(paint, &mut lines);
-            self.mistakes(paint, &mut lines);
+        text.push('\n');
+        let matrix = (self.classes.len() <= MATRIX).then(|| self.matrix());
+        match matrix {
+            Some(matrix) if matrix.layout(room).note().is_none() => {
+                let words = "A row for the images of each class, a column for each class that \
+                             they were taken for:";
+                text.push_str(&format!("{}\n\n", table::indented(words, 2, room)));
+                text.push_str(&matrix.text(paint, room));
+            }
+            wide => {
+                text.push_str(&self.accuracies().text(paint, room));
+                text.push_str(&format!("\n{}", self.mistakes(paint, room)));
+                if wide.is_some() {
+                    let words = "The confusion matrix is too wide for this terminal. A pipe gets \
+                                 it, and so does --format json.";
+                    let words = table::indented(words, 2, room);
+                    text.push_str(&format!("\n{}\n", paint.dim(&words)));
+                }
+            }
         }
-        lines.push(String::new());
-        lines.join("\n")
+        text
     }
 
-    /// Writes a row a class: its accuracy, and how many of its images were taken for each.
-    fn matrix(&self, paint: Paint, lines: &mut Vec<String>) {
-        let names = self.names();
-        let width = names.iter().map(|n| n.width()).max().unwrap_or(0).max(5);
+    /// Makes the table with a row a class: its accuracy, and how many of its images were taken for
+    /// each. Of its columns none is of use without the others.
+    fn matrix(&self) -> Table {
         let n = self.classes.len();
-        let most = (0..n).map(|i| self.confusion.images(i)).max().unwrap_or(0);
-        let column = most.to_string().len().max(n.to_string().len()).max(3) + 1;
-        let heads: String = (0..n).map(|i| format!("{i:>column$}")).collect();
-        lines.push(paint.dim(&format!(
-            "  {:>3} {} {:>9} {heads}   ← taken for",
-            "",
-            pad("class", width),
-            "accuracy"
-        )));
-        for (label, name) in names.iter().enumerate() {
-            let cells = (0..n).map(|class| {
+        let mut columns = vec![
+            Column::numbers(""),
+            Column::words("class").at_least(NAME),
+            Column::numbers("accuracy"),
+        ];
+        columns.extend((0..n).map(|class| Column::numbers(class.to_string()).rank(1)));
+        let mut table = Table::new(columns);
+        table.indent = 2;
+        for (label, name) in self.classes.iter().enumerate() {
+            let counts = (0..n).map(|class| {
                 let images = self.confusion.count(label, class);
-                let cell = format!(
-                    "{:>column$}",
-                    if images == 0 {
-                        "·".into()
-                    } else {
-                        images.to_string()
-                    }
-                );
                 match (class == label, images) {
-                    (true, _) => paint.good(&cell),
-                    (false, 0) => paint.dim(&cell),
-                    (false, _) => cell,
+                    (true, 0) => Cell::new("·", Tone::Good),
+                    (true, _) => Cell::new(images.to_string(), Tone::Good),
+                    (false, 0) => Cell::new("·", Tone::Dim),
+                    (false, _) => images.to_string().into(),
                 }
             });
-            lines.push(format!(
-                "  {label:>3} {} {:>9} {}",
-                pad(name, width),
-                self.share(label),
-                cells.collect::<String>()
-            ));
+            let first = [label.to_string(), name.clone(), self.share(label)];
+            table.row(first.map(Cell::from).into_iter().chain(counts));
         }
+        table
     }
 
-    fn accuracies(&self, paint: Paint, lines: &mut Vec<String>) {
-        let names = self.names();
-        let width = names.iter().map(|n| n.width()).max().unwrap_or(0).max(5);
-        lines.push(paint.dim(&format!(
-            "  {:>6} {} {:>9} {:>8}",
-            "",
-            pad("class", width),
-            "accuracy",
-            "images"
-        )));
-        for (label, name) in names.iter().enumerate() {
-            lines.push(format!(
-                "  {label:>6} {} {:>9} {:>8}",
-                pad(name, width),
+    /// Makes the table with a row a class: its accuracy and its images.
+    fn accuracies(&self) -> Table {
+        let mut table = Table::new(vec![
+            Column::numbers("").rank(1),
+            Column::words("class").at_least(NAME),
+            Column::numbers("accuracy"),
+            Column::numbers("images").rank(2),
+        ]);
+        table.indent = 2;
+        for (label, name) in self.classes.iter().enumerate() {
+            table.row([
+                label.to_string(),
+                name.clone(),
                 self.share(label),
-                self.confusion.images(label)
-            ));
+                self.confusion.images(label).to_string(),
+            ]);
         }
-        lines.push(String::new());
+        table
     }
 
-    fn mistakes(&self, paint: Paint, lines: &mut Vec<String>) {
-        let names = self.names();
-        let name = |class: usize| names.get(class).map_or("?", String::as_str);
-        lines.push(paint.dim("  taken for another most often"));
-        for m in self.confusion.mistakes().iter().take(MISTAKES) {
-            lines.push(format!(
-                "  {:>6} {} → {}",
-                m.images,
-                name(m.label),
-                name(m.class)
-            ));
+    /// Lists the pairs of classes that were mistaken most often, and says how many more there are.
+    fn mistakes(&self, paint: Paint, room: Option<usize>) -> String {
+        let mistakes = self.confusion.mistakes();
+        if mistakes.is_empty() {
+            return "  No image was taken for another class.\n".into();
         }
+        let name = |class: usize| self.classes.get(class).map_or("?", String::as_str);
+        let mut table = Table::new(vec![
+            Column::numbers("images"),
+            Column::words("of class").at_least(NAME),
+            Column::words("taken for").at_least(NAME),
+        ]);
+        table.indent = 2;
+        for m in mistakes.iter().take(MISTAKES) {
+            table.row([m.images.to_string().as_str(), name(m.label), name(m.class)]);
+        }
+        let mut text = table.text(paint, room);
+        let more = mistakes.len().saturating_sub(MISTAKES);
+        if more > 0 {
+            let words = format!(
+                "{} not shown; --format json has them all.",
+                counted(more, "rarer pair")
+            );
+            let words = table::indented(&words, 2, room);
+            text.push_str(&format!("{}\n", paint.dim(&words)));
+        }
+        text
     }
 
     fn share(&self, label: usize) -> String {
         self.confusion.accuracy(label).map_or("–".into(), percent)
     }
-
-    /// Lists the class names, the long ones cut.
-    fn names(&self) -> Vec<String> {
-        let cut = |name: &String| match name.chars().count() > NAME {
-            true => name.chars().take(NAME - 1).chain(['…']).collect(),
-            false => name.clone(),
-        };
-        self.classes.iter().map(cut).collect()
-    }
 }
 
-/// Pads `text` with blanks up to `width` columns.
-fn pad(text: &str, width: usize) -> String {
-    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::evaluate::Prediction;
+    use unicode_width::UnicodeWidthStr;
+
+    /// A report over `n` classes, of whose images every third is mistaken.
+    fn report(n: usize) -> Report {
+        let mut confusion = Confusion::default();
+        let mut sums = Sums::default();
+        for image in 0..n * 50 {
+            let (label, class) = (image % n, (image + image % 3 / 2 * (image / n % n)) % n);
+            let loss = 0.0;
+            confusion.add(&Prediction { label, class, loss });
+            sums.images += 1;
+            sums.correct += u64::from(label == class);
+        }
+        let name = |i| format!("a class with a rather long name that ends in {i}");
+        Report {
+            left_out: None,
+            path: "runs/net/checkpoints/last.safetensors".into(),
+            model: "net".into(),
+            step: 63,
+            data: "folder".into(),
+            warning: Some("its images are others than those that it was trained on".into()),
+            split: Split::Test,
+            classes: (0..n).map(name).collect(),
+            sums,
+            confusion,
+        }
+    }
+
+    #[test]
+    fn classes_fit_the_terminal() {
+        let text = |n, room| report(n).to_text(false, room);
+        insta::assert_snapshot!("classes_of_ten_80", text(10, Some(80)));
+        insta::assert_snapshot!("classes_of_ten_60", text(10, Some(60)));
+        insta::assert_snapshot!("classes_of_thirty_60", text(30, Some(60)));
+        for n in [0, 1, 2, 10, 20, 21, 150] {
+            for room in [60, 80, 120] {
+                for line in text(n, Some(room)).lines() {
+                    assert!(line.width() <= room, "{room}: {line}");
+                }
+            }
+            for room in [0, 1, 20] {
+                text(n, Some(room));
+            }
+        }
+        assert!(text(20, None).contains("a class with a rather long name that ends in 19"));
+        assert!(!text(20, None).contains("too wide"));
+    }
 }

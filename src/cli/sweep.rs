@@ -20,7 +20,7 @@ use crate::sweep::progress::Progress;
 use crate::sweep::results::{self, Tally};
 use crate::sweep::runner::{self, Ended, Task, Work};
 use crate::sweep::settings::Settings;
-use crate::text::quote;
+use crate::text::{counted, quote};
 use crate::train::device::use_threads;
 use check::{Checked, check, measure, read_data};
 use request::{SweepRequest, file};
@@ -267,11 +267,6 @@ fn doubles(request: &SweepRequest) -> impl Iterator<Item = Fact> {
 
 /// A name and what is to be said under it.
 type Fact = (&'static str, String);
-
-/// Counts in words: `1 run`, `2 runs`.
-fn counted(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}
 
 /// Summarizes the whole grid at the end, and says where the results are.
 fn summary(request: &SweepRequest, tally: &Tally) -> String {

@@ -1,22 +1,35 @@
 //! The plan of a network: steps, buffers, arithmetic, memory.
 
+use crate::paint::Paint;
 use crate::plan::{Cost, Id, Kind, Plan, Step, Storage};
+use crate::table::{Column, Table, facts};
 use crate::text::count;
 use serde_json::{Value, json};
-use unicode_width::UnicodeWidthStr;
 
-/// Writes the steps of `plan` as a table, then the totals; with `all`, also the buffers.
-pub fn plan_table(plan: &Plan, all: bool) -> String {
-    let head = ["path", "step", "makes", "FLOPs", "bytes"];
-    let mut rows = vec![head.map(String::from).to_vec()];
-    rows.extend(plan.steps().map(|step| row(plan, step)));
-    let mut out = draw(&rows, 3);
+/// Writes the steps of `plan` as a table that fits a terminal of `room` columns, then the totals;
+/// with `all`, also the buffers.
+pub fn plan_table(plan: &Plan, all: bool, room: Option<usize>) -> String {
+    let mut steps = Table::new(vec![
+        Column::words("path").at_least(16),
+        Column::words("step").at_least(16),
+        Column::words("makes").rank(3),
+        Column::numbers("FLOPs").rank(1),
+        Column::numbers("bytes").rank(2),
+    ]);
+    steps.ruled = true;
+    plan.steps().for_each(|step| steps.row(row(plan, step)));
+    let mut out = steps.text(Paint(false), room);
     if all {
-        let head = ["buffer", "holds", "where", "bytes"];
-        let mut rows = vec![head.map(String::from).to_vec()];
-        rows.extend((0..plan.buffers.len()).map(|index| buffer_row(plan, Id(index))));
+        let mut buffers = Table::new(vec![
+            Column::words("buffer").at_least(16),
+            Column::words("holds").rank(2),
+            Column::words("where").rank(1),
+            Column::numbers("bytes"),
+        ]);
+        buffers.ruled = true;
+        (0..plan.buffers.len()).for_each(|index| buffers.row(buffer_row(plan, Id(index))));
         out.push('\n');
-        out.push_str(&draw(&rows, 3));
+        out.push_str(&buffers.text(Paint(false), room));
     }
     let cost = total(plan);
     let numbers = [
@@ -31,9 +44,7 @@ pub fn plan_table(plan: &Plan, all: bool) -> String {
         ),
     ];
     out.push('\n');
-    for (name, value) in numbers {
-        out.push_str(&format!("{name:<12} {value}\n"));
-    }
+    out.push_str(&facts(numbers, 0, Paint(false), room));
     out
 }
 
@@ -133,35 +144,6 @@ fn holds(plan: &Plan, id: Id) -> String {
     }
 }
 
-/// Writes columns as wide as their widest cell, those from `numbers` on flushed right.
-fn draw(rows: &[Vec<String>], numbers: usize) -> String {
-    let columns = rows.first().map_or(0, Vec::len);
-    let width = |c: usize| rows.iter().map(|row| row[c].width()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let mut out = String::new();
-    for (index, row) in rows.iter().enumerate() {
-        let cells = row
-            .iter()
-            .zip(&widths)
-            .enumerate()
-            .map(|(c, (cell, width))| {
-                let gap = " ".repeat(width - cell.width());
-                match c < numbers {
-                    true => format!("{cell}{gap}"),
-                    false => format!("{gap}{cell}"),
-                }
-            });
-        let line = cells.collect::<Vec<_>>().join("  ");
-        out.push_str(line.trim_end());
-        out.push('\n');
-        if index == 0 {
-            let total: usize = widths.iter().map(|width| width + 2).sum();
-            out.push_str(&format!("{}\n", "─".repeat(total - 2)));
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,7 +168,7 @@ mod tests {
             },
         )
         .unwrap();
-        let table = plan_table(&plan, true);
+        let table = plan_table(&plan, true, None);
         for words in [
             "skip0.conv0",
             "convolve: weight gradient",

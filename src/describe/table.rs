@@ -4,8 +4,9 @@ use super::cost::{own_cost, shape_words, totals};
 use super::skips::constraint_words;
 use super::words::layer_words;
 use crate::ir::{Layer, Model};
-use crate::text::{count, grouped};
-use unicode_width::UnicodeWidthStr;
+use crate::paint::Paint;
+use crate::table::{Column, Table, facts, indented};
+use crate::text::{count, grouped, plural};
 
 /// Line of the table: a layer, or the same layer of several repeats.
 struct Row {
@@ -18,9 +19,9 @@ struct Row {
 }
 
 /// Writes the table of `model`: path, layer, output shape, parameters and multiply-adds, then the
-/// totals and the constraint. Repeats that are alike share their lines, `stage2.{1..3}`, and their costs are summed
-/// there; with `all`, each has its own.
-pub fn table(model: &Model, all: bool) -> String {
+/// totals and the constraint. Repeats that are alike share their lines, `stage2.{1..3}`, and their
+/// costs are summed there; with `all`, each has its own. It fits a terminal of `room` columns.
+pub fn table(model: &Model, all: bool, room: Option<usize>) -> String {
     let mut rows = Vec::new();
     let layers: Vec<&Layer> = model.layers.iter().collect();
     Folder {
@@ -28,42 +29,43 @@ pub fn table(model: &Model, all: bool) -> String {
         rows: &mut rows,
     }
     .scope(&layers, 0, "", 1);
-    let mut out = heading(model);
+    let mut out = heading(model, room);
     out.push('\n');
-    out.push_str(&draw(&rows));
+    out.push_str(&draw(&rows, room));
     let totals = totals(model);
-    out.push_str(&format!(
-        "\ndepth {} · {} parameters · {} multiply-adds a sample\n",
+    let words = format!(
+        "depth {} · {} {} · {} {} a sample",
         totals.depth,
         grouped(totals.parameters),
+        plural(totals.parameters, "parameter"),
         count(totals.multiply_adds),
-    ));
-    out.extend(constraint_words(model));
+        plural(totals.multiply_adds, "multiply-add"),
+    );
+    out.push_str(&format!("\n{}\n", indented(&words, 0, room)));
+    let words = constraint_words(model).unwrap_or_default();
+    for line in words.lines() {
+        let indent = line.len() - line.trim_start().len();
+        out.push_str(&format!("{}\n", indented(line.trim_start(), indent, room)));
+    }
     out
 }
 
-fn heading(model: &Model) -> String {
+fn heading(model: &Model, room: Option<usize>) -> String {
     let mut out = format!("model {}\n", model.name);
     for line in model.doc.iter().flat_map(|doc| doc.lines()) {
-        out.push_str(&format!("  {line}\n"));
+        out.push_str(&format!("{}\n", indented(line, 2, room)));
     }
-    let width = model
-        .params
-        .iter()
-        .map(|p| p.name.width() + p.value.width() + 3)
-        .max();
-    for param in &model.params {
-        let set = format!("{} = {}", param.name, param.value);
-        let gap = " ".repeat(width.unwrap_or(0) - set.width());
+    let params = model.params.iter().map(|param| {
         let doc = param.doc.as_deref().unwrap_or_default().replace('\n', " ");
-        out.push_str(format!("  {set}{gap}  {doc}").trim_end());
-        out.push('\n');
-    }
-    out.push_str(&format!(
-        "  {} → {}\n",
+        (format!("{} = {}", param.name, param.value), doc)
+    });
+    out.push_str(&facts(params, 2, Paint(false), room));
+    let shapes = format!(
+        "{} → {}",
         shape_words(model.input),
         shape_words(model.output)
-    ));
+    );
+    out.push_str(&format!("{}\n", indented(&shapes, 2, room)));
     out
 }
 
@@ -163,54 +165,32 @@ fn equal(a: &Layer, b: &Layer, skip_a: usize, skip_b: usize) -> bool {
             .all(|(a, b)| equal(a, b, skip_a, skip_b))
 }
 
-fn draw(rows: &[Row]) -> String {
-    let head = [
-        "path",
-        "layer",
-        "output",
-        "×",
-        "parameters",
-        "multiply-adds",
+fn draw(rows: &[Row], room: Option<usize>) -> String {
+    let folded = rows.iter().any(|row| row.copies > 1);
+    let mut columns = vec![
+        Column::words("path").at_least(16),
+        Column::words("layer").at_least(16),
+        Column::words("output").rank(2),
     ];
+    columns.extend(folded.then(|| Column::numbers("×").rank(3)));
+    columns.extend([
+        Column::numbers("parameters").rank(1),
+        Column::numbers("multiply-adds").rank(4),
+    ]);
+    let mut table = Table::new(columns);
+    table.ruled = true;
     let number = |n: u128, text: String| if n == 0 { String::new() } else { text };
-    let mut cells: Vec<[String; 6]> = vec![head.map(String::from)];
-    cells.extend(rows.iter().map(|row| {
-        [
-            row.path.clone(),
-            row.words.clone(),
-            row.output.clone(),
-            if row.copies > 1 {
-                row.copies.to_string()
-            } else {
-                String::new()
-            },
+    for row in rows {
+        let mut cells = vec![row.path.clone(), row.words.clone(), row.output.clone()];
+        if folded {
+            let copies = row.copies as u128;
+            cells.push(number(copies - 1, copies.to_string()));
+        }
+        cells.extend([
             number(row.parameters, grouped(row.parameters)),
             number(row.multiply_adds, count(row.multiply_adds)),
-        ]
-    }));
-    let folded = rows.iter().any(|row| row.copies > 1);
-    let columns: Vec<usize> = (0..6).filter(|&c| folded || c != 3).collect();
-    let width = |c: usize| cells.iter().map(|row| row[c].width()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..6).map(width).collect();
-    let mut out = String::new();
-    for (i, row) in cells.iter().enumerate() {
-        let line: Vec<String> = columns
-            .iter()
-            .map(|&c| {
-                let gap = " ".repeat(widths[c] - row[c].width());
-                if c < 3 {
-                    format!("{}{gap}", row[c])
-                } else {
-                    format!("{gap}{}", row[c])
-                }
-            })
-            .collect();
-        out.push_str(line.join("  ").trim_end());
-        out.push('\n');
-        if i == 0 {
-            let total: usize = columns.iter().map(|&c| widths[c] + 2).sum();
-            out.push_str(&format!("{}\n", "─".repeat(total - 2)));
-        }
+        ]);
+        table.row(cells);
     }
-    out
+    table.text(Paint(false), room)
 }

@@ -1,7 +1,7 @@
 //! Figures that several pages have: curves by epoch or by step, their axes and their names.
 
 use super::chart::palette::{BLACK, Look};
-use super::chart::{Axis, Chart, Line, Point, Span};
+use super::chart::{Axis, Chart, Kind, Line, Point, Span};
 use super::spread::Spread;
 use crate::train::history::{Epoch, Fade, Trace};
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ pub const RESIDUAL: &str = "2 3";
 
 /// Makes the axis for epochs.
 pub fn epoch_axis() -> Axis {
-    Axis::new("epoch", Span::Tight)
+    Axis::new("epoch", Span::Tight).of(Kind::Whole)
 }
 
 /// Makes the axis for an error in percent.
@@ -36,7 +36,7 @@ pub fn error_axis() -> Axis {
 
 /// Makes the axis for the α residual, mean (1−α)².
 pub fn residual_axis() -> Axis {
-    Axis::new("α residual", Span::Fixed([0.0, 1.0]))
+    Axis::new("α residual", Span::Fixed([0.0, 1.0])).of(Kind::Size)
 }
 
 /// Lists the points of a quantity by epoch: the mean over `runs`, with a band of one standard
@@ -115,9 +115,10 @@ pub fn trace_by_step<'a>(
 }
 
 /// Draws the chart of training and test error, and on the right axis the α residual, of runs that
-/// differ in their seed alone. `look` gives the colour.
+/// differ in their seed alone. `look` gives the colour; the title says which of them there are,
+/// after the runs' `name`.
 pub fn curves<'a>(
-    title: String,
+    name: &str,
     look: &Look,
     runs: impl IntoIterator<Item = &'a [Epoch]> + Clone,
 ) -> Chart {
@@ -139,7 +140,12 @@ pub fn curves<'a>(
         line("training error", bare.dashed(TRAINING), false, train),
         line("test error", look.clone(), false, test),
     ];
+    lines.retain(|line| !line.points.is_empty());
     let right = (!residual.is_empty()).then(residual_axis);
+    let title = match lines.is_empty() {
+        true => title(name, &["α residual"]),
+        false => title(name, &[&of_both("error", &lines)]),
+    };
     if right.is_some() {
         let look = Look::new(if look.color == BLACK {
             "#D55E00"
@@ -159,6 +165,38 @@ pub fn curves<'a>(
         left: error_axis(),
         right,
         lines,
+    }
+}
+
+/// Names a quantity of training and of test by those of the two that have a line: `training and
+/// test error`.
+pub fn of_both(quantity: &str, lines: &[Line]) -> String {
+    let has = |split: &&str| {
+        let name = format!("{split} {quantity}");
+        lines.iter().any(|line| line.name == name)
+    };
+    let splits: Vec<&str> = ["training", "test"].into_iter().filter(has).collect();
+    format!("{} {quantity}", splits.join(" and "))
+}
+
+/// Writes the title of a figure that shows these quantities of what is called `name`, if anything:
+/// `Test error`, `variable: α and λ`.
+pub fn title(name: &str, shown: &[&str]) -> String {
+    let list = match shown {
+        [all @ .., last] if !all.is_empty() => format!("{} and {last}", all.join(", ")),
+        _ => shown.concat(),
+    };
+    match (name, list.chars().next()) {
+        ("", Some(first)) => {
+            let rest = &list[first.len_utf8()..];
+            // α stays α.
+            match first.is_ascii() {
+                true => format!("{}{rest}", first.to_ascii_uppercase()),
+                false => list,
+            }
+        }
+        (name, Some(_)) => format!("{name}: {list}"),
+        (name, None) => name.into(),
     }
 }
 
@@ -194,6 +232,7 @@ pub fn name_apart(figures: &mut [Figure]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::history::Score;
 
     #[test]
     fn names_of_files_are_plain_and_different() {
@@ -206,12 +245,37 @@ mod tests {
         assert_eq!(slug("α, ±"), "alpha");
         let figure = |name: &str| Figure {
             name: name.into(),
-            chart: curves(String::new(), &Look::new(BLACK), []),
+            chart: curves("", &Look::new(BLACK), []),
         };
         let mut figures = vec![figure("a"), figure("a"), figure("a-2")];
         name_apart(&mut figures);
         let names: Vec<&str> = figures.iter().map(|f| f.name.as_str()).collect();
         assert_eq!(names, ["a", "a-2", "a-2-2"]);
+    }
+
+    #[test]
+    fn titles_say_what_is_shown() {
+        let epoch = |train: bool, test: bool| {
+            let score = Score {
+                loss: 0.5,
+                accuracy: 0.5,
+            };
+            Epoch {
+                epoch: 1,
+                train: train.then_some(score),
+                test: test.then_some(score),
+                ..Epoch::default()
+            }
+        };
+        let shown = |name: &str, train, test| {
+            let epochs = [epoch(train, test)];
+            curves(name, &Look::new(BLACK), [epochs.as_slice()]).title
+        };
+        assert_eq!(shown("", true, true), "Training and test error");
+        assert_eq!(shown("", false, true), "Test error");
+        assert_eq!(shown("plain", true, false), "plain: training error");
+        assert_eq!(title("variable", &["α", "λ"]), "variable: α and λ");
+        assert_eq!(title("", &["α"]), "α");
     }
 
     #[test]

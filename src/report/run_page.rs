@@ -1,13 +1,13 @@
 //! The page of a single run.
 
 use super::chart::palette::{BLACK, Look};
-use super::chart::{Axis, Chart, Line, Point, Span, escape};
+use super::chart::{Axis, Chart, Kind, Line, Point, Span, escape};
 use super::figure::{self, ANY, Figure, by_epoch, slug};
 use super::page::{Page, code, link_between};
 use super::page_paths::{PagePaths, Unfinished};
 use super::view;
 use crate::files;
-use crate::text::{decimal, duration, percent};
+use crate::text::{counted, decimal, duration, percent};
 use crate::train::config::Config;
 use crate::train::history::{self, Epoch};
 use crate::train::metrics::SkipLine;
@@ -32,20 +32,19 @@ pub(super) fn page(run: &Snapshot, paths: &PagePaths) -> (Page, Vec<Figure>) {
     let mut page = Page::new(&title, &paths.figures);
     page.facts(&facts(run, paths));
     let look = policy.map_or(Look::new(BLACK), |policy| Look::named(&policy, 0));
-    let mut curves = vec![titled(figure::curves(
-        "Training and test error".into(),
-        &look,
-        [epochs.as_slice()],
-    ))];
+    let mut curves = vec![titled(figure::curves("", &look, [epochs.as_slice()]))];
     curves.push(titled(losses(&look, epochs)));
     curves.retain(|figure| !figure.chart.is_empty());
-    page.figures(
-        "Curves",
-        "The training curves are of the images as they are trained on, augmented, over each \
-         epoch; the test curves of the test images after it. The α residual is the mean of \
-         (1 − α)² over all skips: 1 while the skips are whole, 0 when they are gone.",
-        &curves,
-    );
+    let mut text = "The training curves are of the images as they are trained on, augmented, over \
+                    each epoch; the test curves of the test images after it."
+        .to_string();
+    if epochs.last().is_some_and(|last| last.residual.is_some()) {
+        text.push_str(
+            " The α residual is the mean of (1 − α)² over all skips: 1 while the skips are whole, \
+             0 when they are gone.",
+        );
+    }
+    page.figures("Curves", &text, &curves);
     let mut skips = skips(epochs);
     if !skips.is_empty() {
         page.figures(
@@ -99,9 +98,9 @@ fn facts(run: &Snapshot, paths: &PagePaths) -> Vec<(&'static str, String)> {
     facts.push((
         "trained",
         format!(
-            "{} epochs, {} steps, {}",
-            last.epoch,
-            last.step,
+            "{}, {}, {}",
+            counted(last.epoch, "epoch"),
+            counted(last.step, "step"),
             duration(last.seconds)
         ),
     ));
@@ -140,23 +139,25 @@ fn losses(look: &Look, epochs: &[Epoch]) -> Chart {
         marker: None,
         ..look.clone()
     };
+    let mut lines = vec![
+        line(
+            "training loss",
+            bare.dashed(figure::TRAINING),
+            loss(&|epoch| epoch.train.map(|score| score.loss)),
+        ),
+        line(
+            "test loss",
+            look.clone(),
+            loss(&|epoch| epoch.test.map(|score| score.loss)),
+        ),
+    ];
+    lines.retain(|line| !line.points.is_empty());
     Chart {
-        title: "Training and test loss".into(),
+        title: figure::title("", &[&figure::of_both("loss", &lines)]),
         x: figure::epoch_axis(),
-        left: Axis::new("mean loss / nat", Span::Within([0.0, f64::INFINITY])),
+        left: Axis::new("mean loss / nat", Span::Within([0.0, f64::INFINITY])).of(Kind::Size),
         right: None,
-        lines: vec![
-            line(
-                "training loss",
-                bare.dashed(figure::TRAINING),
-                loss(&|epoch| epoch.train.map(|score| score.loss)),
-            ),
-            line(
-                "test loss",
-                look.clone(),
-                loss(&|epoch| epoch.test.map(|score| score.loss)),
-            ),
-        ],
+        lines,
     }
 }
 

@@ -190,22 +190,23 @@ fn curves(view: &View) -> Group {
     for facet in &view.facets {
         for cell in facet.cells.iter().filter(|cell| single || fades(cell)) {
             let name = view.name(cell.series);
-            let title = match name.is_empty() {
-                true => "Training and test error".to_string(),
-                false => format!("{name}: training and test error"),
-            };
             let look = look(view, facet, cell.series);
-            let chart = figure::curves(title, &look, histories(cell));
+            let chart = figure::curves(&name, &look, histories(cell));
             figures.push(titled(chart, facet, view.label_along(cell.along)));
         }
     }
-    Group {
-        title: "Training and test error with the α residual".into(),
-        text: format!(
+    let fading = figures.iter().any(|figure| figure.chart.right.is_some());
+    let (title, text) = match fading {
+        true => (
+            "Training and test error with the α residual",
             "The α residual is the mean of (1 − α)² over all skips: 1 while the skips are whole, \
-             0 when they are gone. {}",
-            spread_text(view)
+             0 when they are gone. ",
         ),
+        false => ("Training and test error", ""),
+    };
+    Group {
+        title: title.into(),
+        text: format!("{text}{}", spread_text(view)),
         figures,
     }
 }
@@ -299,11 +300,16 @@ fn traces(view: &View) -> Group {
             let alpha = figure::trace_by_step(histories(cell), |fade| fade.alpha);
             let lambda = figure::trace_by_step(histories(cell), |fade| fade.lambda);
             let name = view.name(cell.series);
-            let chart = Chart {
-                title: format!("{name}{}α and λ", if name.is_empty() { "" } else { ": " }),
+            let shown: &[&str] = if lambda.is_empty() {
+                &["α"]
+            } else {
+                &["α", "λ"]
+            };
+            let mut chart = Chart {
+                title: figure::title(&name, shown),
                 x: figure::epoch_axis(),
                 left: Axis::new("α", Span::Fixed([0.0, 1.0])),
-                right: Some(Axis::new("λ", Span::Within(figure::ANY))),
+                right: (!lambda.is_empty()).then(|| Axis::new("λ", Span::Within(figure::ANY))),
                 lines: vec![
                     line("α", Look::new("#0072B2"), false, alpha),
                     line(
@@ -314,6 +320,7 @@ fn traces(view: &View) -> Group {
                     ),
                 ],
             };
+            chart.lines.retain(|line| !line.points.is_empty());
             figures.push(titled(chart, facet, view.label_along(cell.along)));
         }
     }

@@ -225,6 +225,6 @@ fn runs(sweep: &Sweep, paths: &PagePaths) -> String {
     format!(
         "<div class=\"wide\"><table><thead><tr><th>run</th><th>state</th><th>epochs</th>\
          <th>training accuracy / %</th><th>test accuracy / %</th><th>best / %</th>\
-         <th>α residual</th><th>time</th></tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n"
+         <th>α residual</th><th>training time</th></tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n"
     )
 }

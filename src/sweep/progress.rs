@@ -2,11 +2,13 @@
 //! nothing with `--quiet`.
 
 use super::grid::{Grid, Run};
-use super::outcome::Outcome;
+use super::outcome::{Numbers, Outcome};
 use crate::files;
-use crate::paint::Paint;
-use crate::text::{decimal, duration, percent};
+use crate::paint::{self, Paint, Tone};
+use crate::table::{self, Column, Layout};
+use crate::text::{decimal, duration, four_decimals, percent};
 use crate::train::metrics::Line;
+use crate::train::progress::fitted;
 use crate::train::run_folder;
 use console::{Term, measure_text_width};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -30,8 +32,11 @@ const TAIL: u64 = 4096;
 /// Display of a sweep's progress.
 pub struct Progress {
     mode: Mode,
-    /// The names of the axes and `seed`, and the width of the column of each.
-    columns: Vec<(String, usize)>,
+    /// The names of the axes and `seed`.
+    names: Vec<String>,
+    /// The table of runs, and the columns of the terminal that it was laid out for.
+    layout: Layout,
+    room: Option<usize>,
     /// Runs that have ended, of so many.
     count: usize,
     total: usize,
@@ -61,13 +66,13 @@ pub struct Tag {
 }
 
 impl Tag {
-    /// Draws the run's row.
-    fn draw(&self) {
+    /// Draws the run's row on a terminal of `room` columns.
+    fn draw(&self, room: Option<usize>) {
         let Some(bar) = &self.bar else { return };
         match last_line(&self.metrics) {
             Some(line) => {
                 bar.set_position(line.epoch);
-                bar.set_message(now(&line));
+                show(bar, &now(&line), room);
             }
             None => bar.tick(),
         }
@@ -88,7 +93,9 @@ impl Progress {
         };
         Progress {
             mode,
-            columns: Vec::new(),
+            names: Vec::new(),
+            layout: Layout::new(Vec::new(), &[], 2, None),
+            room: None,
             count: 0,
             total: 0,
             failed: 0,
@@ -122,66 +129,40 @@ impl Progress {
     pub fn heading(&mut self, title: &str, facts: &[(&str, String)], grid: &Grid, runs: &[&Run]) {
         let paint = self.paint();
         self.total = runs.len();
-        let names = grid
-            .axes
-            .iter()
-            .map(|axis| axis.name.as_str())
-            .chain(["seed"]);
-        let wide = |column: usize, name: &str| {
-            let cells = runs.iter().filter_map(|run| cells(run).nth(column));
-            let widths = cells.map(|cell| measure_text_width(&cell));
-            widths.fold(measure_text_width(name), usize::max)
+        let axes = grid.axes.iter().map(|axis| axis.name.clone());
+        self.names = axes.chain(["seed".to_string()]).collect();
+        self.room = match self.mode {
+            Mode::Terminal { .. } => paint::width(),
+            Mode::Plain(_) | Mode::Quiet => None,
         };
-        let names = names.enumerate();
-        self.columns = names
-            .map(|(i, name)| (name.to_string(), wide(i, name)))
-            .collect();
-        let mut text = format!("\n  {}\n\n", paint.bold(title));
-        for (name, fact) in facts {
-            text.push_str(&format!("  {}{fact}\n", paint.dim(&format!("{name:<8}"))));
-        }
-        self.note(&text);
+        self.layout = layout(&self.names, runs, self.room);
+        let facts = facts.iter().map(|(name, fact)| (name, fact.clone()));
+        let facts = table::facts(facts, 2, paint, self.room);
+        self.note(&format!("\n  {}\n\n{facts}", paint.bold(title)));
         if let (Mode::Terminal { all, .. }, true) = (&self.mode, self.total > 0) {
             all.set_style(style(
                 "\n  {bar:24.green/black.bright} {pos}/{len} runs  {msg}",
             ));
             all.set_length(self.total as u64);
-            let names = self.columns.iter().map(|(name, _)| name.clone());
-            let head = format!(
-                "{}{:>8}{:>11}{:>11}{:>12}{:>14}",
-                self.padded(names),
-                "epochs",
-                "test acc.",
-                "best",
-                "α residual",
-                "time"
-            );
-            self.row(&paint.dim(&head));
+            let head = self.layout.head(paint);
+            self.note(&head);
         }
     }
 
-    /// Pads the cells of a row in the columns of the axes.
-    fn padded(&self, cells: impl Iterator<Item = String>) -> String {
-        let cells = cells.zip(&self.columns).map(|(cell, (_, width))| {
-            let padding = width.saturating_sub(measure_text_width(&cell));
-            format!("  {cell}{}", " ".repeat(padding))
-        });
-        cells.collect()
+    /// Writes the cells of a run in the columns of the axes, and blanks up to the next.
+    fn padded(&self, run: &Run) -> String {
+        let widths = (0..self.names.len()).filter_map(|i| self.layout.width_of(i));
+        let width = widths.fold(0, |all, width| all + 2 + width);
+        let cells = self.layout.row(cells(run), Paint(false));
+        let padding = width.saturating_sub(measure_text_width(&cells));
+        cells + &" ".repeat(padding)
     }
 
     /// Writes a run as `depth=5 policy=plain seed=0`.
     fn label(&self, run: &Run) -> String {
-        let pairs = self.columns.iter().zip(cells(run));
-        let pairs: Vec<String> = pairs
-            .map(|((name, _), cell)| format!("{name}={cell}"))
-            .collect();
+        let pairs = self.names.iter().zip(cells(run));
+        let pairs: Vec<String> = pairs.map(|(name, cell)| format!("{name}={cell}")).collect();
         pairs.join(" ")
-    }
-
-    /// Prints a row of the table, as much as there is room for.
-    fn row(&mut self, row: &str) {
-        let width = usize::from(Term::stdout().size().1);
-        self.note(&console::truncate_str(row, width, "…"));
     }
 
     /// Shows that a run begins, in the folder `dir`.
@@ -189,10 +170,8 @@ impl Progress {
         let bar = match &self.mode {
             Mode::Terminal { bars, all } => {
                 let bar = bars.insert_before(all, ProgressBar::new(epochs.max(1)));
-                bar.set_style(style(
-                    "{prefix}  {bar:16.cyan/black.bright} {pos}/{len}  {wide_msg}",
-                ));
-                bar.set_prefix(self.padded(cells(run)));
+                bar.set_prefix(self.padded(run));
+                show(&bar, &[], self.room);
                 Some(bar)
             }
             Mode::Plain(_) | Mode::Quiet => None,
@@ -220,7 +199,7 @@ impl Progress {
             Mode::Quiet => {}
             Mode::Plain(_) => self.log(tags),
             Mode::Terminal { all, .. } => {
-                tags.for_each(Tag::draw);
+                tags.for_each(|tag| tag.draw(self.room));
                 all.set_message(self.rest());
             }
         }
@@ -231,7 +210,12 @@ impl Progress {
         let tags: Vec<&Tag> = tags.collect();
         for tag in tags.iter().take(NAMED) {
             let state = match last_line(&tag.metrics) {
-                Some(line) => format!("epoch {} of {}  {}", line.epoch, tag.epochs, now(&line)),
+                Some(line) => format!(
+                    "epoch {} of {}  {}",
+                    line.epoch,
+                    tag.epochs,
+                    now(&line).join("  ")
+                ),
                 None => "in its first epoch".into(),
             };
             self.note(&format!("  {}: {state}", tag.label));
@@ -285,8 +269,8 @@ impl Progress {
                 self.note(&line);
             }
             Mode::Terminal { .. } => {
-                let row = self.padded(cells(run)) + &columns(outcome, self.paint());
-                self.row(&row);
+                let row = self.row(run, outcome);
+                self.note(&row);
             }
         }
         if let Mode::Terminal { all, .. } = &self.mode {
@@ -295,11 +279,32 @@ impl Progress {
         }
     }
 
-    /// Takes the live part away.
+    /// Writes the row of a run that has ended. An error goes on over the columns of numbers, as
+    /// far as there is room; its log has all of it.
+    fn row(&self, run: &Run, outcome: Option<&Outcome>) -> String {
+        let paint = self.paint();
+        let words = match outcome {
+            None => paint.dim("stopped"),
+            Some(Outcome::Failed { error }) => format!("{} {error}", paint.bad("failed")),
+            Some(Outcome::Done(n)) => {
+                let axes = cells(run).map(table::Cell::from);
+                return self.layout.row(axes.chain(numbers(n)), paint);
+            }
+        };
+        let row = format!("{}  {words}", self.padded(run));
+        console::truncate_str(&row, self.room.unwrap_or(usize::MAX), "…").into()
+    }
+
+    /// Takes the live part away, and says what the table leaves out.
     pub fn clear(&mut self) {
-        if let Mode::Terminal { bars, all } = &self.mode {
-            all.finish_and_clear();
-            let _ = bars.clear();
+        let Mode::Terminal { bars, all } = &self.mode else {
+            return;
+        };
+        all.finish_and_clear();
+        let _ = bars.clear();
+        if let (true, Some(note)) = (self.total > 0, self.layout.note()) {
+            let note = self.paint().dim(&note);
+            self.note(&note);
         }
     }
 }
@@ -329,23 +334,37 @@ fn plain(outcome: Option<&Outcome>) -> String {
     }
 }
 
-/// Fills the columns after those of the axes: how a run ended.
-fn columns(outcome: Option<&Outcome>, paint: Paint) -> String {
-    match outcome {
-        None => format!("  {}", paint.dim("stopped")),
-        Some(Outcome::Failed { error }) => format!("  {} {error}", paint.bad("failed")),
-        Some(Outcome::Done(n)) => {
-            let residual = n.alpha_residual.map(decimal).unwrap_or_default();
-            format!(
-                "{:>8}{:>11}{:>11}{}{}",
-                n.epochs,
-                percent(n.test_accuracy),
-                percent(n.best_test_accuracy),
-                paint.accent(&format!("{residual:>12}")),
-                paint.dim(&format!("{:>14}", duration(n.seconds))),
-            )
-        }
-    }
+/// Lays out the table of `runs`: the axes `names`, then how each run ended. An axis on which all
+/// are alike may be left out.
+fn layout(names: &[String], runs: &[&Run], room: Option<usize>) -> Layout {
+    let axes = names.iter().enumerate().map(|(i, name)| {
+        let values = || runs.iter().filter_map(|run| cells(run).nth(i));
+        let width = values().map(|cell| measure_text_width(&cell)).max();
+        let alike = values().all(|value| Some(value) == values().next());
+        let column = Column::words(name.as_str()).at_least(16);
+        (column.rank(if alike { 5 } else { 0 }), width.unwrap_or(0))
+    });
+    let numbers = [
+        (Column::numbers("epochs").rank(4), 6),
+        (Column::numbers("test acc."), 8),
+        (Column::numbers("best acc.").rank(1), 8),
+        (Column::numbers("α residual").rank(2), 8),
+        (Column::numbers("run time").rank(3), 11),
+    ];
+    let (columns, widths): (Vec<Column>, Vec<usize>) = axes.chain(numbers).unzip();
+    Layout::new(columns, &widths, 2, room)
+}
+
+/// Lists the cells of a run that is done, after those of the axes.
+fn numbers(n: &Numbers) -> [table::Cell; 5] {
+    let residual = n.alpha_residual.map(four_decimals).unwrap_or_default();
+    [
+        n.epochs.to_string().into(),
+        percent(n.test_accuracy).into(),
+        percent(n.best_test_accuracy).into(),
+        table::Cell::new(residual, Tone::Accent),
+        table::Cell::new(duration(n.seconds), Tone::Dim),
+    ]
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -354,15 +373,24 @@ fn style(template: &str) -> ProgressStyle {
         .progress_chars("━╸─")
 }
 
-/// Says how far a run has come.
-fn now(line: &Line) -> String {
-    let residual = line.alpha_residual.map(|r| format!("  α {}", decimal(r)));
-    format!(
-        "acc {}{}  {}",
-        percent(line.accuracy),
-        residual.unwrap_or_default(),
-        duration(line.seconds)
-    )
+/// Fits a run's bar and what is said beside it into a terminal of `room` columns.
+fn show(bar: &ProgressBar, parts: &[String], room: Option<usize>) {
+    let epochs = bar.length().unwrap_or(0).to_string().len();
+    let used = measure_text_width(&bar.prefix()) + 2 * epochs + 6;
+    let (width, message) = fitted(parts, room.unwrap_or(usize::MAX).saturating_sub(used));
+    bar.set_style(style(&format!(
+        "{{prefix}}  {{bar:{width}.cyan/black.bright}} {{pos}}/{{len}}  {{wide_msg}}"
+    )));
+    bar.set_message(message);
+}
+
+/// Lists how far a run has come, the most important first.
+fn now(line: &Line) -> Vec<String> {
+    let mut parts = vec![format!("acc {}", percent(line.accuracy))];
+    let residual = line.alpha_residual.map(|r| format!("α {}", decimal(r)));
+    parts.extend(residual);
+    parts.push(duration(line.seconds));
+    parts
 }
 
 /// Reads the last whole line of a log, if it is short.
@@ -376,4 +404,66 @@ fn last_line(path: &Path) -> Option<Line> {
     let whole = bytes.iter().rposition(|&b| b == b'\n')?;
     let line = bytes[..whole].rsplit(|&b| b == b'\n').next()?;
     serde_json::from_slice(line).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs() -> Vec<Run> {
+        let policies = [
+            "plain",
+            "variable(lambda: 0, alpha: 0.5)",
+            "variable(lambda: 0, alpha: 1)",
+        ];
+        let run = |(policy, seed): (&str, u64)| Run {
+            values: vec!["30".into(), policy.into()],
+            seed,
+            name: format!("policy={policy},seed={seed}"),
+        };
+        let pairs = policies
+            .iter()
+            .flat_map(|policy| [(*policy, 0), (*policy, 1)]);
+        pairs.map(run).collect()
+    }
+
+    fn table(room: Option<usize>) -> String {
+        let runs = runs();
+        let refs: Vec<&Run> = runs.iter().collect();
+        let mut progress = Progress::new(true);
+        progress.names = ["depth", "policy", "seed"].map(String::from).into();
+        progress.layout = layout(&progress.names, &refs, room);
+        progress.room = room;
+        let mut lines = vec![progress.layout.head(Paint(false))];
+        for (i, run) in runs.iter().enumerate() {
+            let error = "the loss is NaN in step 7 (epoch 1); the first layer is skip0".into();
+            let outcome = match i {
+                0 => None,
+                1 => Some(Outcome::Failed { error }),
+                _ => Some(Outcome::Done(Numbers {
+                    epochs: 100,
+                    test_accuracy: 0.9731,
+                    best_test_accuracy: 1.0,
+                    alpha_residual: Some(1e-7),
+                    seconds: 4000.0,
+                    ..Numbers::default()
+                })),
+            };
+            lines.push(progress.row(run, outcome.as_ref()));
+        }
+        lines.extend(progress.layout.note());
+        lines.join("\n")
+    }
+
+    #[test]
+    fn runs_fit_the_terminal() {
+        insta::assert_snapshot!("runs_120", table(Some(120)));
+        insta::assert_snapshot!("runs_80", table(Some(80)));
+        insta::assert_snapshot!("runs_60", table(Some(60)));
+        for room in 0..130 {
+            for line in table(Some(room)).lines() {
+                assert!(measure_text_width(line) <= room.max(12), "{room}: {line}");
+            }
+        }
+    }
 }

@@ -5,6 +5,7 @@ use crate::data::Dataset;
 use crate::describe::{count, totals};
 use crate::engines::Engine;
 use crate::ir::Model;
+use crate::text::{counted, plural};
 use std::path::Path;
 
 /// Lists named facts of a run of `model` in `dir` that has reached `progress`.
@@ -19,24 +20,24 @@ pub(super) fn facts(
     let totals = totals(model);
     let images = dataset.train.len();
     let threads = rayon::current_num_threads();
-    let plural = if threads == 1 { "" } else { "s" };
     let mut facts = vec![
         (
             "network",
             format!(
-                "{} layers deep, {} parameters",
-                totals.depth,
-                count(totals.parameters)
+                "{} deep, {} {}",
+                counted(totals.depth, "layer"),
+                count(totals.parameters),
+                plural(totals.parameters, "parameter"),
             ),
         ),
         (
             "data",
             format!(
-                "{}: {images} training and {} test images of {}, {} classes",
+                "{}: {images} training and {} of {}, {}",
                 dataset.name,
-                dataset.test.len(),
+                counted(dataset.test.len(), "test image"),
                 dataset.shape,
-                dataset.classes.len()
+                counted(dataset.classes.len(), "class"),
             ),
         ),
     ];
@@ -45,9 +46,9 @@ pub(super) fn facts(
         (
             "training",
             format!(
-                "{} epochs of {} steps, batch {}, rate {} ({}), {}",
-                train.epochs,
-                images.div_ceil(train.batch.max(1)),
+                "{} of {}, batch {}, rate {} ({}), {}",
+                counted(train.epochs, "epoch"),
+                counted(images.div_ceil(train.batch.max(1)), "step"),
                 train.batch,
                 train.optimizer.rate(),
                 train.schedule,
@@ -56,13 +57,13 @@ pub(super) fn facts(
         ),
         (
             "engine",
-            format!("{}, {threads} thread{plural}", engine.name()),
+            format!("{}, {}", engine.name(), counted(threads, "thread")),
         ),
         ("run", dir.display().to_string()),
     ]);
     if progress.step > 0 {
         let RunProgress { step, epoch, .. } = progress;
-        let reached = format!("after step {step}, {epoch} epochs done");
+        let reached = format!("after step {step}, {} done", counted(*epoch, "epoch"));
         facts.push(("resumed", reached));
     }
     facts

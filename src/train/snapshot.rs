@@ -97,11 +97,12 @@ impl Snapshot {
     /// Steps in `epochs` whole epochs; `u64::MAX` while the steps of an epoch are unknown.
     fn steps_of(&self, epochs: u64) -> u64 {
         // The end of an epoch tells how many steps one has; the end of a run may be
-        // that of no epoch.
-        let whole = |first: &&Epoch| {
-            self.history.len() > 1 || self.max_steps.is_none_or(|most| first.step < most)
-        };
-        match self.history.first().filter(whole) {
+        // that of no epoch, and a test before the first step is that of none.
+        let mut trained = self.history.iter().filter(|epoch| epoch.step > 0);
+        let first = trained.next();
+        let several = trained.next().is_some();
+        let whole = |first: &&Epoch| several || self.max_steps.is_none_or(|most| first.step < most);
+        match first.filter(whole) {
             Some(first) => (first.step / first.epoch.max(1)).saturating_mul(epochs),
             None => u64::MAX,
         }

@@ -1,6 +1,6 @@
 //! The screen of `vanc watch`: head, progress bar, charts.
 
-use crate::text::{decimal, duration, percent, short};
+use crate::text::{cut_middle, decimal, duration, percent, short};
 use crate::train::history::{self, Epoch};
 use crate::train::metrics::Split;
 use crate::train::snapshot::{Snapshot, State};
@@ -10,6 +10,7 @@ use ratatui::style::{Color, Style, Stylize};
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Paragraph, Widget};
+use unicode_width::UnicodeWidthStr;
 
 /// Columns that a chart needs.
 const CHART_WIDTH: u16 = 38;
@@ -23,15 +24,17 @@ struct Curve {
     title: &'static str,
     /// Least and greatest value that the quantity can have.
     limits: [f64; 2],
-    /// Whether the axis always spans the limits, whatever the values.
+    /// Whether the axis always spans the limits, whatever the values, unless it is logarithmic.
     whole: bool,
+    /// Whether the axis is logarithmic where the values span more than a decade.
+    size: bool,
     training: Vec<(f64, f64)>,
     test: Vec<(f64, f64)>,
 }
 
 /// Draws the run into `area`, with `hint` as the last line.
 pub fn draw(watched: &Snapshot, hint: &str, area: Rect, buffer: &mut Buffer) {
-    let head = head(watched);
+    let head = head(watched, area.width.into());
     let rows = [
         Constraint::Length(head.len() as u16),
         Constraint::Min(0),
@@ -68,8 +71,8 @@ pub fn plain(watched: &Snapshot, width: u16, height: u16) -> String {
     format!("{}\n", rows.join("\n").trim_end())
 }
 
-/// Lines above the charts: the run's name, how far it is and how good.
-fn head(watched: &Snapshot) -> Vec<Line<'static>> {
+/// Lines above the charts, of at most `room` columns: the run's name, how far it is and how good.
+fn head(watched: &Snapshot, room: usize) -> Vec<Line<'static>> {
     let (state, color) = match watched.state {
         State::Waiting => ("waiting", Color::Yellow),
         State::Training => ("training", Color::Green),
@@ -77,13 +80,17 @@ fn head(watched: &Snapshot) -> Vec<Line<'static>> {
         State::Stopped => ("stopped", Color::Red),
     };
     let mut title = Vec::new();
-    if let Some(model) = &watched.model {
+    let model = watched.model.as_deref().unwrap_or_default();
+    let model = cut_middle(model, room / 3);
+    if !model.is_empty() {
         title.push(format!("{model}  ").bold());
     }
-    title.push(Span::raw(format!("{}  ", watched.dir.display())));
+    let left = room.saturating_sub(model.width() + state.len() + 4);
+    let dir = cut_middle(&watched.dir.display().to_string(), left);
+    title.push(Span::raw(format!("{dir}  ")));
     title.push(Span::styled(state, Style::new().fg(color)));
     let mut head = vec![Line::from(title)];
-    head.extend(progress(watched));
+    head.extend(progress(watched, room));
     if let Some(line) = &watched.last {
         let mut facts = Vec::new();
         if let Some(test) = watched.history.iter().rev().find_map(|epoch| epoch.test) {
@@ -107,37 +114,64 @@ fn head(watched: &Snapshot) -> Vec<Line<'static>> {
                 .map(|r| format!("α residual {}", decimal(r))),
         );
         facts.push(format!("rate {}", short(line.rate)));
-        head.push(Line::from(facts.join("  ")));
+        head.extend(flowed(&facts, room).into_iter().map(Line::from));
     }
     head
 }
 
-/// Progress line: bar, epoch, time. None while the log is empty.
-fn progress(watched: &Snapshot) -> Option<Line<'static>> {
-    let line = watched.last.as_ref()?;
+/// Joins facts to lines of `room` columns.
+fn flowed(facts: &[String], room: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for fact in facts {
+        match lines.last_mut() {
+            Some(line) if line.width() + 2 + fact.width() <= room => {
+                line.push_str("  ");
+                line.push_str(fact);
+            }
+            Some(_) | None => lines.push(fact.clone()),
+        }
+    }
+    lines
+}
+
+/// Progress lines: epoch and time, and before them a bar as wide as there is room for. None while
+/// the log is empty.
+fn progress(watched: &Snapshot, room: usize) -> Vec<Line<'static>> {
+    let Some(line) = watched.last.as_ref() else {
+        return Vec::new();
+    };
     let (step, seconds) = watched.position();
     let mut spans = Vec::new();
-    if let Some(target) = watched.target() {
-        let share = (step as f64 / target.max(1) as f64).clamp(0.0, 1.0);
-        let filled = (share * BAR as f64).round() as usize;
-        spans.push("━".repeat(filled).green());
-        spans.push("─".repeat(BAR - filled).dim());
-        spans.push(Span::raw(format!(" {:.0} %  ", 100.0 * share)));
-    }
     let total = watched
         .epochs
         .map(|epochs| format!("/{epochs}"))
         .unwrap_or_default();
-    let mut text = format!(
-        "epoch {}{total}  step {step}  {}",
-        line.epoch,
-        duration(seconds)
-    );
+    let mut time = duration(seconds);
     if let (State::Training, Some(left)) = (watched.state, watched.left()) {
-        text.push_str(&format!(", about {} left", duration(left)));
+        time.push_str(&format!(", about {} left", duration(left)));
     }
-    spans.push(Span::raw(text));
-    Some(Line::from(spans))
+    let facts = [
+        format!("epoch {}{total}", line.epoch),
+        format!("step {step}"),
+        time,
+    ];
+    let lines = flowed(&facts, room);
+    if let Some(target) = watched.target() {
+        let share = (step as f64 / target.max(1) as f64).clamp(0.0, 1.0);
+        let percent = format!("{:.0} %  ", 100.0 * share);
+        let text = lines.first().map_or(0, |line| line.width());
+        let bar = BAR.min(room.saturating_sub(text + percent.len() + 1));
+        if bar > 3 {
+            let filled = (share * bar as f64).round() as usize;
+            spans.push("━".repeat(filled).green());
+            spans.push("─".repeat(bar - filled).dim());
+            spans.push(Span::raw(format!(" {percent}")));
+        }
+    }
+    let mut lines = lines.into_iter();
+    spans.extend(lines.next().map(Span::raw));
+    let first = Line::from(spans);
+    [first].into_iter().chain(lines.map(Line::from)).collect()
 }
 
 /// Curves of the quantities that the log has.
@@ -152,6 +186,7 @@ fn curves(history: &[Epoch]) -> Vec<Curve> {
             title: "accuracy / %",
             limits: [0.0, 100.0],
             whole: false,
+            size: false,
             training: points(&|epoch| Some(100.0 * epoch.train?.accuracy)),
             test: points(&|epoch| Some(100.0 * epoch.test?.accuracy)),
         },
@@ -159,6 +194,7 @@ fn curves(history: &[Epoch]) -> Vec<Curve> {
             title: "loss",
             limits: [0.0, f64::INFINITY],
             whole: false,
+            size: true,
             training: points(&|epoch| Some(epoch.train?.loss)),
             test: points(&|epoch| Some(epoch.test?.loss)),
         },
@@ -166,6 +202,7 @@ fn curves(history: &[Epoch]) -> Vec<Curve> {
             title: "α residual, mean (1 − α)²",
             limits: [0.0, 1.0],
             whole: true,
+            size: true,
             training: Vec::new(),
             test: points(&|epoch| epoch.residual),
         },
@@ -201,12 +238,28 @@ fn draw_curve(curve: &Curve, history: &[Epoch], area: Rect, buffer: &mut Buffer)
         .iter()
         .chain(&curve.test)
         .map(|point| point.1);
-    let [low, high] = match curve.whole {
-        true => curve.limits,
-        false => span(values, curve.limits),
+    let decades = match curve.size {
+        true => decades(values.clone()),
+        false => None,
     };
+    let [low, high] = match (decades, curve.whole) {
+        (Some([low, high]), _) => [low.log10(), high.log10()],
+        (None, true) => curve.limits,
+        (None, false) => span(values.clone(), curve.limits),
+    };
+    let placed = |points: &[(f64, f64)]| -> Vec<(f64, f64)> {
+        let place = |&(x, y): &(f64, f64)| match decades {
+            Some([least, _]) => (x, y.max(least).log10()),
+            None => (x, y),
+        };
+        points.iter().map(place).collect()
+    };
+    let (training, test) = (placed(&curve.training), placed(&curve.test));
     let mut datasets = Vec::new();
     let mut title = vec![format!(" {}", curve.title).bold()];
+    if decades.is_some() {
+        title.push(Span::raw(", log scale"));
+    }
     if !curve.training.is_empty() {
         title.push(Span::raw("  training "));
         title.push("•".yellow());
@@ -216,7 +269,7 @@ fn draw_curve(curve: &Curve, history: &[Epoch], area: Rect, buffer: &mut Buffer)
             .marker(Marker::Dot)
             .graph_type(GraphType::Scatter)
             .style(Style::new().fg(Color::Yellow));
-        datasets.push(dots.data(&curve.training));
+        datasets.push(dots.data(&training));
     } else {
         title.push(Span::raw(" "));
     }
@@ -224,9 +277,13 @@ fn draw_curve(curve: &Curve, history: &[Epoch], area: Rect, buffer: &mut Buffer)
         .marker(Marker::Braille)
         .graph_type(GraphType::Line)
         .style(Style::new().fg(Color::Cyan));
-    datasets.push(lined.data(&curve.test));
+    datasets.push(lined.data(&test));
     let middle = (low + high) / 2.0;
-    let labels = [low, middle, high].map(|value| tick(value, high - low));
+    let labels = [low, middle, high].map(|value| match decades {
+        Some(_) if value == low && has_zeros(values.clone()) => "0".into(),
+        Some(_) => format!("{:.1e}", 10f64.powf(value)),
+        None => tick(value, high - low),
+    });
     Chart::new(datasets)
         .block(
             Block::bordered()
@@ -241,6 +298,24 @@ fn draw_curve(curve: &Curve, history: &[Epoch], area: Rect, buffer: &mut Buffer)
         .y_axis(Axis::default().bounds([low, high]).labels(labels))
         .legend_position(None)
         .render(area, buffer);
+}
+
+/// Powers of ten around the positive values if these span more than a decade. With zeros among
+/// them, the lower one is below all others and stands for 0.
+fn decades(values: impl Iterator<Item = f64> + Clone) -> Option<[f64; 2]> {
+    let zero = has_zeros(values.clone());
+    let positive = values.filter(|value| *value > 1e-100);
+    let [low, high] = positive.fold([f64::INFINITY, 0.0], |[low, high], value| {
+        [low.min(value), high.max(value)]
+    });
+    let power = |power: f64| 10f64.powf(power);
+    let least = if zero { low / 2.0 } else { low };
+    (high > 10.0 * low).then(|| [power(least.log10().floor()), power(high.log10().ceil())])
+}
+
+/// Whether there are values that a logarithmic axis draws at its lower end.
+fn has_zeros(mut values: impl Iterator<Item = f64>) -> bool {
+    values.any(|value| value <= 1e-100)
 }
 
 /// Least and greatest value, with a margin but within the limits.
@@ -342,6 +417,51 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Checks that what is above the charts is whole on a narrow terminal.
+    #[test]
+    fn the_head_fits_the_terminal() {
+        let mut run = watched(State::Training, 7);
+        run.dir = "runs/a/folder/with/a/long/name/policy=variable(lambda: 0),seed=1".into();
+        insta::assert_snapshot!("watch_80", plain(&run, 80, 24));
+        insta::assert_snapshot!("watch_60", plain(&run, 60, 24));
+        for room in [60, 80, 120] {
+            for line in head(&run, room) {
+                assert!(line.width() <= room, "{room}: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_spans_more_than_a_decade_is_logarithmic() {
+        assert_eq!(decades([0.2, 1.9].into_iter()), None);
+        assert_eq!(decades([0.0, 0.02, 1.9].into_iter()), Some([0.01, 10.0]));
+        assert_eq!(decades([0.0, 0.01, 1.0].into_iter()), Some([0.001, 1.0]));
+        assert_eq!(decades([].into_iter()), None);
+        let mut run = watched(State::Training, 7);
+        assert!(!plain(&run, 80, 30).contains("log scale"));
+        for (epoch, residual) in run.history.iter_mut().zip([1.0, 0.1, 1e-3, 0.0]) {
+            epoch.residual = Some(residual);
+        }
+        let text = plain(&run, 100, 30);
+        assert!(
+            text.contains("α residual, mean (1 − α)², log scale"),
+            "{text}"
+        );
+        assert!(
+            text.contains("│0  ") && text.contains("1.0e-2") && text.contains("1.0e0"),
+            "{text}"
+        );
+    }
+
+    /// Checks that a test before the first step, as with `--max-steps 0`, has its place.
+    #[test]
+    fn curves_begin_with_epoch_0_where_there_is_one() {
+        let mut run = watched(State::Finished, 3);
+        (run.history[0].epoch, run.history[0].step) = (0, 0);
+        assert!(plain(&run, 80, 30).contains("epoch 0"));
+        assert_eq!(run.target(), Some(80));
     }
 
     #[test]

@@ -125,7 +125,7 @@ fn eval_agrees_with_the_log_from_the_checkpoint_alone() {
         assert_eq!(json["images"], 30);
         assert_eq!(report.warning, None);
         assert_eq!(json["confusion"].as_array().unwrap().len(), 10);
-        assert!(report.to_text(false).contains("accuracy"));
+        assert!(report.to_text(false, None).contains("accuracy"));
     }
     let mut on_train = evaluation(out.clone());
     (on_train.split, on_train.batch) = (Split::Train, Some(7));

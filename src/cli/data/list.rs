@@ -7,6 +7,8 @@ use crate::cli::output::{Failure, print};
 use crate::data::{Inventory, inventory};
 use crate::fetch::{CATALOG, Dataset};
 use crate::flags::{self, Format};
+use crate::paint::{self, Paint};
+use crate::table::{facts, indented};
 use crate::text;
 use clap::ArgMatches;
 use serde_json::{Value, json};
@@ -42,7 +44,7 @@ fn run(matches: &ArgMatches) -> Result<(), Failure> {
         })
         .collect();
     print(&match choice(matches, "format", Format::parse)? {
-        Format::Text => to_text(&rows, &root),
+        Format::Text => to_text(&rows, &root, paint::width()),
         Format::Json => format!("{:#}\n", to_json(&rows, &root)),
     })
 }
@@ -56,13 +58,15 @@ fn begun(dataset: &Dataset, dir: &Path) -> Option<(u64, u64)> {
     lengths.reduce(|(a, all_a), (b, all_b)| (a + b, all_a + all_b))
 }
 
-fn to_text(rows: &[Row], root: &Path) -> String {
-    let mut out = format!("\n  data in {}\n\n", root.display());
+fn to_text(rows: &[Row], root: &Path, room: Option<usize>) -> String {
+    let folder = format!("data in {}", root.display());
+    let mut out = format!("\n{}\n\n", indented(&folder, 2, room));
+    let mut states = Vec::new();
     for row in rows {
         let state = match (&row.inventory.dir, row.inventory.faults.as_slice()) {
             (Some(dir), []) => format!(
-                "complete     {} files, {}, in {}",
-                row.inventory.files,
+                "complete     {}, {}, in {}",
+                text::counted(row.inventory.files, "file"),
                 text::bytes(row.inventory.bytes),
                 dir.display()
             ),
@@ -78,12 +82,13 @@ fn to_text(rows: &[Row], root: &Path) -> String {
                 format!("not there    {} to fetch", text::bytes(all))
             }
         };
-        out.push_str(&format!("  {:<14} {state}\n", row.dataset.name));
+        states.push((row.dataset.name, state));
         if let Some((bytes, all)) = row.begun {
             let (bytes, all) = (text::bytes(bytes), text::bytes(all));
-            out.push_str(&format!("  {:<14} {:<12} {bytes} of {all}\n", "", "begun"));
+            states.push(("", format!("begun        {bytes} of {all}")));
         }
     }
+    out.push_str(&facts(states, 2, Paint(false), room));
     if rows.iter().any(|row| !row.inventory.is_complete()) {
         out.push_str("\n  `vanc data fetch NAME` fetches what is missing\n");
     }

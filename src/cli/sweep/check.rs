@@ -8,6 +8,7 @@ use crate::flags::Options;
 use crate::ir::{DatasetKind, Model, Shape};
 use crate::plan::Purpose;
 use crate::sweep::settings::Settings;
+use crate::text::counted;
 use crate::train::device::{self, Runner};
 use std::path::Path;
 use std::process::ExitCode;
@@ -75,7 +76,7 @@ fn show(mistakes: &[(String, Vec<String>)]) {
     }
     let more = match mistakes.len().saturating_sub(SHOWN) {
         0 => String::new(),
-        n => format!("and {n} more mistakes; "),
+        n => format!("and {}; ", counted(n, "more mistake")),
     };
     complain(&format!("{text}{more}nothing was begun\n"));
 }

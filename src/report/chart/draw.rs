@@ -2,7 +2,7 @@
 
 use super::palette::{BLACK, Look, Marker};
 use super::scale::{self, Scale};
-use super::series::{Axis, Chart, Line, Point, Span};
+use super::series::{Axis, Chart, Kind, Line, Point, Span};
 use super::shape::{Anchor, Paint, Pen, Picture, Shape, Step};
 
 /// Width of the picture. Narrow, so that letters stay readable on a phone.
@@ -38,6 +38,8 @@ struct Frame {
 /// An axis with the scale and the ticks it got.
 struct Placed {
     scale: Scale,
+    /// The quantity, its unit, and the scale if it is not straight.
+    label: String,
     /// Ticks, each as its place along the axis in pixels and the text there.
     ticks: Vec<(f64, String)>,
 }
@@ -54,7 +56,7 @@ pub(super) fn picture(chart: &Chart) -> Picture {
         let y = TITLE + 2.0 + i as f64 * (TITLE + 4.0);
         shapes.push(text([4.0, y], Anchor::Start, TITLE, line));
     }
-    draw_axes(&mut shapes, chart, &frame, bottom);
+    draw_axes(&mut shapes, &frame, bottom);
     let vertical = |line: &Line| match (&frame.right, line.right) {
         (Some(right), true) => right.scale,
         (Some(_) | None, _) => frame.left.scale,
@@ -83,18 +85,22 @@ fn frame(chart: &Chart, top: f64) -> Frame {
             .flat_map(|line| &line.points)
             .filter(|p| p.is_finite())
     };
-    let heights = |right| {
-        of_side(right).flat_map(|point| {
+    let heights = |right, size| {
+        of_side(right).flat_map(move |point| {
             let [low, high] = point.band.unwrap_or([point.y; 2]);
+            // The lower end of a band may be as near to 0 as can be, far below its line.
+            let low = if size { point.y } else { low };
             [point.y, low, high]
         })
     };
     let vertical = [top + PLOT, top];
-    let left = place(&chart.left, heights(false), vertical, 5);
+    let size = |axis: &Axis| axis.kind == Kind::Size;
+    let left = heights(false, size(&chart.left));
+    let left = place(&chart.left, left, vertical, 5);
     let right = chart
         .right
         .as_ref()
-        .map(|axis| place(axis, heights(true), vertical, 5));
+        .map(|axis| place(axis, heights(true, size(axis)), vertical, 5));
     let room = |axis: &Placed| {
         let widths = axis.ticks.iter().map(|(_, text)| width(text, LETTER));
         widths.fold(0.0, f64::max) + 12.0
@@ -107,14 +113,38 @@ fn frame(chart: &Chart, top: f64) -> Frame {
     Frame { x, left, right }
 }
 
-fn place(axis: &Axis, values: impl Iterator<Item = f64>, range: [f64; 2], count: usize) -> Placed {
+fn place(
+    axis: &Axis,
+    values: impl Iterator<Item = f64> + Clone,
+    range: [f64; 2],
+    count: usize,
+) -> Placed {
+    if let (Kind::Size, Some(domain)) = (axis.kind, scale::decades(values.clone())) {
+        let scale = Scale {
+            domain,
+            range,
+            log: true,
+        };
+        let zero = scale::has_zeros(values);
+        let ticks = scale::log_ticks(domain, zero).into_iter();
+        return Placed {
+            scale,
+            label: format!("{}, log scale", axis.label),
+            ticks: ticks
+                .map(|(tick, text)| (scale.pixel(tick), text))
+                .collect(),
+        };
+    }
     let [low, high] = match axis.span {
         Span::Fixed(span) => span,
         Span::Tight | Span::Within(_) => scale::extent(values).unwrap_or([0.0, 1.0]),
     };
     // Past these, differences are no numbers.
     let data = scale::widened([low.clamp(-1e100, 1e100), high.clamp(-1e100, 1e100)]);
-    let step = scale::step(data, count);
+    let step = match axis.kind {
+        Kind::Whole => scale::step(data, count).max(1.0),
+        Kind::Real | Kind::Size => scale::step(data, count),
+    };
     let domain = match axis.span {
         Span::Fixed(_) | Span::Tight => data,
         Span::Within([least, most]) => {
@@ -123,7 +153,11 @@ fn place(axis: &Axis, values: impl Iterator<Item = f64>, range: [f64; 2], count:
             scale::widened(inner)
         }
     };
-    let scale = Scale { domain, range };
+    let scale = Scale {
+        domain,
+        range,
+        log: false,
+    };
     let labelled = |ticks: Vec<f64>, step: f64| {
         let label = |tick| (scale.pixel(tick), scale::label(tick, step));
         ticks.into_iter().map(label).collect::<Vec<_>>()
@@ -137,7 +171,11 @@ fn place(axis: &Axis, values: impl Iterator<Item = f64>, range: [f64; 2], count:
         true => labelled(scale::ticks(domain, step), step),
         false => own,
     };
-    Placed { scale, ticks }
+    Placed {
+        scale,
+        label: axis.label.clone(),
+        ticks,
+    }
 }
 
 /// Finds the step whose decimals show all of `ticks`.
@@ -151,7 +189,7 @@ fn own_step(ticks: &[f64]) -> f64 {
     10f64.powi(-(most as i32))
 }
 
-fn draw_axes(shapes: &mut Vec<Shape>, chart: &Chart, frame: &Frame, bottom: f64) {
+fn draw_axes(shapes: &mut Vec<Shape>, frame: &Frame, bottom: f64) {
     let [start, end] = frame.x.scale.range;
     let (start, end) = (start - 6.0, end + 6.0);
     let top = bottom - PLOT;
@@ -184,13 +222,13 @@ fn draw_axes(shapes: &mut Vec<Shape>, chart: &Chart, frame: &Frame, bottom: f64)
         paint: Paint::Frame(AXIS),
     });
     let above = top - 10.0;
-    let left = &chart.left.label;
+    let left = &frame.left.label;
     shapes.push(text([4.0, above], Anchor::Start, LETTER, left));
-    if let Some(axis) = &chart.right {
+    if let Some(axis) = &frame.right {
         shapes.push(text([WIDTH - 4.0, above], Anchor::End, LETTER, &axis.label));
     }
     let below = [(start + end) / 2.0, bottom + 34.0];
-    shapes.push(text(below, Anchor::Middle, LETTER, &chart.x.label));
+    shapes.push(text(below, Anchor::Middle, LETTER, &frame.x.label));
 }
 
 fn tick(from: [f64; 2], to: [f64; 2]) -> Shape {

@@ -16,7 +16,7 @@ mod svg;
 
 use crate::error::Result;
 pub use escape::escape;
-pub use series::{Axis, Chart, Line, Point, Span};
+pub use series::{Axis, Chart, Kind, Line, Point, Span};
 
 impl Chart {
     /// Whether there is anything to draw.

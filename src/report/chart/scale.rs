@@ -1,19 +1,24 @@
 //! Axes: which numbers they span, where their ticks are, how those are written.
 
-/// A straight map of numbers onto pixels.
+/// A map of numbers onto pixels, straight or logarithmic.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scale {
     /// The numbers at the two ends.
     pub domain: [f64; 2],
     /// The pixels there.
     pub range: [f64; 2],
+    /// Whether equal lengths are equal ratios; then both ends of the domain are positive.
+    pub log: bool,
 }
 
 impl Scale {
     /// Computes the pixel of `value`.
     pub fn pixel(&self, value: f64) -> f64 {
-        let [low, high] = self.domain;
         let [start, end] = self.range;
+        let [low, high, value] = match (self.domain, self.log) {
+            ([low, high], false) => [low, high, value],
+            ([low, high], true) => [low, high, value.max(low)].map(f64::log10),
+        };
         start + (value - low) / (high - low) * (end - start)
     }
 }
@@ -69,6 +74,66 @@ pub fn ticks([low, high]: [f64; 2], step: f64) -> Vec<f64> {
         .collect()
 }
 
+/// Number up to which all are 0 on a logarithmic axis.
+const SMALLEST: f64 = 1e-100;
+
+/// Finds the round numbers, 1, 2 or 5 times a power of ten, around positive `values` that span
+/// more than a decade; none if they do not. With zeros among them, the lower one is below all
+/// others and stands for 0.
+pub fn decades(values: impl Iterator<Item = f64> + Clone) -> Option<[f64; 2]> {
+    let zero = has_zeros(values.clone());
+    let [low, high] = extent(values.filter(|value| *value > SMALLEST))?;
+    let round = |value: f64, up: bool| {
+        let power = 10f64.powf(value.log10().floor());
+        let steps = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power);
+        let tight = value * 1e-9;
+        match up {
+            true => steps.into_iter().find(|step| *step >= value - tight),
+            false => steps.into_iter().rfind(|step| *step <= value + tight),
+        }
+    };
+    let least = if zero { low / 2.0 } else { low };
+    match high / low > 10.0 && high < 1e100 {
+        true => Some([round(least, false)?, round(high, true)?]),
+        false => None,
+    }
+}
+
+/// Whether there are values that a logarithmic axis draws at its lower end.
+pub fn has_zeros(mut values: impl Iterator<Item = f64>) -> bool {
+    values.any(|value| value <= SMALLEST)
+}
+
+/// Lists ticks of a logarithmic axis over `domain`, with their labels: the powers of ten, every
+/// few of them where they are many, and 2 and 5 times each where they are few. With `zero`, the
+/// lower end is labelled 0.
+pub fn log_ticks([low, high]: [f64; 2], zero: bool) -> Vec<(f64, String)> {
+    let first = (low.log10() + 1e-9).floor() as i32;
+    let last = (high.log10() + 1e-9).floor() as i32;
+    let stride = (last - first).max(0) / 6 + 1;
+    let factors: &[f64] = match last - first {
+        ..=2 => &[1.0, 2.0, 5.0],
+        _ => &[1.0],
+    };
+    let label = |factor: f64, power: i32| match (-4..6).contains(&first) && last < 6 {
+        true => format!(
+            "{:.*}",
+            (-power).max(0) as usize,
+            factor * 10f64.powi(power)
+        ),
+        false => format!("{factor}e{power}").replace('-', "–"),
+    };
+    let ticks = (first..=last).filter(|power| power.rem_euclid(stride) == 0);
+    let ticks = ticks.flat_map(|power| factors.iter().map(move |factor| (*factor, power)));
+    let ticks = ticks.map(|(factor, power)| (factor * 10f64.powi(power), label(factor, power)));
+    let ticks = ticks.filter(|(tick, _)| !zero || *tick > low * 1.5);
+    let end = zero.then(|| (low, "0".to_string()));
+    end.into_iter()
+        .chain(ticks)
+        .filter(|(tick, _)| (low * (1.0 - 1e-9)..=high * (1.0 + 1e-9)).contains(tick))
+        .collect()
+}
+
 /// Writes `value` with the decimals that ticks at a distance of `step` need. Its minus is an en
 /// dash, as long and in every font.
 pub fn label(value: f64, step: f64) -> String {
@@ -93,6 +158,30 @@ mod tests {
         assert_eq!(ticks([-1.0, 0.0], 0.5), [-1.0, -0.5, 0.0]);
         // A tick in a place that rounding error has moved stays.
         assert_eq!(ticks([0.0, 0.3], 0.1).len(), 4);
+    }
+
+    #[test]
+    fn what_spans_more_than_a_decade_is_logarithmic() {
+        assert_eq!(decades([0.3, 2.9].into_iter()), None);
+        assert_eq!(decades([0.0, 0.3, 4.0].into_iter()), Some([0.1, 5.0]));
+        assert_eq!(decades([0.3, 4.0].into_iter()), Some([0.2, 5.0]));
+        let zero = log_ticks([0.1, 5.0], true);
+        let zero: Vec<&str> = zero.iter().map(|(_, label)| label.as_str()).collect();
+        assert_eq!(zero, ["0", "0.2", "0.5", "1", "2", "5"]);
+        assert_eq!(decades([-1.0, f64::NAN].into_iter()), None);
+        let labels = |domain| log_ticks(domain, false).into_iter().map(|(_, label)| label);
+        let labels = |domain| labels(domain).collect::<Vec<_>>();
+        assert_eq!(labels([0.2, 5.0]), ["0.2", "0.5", "1", "2", "5"]);
+        assert_eq!(labels([1e-3, 1.0]), ["0.001", "0.01", "0.1", "1"]);
+        assert_eq!(labels([1e-12, 1.0]).len(), 5);
+        assert_eq!(labels([1e-7, 1.0])[0], "1e–6");
+        let scale = Scale {
+            domain: [0.01, 100.0],
+            range: [0.0, 8.0],
+            log: true,
+        };
+        let pixels = [0.0, 0.01, 1.0, 100.0].map(|value| (scale.pixel(value) * 1e6).round());
+        assert_eq!(pixels, [0.0, 0.0, 4e6, 8e6]);
     }
 
     #[test]

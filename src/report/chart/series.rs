@@ -26,6 +26,20 @@ pub struct Axis {
     pub span: Span,
     /// Numbers with a tick; round ones if this is empty.
     pub ticks: Vec<f64>,
+    /// Kind of the numbers.
+    pub kind: Kind,
+}
+
+/// Kind of the numbers of an axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Any numbers.
+    Real,
+    /// Counts: only whole numbers have a tick.
+    Whole,
+    /// Sizes: where they span more than a decade, the axis is logarithmic. Zeros are at its lower
+    /// end, which is labelled so.
+    Size,
 }
 
 /// The numbers that an axis spans.
@@ -70,7 +84,13 @@ impl Axis {
             label: label.into(),
             span,
             ticks: Vec::new(),
+            kind: Kind::Real,
         }
+    }
+
+    /// Tells the kind of the numbers.
+    pub fn of(self, kind: Kind) -> Self {
+        Axis { kind, ..self }
     }
 }
 

@@ -8,21 +8,31 @@ pub use summary::Summary;
 
 use super::metrics::Line;
 use super::run_progress::Sums;
-use crate::paint::Paint;
+use crate::paint::{self, Paint};
+use crate::table::{self, Layout};
 use crate::text;
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::Write;
 use std::time::{Duration, Instant};
+use unicode_width::UnicodeWidthStr;
 
 /// Time between two looks at the network for the bar.
 const REDRAW: Duration = Duration::from_millis(200);
 
+/// Time between two lines in a pipe while an epoch or a test takes long, so that a log shows life.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
+
+/// Columns of a bar on a wide terminal, and on one where numbers need the room.
+const BARS: [usize; 2] = [24, 10];
+
 /// Display of a run's progress.
 pub struct Progress {
     mode: Mode,
-    /// Whether the head of the table is there.
-    headed: bool,
+    /// The table of epochs, and the width of the terminal that it was laid out for.
+    table: Option<(Layout, Option<usize>)>,
+    /// Time between two looks at the network.
+    pause: Duration,
     drawn: Option<Instant>,
     /// Steps left when the bar was first drawn, and when that was.
     start: Option<(u64, Instant)>,
@@ -74,10 +84,15 @@ impl Progress {
     }
 
     fn with(mode: Mode) -> Self {
+        let (pause, drawn) = match mode {
+            Mode::Quiet | Mode::Terminal(_) => (REDRAW, None),
+            Mode::Plain(_) => (SIGN_OF_LIFE, Some(Instant::now())),
+        };
         Progress {
             mode,
-            headed: false,
-            drawn: None,
+            table: None,
+            pause,
+            drawn,
             start: None,
         }
     }
@@ -86,6 +101,14 @@ impl Progress {
         match self.mode {
             Mode::Terminal(_) => Paint(console::colors_enabled()),
             Mode::Plain(_) | Mode::Quiet => Paint(false),
+        }
+    }
+
+    /// Returns the columns of the terminal, if there is one.
+    fn room(&self) -> Option<usize> {
+        match self.mode {
+            Mode::Terminal(_) => paint::width(),
+            Mode::Plain(_) | Mode::Quiet => None,
         }
     }
 
@@ -105,12 +128,9 @@ impl Progress {
     /// Prints what a run is about: a title and named facts.
     pub fn heading(&mut self, title: &str, facts: &[(&str, String)]) {
         let paint = self.paint();
-        self.print(&format!("\n  {}\n", paint.bold(title)));
-        for (name, fact) in facts {
-            let name = paint.dim(&format!("{name:<10}"));
-            self.print(&format!("  {name}{fact}"));
-        }
-        self.print("");
+        let facts = facts.iter().map(|(name, fact)| (name, fact.clone()));
+        let facts = table::facts(facts, 2, paint, self.room());
+        self.print(&format!("\n  {}\n\n{facts}", paint.bold(title)));
     }
 
     /// Prints a remark.
@@ -144,34 +164,52 @@ impl Progress {
     /// Whether [`Progress::step`] would show anything now.
     pub fn wants_step(&self) -> bool {
         match self.mode {
-            Mode::Terminal(_) => self.drawn.is_none_or(|at| at.elapsed() >= REDRAW),
-            Mode::Quiet | Mode::Plain(_) => false,
+            Mode::Terminal(_) | Mode::Plain(_) => {
+                self.drawn.is_none_or(|at| at.elapsed() >= self.pause)
+            }
+            Mode::Quiet => false,
         }
     }
 
-    /// Redraws the bar.
+    /// Redraws the bar; in a pipe, writes a line.
     pub fn step(&mut self, report: &StepReport) {
-        let Mode::Terminal(bar) = &self.mode else {
-            return;
-        };
         self.drawn = Some(Instant::now());
         let (left, since) = *self.start.get_or_insert((report.left, Instant::now()));
-        bar.set_style(style(
-            "  {prefix:>9} {bar:24.green/black.bright} {pos}/{len}  {wide_msg}",
-        ));
-        bar.set_prefix(format!("{}/{}", report.epoch, report.epochs));
-        bar.set_length(report.steps);
-        bar.set_position(report.step);
-        bar.set_message(message(report, left, since.elapsed()));
+        let epoch = format!("{}/{}", report.epoch, report.epochs);
+        let parts = parts(report, left, since.elapsed());
+        match &self.mode {
+            Mode::Quiet => {}
+            Mode::Plain(_) => {
+                let StepReport { step, steps, .. } = report;
+                let line = parts.join(" ");
+                self.print(&format!("epoch {epoch} at {step} of {steps} steps {line}"));
+            }
+            Mode::Terminal(bar) => {
+                let room = self.room().unwrap_or(usize::MAX);
+                let place = epoch.len() + 2 * report.steps.to_string().len();
+                let (width, message) = fitted(&parts, room.saturating_sub(place + 8));
+                bar.set_style(style(&format!(
+                    "  {{prefix}} {{bar:{width}.green/black.bright}} {{pos}}/{{len}}  {{wide_msg}}"
+                )));
+                bar.set_prefix(epoch);
+                bar.set_length(report.steps);
+                bar.set_position(report.step);
+                bar.set_message(message);
+            }
+        }
     }
 
     /// Shows how far an evaluation is.
     pub fn evaluating(&mut self, done: usize, total: usize) {
-        if let Mode::Terminal(bar) = &self.mode {
-            bar.set_message(format!(
-                "testing {}",
-                text::percent(done as f64 / total as f64)
-            ));
+        let text = format!("testing {}", text::percent(done as f64 / total as f64));
+        match &self.mode {
+            Mode::Quiet => {}
+            Mode::Plain(_) if !self.wants_step() => {}
+            Mode::Plain(_) => {
+                self.drawn = Some(Instant::now());
+                self.print(&text);
+            }
+            Mode::Terminal(bar) => bar.set_message(text),
         }
     }
 
@@ -187,28 +225,52 @@ impl Progress {
         let paint = self.paint();
         match self.mode {
             Mode::Quiet => {}
-            Mode::Plain(_) => self.print(&lines::plain_epoch(train, test, epochs)),
+            Mode::Plain(_) => {
+                self.print(&lines::plain_epoch(train, test, epochs));
+                self.drawn = Some(Instant::now());
+            }
             Mode::Terminal(_) => {
-                if !std::mem::replace(&mut self.headed, true) {
-                    self.print(&paint.dim(&lines::head(test.alpha_residual.is_some())));
-                }
-                self.print(&lines::row(train, test, epochs, better, paint));
+                self.drawn = None;
+                let cells = lines::row(train, test, epochs, better);
+                let layout = self.layout(test.alpha_residual.is_some(), epochs);
+                self.print(&layout.row(cells, paint));
             }
         }
-        self.drawn = None;
+    }
+
+    /// Returns the layout of the table of epochs. Under a terminal that has another width than
+    /// before, the head is written again.
+    fn layout(&mut self, skips: bool, epochs: u64) -> Layout {
+        let room = self.room();
+        match &self.table {
+            Some((layout, same)) if *same == room => layout.clone(),
+            Some(_) | None => {
+                let layout = lines::layout(skips, epochs, room);
+                self.print(&layout.head(self.paint()));
+                self.table = Some((layout.clone(), room));
+                layout
+            }
+        }
     }
 
     /// Shows the table at the end.
     pub fn summary(&mut self, summary: &Summary) {
         self.clear();
-        let lines = summary.lines(self.paint());
+        let lines = summary.lines(self.paint(), self.room());
         self.print(&lines.join("\n"));
     }
 
-    /// Takes the bar away.
+    /// Takes the bar away, and explains the table of epochs if there is one.
     pub fn clear(&mut self) {
         if let Mode::Terminal(bar) = &self.mode {
             bar.finish_and_clear();
+        }
+        if let Some((layout, room)) = self.table.take() {
+            let star = "★ marks the best test accuracy until then.";
+            let lines = [Some(table::indented(star, 2, room)), layout.note()];
+            for line in lines.into_iter().flatten() {
+                self.print(&self.paint().dim(&line));
+            }
         }
     }
 }
@@ -219,21 +281,117 @@ fn style(template: &str) -> ProgressStyle {
         .progress_chars("━╸─")
 }
 
-/// Writes loss, accuracy, residual, speed and time left. `left` steps were left `elapsed` ago.
-fn message(report: &StepReport, left: u64, elapsed: Duration) -> String {
+/// Lists loss, accuracy, time left, residual and speed, the most important first. `left` steps were
+/// left `elapsed` ago.
+fn parts(report: &StepReport, left: u64, elapsed: Duration) -> Vec<String> {
     let mut parts = vec![
         format!("loss {}", text::decimal(report.sums.mean_loss())),
         format!("acc {}", text::percent(report.sums.accuracy())),
     ];
-    if let Some(residual) = report.residual {
-        parts.push(format!("α {}", text::decimal(residual)));
-    }
-    parts.push(format!("{:.1} steps/s", report.steps_per_second));
     let done = left.saturating_sub(report.left);
     if done > 0 {
         // Evaluations and saving included.
         let seconds = elapsed.as_secs_f64() / done as f64 * report.left as f64;
         parts.push(format!("{} left", text::duration(seconds)));
     }
-    parts.join("  ")
+    if let Some(residual) = report.residual {
+        parts.push(format!("α {}", text::decimal(residual)));
+    }
+    parts.push(format!("{:.1} steps/s", report.steps_per_second));
+    parts
+}
+
+/// Fits a bar and as many of `parts` as have room beside it into `room`: the width of the bar, and
+/// the parts in a line.
+pub fn fitted(parts: &[String], room: usize) -> (usize, String) {
+    let bar = match room > BARS[0] + parts.iter().map(|p| p.width() + 2).sum::<usize>() {
+        true => BARS[0],
+        false => BARS[1].min(room).max(1),
+    };
+    let mut message = String::new();
+    for part in parts {
+        let gap = if message.is_empty() { "" } else { "  " };
+        if bar + message.width() + gap.len() + part.width() > room {
+            break;
+        }
+        message.push_str(gap);
+        message.push_str(part);
+    }
+    (bar, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    /// Writer whose text can be read while it is in use.
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("whole").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn report() -> StepReport {
+        StepReport {
+            epoch: 1,
+            epochs: 10,
+            step: 40,
+            steps: 100,
+            left: 960,
+            sums: Sums {
+                loss: 32.0,
+                correct: 48,
+                images: 64,
+            },
+            residual: Some(0.25),
+            steps_per_second: 12.5,
+        }
+    }
+
+    /// Checks that a long epoch and a long test write a line into a pipe each pause, not each step.
+    #[test]
+    fn a_long_epoch_shows_life_in_a_pipe() {
+        let shared = Shared::default();
+        let mut progress = Progress::plain(Box::new(shared.clone()));
+        assert!(!progress.wants_step(), "only {SIGN_OF_LIFE:?} later");
+        progress.evaluating(1, 4);
+        progress.pause = Duration::ZERO;
+        assert!(progress.wants_step());
+        progress.step(&report());
+        progress.evaluating(1, 4);
+        let text = String::from_utf8(shared.0.lock().expect("whole").clone()).expect("text");
+        assert_eq!(
+            text,
+            "epoch 1/10 at 40 of 100 steps loss 0.5000 acc 75.00 % α 0.2500 12.5 steps/s\n\
+             testing 25.00 %\n"
+        );
+    }
+
+    #[test]
+    fn what_is_said_beside_a_bar_has_room() {
+        let parts = parts(&report(), 1000, Duration::from_secs(1));
+        let words = [
+            "loss 0.5000",
+            "acc 75.00 %",
+            "24.0 s left",
+            "α 0.2500",
+            "12.5 steps/s",
+        ];
+        assert_eq!(parts, words);
+        for room in 0..200 {
+            let (bar, message) = fitted(&parts, room);
+            assert!(bar + message.width() <= room.max(1));
+        }
+        assert_eq!(fitted(&parts, 40), (10, words[..2].join("  ")));
+        assert_eq!(fitted(&parts, 100), (24, words.join("  ")));
+    }
 }

@@ -55,9 +55,9 @@ pub(super) fn run(matches: &ArgMatches) -> Result<()> {
             ));
         }
         screen.say(&format!(
-            "{}: {} files, {}, in {}",
+            "{}: {}, {}, in {}",
             dataset.name,
-            after.files,
+            text::counted(after.files, "file"),
             text::bytes(after.bytes),
             dir.display()
         ));
