@@ -3,6 +3,7 @@
 mod excerpt;
 
 use crate::span::Span;
+use crate::text::with_line_feeds;
 use excerpt::Excerpt;
 use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, MietteError,
@@ -10,6 +11,7 @@ use miette::{
 };
 use serde_json::{Value, json};
 use std::fmt;
+use std::ops::Range;
 
 /// Stable code of a report: the kind of mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -161,12 +163,26 @@ impl Sources {
 
     /// Text that `span` covers.
     pub fn slice(&self, span: Span) -> &str {
-        &self.text(span.source)[span.start as usize..span.end as usize]
+        &self.text(span.source)[self.range(span)]
+    }
+
+    /// Byte range of the whole characters that `span` touches: one may end within a character
+    /// that stands for a shorter one.
+    fn range(&self, span: Span) -> Range<usize> {
+        let text = self.text(span.source);
+        let Range { mut start, mut end } = span.range();
+        while !text.is_char_boundary(start) {
+            start -= 1;
+        }
+        while end < text.len() && !text.is_char_boundary(end) {
+            end += 1;
+        }
+        start..end
     }
 
     /// Finds the line and the column (in characters), both from 1, of byte `byte`.
-    fn position(&self, source: u16, byte: u32) -> (usize, usize) {
-        let before = &self.text(source)[..byte as usize];
+    fn position(&self, source: u16, byte: usize) -> (usize, usize) {
+        let before = with_line_feeds(&self.text(source)[..byte]);
         let line_start = before.rfind('\n').map_or(0, |i| i + 1);
         (
             before.matches('\n').count() + 1,
@@ -221,8 +237,12 @@ impl Diagnostic {
         let labels = self.labels.iter().filter(|l| l.span.source == source);
         let labels: Vec<&Label> = labels.collect();
         let Source { name, text } = &sources.0[source as usize];
-        let ranges: Vec<_> = labels.iter().map(|label| label.span.range()).collect();
-        let excerpt = Excerpt::new(text, &ranges, width.saturating_sub(MARGIN));
+        let ranges: Vec<_> = labels.iter().map(|l| sources.range(l.span)).collect();
+        let excerpt = Excerpt::new(
+            &with_line_feeds(text),
+            &ranges,
+            width.saturating_sub(MARGIN),
+        );
         let shown = labels.iter().zip(&excerpt.labels).enumerate();
         let shown = shown.map(|(i, (label, range))| {
             // Without a text miette would still draw a line to it.
@@ -243,12 +263,13 @@ impl Diagnostic {
     /// one-based lines and columns, help.
     pub fn to_json(&self, sources: &Sources) -> Value {
         let labels = self.labels.iter().map(|Label { span, text }| {
-            let (line, column) = sources.position(span.source, span.start);
-            let (end_line, end_column) = sources.position(span.source, span.end);
+            let Range { start, end } = sources.range(*span);
+            let (line, column) = sources.position(span.source, start);
+            let (end_line, end_column) = sources.position(span.source, end);
             json!({
                 "file": sources.0[span.source as usize].name,
-                "start": span.start,
-                "end": span.end,
+                "start": start,
+                "end": end,
                 "line": line,
                 "column": column,
                 "end_line": end_line,

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use unicode_width::UnicodeWidthStr;
 use vanc::check::{Override, OverrideTarget, check};
-use vanc::describe::{dot, json, table, totals};
+use vanc::describe::{dot, json, table, totals, train_section};
 use vanc::diag::Sources;
 use vanc::ir::Model;
 
@@ -237,4 +237,38 @@ proptest! {
             folds_well(&model);
         }
     }
+}
+
+/// The section that is shown is the file's own: read again, it sets the same.
+#[test]
+fn the_settings_are_shown_as_they_would_be_written() {
+    let network = "model m { input image(3, 32, 32) linear(10) }\n";
+    let sections = [
+        "",
+        "train { data: cifar10(augment: [pad_crop(2), flip_horizontal]) batch: 7 seed: 3 }",
+        "train { schedule: step(at: [1, 2], factor: 0.5) init: orthogonal epochs: 4 }",
+        "train { schedule: cosine(warmup: 2) data: synthetic(noise: 0, train: 99) \
+         optimizer: sgd(rate: 1e-7, momentum: 0, weight_decay: 2.5e-4) \
+         constraint: lagrange(lambda: -2, every: epoch, alpha_granularity: layer) }",
+    ];
+    for section in sections {
+        let model = |train: &str| {
+            let mut sources = Sources::new("m.van", format!("{network}{train}"));
+            check(&mut sources, &[], false).unwrap_or_else(|e| panic!("{train}: {e:#?}"))
+        };
+        let first = model(section);
+        let shown = train_section(&first.train, None);
+        assert_eq!(model(&shown).train, first.train, "{shown}");
+        assert!(
+            shown.lines().all(|line| line.chars().count() <= 80),
+            "{shown}"
+        );
+    }
+}
+
+/// The README shows the settings that a file without `train` has.
+#[test]
+fn the_readme_shows_the_defaults() {
+    let section = train_section(&vanc::ir::Train::default(), None);
+    assert!(include_str!("../README.md").contains(&section), "{section}");
 }

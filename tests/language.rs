@@ -383,3 +383,16 @@ model m { // after the brace
     let inside = "model m { input image(3, // three\n 8, 8) relu }";
     assert!(format(inside).contains("    // three\n    input image(3, 8, 8)\n    relu\n"));
 }
+
+/// A byte order mark and ends of lines are not part of the text.
+#[test]
+fn a_mark_at_the_start_is_skipped_and_every_end_of_line_counts() {
+    let text = "// first\nmodel m {\n    input image(1, 8, 8) // second\n    relu\n}\n";
+    assert_eq!(format(text), text);
+    assert_eq!(format(&format!("\u{feff}{text}")), text);
+    assert_eq!(format(&text.replace('\n', "\r")), text);
+    assert_eq!(format(&text.replace('\n', "\r\n")), text);
+    assert_eq!(format(&text.replace("// second\n", "// second\r")), text);
+    let later = format!("{text}\u{feff}");
+    assert!(parse(&later, 0).is_err());
+}

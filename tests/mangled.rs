@@ -159,6 +159,17 @@ fn many_of_every_piece_at_every_place() {
         "param p: int = q\n",
         "\u{2028}",
         "e\u{301}",
+        "с",
+        "conс\n",
+        "（",
+        "“",
+        "'\n",
+        "\u{200b}",
+        "// \u{202e}\n",
+        "/*",
+        "a,\n",
+        ";",
+        "(1, 1)\n",
     ];
     for piece in pieces {
         for (before, after) in PLACES {

@@ -7,18 +7,24 @@ use crate::ir::{Augment, DatasetKind, Model, Shape};
 use crate::span::Span;
 use crate::syntax::ast::StatementKind;
 
-/// Reports an input that the dataset does not have, and logits that are not one a class.
-/// `last` is the statement that makes the output, and `named` where the dataset is named,
-/// if it is.
+/// Places where the dataset and the batch are named, if they are.
+#[derive(Clone, Copy)]
+pub(super) struct Named {
+    pub data: Option<Span>,
+    pub batch: Option<Span>,
+}
+
+/// Reports an input that the dataset does not have, logits that are not one a class, and a batch
+/// norm over single values. `last` is the statement that makes the output.
 pub(super) fn check(
     model: &Model,
     declared: &Declarations,
     last: Span,
-    named: Option<Span>,
+    named: Named,
     reports: &mut Reports,
 ) {
     let name = model.train.data.kind.keyword();
-    let data = match (named, declared.train) {
+    let data = match (named.data, declared.train) {
         (Some(span), _) => Some((span, "the dataset".to_string())),
         (None, Some(train)) => {
             let word = Span {
@@ -41,6 +47,9 @@ pub(super) fn check(
             Some((span, label)) => report.also(*span, label.clone()),
             None => report,
         });
+    }
+    if let Some(report) = single_values(model, named) {
+        reports.add(report);
     }
     let place = data.map_or(input, |(span, _)| span);
     reports_of_augment(model, place).for_each(|report| reports.add(report));
@@ -97,6 +106,19 @@ fn mismatch_of_output(model: &Model, name: &str, input: Span, last: Span) -> Opt
         (Shape::Flat(_), _) => return None,
     };
     Some(Diagnostic::new(Code::Train, message, last, "the last layer").help(help))
+}
+
+/// Reports a batch norm over single values, as far as the file tells how many images there are.
+fn single_values(model: &Model, named: Named) -> Option<Diagnostic> {
+    let images = model.train.data.kind.drawn().map(|drawn| drawn.train);
+    let single = model.single_values(images, 1)?;
+    let label = "one value a channel in each image";
+    let report = Diagnostic::new(Code::Train, &single.message, single.layer.span, label);
+    let report = match named.batch {
+        Some(span) => report.also(span, "the batch"),
+        None => report,
+    };
+    Some(report.help(single.help(|batch| format!("`batch: {batch}`"))))
 }
 
 fn reports_of_augment(model: &Model, place: Span) -> impl Iterator<Item = Diagnostic> {

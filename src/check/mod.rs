@@ -41,7 +41,7 @@ pub use prelude::{layers, policies};
 use crate::diag::{Diagnostic, Sources};
 use crate::ir::Model;
 use crate::schedule;
-use crate::syntax::parse;
+use crate::syntax::{Parsed, read};
 
 use declarations::Declarations;
 use flags::parse_flags;
@@ -84,19 +84,25 @@ fn checked(
     rows: Rows,
 ) -> Result<Model, Vec<Diagnostic>> {
     prelude::validate()?;
-    let file = parse(sources.text(0), 0)?;
-    let mut reports = Reports::default();
+    let Parsed { file, mistakes } = read(sources.text(0), 0);
+    let Some(file) = file else {
+        return Err(mistakes);
+    };
+    let mut reports = Reports::from(mistakes);
     let flags = parse_flags(sources, overrides, &mut reports);
     let declared = Declarations::collect(&file, &mut reports);
     types::check(&declared, &mut reports);
     let params = params::resolve(&declared, &flags, &mut reports);
     let settings = train_settings::resolve(&declared, &params, &flags, rows, &mut reports);
-    let data = settings.data;
+    let named = dataset_check::Named {
+        data: settings.data,
+        batch: settings.batch,
+    };
     let network = elaborate::elaborate(&declared, &params, settings.train, &mut reports);
     if let Some((model, last)) = &network
         && (trains || declared.train.is_some())
     {
-        dataset_check::check(model, &declared, *last, data, &mut reports);
+        dataset_check::check(model, &declared, *last, named, &mut reports);
     }
     match network {
         Some((mut model, _)) if reports.is_empty() => {

@@ -2,7 +2,7 @@
 
 use crate::diag::{Code, Diagnostic, MAX_REPORTS};
 use crate::span::Span;
-use crate::suggest::nearest;
+use crate::suggest::{Suggestion, suggestion};
 use std::collections::HashSet;
 
 /// Reports so far, one a code and place: a mistake inside a repeat is said once.
@@ -10,6 +10,16 @@ use std::collections::HashSet;
 pub(super) struct Reports {
     list: Vec<Diagnostic>,
     seen: HashSet<(Code, Span)>,
+}
+
+impl From<Vec<Diagnostic>> for Reports {
+    fn from(list: Vec<Diagnostic>) -> Self {
+        let seen = list.iter().map(|report| (report.code, report.span()));
+        Reports {
+            seen: seen.collect(),
+            list,
+        }
+    }
 }
 
 impl Reports {
@@ -55,10 +65,12 @@ const MAX_LABELS: usize = 4;
 /// Names that are still listed in a help line.
 const MAX_LISTED: usize = 16;
 
-/// Writes a help line for an unknown name: the nearest one, or all there are.
+/// Writes a help line for an unknown name: the nearest one, what there is instead, or all there
+/// are.
 pub(super) fn suggest(word: &str, known: &[&str], kind: &str) -> String {
-    match (nearest(word, known.iter().copied()), known) {
-        (Some(near), _) => format!("did you mean `{near}`?"),
+    match (suggestion(word, known.iter().copied()), known) {
+        (Some(Suggestion::Name(near)), _) => format!("did you mean `{near}`?"),
+        (Some(Suggestion::Advice(advice)), _) => advice.to_string(),
         (None, []) => format!("remove it: there is no {kind} to choose"),
         (None, [only]) => format!("the only {kind} is `{only}`"),
         (None, known) => format!("choose one of {}", quoted(known)),

@@ -14,14 +14,15 @@ use crate::ir::train::{
 };
 use crate::ir::{Constraint, Train};
 use crate::span::Span;
-use crate::suggest::nearest;
+use crate::suggest::{nearest, suggestion};
 use crate::syntax::ast::{Call, Expr, ExprKind, Ident};
 use std::collections::HashMap;
 
-/// The settings, and where the dataset is named, if it is.
+/// The settings, and where the dataset and the batch are named, if they are.
 pub(super) struct Resolved {
     pub train: Train,
     pub data: Option<Span>,
+    pub batch: Option<Span>,
 }
 
 /// Rows that settings are built of.
@@ -61,6 +62,7 @@ pub(super) fn resolve(
     let mut resolved = Resolved {
         train: Train::default(),
         data: None,
+        batch: None,
     };
     let scope = Scope::new(params);
     let mut seen: HashMap<&str, Span> = HashMap::new();
@@ -127,7 +129,7 @@ fn unknown_setting(key: &str, span: Span) -> Diagnostic {
     let report = Diagnostic::new(Code::Name, message, span, "no such setting");
     let settings = SETTINGS.map(|(name, _)| name);
     match inside(key) {
-        Some((setting, callee, name)) if nearest(key, settings).is_none() => {
+        Some((setting, callee, name)) if suggestion(key, settings).is_none() => {
             report.help(format!("write `{setting}: {callee}({name}: …)`"))
         }
         _ => report.help(suggest(key, &settings, "setting")),
@@ -201,7 +203,9 @@ impl SettingsReader<'_, '_> {
             }
             Setting::Batch => {
                 let batch = self.number(name, value, Integers::COUNT);
-                replace(&mut self.resolved.train.batch, batch);
+                if replace(&mut self.resolved.train.batch, batch) {
+                    self.resolved.batch = Some(value.span);
+                }
             }
             Setting::Seed => {
                 let seed = self.number(name, value, Integers::SEED);

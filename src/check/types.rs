@@ -270,9 +270,6 @@ fn check_layer(call: &Call, declared: &Declarations, scope: &Scope, reports: &mu
         policy if find(policies(), policy).is_some() => {
             report.help(format!("a policy wraps layers: `skip {policy} {{ … }}`"))
         }
-        "softmax" | "log_softmax" | "Softmax" => {
-            report.help("remove it: `loss: cross_entropy` takes the logits themselves")
-        }
         _ => report,
     });
 }

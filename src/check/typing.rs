@@ -9,7 +9,7 @@ use super::word::word;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::call::{Kind, Slot, find, names};
 use crate::span::Span;
-use crate::suggest::nearest;
+use crate::suggest::suggestion;
 use crate::syntax::ast::{BinaryOp, Call, Expr, ExprKind, Ident, UnaryOp};
 use crate::syntax::print_expr;
 
@@ -183,7 +183,7 @@ fn unknown_name(call: &Call, want: Option<Type>, scope: &Scope) -> Diagnostic {
         return Diagnostic::new(Code::Name, message, *span, "names mean nothing here").help(help);
     }
     let report = unknown("name", name, *span, &known);
-    match (nearest(name, known.iter().copied()), known.as_slice()) {
+    match (suggestion(name, known.iter().copied()), known.as_slice()) {
         (Some(_), _) => report,
         (None, []) => report.help(format!("declare it: `param {name}: {kind} = {example}`")),
         (None, known) => report.help(format!(

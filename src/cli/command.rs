@@ -4,6 +4,7 @@ use super::output::Failure;
 use super::source::Source;
 use crate::check::ParamInfo;
 use crate::flags::{Flag, Options, Target, Value};
+use crate::ir::Train;
 use clap::builder::{PathBufValueParser, PossibleValuesParser};
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use std::ffi::OsString;
@@ -72,8 +73,32 @@ impl Command {
         matches!(self.run, Run::File(_))
     }
 
-    /// Makes the command for clap, where it takes a file one with these params.
-    pub fn to_clap(&self, params: &[ParamInfo]) -> clap::Command {
+    /// Lists the commands that it is a group of.
+    pub fn commands(&self) -> &'static [Command] {
+        match self.run {
+            Run::File(_) | Run::Other(..) => &[],
+            Run::Group(commands) => commands,
+        }
+    }
+
+    /// Lists the names of its flags.
+    pub fn flag_names(&self) -> impl Iterator<Item = &'static str> {
+        self.all_flags().map(|flag| flag.name)
+    }
+
+    fn all_flags(&self) -> impl Iterator<Item = &'static Flag<Options>> {
+        self.flags.iter().flat_map(|(_, flags)| flags.iter())
+    }
+
+    /// Whether the value of the flag `name` is a number of seconds.
+    pub fn takes_seconds(&self, name: &str) -> bool {
+        self.all_flags()
+            .any(|flag| flag.name == name && flag.value == Value::Seconds)
+    }
+
+    /// Makes the command for clap, where it takes a file one with these params; `train` holds the
+    /// file's settings, if they are known, for the help.
+    pub fn to_clap(&self, params: &[ParamInfo], train: Option<&Train>) -> clap::Command {
         let command = clap::Command::new(self.name).about(self.about);
         let command = match &self.run {
             Run::File(_) => command.arg(FILE.to_clap()),
@@ -81,7 +106,7 @@ impl Command {
             Run::Group(commands) => command
                 .subcommand_required(true)
                 .arg_required_else_help(true)
-                .subcommands(commands.iter().map(|command| command.to_clap(&[]))),
+                .subcommands(commands.iter().map(|command| command.to_clap(&[], None))),
         };
         let flags = self
             .flags
@@ -93,7 +118,7 @@ impl Command {
         let own = flags.iter().position(is_setting).unwrap_or(flags.len());
         let (before, after) = flags.split_at(own);
         let arg = |(heading, flag): &(Option<&'static str>, &'static Flag<Options>)| {
-            flag_arg(flag).help_heading(*heading)
+            flag_arg(flag, train).help_heading(*heading)
         };
         command
             .args(before.iter().map(arg))
@@ -115,8 +140,23 @@ impl Operand {
     }
 }
 
-fn flag_arg(flag: &'static Flag<Options>) -> Arg {
-    let arg = Arg::new(flag.name).long(flag.name).help(flag.help);
+/// Writes the value that a flag of `train { … }` has unless it is given.
+fn setting_default(name: &str, train: &Train) -> Option<String> {
+    if name == "rate" {
+        return Some(train.optimizer.rate().to_string());
+    }
+    let mut settings = train.written().into_iter();
+    Some(settings.find(|setting| setting.key == name)?.value())
+}
+
+fn flag_arg(flag: &'static Flag<Options>, train: Option<&Train>) -> Arg {
+    let is_setting = matches!(flag.target, Target::Setting);
+    let default = train.filter(|_| is_setting);
+    let help = match default.and_then(|train| setting_default(flag.name, train)) {
+        Some(default) => format!("{} [default: {default}]", flag.help),
+        None => flag.help.to_string(),
+    };
+    let arg = Arg::new(flag.name).long(flag.name).help(help);
     let arg = match flag.value {
         Value::Switch => arg.action(ArgAction::SetTrue),
         Value::Text(value) => arg.value_name(value).allow_hyphen_values(true),

@@ -9,6 +9,7 @@ mod describe;
 pub mod eval;
 mod fmt;
 mod output;
+mod refuse;
 mod report;
 mod source;
 mod sweep;
@@ -16,12 +17,12 @@ mod train;
 mod watch;
 
 use crate::check::ParamInfo;
-use crate::diag::{Code, Diagnostic};
+use crate::diag::Diagnostic;
 use crate::error::Error;
+use crate::ir::Train;
 use clap::ArgMatches;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 use command::{Command, Given, Run};
-use output::{FAILED, Failure, MISUSED, complain, fail, style};
+use output::{FAILED, Failure, MISUSED, fail};
 use source::Source;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -66,9 +67,14 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
             return ExitCode::from(FAILED);
         }
     };
-    let matches = match program(&params).try_get_matches_from(&args) {
+    let asks_help = args.iter().any(|arg| arg == "--help" || arg == "-h");
+    let train = source
+        .as_mut()
+        .filter(|_| asks_help)
+        .and_then(Source::train);
+    let matches = match program(&params, train.as_ref()).try_get_matches_from(&args) {
         Ok(matches) => matches,
-        Err(error) => return refuse(error, &params, source.as_ref()),
+        Err(error) => return refuse::refuse(&error, COMMANDS, &args, &params, source.as_ref()),
     };
     match run(COMMANDS, &args, source.as_mut(), &params, &matches) {
         Ok(()) => ExitCode::SUCCESS,
@@ -81,15 +87,19 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     }
 }
 
-/// Makes the whole command line, for a file with these params.
-fn program(params: &[ParamInfo]) -> clap::Command {
+/// Makes the whole command line, for a file with these params and settings.
+fn program(params: &[ParamInfo], train: Option<&Train>) -> clap::Command {
     clap::Command::new("vanc")
         .version(env!("CARGO_PKG_VERSION"))
         .about("A small language for neural networks, and the compiler that trains them")
         .after_help(EXAMPLE)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands(COMMANDS.iter().map(|command| command.to_clap(params)))
+        .subcommands(
+            COMMANDS
+                .iter()
+                .map(|command| command.to_clap(params, train)),
+        )
 }
 
 /// Runs the one of the `commands` that `matches` names.
@@ -148,41 +158,6 @@ fn draw(mistakes: &[Diagnostic], source: Option<&Source>, json: bool) {
     }
 }
 
-/// Answers a command line that clap does not take. A flag that no command has may be
-/// meant for a param of the file: then the nearest is shown where it is declared.
-fn refuse(error: clap::Error, params: &[ParamInfo], source: Option<&Source>) -> ExitCode {
-    let unknown = match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(flag)) => flag.trim_start_matches('-').to_string(),
-        _ => String::new(),
-    };
-    let flag = unknown.split('=').next().unwrap_or_default();
-    let near = crate::suggest::nearest(flag, params.iter().map(|param| param.name.as_str()));
-    let declared = params
-        .iter()
-        .find(|param| Some(param.name.as_str()) == near);
-    if let (ErrorKind::UnknownArgument, Some(param), Some(source)) =
-        (error.kind(), declared, source)
-    {
-        let message = format!("the file has no param `{flag}`, and no command a flag `--{flag}`");
-        let label = format!("did you mean `--{}`?", param.name);
-        let report = Diagnostic::new(Code::Name, message, param.span, label).help(format!(
-            "write `--{}`; `--help` shows every param and flag",
-            param.name
-        ));
-        complain(&report.render(&source.sources, style()));
-        return ExitCode::from(MISUSED);
-    }
-    let _ = error.print();
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "clap may add kinds of mistakes"
-    )]
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
-        _ => ExitCode::from(MISUSED),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,7 +166,7 @@ mod tests {
     /// Refuses a param named like a flag, which would hide it.
     #[test]
     fn no_param_may_hide_a_flag() {
-        let program = program(&[]);
+        let program = program(&[], None);
         for flag in program.get_subcommands().flat_map(|c| c.get_arguments()) {
             if let Some(name) = flag.get_long() {
                 assert!(is_flag(name), "a param may be called --{name}");
@@ -201,6 +176,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
-        program(&[]).debug_assert();
+        program(&[], None).debug_assert();
     }
 }

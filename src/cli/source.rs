@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::flags::{TRAIN, Value};
 use crate::foreign;
-use crate::ir::Model;
-use crate::syntax;
+use crate::ir::{Model, Train};
+use crate::syntax::{self, Parsed};
 use crate::train::run_folder;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -79,13 +79,21 @@ impl Source {
             .transpose()
     }
 
-    /// Lists the params that the file declares.
+    /// Lists the params that the file declares. Mistakes beside which they are clear are left to
+    /// [`Source::model`].
     pub fn params(&self) -> Result<Vec<ParamInfo>, Vec<Diagnostic>> {
-        Ok(check::param_infos(&syntax::parse(self.text(), 0)?))
+        let Parsed { file, mistakes } = syntax::read(self.text(), 0);
+        file.map(|file| check::param_infos(&file)).ok_or(mistakes)
     }
 
     pub fn text(&self) -> &str {
         self.sources.text(0)
+    }
+
+    /// Returns the settings that the file trains with, where it has no mistakes.
+    pub fn train(&mut self) -> Option<Train> {
+        let model = check::check(&mut self.sources, &[], false).ok()?;
+        Some(model.train)
     }
 
     /// Checks the file with values from the command line.

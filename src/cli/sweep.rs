@@ -325,7 +325,10 @@ mod tests {
             };
             let given = format!("--{}", flag.name);
             let words = ["sweep", "x.van", &given].into_iter().chain(value);
-            let matches = COMMAND.to_clap(&[]).try_get_matches_from(words).unwrap();
+            let matches = COMMAND
+                .to_clap(&[], None)
+                .try_get_matches_from(words)
+                .unwrap();
             let request = SweepRequest::read(&source, &[], &matches).unwrap();
             // They are shared out among the runs.
             if flag.name == "threads" {

@@ -6,6 +6,7 @@ mod json;
 mod plan;
 mod skips;
 mod table;
+mod train;
 mod words;
 
 pub use crate::text::count;
@@ -15,4 +16,5 @@ pub use json::json;
 pub use plan::{plan_json, plan_table};
 pub use skips::skip_notes;
 pub use table::table;
+pub use train::train_section;
 pub use words::layer_words;

@@ -2,6 +2,7 @@
 
 use super::cost::{own_cost, shape_words, totals};
 use super::skips::constraint_words;
+use super::train::train_section;
 use super::words::layer_words;
 use crate::ir::{Layer, Model};
 use crate::paint::Paint;
@@ -19,8 +20,9 @@ struct Row {
 }
 
 /// Writes the table of `model`: path, layer, output shape, parameters and multiply-adds, then the
-/// totals and the constraint. Repeats that are alike share their lines, `stage2.{1..3}`, and their
-/// costs are summed there; with `all`, each has its own. It fits a terminal of `room` columns.
+/// totals and the settings of training. Repeats that are alike share their lines,
+/// `stage2.{1..3}`, and their costs are summed there; with `all`, each has its own. It fits a
+/// terminal of `room` columns.
 pub fn table(model: &Model, all: bool, room: Option<usize>) -> String {
     let mut rows = Vec::new();
     let layers: Vec<&Layer> = model.layers.iter().collect();
@@ -47,7 +49,7 @@ pub fn table(model: &Model, all: bool, room: Option<usize>) -> String {
         let indent = line.len() - line.trim_start().len();
         out.push_str(&format!("{}\n", indented(line.trim_start(), indent, room)));
     }
-    out
+    out + "\n" + &train_section(&model.train, room)
 }
 
 fn heading(model: &Model, room: Option<usize>) -> String {

@@ -145,6 +145,8 @@ fn visible(c: char) -> char {
         '\u{7f}' => '\u{2421}',
         // C1 controls, joiners and marks of direction.
         '\u{80}'..='\u{9f}'
+        | '\u{ad}'
+        | '\u{61c}'
         | '\u{200b}'..='\u{200f}'
         | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}'

@@ -10,6 +10,7 @@ mod layers;
 mod model;
 mod role;
 mod shape;
+mod single_values;
 mod tensors;
 pub mod train;
 
@@ -23,6 +24,7 @@ pub use layers::{
 pub use model::{Model, ModelParam};
 pub use role::{OwnTensor, Role, Start};
 pub use shape::{INPUTS, Shape};
+pub use single_values::SingleValues;
 pub use tensors::TensorSpec;
 pub use train::{
     Constraint, Data, DatasetKind, Every, Fade, Granularity, Init, Loss, Optimizer, Rates,

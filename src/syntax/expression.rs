@@ -8,6 +8,7 @@ use super::grammar::Rule;
 use super::parse::{Builder, next, next_if};
 use super::scan::MAX_PARTS;
 use crate::diag::{Code, Diagnostic};
+use crate::span::Span;
 use pest::iterators::{Pair, Pairs};
 
 impl<'t> Builder<'t> {
@@ -120,7 +121,19 @@ impl<'t> Builder<'t> {
             Rule::float => ExprKind::Float(pair.as_str().to_string()),
             Rule::boolean => ExprKind::Bool(pair.as_str() == "true"),
             Rule::group => {
-                let inner = self.expr(next(&mut pair.into_inner()));
+                let values = pair.into_inner().filter(|p| p.as_rule() == Rule::expr);
+                let values: Vec<Pair<Rule>> = values.collect();
+                if values.len() > 1 {
+                    self.several(span, &values);
+                }
+                let mut values = values.into_iter();
+                let Some(first) = values.next() else {
+                    return Expr {
+                        span,
+                        kind: ExprKind::Bool(false),
+                    };
+                };
+                let inner = self.expr(first);
                 return Expr { span, ..inner };
             }
             Rule::list => {
@@ -145,6 +158,34 @@ impl<'t> Builder<'t> {
             }
         };
         Expr { span, kind }
+    }
+
+    /// Reports several values in parentheses, of which the first is taken.
+    fn several(&mut self, span: Span, values: &[Pair<'t, Rule>]) {
+        let first = values.first().map_or("", |value| value.as_str().trim());
+        let before = self.text()[..span.start as usize].trim_end();
+        let named = before
+            .strip_suffix(':')
+            .map(str::trim_end)
+            .unwrap_or_default();
+        let start = named.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        let key = &named[start.len()..];
+        let message = match key {
+            "kernel" | "kernel_size" | "pool_size" => "kernels are square",
+            "stride" | "strides" => "a stride is the same in both directions",
+            "padding" => "padding is the same on all sides",
+            _ => "several values stand where one belongs",
+        };
+        let written = match key {
+            "" => first.to_string(),
+            key => format!("{key}: {first}"),
+        };
+        let help = match values.iter().all(|value| value.as_str().trim() == first) {
+            true => format!("write `{written}`"),
+            false => format!("give one value, such as `{written}`"),
+        };
+        let report = Diagnostic::new(Code::Syntax, message, span, "more than one");
+        self.remark(report.help(help));
     }
 
     fn branch(&mut self, pair: Pair<'t, Rule>) -> Expr {

@@ -6,7 +6,8 @@
 use super::grammar::Rule;
 use super::mistake::Mistake;
 use super::parse_failure::{ParseFailure, is_keyword};
-use super::punctuation::{number, point, quote, sign};
+use super::punctuation::{number, point, sign};
+use crate::suggest::Suggestion;
 
 /// Rules that the grammar expects at the start of a value; each list of expectations there
 /// has one.
@@ -16,7 +17,6 @@ pub(super) const VALUE: &[Rule] = &[Rule::expr, Rule::float, Rule::int, Rule::gr
 pub(super) fn known_mistake(failure: &ParseFailure) -> Option<Mistake> {
     let ways = [
         sign,
-        quote,
         point,
         equals,
         second_label,
@@ -355,22 +355,38 @@ fn brace(failure: &ParseFailure) -> Option<Mistake> {
 
 /// Recognizes a line that begins with a misspelt word, or with one of another language.
 fn misspelt(failure: &ParseFailure) -> Option<Mistake> {
-    if failure.rule != Rule::statement || !failure.at_start() {
+    let known: &[&str] = match failure.rule {
+        Rule::statement => &["repeat", "skip", "concat", "input"],
+        Rule::item => &["param", "block", "model", "train"],
+        _ => return None,
+    };
+    if !failure.at_start() {
         return None;
     }
     let line = failure.text[..failure.position]
         .rfind('\n')
         .map_or(0, |i| i + 1);
-    let words = &failure.text[line..failure.position];
-    let word = words.split_whitespace().next()?;
-    let near = crate::suggest::nearest(word, ["repeat", "skip", "concat", "input"])?;
-    let short = words.split_whitespace().count() <= 2 && !words.contains([':', '(']);
-    if !short || word == near {
+    let rest = &failure.text[line..];
+    let words = &rest[..failure.position - line + failure.token().len()];
+    let word = words
+        .trim_start()
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .next()?;
+    let start = line + words.find(word)?;
+    // Words before the place of failure were taken for layers.
+    let between = failure
+        .text
+        .get(start + word.len()..failure.position)
+        .unwrap_or_default();
+    let short = between.split_whitespace().count() <= 1 && !between.contains([':', '(']);
+    if !short || word.is_empty() || known.contains(&word) {
         return None;
     }
-    let start = line + words.find(word)?;
+    let help = match crate::suggest::suggestion(word, known.iter().copied())? {
+        Suggestion::Name(near) => format!("did you mean `{near}`?"),
+        Suggestion::Advice(advice) => advice.to_string(),
+    };
     let message = format!("`{word}` is not a word of the language");
-    let help = format!("did you mean `{near}`?");
     Mistake::new(start..start + word.len(), message, "not known", help)
 }
 

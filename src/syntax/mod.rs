@@ -1,8 +1,10 @@
 //! Source text to syntax tree, and the tree back to text. pest is used here only.
 
 pub mod ast;
+mod characters;
 mod expression;
 mod grammar;
+mod mend;
 mod mistake;
 mod mistakes;
 mod parse;
@@ -13,5 +15,5 @@ mod print;
 mod punctuation;
 mod scan;
 
-pub use parse::{parse, parse_prelude, parse_value};
+pub use parse::{Parsed, parse, parse_prelude, parse_value, read};
 pub use print::{print, print_expr, print_operand};

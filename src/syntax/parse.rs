@@ -5,12 +5,39 @@
 
 use super::ast::*;
 use super::grammar::{Grammar, Rule};
+use super::mend::{Mended, mend};
 use super::parse_error::parse_error;
-use super::scan::scan;
+use super::scan::{check_size, scan};
 use crate::diag::{Diagnostic, MAX_REPORTS};
 use crate::span::{Span, Spanned};
 use pest::Parser;
 use pest::iterators::{Pair, Pairs};
+
+/// The tree of a text, as far as that is clear, and its mistakes.
+#[derive(Debug)]
+pub struct Parsed {
+    /// The tree; `None` where a mistake leaves a part of it unknown.
+    pub file: Option<File>,
+    /// One diagnostic for each statement that is wrong by itself.
+    pub mistakes: Vec<Diagnostic>,
+}
+
+/// Reads the text with index `source` as far as it is clear what is meant: the tree may be there
+/// beside mistakes.
+pub fn read(text: &str, source: u16) -> Parsed {
+    let read = with_builder(text, source, |builder, comments| {
+        let items = match Grammar::parse(Rule::file, builder.text) {
+            Ok(mut pairs) => builder.file(next(&mut pairs), &comments),
+            Err(_) => builder.fail(Rule::file),
+        };
+        File { items, comments }
+    });
+    let (file, mistakes) = match read {
+        Ok((file, mistakes)) => (file, mistakes),
+        Err(mistakes) => (None, mistakes),
+    };
+    Parsed { file, mistakes }
+}
 
 /// Parses the text with index `source` to a syntax tree.
 ///
@@ -19,20 +46,8 @@ use pest::iterators::{Pair, Pairs};
 /// When the text is too large, has unbalanced brackets or is not in the grammar: one
 /// diagnostic for each statement that is wrong by itself.
 pub fn parse(text: &str, source: u16) -> Result<File, Vec<Diagnostic>> {
-    let comments = scan(text, source).map_err(|e| vec![e])?;
-    let mut builder = Builder::new(text, source);
-    let items = match Grammar::parse(Rule::file, text) {
-        Ok(mut pairs) => builder.file(next(&mut pairs), &comments),
-        Err(_) => {
-            builder.report(parse_error(Rule::file, text, 0, source));
-            Vec::new()
-        }
-    };
-    if builder.reports.is_empty() {
-        Ok(File { items, comments })
-    } else {
-        Err(builder.reports)
-    }
+    let Parsed { file, mistakes } = read(text, source);
+    whole(file, mistakes)
 }
 
 /// Parses a single expression, such as the value of a flag.
@@ -41,20 +56,16 @@ pub fn parse(text: &str, source: u16) -> Result<File, Vec<Diagnostic>> {
 ///
 /// When the text is not exactly one expression, or is larger than the language allows.
 pub fn parse_value(text: &str, source: u16) -> Result<Expr, Vec<Diagnostic>> {
-    scan(text, source).map_err(|e| vec![e])?;
-    let mut builder = Builder::new(text, source);
-    let expr = match Grammar::parse(Rule::lone_expr, text) {
-        Ok(mut pairs) => {
-            let mut inner = next(&mut pairs).into_inner();
-            builder.whole_expr(next(&mut inner))
+    let (expr, mistakes) = with_builder(text, source, |builder, _| {
+        match Grammar::parse(Rule::lone_expr, builder.text) {
+            Ok(mut pairs) => {
+                let mut inner = next(&mut pairs).into_inner();
+                Some(builder.whole_expr(next(&mut inner)))
+            }
+            Err(_) => builder.fail(Rule::lone_expr),
         }
-        Err(_) => return Err(vec![parse_error(Rule::lone_expr, text, 0, source)]),
-    };
-    if builder.reports.is_empty() {
-        Ok(expr)
-    } else {
-        Err(builder.reports)
-    }
+    })?;
+    whole(expr.flatten(), mistakes)
 }
 
 /// Parses the program's own declarations of activations and policies.
@@ -62,16 +73,51 @@ pub fn parse_value(text: &str, source: u16) -> Result<Expr, Vec<Diagnostic>> {
 /// # Errors
 /// The place where the text is not in the grammar.
 pub fn parse_prelude(text: &str) -> Result<Prelude, Vec<Diagnostic>> {
-    let comments = scan(text, 0).map_err(|e| vec![e])?;
-    let mut builder = Builder::new(text, 0);
-    let prelude = match Grammar::parse(Rule::prelude, text) {
-        Ok(mut pairs) => builder.prelude(next(&mut pairs), &comments),
-        Err(_) => return Err(vec![parse_error(Rule::prelude, text, 0, 0)]),
-    };
-    match builder.reports.is_empty() {
-        true => Ok(prelude),
-        false => Err(builder.reports),
+    let (prelude, mistakes) = with_builder(text, 0, |builder, comments| {
+        match Grammar::parse(Rule::prelude, builder.text) {
+            Ok(mut pairs) => Some(builder.prelude(next(&mut pairs), &comments)),
+            Err(_) => builder.fail(Rule::prelude),
+        }
+    })?;
+    whole(prelude.flatten(), mistakes)
+}
+
+/// Takes a tree that has no mistakes.
+fn whole<T>(tree: Option<T>, mistakes: Vec<Diagnostic>) -> Result<T, Vec<Diagnostic>> {
+    match tree {
+        Some(tree) if mistakes.is_empty() => Ok(tree),
+        _ => Err(mistakes),
     }
+}
+
+/// Builds a tree of the text with index `source`, which is mended and scanned before; gives it,
+/// unless a part is unknown, with every mistake so far.
+fn with_builder<T>(
+    text: &str,
+    source: u16,
+    build: impl FnOnce(&mut Builder, Vec<Comment>) -> T,
+) -> Result<(Option<T>, Vec<Diagnostic>), Vec<Diagnostic>> {
+    check_size(text, source).map_err(|report| vec![report])?;
+    let Mended {
+        text,
+        mut reports,
+        is_sound,
+    } = mend(text, source);
+    let comments = match scan(&text, source) {
+        Ok(comments) => comments,
+        Err(report) => {
+            reports.push(report);
+            return Err(reports);
+        }
+    };
+    let mut builder = Builder {
+        text: &text,
+        source,
+        reports,
+        is_whole: is_sound,
+    };
+    let tree = build(&mut builder, comments);
+    Ok((builder.is_whole.then_some(tree), builder.reports))
 }
 
 /// Takes the next part of a rule; the grammar guarantees that it exists.
@@ -91,29 +137,37 @@ pub(super) struct Builder<'t> {
     text: &'t str,
     source: u16,
     reports: Vec<Diagnostic>,
+    /// Whether every part of the tree is what was meant.
+    is_whole: bool,
 }
 
 impl<'t> Builder<'t> {
-    fn new(text: &'t str, source: u16) -> Self {
-        Builder {
-            text,
-            source,
-            reports: Vec::new(),
-        }
-    }
-
     pub fn text(&self) -> &'t str {
         self.text
     }
 
+    /// Reports a mistake that leaves a part of the tree unknown.
     pub fn report(&mut self, report: Diagnostic) {
+        self.is_whole = false;
+        self.remark(report);
+    }
+
+    /// Reports a mistake beside which it is clear what is meant.
+    pub fn remark(&mut self, report: Diagnostic) {
         if self.reports.len() < MAX_REPORTS {
             self.reports.push(report);
         }
     }
 
+    /// Reports why `rule` does not match the whole text, of which nothing is made.
+    fn fail<T: Default>(&mut self, rule: Rule) -> T {
+        self.report(parse_error(rule, self.text, 0, self.source));
+        T::default()
+    }
+
     /// Reports why `rule` does not match at the start of `pair`.
     fn bad(&mut self, rule: Rule, pair: &Pair<'t, Rule>) {
+        self.is_whole = false;
         if self.reports.len() < MAX_REPORTS {
             let start = pair.as_span().start();
             self.report(parse_error(rule, self.text, start, self.source));

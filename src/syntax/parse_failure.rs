@@ -63,7 +63,7 @@ impl<'t> ParseFailure<'t> {
         let end = match rest.chars().next() {
             None => 0,
             Some(c) if is_word(c) => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
-            Some(c) => ["&&", "||", "==", "/*"]
+            Some(c) => ["&&", "||", "=="]
                 .iter()
                 .find(|sign| rest.starts_with(**sign))
                 .map_or(c.len_utf8(), |sign| sign.len()),

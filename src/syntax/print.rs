@@ -6,17 +6,18 @@
 //! inside a statement moves above it. Parsing what is printed gives the same tree.
 
 use super::ast::*;
+use crate::text::with_line_feeds;
 
 /// Widest line in columns, as far as breaking a call's arguments can help.
 const WIDTH: usize = 100;
 const INDENT: usize = 4;
 
-/// Prints `file` in canonical form. `source` is the text it was parsed from; only its blank
-/// lines are read.
+/// Prints `file` in canonical form, in lines that end in LF and without a byte order mark.
+/// `source` is the text it was parsed from; only its blank lines are read.
 pub fn print(file: &File, source: &str) -> String {
     let mut printer = Printer {
         out: String::new(),
-        source,
+        source: &with_line_feeds(source),
         comments: &file.comments,
     };
     let mut previous: Option<&Item> = None;

@@ -1,19 +1,10 @@
-//! Common mistakes in a single sign, number or quoted name.
+//! Common mistakes in a single sign or number.
 
 use super::mistake::Mistake;
 use super::parse_failure::ParseFailure;
 
-/// Pairs of a sign from elsewhere and its spelling in the language.
+/// Pairs of a sign of other languages and its spelling in this one.
 const SIGNS: &[(&str, &str)] = &[
-    ("×", "*"),
-    ("·", "*"),
-    ("÷", "/"),
-    ("−", "-"),
-    ("–", "-"),
-    ("≤", "<="),
-    ("≥", ">="),
-    ("≠", "!="),
-    ("…", ".."),
     ("&&", "and"),
     ("||", "or"),
     ("&", "and"),
@@ -37,30 +28,6 @@ pub(super) fn sign(failure: &ParseFailure) -> Option<Mistake> {
         );
     }
     match token.chars().next()? {
-        ';' => Mistake::new(
-            place,
-            "statements are not separated by `;`",
-            "not needed",
-            "remove it: a statement ends where the next one begins",
-        ),
-        '#' => Mistake::new(
-            place,
-            "`#` does not start a comment",
-            "not a comment",
-            "start the comment with `//`",
-        ),
-        '/' if token == "/*" => Mistake::new(
-            place,
-            "`/*` does not start a comment",
-            "not a comment",
-            "start each of its lines with `//`",
-        ),
-        '\u{feff}' => Mistake::new(
-            place,
-            "there is a byte order mark before the text",
-            "not visible, but there",
-            "save the file as UTF-8 without a byte order mark",
-        ),
         c if c.is_control() => Mistake::new(
             place,
             format!(
@@ -72,32 +39,6 @@ pub(super) fn sign(failure: &ParseFailure) -> Option<Mistake> {
         ),
         _ => None,
     }
-}
-
-pub(super) fn quote(failure: &ParseFailure) -> Option<Mistake> {
-    let quotes = ['"', '\'', '`', '“', '”', '‘', '’', '„'];
-    let line = failure.text[failure.position..].lines().next()?;
-    let open = line.chars().next().filter(|c| quotes.contains(c))?;
-    let rest = &line[open.len_utf8()..];
-    let (inner, close) = match rest.find(quotes) {
-        Some(end) => (
-            &rest[..end],
-            rest[end..].chars().next().map_or(0, char::len_utf8),
-        ),
-        None => (rest.split([',', ')']).next().unwrap_or_default(), 0),
-    };
-    let place = failure.position..failure.position + open.len_utf8() + inner.len() + close;
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-    let help = match !inner.is_empty() && inner.chars().all(plain) {
-        true => format!("write `{inner}` without quotes"),
-        false => "write names and numbers as they are, without quotes".to_string(),
-    };
-    Mistake::new(
-        place,
-        "there are no strings in the language",
-        "in quotes",
-        help,
-    )
 }
 
 pub(super) fn point(failure: &ParseFailure) -> Option<Mistake> {

@@ -1,4 +1,4 @@
-//! The pass over the characters before the grammar runs: size, comments, brackets.
+//! The pass over a mended text before the grammar runs: comments and brackets.
 //!
 //! With brackets known to match and their nesting bounded, the grammar's recursion is
 //! bounded too, and its error rules can take whole brackets.
@@ -15,13 +15,18 @@ pub const MAX_NESTING: usize = 128;
 /// that every tree is shallow and cheap to evaluate.
 pub const MAX_PARTS: usize = 256;
 
-/// Collects the comments of `text`, or reports why it cannot be a `.van` file at all.
-pub fn scan(text: &str, source: u16) -> Result<Vec<Comment>, Diagnostic> {
-    if text.len() > MAX_SOURCE {
-        let message = format!("the file has {} bytes; the limit is 1 MiB", text.len());
-        let report = Diagnostic::new(Code::Limit, message, Span::new(source, 0, 0), "");
-        return Err(report.help("use `repeat` and `block` to say the same in less"));
+/// Reports a text that is too large to be read.
+pub fn check_size(text: &str, source: u16) -> Result<(), Diagnostic> {
+    if text.len() <= MAX_SOURCE {
+        return Ok(());
     }
+    let message = format!("the file has {} bytes; the limit is 1 MiB", text.len());
+    let report = Diagnostic::new(Code::Limit, message, Span::new(source, 0, 0), "");
+    Err(report.help("use `repeat` and `block` to say the same in less"))
+}
+
+/// Collects the comments of `text`, or reports brackets that do not match.
+pub fn scan(text: &str, source: u16) -> Result<Vec<Comment>, Diagnostic> {
     let mut scan = Scan {
         source,
         open: Vec::new(),

@@ -88,6 +88,7 @@ impl<'a> Setup<'a> {
         let runner = self.runner(progress)?;
         let links = self.gather(&settings, progress)?;
         let dataset = self.dataset(progress)?;
+        self.check_statistics(&dataset)?;
         self.check_memory(&runner, &dataset)?;
         let sampler = self.sampler();
         let steps = sampler.steps(dataset.train.len());
@@ -242,6 +243,19 @@ impl<'a> Setup<'a> {
             trained: false,
         };
         data::load(&request, &progress.loader(kind.keyword()))
+    }
+
+    /// Refuses batches of which a batch norm would normalise single values.
+    fn check_statistics(&self, dataset: &Dataset) -> Result<()> {
+        let processes = self.world.as_ref().map_or(1, |world| world.size);
+        let images = Some(dataset.train.len());
+        match self.model.single_values(images, processes) {
+            None => Ok(()),
+            Some(single) => {
+                Err(Error::new(&single.message)
+                    .help(single.help(|batch| format!("--batch {batch}"))))
+            }
+        }
     }
 
     fn check_memory(&self, runner: &Runner, dataset: &Dataset) -> Result<()> {

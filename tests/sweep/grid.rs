@@ -177,7 +177,7 @@ fn every_mistake_is_found_before_a_run_begins() {
     let said = screen(&["--vary", "data=synthetic,mnist"]);
     assert!(said.contains("mnist needs the file"), "{said}");
     let said = screen(&["--vary", "augment=on,of"]);
-    assert!(said.contains("possible values: on, off"), "{said}");
+    assert!(said.contains("did you mean `off`?"), "{said}");
     assert!(!place.join("s").exists());
 }
 

@@ -295,3 +295,48 @@ fn a_hang_up_that_is_ignored_stays_so() {
     signal(&child, "-HUP");
     assert!(wait(child).success());
 }
+
+/// Batches of which a batch norm would normalise single values are refused once the images are
+/// counted, before anything is written.
+#[test]
+fn a_last_batch_of_one_image_file_is_refused() {
+    let scratch = Scratch::new();
+    let source = "model m { input image(1, 4, 4) linear(4) batch_norm linear(2) }
+        train { data: folder epochs: 1 batch: 2 optimizer: sgd(rate: 0.01) }";
+    std::fs::write(scratch.path().join("m.van"), source).unwrap();
+    let picture = |place: &str, value: u8| {
+        let path = scratch.path().join("images").join(place);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let file = std::fs::File::create(path).unwrap();
+        let mut encoder = png::Encoder::new(file, 4, 4);
+        encoder.set_color(png::ColorType::Grayscale);
+        let mut writer = encoder.write_header().unwrap();
+        writer.write_image_data(&[value; 16]).unwrap();
+    };
+    for (i, class) in ["a", "a", "b", "b", "b"].into_iter().enumerate() {
+        picture(&format!("train/{class}/{i}.png"), 50 * i as u8);
+        picture(&format!("test/{class}/{i}.png"), 50 * i as u8);
+    }
+    let train = |batch: &str| {
+        Command::new(env!("CARGO_BIN_EXE_vanc"))
+            .args(["train", "m.van", "--data-dir", "images", "--batch", batch])
+            .current_dir(scratch.path())
+            .output()
+            .unwrap()
+    };
+    let refused = train("2");
+    let screen = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{screen}");
+    assert!(screen.contains("last batch of 1 of 5 images"), "{screen}");
+    assert!(
+        screen.contains("give --batch 3, or remove the layer"),
+        "{screen}"
+    );
+    assert!(!scratch.path().join("runs").exists());
+    let trained = train("3");
+    assert!(
+        trained.status.success(),
+        "{}",
+        String::from_utf8_lossy(&trained.stderr)
+    );
+}

@@ -2,7 +2,7 @@
 
 use crate::check::{self, Override, ParamInfo};
 use crate::cli::output::style;
-use crate::cli::{arguments, train};
+use crate::cli::{arguments, refuse, train};
 use crate::diag::Sources;
 use crate::flags::{Options, SETTINGS};
 use crate::ir::Model;
@@ -25,9 +25,9 @@ impl File<'_> {
     pub fn read(&self, flags: &[String]) -> Result<(Model, Options), String> {
         let words = ["train", "FILE"].map(String::from);
         let matches = train::COMMAND
-            .to_clap(self.params)
+            .to_clap(self.params, None)
             .try_get_matches_from(words.iter().chain(flags))
-            .map_err(|e| first_part(&e.to_string()))?;
+            .map_err(|e| refuse::explain(&e, &train::COMMAND, self.params))?;
         let read = arguments::options(self.path, self.params, &matches);
         let options = read
             .and_then(|options| options.check().map(|()| options))
@@ -145,9 +145,4 @@ impl File<'_> {
         }
         Vec::new()
     }
-}
-
-/// Writes the message of an error of clap's, without the usage.
-fn first_part(text: &str) -> String {
-    text.split("\n\n").next().unwrap_or_default().to_string()
 }

@@ -7,6 +7,7 @@ mod loss;
 mod optimizer;
 mod schedule;
 mod settings;
+mod written;
 
 pub use constraint::{
     CONSTRAINTS, CONSTRAINTS_0_1, Constraint, Every, Fade, Granularity, Rates, Speed,
@@ -17,6 +18,7 @@ pub use loss::{LOSS_LIST, LOSSES, Loss};
 pub use optimizer::{OPTIMIZERS, Optimizer, RATE, Sgd, Slot};
 pub use schedule::{SCHEDULE_LIST, SCHEDULES, Schedule};
 pub use settings::{SETTINGS, Setting};
+pub use written::Written;
 
 use serde::Serialize;
 
