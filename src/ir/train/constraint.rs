@@ -58,6 +58,18 @@ impl Constraint {
         };
         Constraint { speed, ..self }
     }
+
+    /// Returns the constraint without the rates that follow from its time.
+    pub fn as_written(self) -> Constraint {
+        let speed = match self.speed {
+            Speed::Rates(given) => Speed::Rates(given),
+            Speed::Fade(fade) => Speed::Fade(Fade {
+                rates: None,
+                ..fade
+            }),
+        };
+        Constraint { speed, ..self }
+    }
 }
 
 impl Default for Constraint {

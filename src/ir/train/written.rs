@@ -48,9 +48,13 @@ impl Train {
             images,
             tagged("loss", loss),
             tagged("init", init),
-            call("optimizer", optimizer.keyword(), &to_value(optimizer)),
+            named("optimizer", optimizer),
             tagged("schedule", schedule),
-            call("constraint", CONSTRAINTS[0].name, &to_value(constraint)),
+            call(
+                "constraint",
+                CONSTRAINTS[0].name,
+                &to_value(&constraint.as_written()),
+            ),
             tagged("epochs", epochs),
             tagged("batch", batch),
             tagged("seed", seed),
@@ -69,6 +73,15 @@ fn tagged(key: &'static str, value: &impl Serialize) -> Written {
         Some((name, fields)) => call(key, name, fields),
         None => call(key, &value_text(&value), &Value::Null),
     }
+}
+
+/// Writes a value that has its name among its fields.
+fn named(key: &'static str, value: &impl Serialize) -> Written {
+    let mut value = to_value(value);
+    let name = value
+        .as_object_mut()
+        .and_then(|fields| fields.shift_remove("name"));
+    call(key, &value_text(&name.unwrap_or_default()), &value)
 }
 
 fn call(key: &'static str, name: &str, fields: &Value) -> Written {
