@@ -119,9 +119,13 @@ fn differences(case: &Figures, run: &Path) -> Vec<String> {
             "{name}: losses, the test's last: {found:?}, PyTorch {wanted:?}"
         ));
     }
-    let file = std::fs::read(run.join("checkpoints/last.safetensors")).unwrap();
-    let tensors = SafeTensors::deserialize(&file).unwrap();
-    for (kind, values) in [("alpha", &case.alpha), ("lambda", &case.lambda)] {
+    let kinds = [
+        ("alpha", &case.alpha, "last.safetensors"),
+        ("lambda", &case.lambda, "last.state.safetensors"),
+    ];
+    for (kind, values, file) in kinds {
+        let file = std::fs::read(run.join("checkpoints").join(file)).unwrap();
+        let tensors = SafeTensors::deserialize(&file).unwrap();
         for (skip, wanted) in values {
             let name = format!("{skip}.{kind}");
             let found = first(&tensors.tensor(&name).unwrap(), wanted.len());
