@@ -152,8 +152,7 @@ impl Progress {
         };
         move |done, total| {
             if let Some(bar) = &bar {
-                bar.set_length(total as u64);
-                bar.set_position(done as u64);
+                counts(bar, done as u64, total as u64);
                 if done >= total {
                     bar.suspend(|| {});
                 }
@@ -191,9 +190,8 @@ impl Progress {
                 bar.set_style(style(&format!(
                     "  {{prefix}} {{bar:{width}.green/black.bright}} {{pos}}/{{len}}  {{wide_msg}}"
                 )));
+                counts(bar, report.step, report.steps);
                 bar.set_prefix(epoch);
-                bar.set_length(report.steps);
-                bar.set_position(report.step);
                 bar.set_message(message);
             }
         }
@@ -279,6 +277,14 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("━╸─")
+}
+
+/// Sets position and length in one drawing, so that none shows the one beside the other's last.
+fn counts(bar: &ProgressBar, done: u64, total: u64) {
+    bar.update(|state| {
+        state.set_len(total);
+        state.set_pos(done);
+    });
 }
 
 /// Lists loss, accuracy, time left, residual and speed, the most important first. `left` steps were
