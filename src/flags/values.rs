@@ -88,6 +88,28 @@ words! {
 }
 
 words! {
+    /// Form of a list of predictions.
+    pub enum PredictionFormat, "--format" {
+        /// A table for people.
+        Text = "text",
+        /// A table for programs.
+        Csv = "csv",
+        /// A JSON object a line.
+        Json = "json",
+    }
+}
+
+words! {
+    /// Fitting of an image of another size.
+    pub enum Resize, "--resize" {
+        /// Height and width each by themselves.
+        Stretch = "stretch",
+        /// Height and width alike, and the middle of what is then too long.
+        Crop = "crop",
+    }
+}
+
+words! {
     /// Form of a network that is described.
     pub enum NetworkFormat, "--format" {
         /// A table.
