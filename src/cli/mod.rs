@@ -9,11 +9,13 @@ mod describe;
 pub mod eval;
 mod fmt;
 mod output;
+mod predict;
 mod refuse;
 mod report;
 mod source;
 mod sweep;
 mod train;
+mod trained;
 mod watch;
 
 use crate::check::ParamInfo;
@@ -35,6 +37,7 @@ const COMMANDS: &[Command] = &[
     train::COMMAND,
     sweep::COMMAND,
     eval::COMMAND,
+    predict::COMMAND,
     report::COMMAND,
     watch::COMMAND,
     bench::COMMAND,

@@ -14,7 +14,7 @@ pub mod evaluate;
 mod heading;
 pub mod history;
 pub mod metrics;
-mod prefetch;
+pub mod prefetch;
 pub mod progress;
 mod reschedule;
 mod resume;
