@@ -99,14 +99,14 @@ fn check_source(inputs: &[PathBuf], of_dataset: bool, resize: Option<Resize>) ->
     let give = "give image files or folders, or --split test for the run's dataset";
     match (inputs.is_empty(), of_dataset, resize) {
         (true, false, _) => Err(Error::new("there is nothing to predict").help(give)),
-        (false, true, _) => Err(Error::new(
-            "files are predicted or a dataset, but both are named",
+        (false, true, _) => Err(
+            Error::new("files are predicted or a dataset, but both are named")
+                .help("leave out the files, or --data, --data-dir and --split"),
+        ),
+        (true, true, Some(_)) => Err(Error::new(
+            "--resize fits image files, and a dataset is predicted",
         )
-        .help("leave out the files, or --data, --data-dir and --split")),
-        (true, true, Some(_)) => {
-            Err(Error::new("--resize fits image files, and a dataset is predicted")
-                .help("leave it out, or give the image files"))
-        }
+        .help("leave it out, or give the image files")),
         _ => Ok(()),
     }
 }
@@ -147,7 +147,11 @@ impl Work<'_> {
     fn tell(&mut self, images: &Images) {
         if let Images::Files { found, .. } = images {
             let left_out = found.left_out.as_ref();
-            note(left_out.map(|line| format!("passed over: {line}")).as_deref());
+            note(
+                left_out
+                    .map(|line| format!("passed over: {line}"))
+                    .as_deref(),
+            );
             if found.repeated > 0 {
                 let words = match found.repeated {
                     1 => "1 file is named more than once, and predicted once".into(),
@@ -198,9 +202,12 @@ impl Work<'_> {
         let mut text = String::new();
         for (name, row) in batch.names.iter().zip(logits.chunks_exact(classes.max(1))) {
             match rank(row, self.top) {
-                Some(ranks) => ranks.iter().zip(1..).for_each(|(&(class, probability), at)| {
-                    text.push_str(&self.form.row(name, at, class, probability));
-                }),
+                Some(ranks) => ranks
+                    .iter()
+                    .zip(1..)
+                    .for_each(|(&(class, probability), at)| {
+                        text.push_str(&self.form.row(name, at, class, probability));
+                    }),
                 None => self.fail(
                     &Error::new(format!("{name}: the network's numbers overflow"))
                         .help("its weights are those of a training that diverged"),

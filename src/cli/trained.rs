@@ -34,8 +34,7 @@ impl Trained {
     /// dataset than the run's.
     pub fn read(target: &Path, which: Which, data: Option<&str>) -> Result<Trained> {
         let path = find(target, which)?;
-        let checkpoint =
-            Checkpoint::read_weights(&path).map_err(|e| or_best(e, target, which))?;
+        let checkpoint = Checkpoint::read_weights(&path).map_err(|e| or_best(e, target, which))?;
         let model = model(&checkpoint, data, &path)?;
         Ok(Trained {
             path,
@@ -82,7 +81,7 @@ impl Trained {
     ) -> Result<Box<dyn Engine>> {
         let model = &self.model;
         runner.check_memory(model, images, Purpose::Evaluation, memory)?;
-        let built = runner.build(model, &self.checkpoint.tensors_to_run(model));
+        let built = runner.build_to_evaluate(model, &self.checkpoint.tensors_to_run(model));
         built.map_err(|error| Error {
             message: format!("cannot use {}: {}", self.path.display(), error.message),
             help: error.help,

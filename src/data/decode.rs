@@ -12,10 +12,18 @@ use std::path::Path;
 /// likes, and every thread decodes one.
 const MOST_PIXELS: usize = 1 << 27;
 
+/// Treatment of an image of another size than the model's.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum OtherSize {
+    /// A failure with this advice.
+    Refused(&'static str),
+    /// Resizing.
+    Fitted(Resize),
+}
+
 /// Decodes the pixels of one file, channels × height × width. Grey and RGB are converted into
-/// each other as the model needs; transparency is dropped. One of another size is fitted as
-/// `fit` says, or refused.
-pub(super) fn decode(path: &Path, shape: Shape, fit: Option<Resize>) -> Result<Vec<u8>> {
+/// each other as the model needs; transparency is dropped.
+pub(super) fn decode(path: &Path, shape: Shape, other: OtherSize) -> Result<Vec<u8>> {
     let failed = |error| Error::io("read", path, error);
     let head = files::read_head(path, foreign::HEAD).map_err(failed)?;
     if !is_picture(&head) {
@@ -25,38 +33,30 @@ pub(super) fn decode(path: &Path, shape: Shape, fit: Option<Resize>) -> Result<V
     let encoded = Encoded::new(path, &bytes)?;
     let (expected, found) = (shape.extent(), encoded.extent());
     // Before the pixels are unpacked: the header alone must not cost memory.
-    match fit {
-        None if found != expected => return Err(other_size(path, found, expected)),
-        Some(_) if found.0.saturating_mul(found.1) > MOST_PIXELS => {
-            return Err(Error::new(format!(
-                "{} is {}×{} (height × width), more than {MOST_PIXELS} pixels",
-                path.display(),
-                found.0,
-                found.1
-            ))
-            .help("make the image smaller first"));
+    let is = |what: String| {
+        let (name, (rows, columns)) = (path.display(), found);
+        Error::new(format!(
+            "{name} is {rows}×{columns} (height × width), {what}"
+        ))
+    };
+    match other {
+        OtherSize::Refused(advice) if found != expected => {
+            let (rows, columns) = expected;
+            return Err(is(format!("but the model takes {rows}×{columns}")).help(advice));
         }
-        Some(_) | None => {}
+        OtherSize::Fitted(_) if found.0.saturating_mul(found.1) > MOST_PIXELS => {
+            let error = is(format!("more than {MOST_PIXELS} pixels"));
+            return Err(error.help("make the image smaller first"));
+        }
+        OtherSize::Refused(_) | OtherSize::Fitted(_) => {}
     }
     let picture = encoded.decode(path)?;
     let planes = match shape.channels() {
         1 => picture.grey(),
         _ => picture.planes(),
     };
-    match fit {
-        Some(fit) if found != expected => resize(&planes, found, expected, fit),
-        Some(_) | None => Ok(planes),
+    match other {
+        OtherSize::Fitted(how) if found != expected => resize(&planes, found, expected, how),
+        OtherSize::Fitted(_) | OtherSize::Refused(_) => Ok(planes),
     }
-}
-
-fn other_size(path: &Path, found: (usize, usize), expected: (usize, usize)) -> Error {
-    Error::new(format!(
-        "{} is {}×{} (height × width), but the model takes {}×{}",
-        path.display(),
-        found.0,
-        found.1,
-        expected.0,
-        expected.1
-    ))
-    .help("bring every image to the size in the model's `input image(…)`")
 }

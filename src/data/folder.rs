@@ -1,6 +1,6 @@
 //! A folder of image files: `train/CLASS/*.png`, `test/CLASS/*.jpg`.
 
-use super::decode::decode;
+use super::decode::{OtherSize, decode};
 use super::faults::{Faults, LINE};
 use super::left_out::LeftOut;
 use super::listing::{Class, list};
@@ -18,6 +18,9 @@ const CHUNK: usize = 1024;
 const NAMED: usize = 5;
 
 const LAYOUT: &str = "images are at train/CLASS/*.png and test/CLASS/*.png (or .jpg, .jpeg)";
+
+/// Advice for an image of another size.
+const SIZE: &str = "bring every image to the size in the model's `input image(…)`";
 
 /// Image files, each with the index of its class.
 type Files = Vec<(PathBuf, u32)>;
@@ -208,7 +211,7 @@ fn decode_all(files: &Files, shape: Shape, progress: &Progress, faults: &mut Fau
         let decoded: Vec<Result<Vec<u8>>> = chunk
             .par_iter()
             .map(|(path, _)| {
-                let pixels = decode(path, shape, None);
+                let pixels = decode(path, shape, OtherSize::Refused(SIZE));
                 progress.advance();
                 pixels
             })

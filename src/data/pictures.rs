@@ -1,6 +1,6 @@
 //! Image files without classes: found among files and folders, decoded and standardised.
 
-use super::decode::decode;
+use super::decode::{OtherSize, decode};
 use super::left_out::LeftOut;
 use super::listing::{look, walk};
 use super::standardize::Standardization;
@@ -11,6 +11,9 @@ use crate::tensor::Batch;
 use rayon::prelude::*;
 use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
+
+/// Advice for an image of another size.
+const SIZE: &str = "--resize stretch or --resize crop fits images of another size";
 
 /// Image files, and what was found beside them.
 #[derive(Debug, Default)]
@@ -93,7 +96,7 @@ fn below(dir: &Path, left_out: &mut LeftOut, failures: &mut Vec<Error>) -> Vec<P
 #[derive(Clone, Debug)]
 pub struct Pictures {
     shape: Shape,
-    fit: Option<Resize>,
+    other: OtherSize,
     standardization: Standardization,
 }
 
@@ -121,7 +124,7 @@ impl Pictures {
         }
         Ok(Pictures {
             shape,
-            fit,
+            other: fit.map_or(OtherSize::Refused(SIZE), OtherSize::Fitted),
             standardization: Standardization::new(mean, std),
         })
     }
@@ -131,7 +134,7 @@ impl Pictures {
     pub fn read(&self, files: &[PathBuf]) -> (Batch, Vec<Result<()>>) {
         let decoded: Vec<Result<Vec<u8>>> = files
             .par_iter()
-            .map(|path| decode(path, self.shape, self.fit))
+            .map(|path| decode(path, self.shape, self.other))
             .collect();
         let images: Vec<&Vec<u8>> = decoded.iter().flatten().collect();
         let elements = self.shape.elements();

@@ -2,9 +2,7 @@
 
 use super::flag::{Flag, Value};
 use super::options::{NO_WINOGRAD, Options, TRAIN};
-use super::values::{
-    Format, NetworkFormat, PredictionFormat, Resize, ScriptTarget, Split, Which,
-};
+use super::values::{Format, NetworkFormat, PredictionFormat, Resize, ScriptTarget, Split, Which};
 
 type Flags = &'static [Flag<Options>];
 
@@ -203,6 +201,11 @@ pub const REPORT: Flags = &[
 
 /// Flags of what `vanc bench` measures.
 pub const BENCH: Flags = &[
+    Flag::new(
+        "inference",
+        Value::Switch,
+        "Measure evaluation in place of training, of 1 image and of 128 unless --batch says",
+    ),
     Flag::new(
         "max-steps",
         Value::Number("N"),

@@ -8,7 +8,9 @@ pub(super) fn rank(logits: &[f32], top: usize) -> Option<Vec<(usize, f64)>> {
     }
     let mut classes: Vec<usize> = (0..logits.len()).collect();
     classes.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
-    let largest = classes.first().map_or(0.0, |&class| f64::from(logits[class]));
+    let largest = classes
+        .first()
+        .map_or(0.0, |&class| f64::from(logits[class]));
     let power = |class: usize| (f64::from(logits[class]) - largest).exp();
     let sum: f64 = (0..logits.len()).map(power).sum();
     let ranks = classes.into_iter().take(top);

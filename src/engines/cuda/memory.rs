@@ -74,9 +74,9 @@ pub struct Memory {
     pub rows: Rows,
     /// Values of the tensors.
     pub tensors: Buffer,
-    /// Gradients of what the optimizer moves and of α.
+    /// Gradients of what the optimizer moves and of α. Nothing before training.
     pub gradients: Buffer,
-    /// Values that the optimizer keeps for what it moves, a row a slot.
+    /// Values that the optimizer keeps for what it moves, a row a slot. None before training.
     pub slots: Vec<Buffer>,
     /// Sums of ∂C/∂α for the end of an epoch.
     pub sums: Buffer,
@@ -97,16 +97,14 @@ pub struct Memory {
 const FLOAT: usize = size_of::<f32>();
 
 impl Memory {
-    /// Allocates memory for these tensors and so many slots, all zeros.
-    pub fn new(gpu: &Gpu, specs: &[TensorSpec], slots: usize) -> Result<Memory> {
+    /// Allocates memory for these tensors, all zeros: all that evaluation keeps.
+    pub fn new(gpu: &Gpu, specs: &[TensorSpec]) -> Result<Memory> {
         let rows = Rows::new(specs);
         let nothing = || gpu.zeros(0);
         Ok(Memory {
             tensors: gpu.zeros(rows.total * FLOAT)?,
-            gradients: gpu.zeros(rows.alphas.end * FLOAT)?,
-            slots: (0..slots)
-                .map(|_| gpu.zeros(rows.optimized * FLOAT))
-                .collect::<Result<_>>()?,
+            gradients: nothing()?,
+            slots: Vec::new(),
             sums: gpu.zeros(rows.alphas.len() * FLOAT)?,
             enforced: gpu.zeros(rows.alphas.len())?,
             control: gpu.zeros(CONTROL_LAYOUT.size)?,
@@ -119,6 +117,19 @@ impl Memory {
             workspace: nothing()?,
             rows,
         })
+    }
+
+    /// Allocates what training keeps beside the tensors, their gradients and so many slots, all
+    /// zeros, where they are not there yet.
+    pub fn keep_training(&mut self, gpu: &Gpu, slots: usize) -> Result<()> {
+        let gradients = self.rows.alphas.end * FLOAT;
+        if self.gradients.bytes < gradients {
+            self.gradients = gpu.zeros(gradients)?;
+        }
+        while self.slots.len() < slots {
+            self.slots.push(gpu.zeros(self.rows.optimized * FLOAT)?);
+        }
+        Ok(())
     }
 
     /// Makes room for `plan` and `workspace` bytes of a library's. Tells whether anything
