@@ -16,5 +16,5 @@ pub use table::{
 };
 pub use values::{
     Device, EngineKind, Format, NetworkFormat, OnOff, Order, Overrides, Precision,
-    PredictionFormat, Resize, ScriptTarget, Split, Wanted, Which,
+    PredictionFormat, Resize, ScriptTarget, Split, Wanted, WeightsMatch, Which,
 };

@@ -46,6 +46,18 @@ words! {
 }
 
 words! {
+    /// Tensors of a file of weights that must fit the network.
+    #[derive(Default)]
+    pub enum WeightsMatch, "--weights-match" {
+        /// Every one, and the network's all have one.
+        #[default]
+        All = "all",
+        /// Those that do, which is one or more.
+        Fitting = "fitting",
+    }
+}
+
+words! {
     /// Whether something is done.
     pub enum OnOff, "--augment" {
         /// The thing is done.

@@ -42,7 +42,7 @@ impl Memory {
     pub fn keep_training(&mut self, specs: &[TensorSpec], slots: usize) -> Result<()> {
         if self.gradients.len() < specs.len() {
             self.slots = (0..slots)
-                .map(|_| zeros_of(specs, |spec| spec.role.is_optimized()))
+                .map(|_| zeros_of(specs, TensorSpec::is_optimized))
                 .collect::<Result<_>>()?;
             self.gradients = zeros_of(specs, |spec| spec.role.is_parameter())?;
         }

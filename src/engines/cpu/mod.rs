@@ -277,10 +277,10 @@ impl CpuEngine {
         &self,
         tensors: &[Vec<f32>],
         slot: Option<Slot>,
-        wanted: fn(Role) -> bool,
+        wanted: fn(&TensorSpec) -> bool,
     ) -> Vec<Tensor> {
         let pairs = self.specs.iter().zip(tensors);
-        let wanted = pairs.filter(|(spec, _)| wanted(spec.role));
+        let wanted = pairs.filter(|(spec, _)| wanted(spec));
         wanted
             .map(|(spec, data)| Tensor {
                 name: slot.map_or_else(|| spec.name.clone(), |slot| slot.tensor(&spec.name)),
@@ -349,7 +349,9 @@ impl Engine for CpuEngine {
         if !outcome.loss.is_finite() {
             self.memory.gradients.iter_mut().for_each(|g| g.fill(0.0));
         }
-        let tensors = self.named(&self.memory.gradients, None, Role::is_parameter);
+        let tensors = self.named(&self.memory.gradients, None, |spec| {
+            spec.role.is_parameter()
+        });
         Ok((outcome, tensors))
     }
 
@@ -385,7 +387,7 @@ impl Engine for CpuEngine {
         let mut tensors = self.named(&self.memory.tensors, None, |_| true);
         let slots = self.model.train.optimizer.slots();
         for (&slot, kept) in slots.iter().zip(&self.memory.slots) {
-            tensors.extend(self.named(kept, Some(slot), Role::is_optimized));
+            tensors.extend(self.named(kept, Some(slot), TensorSpec::is_optimized));
         }
         self.skips.save_sums(&self.specs, &mut tensors);
         Ok(tensors)

@@ -244,7 +244,7 @@ impl CudaEngine {
             {
                 let start = offset - rows.alphas.start;
                 sums[start..][..len].copy_from_slice(&skip.gradient_sum);
-                enforced[start..][..len].fill(u8::from(skip.enforced));
+                enforced[start..][..len].fill(Memory::moves(skip.enforced, skip.frozen));
             }
         }
         self.summed = self.skips.multipliers.steps;
@@ -350,9 +350,14 @@ impl CudaEngine {
 
     /// Reads the tensors of a row whose role is `wanted`, called by what they are of, or
     /// by what a slot makes of it.
-    fn named(&self, row: &[f32], slot: Option<Slot>, wanted: fn(Role) -> bool) -> Vec<Tensor> {
+    fn named(
+        &self,
+        row: &[f32],
+        slot: Option<Slot>,
+        wanted: fn(&TensorSpec) -> bool,
+    ) -> Vec<Tensor> {
         let places = self.specs.iter().zip(&self.memory.rows.offsets);
-        let places = places.filter(|(spec, _)| wanted(spec.role));
+        let places = places.filter(|(spec, _)| wanted(spec));
         let tensor = |(spec, offset): (&TensorSpec, &usize)| {
             let name = slot.map_or_else(|| spec.name.clone(), |slot| slot.tensor(&spec.name));
             let mut tensor = Tensor::full(name, &spec.shape, 0.0);
@@ -416,7 +421,10 @@ impl Engine for CudaEngine {
         if !outcome.loss.is_finite() {
             row.fill(0.0);
         }
-        Ok((outcome, self.named(&row, None, Role::is_parameter)))
+        Ok((
+            outcome,
+            self.named(&row, None, |spec| spec.role.is_parameter()),
+        ))
     }
 
     fn first_non_finite(&mut self, batch: &Batch, at: StepContext) -> Result<Option<String>> {
@@ -475,7 +483,7 @@ impl Engine for CudaEngine {
         let slots = self.model.train.optimizer.slots();
         for (&slot, kept) in slots.iter().zip(&self.memory.slots) {
             let row = self.row(kept, rows.optimized)?;
-            tensors.extend(self.named(&row, Some(slot), Role::is_optimized));
+            tensors.extend(self.named(&row, Some(slot), TensorSpec::is_optimized));
         }
         let row = self.row(&self.memory.sums, rows.alphas.len())?;
         let places = self.specs.iter().zip(&rows.offsets);
