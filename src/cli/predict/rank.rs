@@ -1,13 +1,17 @@
 //! The most probable classes of an image.
 
+use std::cmp::Ordering;
+
 /// Lists the classes of the `top` largest logits, the first of equals before the others, with
 /// their probabilities by softmax; nothing where a logit is no finite number.
 pub(super) fn rank(logits: &[f32], top: usize) -> Option<Vec<(usize, f64)>> {
     if !logits.iter().all(|x| x.is_finite()) {
         return None;
     }
+    // They are finite, and −0 is 0.
+    let larger = |a: f32, b: f32| a.partial_cmp(&b).unwrap_or(Ordering::Equal);
     let mut classes: Vec<usize> = (0..logits.len()).collect();
-    classes.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
+    classes.sort_by(|&a, &b| larger(logits[b], logits[a]).then(a.cmp(&b)));
     let largest = classes
         .first()
         .map_or(0.0, |&class| f64::from(logits[class]));
