@@ -66,7 +66,7 @@ impl Images {
     /// Lists all names.
     pub fn names(&self) -> Box<dyn Iterator<Item = String> + '_> {
         match self {
-            Images::Files { found, .. } => Box::new(found.files.iter().map(name)),
+            Images::Files { found, .. } => Box::new(found.files.iter().map(|file| name(file))),
             Images::Dataset(dataset) => Box::new((0..dataset.test.len()).map(|i| i.to_string())),
         }
     }
@@ -100,6 +100,6 @@ impl Images {
     }
 }
 
-fn name(file: &PathBuf) -> String {
+fn name(file: &Path) -> String {
     file.display().to_string()
 }

@@ -24,7 +24,7 @@ impl Names {
     /// its own without a beginning that all have.
     pub fn new(views: &SafeTensors, specs: &[TensorSpec], map: Option<&Path>) -> Result<Names> {
         let known: HashSet<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
-        let map = map.map(|path| Map::read(path)).transpose()?;
+        let map = map.map(Map::read).transpose()?;
         let (mut here, mut own) = (BTreeMap::new(), Vec::new());
         let mut unused: HashSet<&str> = HashSet::new();
         unused.extend(
