@@ -3,8 +3,8 @@
 
 use crate::error::{Error, Result};
 use std::fs::{File, Metadata, OpenOptions, Permissions};
-use std::io::{ErrorKind, Read, Write};
-use std::path::Path;
+use std::io::{BufWriter, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
 
 /// Opens the file at `path` for reading.
 ///
@@ -125,6 +125,68 @@ pub fn rewrite(path: &Path, bytes: &[u8]) -> Result<()> {
             false => failure,
         }
     })
+}
+
+/// A new file that is written aside, and takes its name once it is whole; until then, and where
+/// it is dropped before, nothing is there.
+#[derive(Debug)]
+pub struct Aside {
+    path: PathBuf,
+    temporary: PathBuf,
+    file: BufWriter<File>,
+}
+
+impl Aside {
+    /// Begins the file at `path`. The one it is written in is of this process.
+    ///
+    /// # Errors
+    /// When something is there already, or its folder cannot be written.
+    pub fn new(path: &Path) -> Result<Aside> {
+        if path.symlink_metadata().is_ok() {
+            return Err(Error::new(format!("{} is there already", path.display()))
+                .help("remove it, or name another file"));
+        }
+        if path.file_name().is_none() {
+            return Err(Error::new(format!("{} names no file", path.display())));
+        }
+        let temporary = path.with_file_name(format!(".vanc-{}.tmp", std::process::id()));
+        let file = create(&temporary).map_err(|e| Error::io("write", path, e))?;
+        Ok(Aside {
+            path: path.to_owned(),
+            temporary,
+            file: BufWriter::new(file),
+        })
+    }
+
+    /// Writes more of the file.
+    ///
+    /// # Errors
+    /// When there is no room for it.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let written = self.file.write_all(bytes);
+        written.map_err(|e| Error::io("write", &self.path, e))
+    }
+
+    /// Flushes the file to the disk and gives it its name.
+    ///
+    /// # Errors
+    /// When it cannot be flushed or renamed.
+    pub fn finish(mut self) -> Result<()> {
+        let mut finish = || {
+            self.file.flush()?;
+            self.file.get_ref().sync_all()?;
+            std::fs::rename(&self.temporary, &self.path)?;
+            sync_folder(&self.path)
+        };
+        finish().map_err(|e| Error::io("write", &self.path, e))
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        // It has its name, or is of no use.
+        let _ = std::fs::remove_file(&self.temporary);
+    }
 }
 
 /// Writes `bytes` to `temporary`, flushes it to the disk, and renames it to `path`.

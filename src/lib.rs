@@ -73,7 +73,7 @@
 //!     dir: None,
 //!     input: model.input,
 //!     classes: model.output.elements(),
-//!     trained: false,
+//!     trained: None,
 //! };
 //! let dataset = load(&request, &|_done, _total| {})?;
 //! let sampler = Sampler {

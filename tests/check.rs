@@ -435,11 +435,11 @@ fn ranges_take_every_form() {
             .iter()
             .for_each(|&n| assert!(!within(range, n), "{n} in {range}"));
     }
-    let bounded = "param top: int = 4\nparam n: int = 4 in 1..=top\n";
+    let bounded = "param most: int = 4\nparam n: int = 4 in 1..=most\n";
     assert!(
         run(
             &format!("{bounded}{}", model("relu")),
-            &[("top", "8"), ("n", "8")]
+            &[("most", "8"), ("n", "8")]
         )
         .is_ok()
     );
@@ -763,4 +763,19 @@ fn a_mistake_in_a_repeat_is_said_once() {
         wrong(&model("repeat 1000 { conv(3, kernel: 2) relu(1) }")),
         [Code::Value, Code::Type]
     );
+}
+
+/// Flags come with new versions, and checkpoints of older ones keep loading.
+#[test]
+fn params_of_checkpoints_may_be_called_like_flags() {
+    let text = format!("param top: int = 4\n{}", model("linear(top)"));
+    assert_eq!(wrong(&text), [Code::Name]);
+    let flag = Override {
+        target: OverrideTarget::Param,
+        name: "top".into(),
+        value: "7".into(),
+    };
+    let mut sources = Sources::new("test.van", text.as_str());
+    let model = vanc::check::recheck(&mut sources, &[flag], false).unwrap();
+    assert_eq!(model.output, Shape::Flat(7));
 }

@@ -31,7 +31,9 @@ pub(super) struct Declarations<'a> {
 }
 
 impl<'a> Declarations<'a> {
-    pub fn collect(file: &'a File, reports: &mut Reports) -> Self {
+    /// Collects the declarations of `file`. Params called like a flag are refused where
+    /// `has_flags`, because the params are flags themselves.
+    pub fn collect(file: &'a File, has_flags: bool, reports: &mut Reports) -> Self {
         let mut declared = Declarations {
             params: Vec::new(),
             blocks: HashMap::new(),
@@ -47,7 +49,7 @@ impl<'a> Declarations<'a> {
                         .entry(&param.name.node)
                         .or_insert(param.name.span);
                     if first == param.name.span {
-                        forbidden_param(&param.name, reports);
+                        forbidden_param(&param.name, has_flags, reports);
                         declared.params.push(param);
                     } else {
                         reports.add(twice("param", &param.name, first));
@@ -105,8 +107,8 @@ fn one_only(kind: &str, second: Span, first: Span) -> Diagnostic {
         .help(help)
 }
 
-fn forbidden_param(name: &Ident, reports: &mut Reports) {
-    let taken = if is_reserved(&name.node) {
+fn forbidden_param(name: &Ident, has_flags: bool, reports: &mut Reports) {
+    let taken = if has_flags && is_reserved(&name.node) {
         format!(
             "`--{}` is a flag of the commands themselves",
             flag(&name.node)

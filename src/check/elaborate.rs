@@ -66,6 +66,7 @@ pub(super) fn elaborate(
         layers: place.layers,
         output: end.shape?,
         train,
+        frozen: Vec::new(),
     };
     Some((network, end.from))
 }

@@ -65,7 +65,7 @@ pub fn check(
 }
 
 /// Checks the file of a checkpoint, as [`check`] does a file. Settings that version 0.1 took are
-/// still taken.
+/// still taken, and params may be called like flags that have come since.
 ///
 /// # Errors
 /// Every independent mistake.
@@ -90,7 +90,7 @@ fn checked(
     };
     let mut reports = Reports::from(mistakes);
     let flags = parse_flags(sources, overrides, &mut reports);
-    let declared = Declarations::collect(&file, &mut reports);
+    let declared = Declarations::collect(&file, rows == Rows::Current, &mut reports);
     types::check(&declared, &mut reports);
     let params = params::resolve(&declared, &flags, &mut reports);
     let settings = train_settings::resolve(&declared, &params, &flags, rows, &mut reports);

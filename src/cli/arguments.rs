@@ -4,13 +4,29 @@ use super::command::param_id;
 use crate::check::{Override, OverrideTarget, ParamInfo};
 use crate::error::Result;
 use crate::flags::{Flag, Options, Overrides, SETTINGS, Target, Value};
+use crate::train::checkpoint::Checkpoint;
+use crate::train::config::Config;
+use crate::train::run_folder;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+/// Lists what changed the model of the run in the folder `run`, and what those `given` change
+/// beside it.
+pub(super) fn of_run(run: &Path, given: &Overrides) -> Result<Overrides> {
+    let overrides = Config::read(&run_folder::config(run))?.overrides();
+    let mut overrides = match overrides {
+        Some(overrides) => overrides,
+        // An older version has them only there.
+        None => Checkpoint::read(&run_folder::last(run))?.meta.overrides,
+    };
+    replace(&mut overrides, given);
+    Ok(overrides)
+}
+
 /// Replaces in `overrides` what those `given` say too, and adds the rest.
-pub(super) fn replace(overrides: &mut Overrides, given: &Overrides) {
+fn replace(overrides: &mut Overrides, given: &Overrides) {
     let lists = [
         (&mut overrides.params, &given.params),
         (&mut overrides.settings, &given.settings),
@@ -54,13 +70,6 @@ pub(super) fn given<'m>(matches: &'m ArgMatches, flag: &Flag<Options>) -> Option
         | Value::Seconds
         | Value::Choice(_) => value,
     })
-}
-
-/// Lists the params and settings that the command line replaces.
-pub(super) fn overrides(params: &[ParamInfo], matches: &ArgMatches) -> Vec<Override> {
-    let mut overrides = param_overrides(params, matches);
-    overrides.extend(setting_overrides(matches));
-    overrides
 }
 
 /// Lists the params that the command line sets.

@@ -23,7 +23,7 @@ pub(super) enum Run {
     /// A `.van` file, whose params are flags of the command.
     File(fn(Given) -> Result<(), Failure>),
     /// Something else, or nothing.
-    Other(Option<Operand>, fn(&ArgMatches) -> Result<(), Failure>),
+    Other(&'static [Operand], fn(&ArgMatches) -> Result<(), Failure>),
     /// Nothing; it is a group of commands.
     Group(&'static [Command]),
 }
@@ -50,6 +50,8 @@ pub(super) struct Operand {
 pub(super) enum OperandKind {
     Path,
     Paths,
+    /// Any number of paths, or none.
+    AnyPaths,
     /// Some of these words.
     Words(fn() -> Vec<&'static str>),
 }
@@ -102,7 +104,7 @@ impl Command {
         let command = clap::Command::new(self.name).about(self.about);
         let command = match &self.run {
             Run::File(_) => command.arg(FILE.to_clap()),
-            Run::Other(operand, _) => command.args(operand.as_ref().map(Operand::to_clap)),
+            Run::Other(operands, _) => command.args(operands.iter().map(Operand::to_clap)),
             Run::Group(commands) => command
                 .subcommand_required(true)
                 .arg_required_else_help(true)
@@ -133,6 +135,10 @@ impl Operand {
         match self.kind {
             OperandKind::Path => arg.value_parser(PathBufValueParser::new()),
             OperandKind::Paths => arg.value_parser(PathBufValueParser::new()).num_args(1..),
+            OperandKind::AnyPaths => arg
+                .value_parser(PathBufValueParser::new())
+                .num_args(0..)
+                .required(false),
             OperandKind::Words(words) => arg
                 .value_parser(PossibleValuesParser::new(words()))
                 .num_args(1..),

@@ -1,24 +1,18 @@
 //! `vanc eval RUN_OR_CHECKPOINT`: how well a network does, class by class.
 
 use super::arguments::{self, choice, count, path, word};
-use super::command::{Command, Operand, OperandKind, Run};
+use super::command::{Command, Run};
 use super::output::{Failure, print};
-use crate::check::{self, Override, OverrideTarget};
-use crate::data::{self, Dataset, Request};
-use crate::diag::{Sources, Style};
-use crate::error::{Error, Result};
+use super::trained::{TARGET, Trained};
+use crate::error::Result;
 use crate::flags::{self, Format, Split, Wanted, Which};
-use crate::ir::Model;
 use crate::paint::{self, Paint, Tone};
-use crate::plan::Purpose;
 use crate::table::{self, Cell, Column, Table};
 use crate::text::{counted, decimal, percent};
-use crate::train::checkpoint::Checkpoint;
 use crate::train::confusion::{Confusion, Scores};
 use crate::train::device::{self, use_threads};
 use crate::train::evaluate::evaluate;
 use crate::train::progress::Progress;
-use crate::train::run_folder;
 use crate::train::run_progress::Sums;
 use clap::ArgMatches;
 use serde_json::{Value, json};
@@ -43,13 +37,7 @@ pub(super) const COMMAND: Command = Command {
         (None, flags::MACHINE),
         (None, flags::FORMAT),
     ],
-    run: Run::Other(Some(TARGET), run_command),
-};
-
-const TARGET: Operand = Operand {
-    name: "RUN",
-    help: "A run folder, or a checkpoint in one",
-    kind: OperandKind::Path,
+    run: Run::Other(&[TARGET], run_command),
 };
 
 fn run_command(matches: &ArgMatches) -> Result<(), Failure> {
@@ -125,25 +113,20 @@ pub struct Report {
 /// Where the checkpoint or its data cannot be read, do not fit each other, or the device cannot
 /// run the network.
 pub fn run(options: &Options) -> Result<Report> {
-    let path = checkpoint(options)?;
-    let checkpoint = Checkpoint::read_weights(&path).map_err(|e| or_best(e, options))?;
-    let model = model(&checkpoint, options, &path)?;
+    let trained = Trained::read(&options.target, options.which, options.data.as_deref())?;
     let mut progress = Progress::new(false);
-    let (dataset, warning) = load_data(&model, &checkpoint, options, &progress)?;
+    let loader = progress.loader(trained.model.train.data.kind.keyword());
+    let other = options.data.is_some();
+    let (dataset, warning) =
+        trained.dataset(options.data_dir.as_deref(), other, options.split, &loader)?;
     let choice = device::choose(options.on)?;
     let warning = match (warning, choice.note) {
         (Some(warning), Some(note)) => Some(format!("{warning}; {note}")),
         (warning, note) => warning.or(note),
     };
-    let batch = options.batch.unwrap_or(model.train.batch);
+    let batch = options.batch.unwrap_or(trained.model.train.batch);
     let images = batch.min(dataset.test.len());
-    choice
-        .runner
-        .check_memory(&model, images, Purpose::Evaluation, options.memory)?;
-    let mut engine = choice
-        .runner
-        .build(&model, &checkpoint.tensors_to_run(&model))
-        .map_err(|e| within(e, &path))?;
+    let mut engine = trained.engine(&choice.runner, images, options.memory)?;
     let mut confusion = Confusion::default();
     let mut done = 0;
     let sums = evaluate(engine.as_mut(), &dataset, batch, &mut |predictions| {
@@ -154,9 +137,9 @@ pub fn run(options: &Options) -> Result<Report> {
     })?;
     progress.clear();
     Ok(Report {
-        path,
-        model: model.name,
-        step: checkpoint.meta.progress.step,
+        path: trained.path,
+        model: trained.model.name,
+        step: trained.checkpoint.meta.progress.step,
         data: dataset.name,
         warning,
         left_out: dataset.left_out,
@@ -165,107 +148,6 @@ pub fn run(options: &Options) -> Result<Report> {
         sums: sums.unwrap_or_default(),
         confusion,
     })
-}
-
-/// Finds the file that is meant.
-fn checkpoint(options: &Options) -> Result<PathBuf> {
-    let target = &options.target;
-    let what = "give the folder of a run of `vanc train`, or a checkpoint file";
-    if !target.exists() {
-        return Err(Error::new(format!("{} is not there", target.display())).help(what));
-    }
-    if !target.is_dir() {
-        return Ok(target.clone());
-    }
-    let path = match options.which {
-        Which::Last => run_folder::last(target),
-        Which::Best => run_folder::best(target),
-    };
-    if path.exists() {
-        return Ok(path);
-    }
-    Err(Error::new(format!("{} is not there", path.display())).help(
-        match run_folder::last(target).exists() {
-            true => "the run has not come to the end of an epoch; use --checkpoint last",
-            false => what,
-        },
-    ))
-}
-
-/// Adds to the failure of a run's last checkpoint that its best one can be used, if it can.
-fn or_best(failure: Error, options: &Options) -> Error {
-    let best = run_folder::best(&options.target);
-    match options.which {
-        Which::Last if Checkpoint::read_weights(&best).is_ok() => {
-            failure.help("the best checkpoint is whole; test that with --checkpoint best")
-        }
-        Which::Last | Which::Best => failure,
-    }
-}
-
-/// Makes the model that the checkpoint's source and flags make.
-fn model(checkpoint: &Checkpoint, options: &Options, path: &Path) -> Result<Model> {
-    let mut overrides = Override::list(&checkpoint.meta.overrides);
-    if let Some(data) = &options.data {
-        overrides.retain(|flag| flag.target != OverrideTarget::Setting || flag.name != "data");
-        overrides.push(Override {
-            target: OverrideTarget::Setting,
-            name: "data".into(),
-            value: data.clone(),
-        });
-    }
-    let name = format!("the model in {}", path.display());
-    let mut sources = Sources::new(name, checkpoint.meta.source.as_str());
-    check::recheck(&mut sources, &overrides, true).map_err(|mistakes| {
-        let style = Style {
-            color: false,
-            width: 100,
-        };
-        let mistakes = mistakes.iter().map(|m| m.render(&sources, style));
-        Error::new(format!(
-            "{} holds a model that this vanc does not take:\n{}",
-            path.display(),
-            mistakes.collect::<String>()
-        ))
-    })
-}
-
-/// Loads the images, standardised as the training's were. The split that is asked for takes the
-/// place of the test split. Where they are not the training's, says so.
-fn load_data(
-    model: &Model,
-    checkpoint: &Checkpoint,
-    options: &Options,
-    progress: &Progress,
-) -> Result<(Dataset, Option<String>)> {
-    let trained_on = &checkpoint.meta.data;
-    let kind = model.train.data.kind;
-    let there = match options.data {
-        None => trained_on.dir.as_deref(),
-        Some(_) => None,
-    };
-    let request = Request {
-        kind,
-        dir: options.data_dir.as_deref().or(there),
-        input: model.input,
-        classes: model.output.elements(),
-        trained: Some(&trained_on.classes),
-    };
-    let mut dataset = data::load(&request, &progress.loader(kind.keyword()))?;
-    let warning = trained_on.check(&dataset).err().map(|e| e.message);
-    dataset.mean.clone_from(&trained_on.mean);
-    dataset.std.clone_from(&trained_on.std);
-    if options.split == Split::Train {
-        std::mem::swap(&mut dataset.train, &mut dataset.test);
-    }
-    Ok((dataset, warning))
-}
-
-fn within(error: Error, path: &Path) -> Error {
-    Error {
-        message: format!("cannot use {}: {}", path.display(), error.message),
-        help: error.help,
-    }
 }
 
 impl Report {

@@ -14,7 +14,7 @@ pub(super) const COMMAND: Command = Command {
     name: "fmt",
     about: "Write files in their canonical form",
     flags: &[(None, flags::FMT)],
-    run: Run::Other(Some(FILES), run),
+    run: Run::Other(&[FILES], run),
 };
 
 const FILES: Operand = Operand {

@@ -9,11 +9,13 @@ mod describe;
 pub mod eval;
 mod fmt;
 mod output;
+mod predict;
 mod refuse;
 mod report;
 mod source;
 mod sweep;
 mod train;
+mod trained;
 mod watch;
 
 use crate::check::ParamInfo;
@@ -35,6 +37,7 @@ const COMMANDS: &[Command] = &[
     train::COMMAND,
     sweep::COMMAND,
     eval::COMMAND,
+    predict::COMMAND,
     report::COMMAND,
     watch::COMMAND,
     bench::COMMAND,
@@ -50,7 +53,13 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Some(name) if takes_file.into_iter().any(|command| name == command.name) => {
             let found = Source::find(&args[2..]);
             match found {
-                Ok(None) if name == train::COMMAND.name => Source::find_in_run(&args[2..]),
+                Ok(None)
+                    if [train::COMMAND.name, bench::COMMAND.name]
+                        .iter()
+                        .any(|n| name == n) =>
+                {
+                    Source::find_in_run(&args[2..])
+                }
                 found => found,
             }
         }

@@ -11,9 +11,9 @@ pub(super) const COMMAND: Command = Command {
     about: "Draw the figures and tables of a sweep or a run, as one HTML page",
     flags: &[(None, flags::REPORT)],
     #[cfg(feature = "report")]
-    run: Run::Other(Some(FOLDER), page::run),
+    run: Run::Other(&[FOLDER], page::run),
     #[cfg(not(feature = "report"))]
-    run: Run::Other(Some(FOLDER), |_| {
+    run: Run::Other(&[FOLDER], |_| {
         super::command::unbuilt("vanc report", "report")
     }),
 };

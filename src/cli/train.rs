@@ -6,8 +6,6 @@ use super::output::{Failure, stopped};
 use crate::check::Override;
 use crate::error::{Error, Result};
 use crate::flags::{self, Options};
-use crate::train::checkpoint::Checkpoint;
-use crate::train::config::Config;
 use crate::train::run_folder;
 use crate::train::session::Ending;
 use crate::train::setup::Setup;
@@ -65,13 +63,6 @@ fn of_run(run: &Path, options: &mut Options) -> Result<()> {
         );
     }
     options.out = Some(run.to_owned());
-    let overrides = Config::read(&run_folder::config(run))?.overrides();
-    let mut overrides = match overrides {
-        Some(overrides) => overrides,
-        // An older version has them only there.
-        None => Checkpoint::read(&run_folder::last(run))?.meta.overrides,
-    };
-    arguments::replace(&mut overrides, &options.overrides);
-    options.overrides = overrides;
+    options.overrides = arguments::of_run(run, &options.overrides)?;
     Ok(())
 }

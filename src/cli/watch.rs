@@ -10,9 +10,9 @@ pub(super) const COMMAND: Command = Command {
     about: "Show the curves of a run in the terminal as they grow",
     flags: &[],
     #[cfg(feature = "watch")]
-    run: Run::Other(Some(FOLDER), curves::run),
+    run: Run::Other(&[FOLDER], curves::run),
     #[cfg(not(feature = "watch"))]
-    run: Run::Other(Some(FOLDER), |_| {
+    run: Run::Other(&[FOLDER], |_| {
         super::command::unbuilt("vanc watch", "watch")
     }),
 };

@@ -1,14 +1,13 @@
 //! A folder of image files: `train/CLASS/*.png`, `test/CLASS/*.jpg`.
 
 use super::classes::{Composed, indices};
+use super::decode::{OtherSize, decode};
 use super::faults::{Faults, LINE};
 use super::left_out::LeftOut;
 use super::listing::{Class, list};
-use super::picture::Encoded;
 use super::progress::{Progress, Report};
 use super::{Dataset, Request, Split};
 use crate::error::{Error, Result};
-use crate::files;
 use crate::ir::Shape;
 use crate::text::listed_names;
 use rayon::prelude::*;
@@ -22,6 +21,9 @@ const CHUNK: usize = 1024;
 const NAMED: usize = 5;
 
 const LAYOUT: &str = "images are at train/CLASS/*.png and test/CLASS/*.png (or .jpg, .jpeg)";
+
+/// Advice for an image of another size.
+const SIZE: &str = "bring every image to the size in the model's `input image(…)`";
 
 /// Image files, each with the index of its class.
 type Files = Vec<(PathBuf, u32)>;
@@ -235,7 +237,7 @@ fn decode_all(files: &Files, shape: Shape, progress: &Progress, faults: &mut Fau
         let decoded: Vec<Result<Vec<u8>>> = chunk
             .par_iter()
             .map(|(path, _)| {
-                let pixels = decode(path, shape);
+                let pixels = decode(path, shape, OtherSize::Refused(SIZE));
                 progress.advance();
                 pixels
             })
@@ -248,30 +250,4 @@ fn decode_all(files: &Files, shape: Shape, progress: &Progress, faults: &mut Fau
         }
     }
     split
-}
-
-/// Decodes the pixels of one file, channels × height × width. Grey and RGB are converted into
-/// each other as the model needs; transparency is dropped.
-fn decode(path: &Path, shape: Shape) -> Result<Vec<u8>> {
-    let bytes = files::read(path).map_err(|error| Error::io("read", path, error))?;
-    let encoded = Encoded::new(path, &bytes)?;
-    let expected = shape.extent();
-    let found = encoded.extent();
-    // Before the pixels are unpacked: the header alone must not cost memory.
-    if found != expected {
-        return Err(Error::new(format!(
-            "{} is {}×{} (height × width), but the model takes {}×{}",
-            path.display(),
-            found.0,
-            found.1,
-            expected.0,
-            expected.1
-        ))
-        .help("bring every image to the size in the model's `input image(…)`"));
-    }
-    let picture = encoded.decode(path)?;
-    Ok(match shape.channels() {
-        1 => picture.grey(),
-        _ => picture.planes(),
-    })
 }

@@ -34,7 +34,11 @@ pub(super) fn list(
             continue;
         }
         let mut paths = Vec::new();
-        walk(&path, &mut Vec::new(), &mut paths)?;
+        let mut failure = None;
+        walk(&path, &mut Vec::new(), &mut paths, &mut |e| {
+            failure.get_or_insert(e);
+        });
+        failure.map_or(Ok(()), Err)?;
         paths.sort_unstable();
         let kinds: Vec<_> = paths.par_iter().map(|path| look(path)).collect();
         let mut pictures = Vec::new();
@@ -50,30 +54,39 @@ pub(super) fn list(
     Ok(classes)
 }
 
-/// Collects the files in `dir` and in the folders below it. `above` holds the folders around
-/// it: a link to one of them would lead round for ever.
-fn walk(dir: &Path, above: &mut Vec<PathBuf>, paths: &mut Vec<PathBuf>) -> Result<()> {
-    let place = dir
-        .canonicalize()
-        .map_err(|error| Error::io("read the folder", dir, error))?;
+/// Collects the files in `dir` and in the folders below it, and tells of each folder that cannot
+/// be read. `above` holds the folders around it: a link to one of them would lead round for ever.
+pub(super) fn walk(
+    dir: &Path,
+    above: &mut Vec<PathBuf>,
+    paths: &mut Vec<PathBuf>,
+    failed: &mut dyn FnMut(Error),
+) {
+    let place = dir.canonicalize();
+    let place = place.map_err(|error| Error::io("read the folder", dir, error));
+    let (place, names) = match place.and_then(|place| Ok((place, entries(dir)?))) {
+        Ok(found) => found,
+        Err(error) => return failed(error),
+    };
     if above.contains(&place) {
-        return Err(Error::new(format!(
-            "{} is a link to a folder that it is in",
-            dir.display()
-        ))
-        .help("remove the link"));
+        return failed(
+            Error::new(format!(
+                "{} is a link to a folder that it is in",
+                dir.display()
+            ))
+            .help("remove the link"),
+        );
     }
     above.push(place);
-    for name in entries(dir)? {
+    for name in names {
         let path = dir.join(name);
         if path.is_dir() {
-            walk(&path, above, paths)?;
+            walk(&path, above, paths, failed);
         } else {
             paths.push(path);
         }
     }
     above.pop();
-    Ok(())
 }
 
 /// Lists the names in `dir`, sorted; those that begin with a dot belong to the system.
@@ -91,7 +104,7 @@ fn entries(dir: &Path) -> Result<Vec<OsString>> {
 /// Looks at the beginning of a file: the kind that it is left out as, or none for a picture that
 /// is read. Names lie, but one that promises such a picture must not be passed over unless
 /// another picture is there.
-fn look(path: &Path) -> Result<Option<Kind>> {
+pub(super) fn look(path: &Path) -> Result<Option<Kind>> {
     let head = files::read_head(path, foreign::HEAD)
         .map_err(|error| Error::io("read", path, error).help("replace or remove it"))?;
     if is_picture(&head) {

@@ -5,6 +5,32 @@ use crate::tensor::Batch;
 use rayon::prelude::*;
 use std::borrow::Cow;
 
+/// The standardised value of each byte, a table a channel.
+#[derive(Clone, Debug)]
+pub struct Standardization(Vec<[f32; 256]>);
+
+impl Standardization {
+    /// Computes the tables of channels with these means and deviations.
+    pub fn new(mean: &[f32], std: &[f32]) -> Self {
+        let table = |(mean, std): (&f32, &f32)| {
+            std::array::from_fn(|pixel| (pixel as f32 / 255.0 - mean) / std)
+        };
+        Standardization(mean.iter().zip(std).map(table).collect())
+    }
+
+    /// Standardises `pixels`, planes of `positions` bytes each, into `image`, channels last.
+    pub fn fill(&self, pixels: &[u8], positions: usize, image: &mut [f32]) {
+        let Standardization(tables) = self;
+        let planes = pixels.chunks_exact(positions).zip(tables);
+        for (channel, (plane, table)) in planes.enumerate() {
+            let values = image.iter_mut().skip(channel).step_by(tables.len());
+            for (value, &pixel) in values.zip(plane) {
+                *value = table[usize::from(pixel)];
+            }
+        }
+    }
+}
+
 impl Dataset {
     /// Makes a batch of the images `start..start + size` of the test split, standardised; fewer,
     /// or none, past the end of the split.
@@ -23,33 +49,18 @@ impl Dataset {
         vary: impl Fn(usize, &'a [u8]) -> Cow<'a, [u8]> + Sync,
     ) -> Batch {
         let (elements, positions) = (self.shape.elements(), self.shape.positions());
-        let tables = self.tables();
+        let tables = Standardization::new(&self.mean, &self.std);
         let mut images = vec![0.0; indices.len() * elements];
         images
             .par_chunks_mut(elements)
             .zip(indices)
             .for_each(|(image, &index)| {
                 let pixels = vary(index, &split.pixels[index * elements..][..elements]);
-                let planes = pixels.chunks_exact(positions).zip(&tables);
-                for (channel, (plane, table)) in planes.enumerate() {
-                    let values = image.iter_mut().skip(channel).step_by(tables.len());
-                    for (value, &pixel) in values.zip(plane) {
-                        *value = table[usize::from(pixel)];
-                    }
-                }
+                tables.fill(&pixels, positions, image);
             });
         Batch {
             images,
             labels: indices.iter().map(|&index| split.labels[index]).collect(),
         }
-    }
-
-    /// Computes the standardised value of each byte, per channel.
-    fn tables(&self) -> Vec<[f32; 256]> {
-        self.mean
-            .iter()
-            .zip(&self.std)
-            .map(|(mean, std)| std::array::from_fn(|pixel| (pixel as f32 / 255.0 - mean) / std))
-            .collect()
     }
 }

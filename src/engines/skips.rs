@@ -32,6 +32,7 @@ impl Skips {
                 lambda: lambda.data.clone(),
                 gradient_sum: sum.map_or_else(zeros, |sum| sum.data.clone()),
                 enforced: multiplier.start == Start::Multiplier { enforced: true },
+                frozen: spec.frozen,
             });
             paths.push(path.to_string());
         }

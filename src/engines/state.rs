@@ -39,12 +39,12 @@ impl<'a> State<'a> {
             }
             let slot = Slot::split(name);
             let sum = name.strip_prefix(GRADIENT_SUM_PREFIX);
-            let (base, wanted): (_, fn(Role) -> bool) = match (slot, sum) {
-                (Some((_, base)), _) => (base, Role::is_optimized),
-                (None, Some(base)) => (base, |role| role == Role::Alpha),
+            let (base, wanted): (_, fn(&TensorSpec) -> bool) = match (slot, sum) {
+                (Some((_, base)), _) => (base, TensorSpec::is_optimized),
+                (None, Some(base)) => (base, |spec| spec.role == Role::Alpha),
                 (None, None) => (name, |_| true),
             };
-            let spec = known.get(base).filter(|spec| wanted(spec.role));
+            let spec = known.get(base).filter(|spec| wanted(spec));
             let spec = spec.ok_or_else(|| unknown(name))?;
             check_shape(spec, tensor)?;
             let before = match (slot, sum) {
@@ -132,6 +132,7 @@ mod tests {
             shape,
             role,
             start: crate::ir::Start::Number(0.0),
+            frozen: false,
         })
         .to_vec()
     }

@@ -109,6 +109,19 @@ pub fn engine(
     match card.never {}
 }
 
+/// Starts `model` on `card` for evaluation.
+///
+/// # Errors
+/// None.
+pub fn to_evaluate(
+    card: &Card,
+    precision: Precision,
+    model: &Model,
+    tensors: &[Tensor],
+) -> Result<Box<dyn Engine>> {
+    engine(card, precision, model, tensors)
+}
+
 /// Starts `model` on `card` in one process of a group.
 ///
 /// # Errors

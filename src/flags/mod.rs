@@ -11,8 +11,10 @@ mod values;
 
 pub use flag::{Flag, InSweep, Repeat, Target, Value};
 pub use options::{FOLDER, IMAGES, LENGTH, MACHINE, Options, QUIET, SETTINGS, STOP, TRAIN};
-pub use table::{BENCH, DESCRIBE, EMIT, EVAL, FMT, FORMAT, GRID, PARTS, REPORT, SCRIPT, is_flag};
+pub use table::{
+    BENCH, DESCRIBE, EMIT, EVAL, FMT, FORMAT, GRID, PARTS, PREDICT, REPORT, SCRIPT, is_flag,
+};
 pub use values::{
-    Device, EngineKind, Format, NetworkFormat, OnOff, Order, Overrides, Precision, ScriptTarget,
-    Split, Wanted, Which,
+    Device, EngineKind, Format, NetworkFormat, OnOff, Order, Overrides, Precision,
+    PredictionFormat, Resize, ScriptTarget, Split, Wanted, WeightsMatch, Which,
 };

@@ -4,7 +4,7 @@
 //! [`Options::new`], and a row of the table.
 
 use super::flag::{Flag, InSweep, Repeat, Target, Value};
-use super::values::{Device, EngineKind, OnOff, Order, Overrides, Precision, Wanted};
+use super::values::{Device, EngineKind, OnOff, Order, Overrides, Precision, Wanted, WeightsMatch};
 use crate::error::{Error, Result};
 use crate::ir::train::{DATASET_LIST, INIT_LIST, LOSS_LIST, SCHEDULE_LIST};
 use crate::memory;
@@ -36,6 +36,12 @@ pub struct Options {
     pub augment: bool,
     /// `--weights`: a safetensors file to start from.
     pub weights: Option<PathBuf>,
+    /// `--weights-match`: which of its tensors must fit.
+    pub weights_match: WeightsMatch,
+    /// `--weights-names`: a JSON file that says how its tensors are called here.
+    pub weights_names: Option<PathBuf>,
+    /// `--freeze`: paths of what stays as it is, separated by commas.
+    pub freeze: Option<String>,
     /// `--threads`; by default as many as the machine has cores.
     pub threads: Option<u64>,
     /// `--memory`: bytes that training may take; by default what the machine has.
@@ -174,6 +180,34 @@ pub const LENGTH: &[Row] = &[
     )
     .sets(|options, value| path(&mut options.weights, value))
     .repeated(2, |options| shown(options.weights.as_deref()))
+    .sweep(InSweep::Axis),
+    Row::new(
+        "weights-match",
+        Value::Choice(WeightsMatch::NAMES),
+        "Which tensors of that file must fit the network; those that need not and do not start \
+         as usual [default: all]",
+    )
+    .sets(|options, value| word(&mut options.weights_match, value, WeightsMatch::parse))
+    .repeated(15, |options| {
+        unless_default(options.weights_match).map(|which| which.name().into())
+    })
+    .sweep(InSweep::Axis),
+    Row::new(
+        "weights-names",
+        Value::Path("MAP"),
+        "JSON object from names in that file, or beginnings of them, to those of the network",
+    )
+    .sets(|options, value| path(&mut options.weights_names, value))
+    .repeated(16, |options| shown(options.weights_names.as_deref()))
+    .sweep(InSweep::Axis),
+    Row::new(
+        "freeze",
+        Value::Text("PATH,…"),
+        "Keep these layers or tensors as they are, and the statistics of their norms",
+    )
+    .sets(|options, value| word(&mut options.freeze, value, |text| Ok(Some(text.into()))))
+    .repeated(17, |options| options.freeze.clone())
+    .fixed()
     .sweep(InSweep::Axis),
     Row::new("max-steps", Value::Number("N"), "End after so many steps")
         .sets(|options, value| number(&mut options.max_steps, value))
@@ -365,6 +399,9 @@ impl Options {
             order: Order::default(),
             augment: true,
             weights: None,
+            weights_match: WeightsMatch::default(),
+            weights_names: None,
+            freeze: None,
             threads: None,
             memory: None,
             max_steps: None,
@@ -398,6 +435,18 @@ impl Options {
         }
         if self.max_steps == Some(0) {
             return Err(Error::new("--max-steps 0: there must be at least one step"));
+        }
+        let of_weights = [
+            ("weights-names", self.weights_names.is_some()),
+            ("weights-match", self.weights_match != WeightsMatch::All),
+        ];
+        if let Some((name, _)) = of_weights.iter().find(|(_, given)| *given)
+            && self.weights.is_none()
+        {
+            return Err(Error::new(format!(
+                "--{name} is about a file of weights, and none is named"
+            ))
+            .help("give --weights FILE beside it, or leave it out"));
         }
         if self.reschedule && !self.resume {
             return Err(

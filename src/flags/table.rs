@@ -2,7 +2,7 @@
 
 use super::flag::{Flag, Value};
 use super::options::{NO_WINOGRAD, Options, TRAIN};
-use super::values::{Format, NetworkFormat, ScriptTarget, Split, Which};
+use super::values::{Format, NetworkFormat, PredictionFormat, Resize, ScriptTarget, Split, Which};
 
 type Flags = &'static [Flag<Options>];
 
@@ -116,26 +116,72 @@ pub const SCRIPT: Flags = &[
 /// Name of the flag that the others of [`SCRIPT`] stand beside.
 pub const EMIT: &str = "emit";
 
+const CHECKPOINT: Flag<Options> = Flag::new(
+    "checkpoint",
+    Value::Choice(Which::NAMES),
+    "Which checkpoint of a run folder",
+)
+.default("last");
+const DATA_DIR: Flag<Options> =
+    Flag::new("data-dir", Value::Path("DIR"), "The folder of the dataset");
+const BATCH: Flag<Options> = Flag::new(
+    "batch",
+    Value::Number("N"),
+    "Images at a time [default: the run's]",
+);
+
 /// Flags of what `vanc eval` tests, and on what.
 pub const EVAL: Flags = &[
-    Flag::new(
-        "checkpoint",
-        Value::Choice(Which::NAMES),
-        "Which checkpoint of a run folder",
-    )
-    .default("last"),
+    CHECKPOINT,
     Flag::new("split", Value::Choice(Split::NAMES), "Which images").default("test"),
     Flag::new(
         "data",
         Value::Text("KIND"),
         "Another dataset than the run's",
     ),
-    Flag::new("data-dir", Value::Path("DIR"), "The folder of the dataset"),
+    DATA_DIR,
+    BATCH,
+];
+
+/// Flags of what `vanc predict` reads and writes.
+pub const PREDICT: Flags = &[
+    CHECKPOINT,
     Flag::new(
-        "batch",
-        Value::Number("N"),
-        "Images at a time [default: the run's]",
+        "split",
+        Value::Choice(Split::NAMES),
+        "Predict images of a dataset in place of files: which of them",
     ),
+    Flag::new(
+        "data",
+        Value::Text("KIND"),
+        "Predict images of that dataset [default: the run's]",
+    ),
+    DATA_DIR,
+    BATCH,
+    Flag::new(
+        "resize",
+        Value::Choice(Resize::NAMES),
+        "Fit images of another size: stretch both sides, or cut out the middle; \
+         by the triangle filter, which is Pillow's bilinear",
+    ),
+    Flag::new(
+        "top",
+        Value::Number("K"),
+        "Classes of each image, the most probable first",
+    )
+    .default("1"),
+    Flag::new(
+        "format",
+        Value::Choice(PredictionFormat::NAMES),
+        "How to print them",
+    )
+    .default("text"),
+    Flag::new(
+        "out",
+        Value::Path("FILE"),
+        "A new file for them [default: standard output]",
+    )
+    .letter('o'),
 ];
 
 /// Flags of `vanc report`.
@@ -156,6 +202,11 @@ pub const REPORT: Flags = &[
 /// Flags of what `vanc bench` measures.
 pub const BENCH: Flags = &[
     Flag::new(
+        "inference",
+        Value::Switch,
+        "Measure evaluation in place of training, of 1 image and of 128 unless --batch says",
+    ),
+    Flag::new(
         "max-steps",
         Value::Number("N"),
         "Steps to time [default: as many as take five seconds]",
@@ -171,7 +222,7 @@ pub const BENCH: Flags = &[
 const TABLE: &[&[Flags]] = &[
     TRAIN,
     &[
-        FORMAT, DESCRIBE, FMT, GRID, PARTS, SCRIPT, EVAL, REPORT, BENCH,
+        FORMAT, DESCRIBE, FMT, GRID, PARTS, SCRIPT, EVAL, PREDICT, REPORT, BENCH,
     ],
 ];
 

@@ -46,6 +46,18 @@ words! {
 }
 
 words! {
+    /// Tensors of a file of weights that must fit the network.
+    #[derive(Default)]
+    pub enum WeightsMatch, "--weights-match" {
+        /// Every one, and the network's all have one.
+        #[default]
+        All = "all",
+        /// Those that do, which is one or more.
+        Fitting = "fitting",
+    }
+}
+
+words! {
     /// Whether something is done.
     pub enum OnOff, "--augment" {
         /// The thing is done.
@@ -84,6 +96,28 @@ words! {
         Text = "text",
         /// JSON for programs.
         Json = "json",
+    }
+}
+
+words! {
+    /// Form of a list of predictions.
+    pub enum PredictionFormat, "--format" {
+        /// A table for people.
+        Text = "text",
+        /// A table for programs.
+        Csv = "csv",
+        /// A JSON object a line.
+        Json = "json",
+    }
+}
+
+words! {
+    /// Fitting of an image of another size.
+    pub enum Resize, "--resize" {
+        /// Height and width each by themselves.
+        Stretch = "stretch",
+        /// Height and width alike, and the middle of what is then too long.
+        Crop = "crop",
     }
 }
 

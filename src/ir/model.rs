@@ -23,6 +23,8 @@ pub struct Model {
     pub output: Shape,
     /// Training settings; defaults where the file says nothing.
     pub train: Train,
+    /// Paths of what stays as it is in training.
+    pub frozen: Vec<String>,
 }
 
 /// A `param` of the file and the value it has in a [`Model`].

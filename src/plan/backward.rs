@@ -231,12 +231,17 @@ impl Tape<'_> {
         self.plan.backward.extend(steps.into_iter().flatten());
     }
 
-    /// Adds the optimizer's step for every tensor that it moves.
+    /// Adds the optimizer's step for every tensor that it moves, and drops the steps of those that
+    /// are frozen. Their gradients are computed all the same: what others become does not depend
+    /// on who is moved.
     fn add_updates(&mut self, model: &Model, specs: &[TensorSpec]) {
+        let is_frozen = |id: &Id| specs.get(id.0).is_some_and(|spec| spec.frozen);
+        let update = &mut self.plan.update;
+        update.retain(|step| !step.writes.iter().any(is_frozen));
         let optimizer = model.train.optimizer;
         let mut updates = Vec::new();
         for (index, spec) in specs.iter().enumerate() {
-            if !spec.role.is_optimized() {
+            if !spec.is_optimized() {
                 continue;
             }
             let weight = Id(index);

@@ -32,6 +32,8 @@ pub struct SkipMultipliers {
     pub gradient_sum: Vec<f32>,
     /// Whether λ moves. Otherwise it stays as it is: 0 from the start.
     pub enforced: bool,
+    /// Whether both stay as they are.
+    pub frozen: bool,
 }
 
 impl SkipMultipliers {
@@ -44,11 +46,15 @@ impl SkipMultipliers {
             lambda: vec![lambda as f32; count],
             gradient_sum: vec![0.0; count],
             enforced,
+            frozen: false,
         }
     }
 
     /// Moves α and λ by the rule above, with the gradient `∂C/∂α = scale·gradient`.
     fn update(&mut self, constraint: &Constraint, rate: f64, gradient: &[f32], scale: f64) {
+        if self.frozen {
+            return;
+        }
         let rates = constraint.rates();
         let (alpha_rate, lambda_rate) = (rates.alpha_rate * rate, rates.lambda_rate * rate);
         for ((alpha, lambda), &gradient) in

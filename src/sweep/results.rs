@@ -193,7 +193,7 @@ fn row(object: &Map<String, Value>, run: &Run, columns: &[String]) -> String {
 }
 
 /// Writes a line of a table; cells with a comma, a quote or a line break are quoted.
-fn line(cells: impl Iterator<Item = String>) -> String {
+pub fn line(cells: impl Iterator<Item = String>) -> String {
     let quoted = cells.map(|cell| match cell.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", cell.replace('"', "\"\"")),
         false => cell,

@@ -16,7 +16,13 @@ use std::path::Path;
 const FORMAT: u32 = 1;
 
 /// Keys of what only the start of a run says, and a resume leaves as it is.
-const START: [&str; 3] = ["version", "command", "weights"];
+const START: [&str; 5] = [
+    "version",
+    "command",
+    "weights",
+    "weights_match",
+    "weights_names",
+];
 
 /// Key of the list of [`RunSession`]s.
 const SESSIONS: &str = "sessions";

@@ -203,6 +203,21 @@ impl Runner {
         }
     }
 
+    /// Makes the engine in the state `tensors`, to compute logits: it keeps nothing for training.
+    ///
+    /// # Errors
+    /// As of [`Runner::build`].
+    pub fn build_to_evaluate(&self, model: &Model, tensors: &[Tensor]) -> Result<Box<dyn Engine>> {
+        match self {
+            Runner::Cpu(cpu) => engines::cpu::to_evaluate(model, tensors, *cpu),
+            Runner::Cuda(card, precision) => cuda::to_evaluate(card, *precision, model, tensors),
+            // Its gradients come with its tape, and there is none.
+            Runner::Dfdx => self.build(model, tensors),
+            #[cfg(feature = "dfdx-cuda")]
+            Runner::DfdxCuda(_) => self.build(model, tensors),
+        }
+    }
+
     /// Computes the bytes that steps with batches of `images` take where the network runs.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ pub mod guessing;
 mod heading;
 pub mod history;
 pub mod metrics;
-mod prefetch;
+pub mod prefetch;
 pub mod progress;
 mod reschedule;
 mod resume;

@@ -24,6 +24,7 @@ use crate::plan::Purpose;
 use crate::schedule;
 use crate::stop::Stop;
 use crate::tensor::Tensor;
+use crate::text::counted;
 use crate::world::leader::{self, Leader};
 use crate::world::{self, Links, Settings, World};
 use std::rc::Rc;
@@ -80,6 +81,16 @@ impl<'a> Setup<'a> {
         use_threads(options.threads)?;
         let started = started(&start)?;
         let mut model = self.model.clone();
+        if let Some(paths) = &options.freeze {
+            model.freeze(paths)?;
+            let specs = model.tensors();
+            let frozen = specs.iter().filter(|spec| spec.frozen).count();
+            progress.note(&format!(
+                "--freeze {paths}: {} of {} stay as they are",
+                frozen,
+                counted(specs.len(), "tensor")
+            ));
+        }
         if let Some(started) = &started {
             keep_speed(&mut model.train.constraint, started);
             settings.set_train(&model.train);
@@ -105,7 +116,8 @@ impl<'a> Setup<'a> {
         for note in skip_notes(model, dataset.train.len()) {
             progress.note(&note);
         }
-        let mut engine = self.engine(model, &runner, links.as_ref(), &start, &dataset, progress)?;
+        let initial = self.initial(model, &start, &dataset, progress)?;
+        let mut engine = self.engine(model, &runner, links.as_ref(), &start, &initial, &dataset)?;
         settings.add_session(&RunSession::now(done, epochs as u64, engine.name()));
         let (folder, meta) = self.folder(start, &settings, &dataset, progress)?;
         self.stop.on_signals(STOPPING)?;
@@ -265,6 +277,30 @@ impl<'a> Setup<'a> {
         runner.check_memory(self.model, part, Purpose::Training, self.options.memory)
     }
 
+    /// Makes the tensors that a training of the model begins with, and says which start from a
+    /// file where not all do.
+    fn initial(
+        &self,
+        model: &Model,
+        start: &RunStart,
+        dataset: &Dataset,
+        progress: &mut Progress,
+    ) -> Result<Vec<Tensor>> {
+        let mut initial = engines::init::initial(model, model.train.seed);
+        let options = &self.options;
+        if let (RunStart::New { .. }, Some(path)) = (start, &options.weights) {
+            let weights = weights::File {
+                path,
+                matching: options.weights_match,
+                names: options.weights_names.as_deref(),
+            };
+            for note in weights.load(model, &dataset.classes, &mut initial)? {
+                progress.note(&note);
+            }
+        }
+        Ok(initial)
+    }
+
     /// Makes the engine in the state that the run begins or goes on with.
     fn engine(
         &self,
@@ -272,26 +308,14 @@ impl<'a> Setup<'a> {
         runner: &Runner,
         links: Option<&Rc<Links>>,
         start: &RunStart,
+        initial: &[Tensor],
         dataset: &Dataset,
-        progress: &mut Progress,
     ) -> Result<Box<dyn Engine>> {
-        let mut initial = engines::init::initial(model, model.train.seed);
         match start {
-            RunStart::New { .. } => {
-                if let Some(path) = &self.options.weights {
-                    let trained_on = weights::load(path, model, &mut initial)?;
-                    if let Some(what) = trained_on.and_then(|d| d.other_classes(&dataset.classes)) {
-                        progress.note(&format!(
-                            "--weights: this data is not what they were trained on: {what}. \
-                             Outputs keep their positions."
-                        ));
-                    }
-                }
-                self.engine_in(model, runner, links, &initial)
-            }
+            RunStart::New { .. } => self.engine_in(model, runner, links, initial),
             RunStart::Resumed { folder, checkpoint } => {
                 checkpoint.meta.data.check(dataset)?;
-                let mut engine = self.engine_in(model, runner, links, &initial)?;
+                let mut engine = self.engine_in(model, runner, links, initial)?;
                 let last = run_folder::last(folder.dir());
                 engine.load(&checkpoint.tensors).map_err(|error| Error {
                     message: format!("cannot go on from {}: {}", last.display(), error.message),

@@ -25,6 +25,9 @@ pub(super) fn run(model: &Model, options: &Options, world: &World) -> Result<End
     let beginning = links.telling(worker::begin(&links))?;
     let group = &beginning.group;
     let mut model = model.clone();
+    if let Some(paths) = &options.freeze {
+        model.freeze(paths)?;
+    }
     model.train.constraint = model.train.constraint.with_rates(beginning.rates);
     let made = cuda::engine_in(group, &card, precision, &model, &beginning.tensors);
     let mut engine = links.telling(made)?;

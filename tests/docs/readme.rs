@@ -63,6 +63,7 @@ fn the_language_example_is_an_example_file() {
 fn commands_in_the_readme_run() {
     let folder = tempfile::tempdir().expect("a folder");
     let run = folder.path().join("run").display().to_string();
+    let list = folder.path().join("list.csv").display().to_string();
     let sweep = folder.path().join("sweep").display().to_string();
     let commands: Vec<Vec<String>> = blocks("sh")
         .iter()
@@ -118,6 +119,17 @@ fn commands_in_the_readme_run() {
             // Nobody is asked for anything: what it would do is another test's.
             "data" if words[1] == "fetch" => words.push("--help".into()),
             "report" if words[1].starts_with("sweeps/") => words[1] = sweep.clone(),
+            "predict" => {
+                words[1] = run.clone();
+                for word in &mut words {
+                    match word.as_str() {
+                        "photos" => *word = root().join("tests/data").display().to_string(),
+                        "predictions.csv" => *word = list.clone(),
+                        _ => {}
+                    }
+                }
+            }
+            "bench" if words[1].starts_with("runs/") => words[1] = run.clone(),
             "eval" | "watch" | "report" => words[1] = run.clone(),
             _ => {}
         }

@@ -1,6 +1,7 @@
 //! The compiled engine on a GPU, or on the stand-in of `tests/emulator`, against the same on
 //! the CPU, on every network.
 
+mod frozen;
 #[path = "../needs/mod.rs"]
 mod needs;
 mod networks;
@@ -10,9 +11,9 @@ mod support;
 use crate::needs::{Need, case};
 use crate::networks::NETWORKS;
 use crate::support::{AT, batch, card, cpu, cuda, model, state};
-use vanc::engines::cuda::{Precision, engine};
-use vanc::engines::{Images, Order, StepContext, init};
-use vanc::ir::{Augment, Shape};
+use vanc::engines::cuda::{Precision, engine, to_evaluate};
+use vanc::engines::{Engine, Images, Order, StepContext, init};
+use vanc::ir::{Augment, Model, Shape};
 use vanc::tensor::{Batch, Tensor};
 
 fn context(step: u64) -> StepContext {
@@ -310,6 +311,12 @@ fn sixteen_bits_lose_about_the_same() {
     }
 }
 
+/// Makes the engine that [`cuda`] makes, for evaluation alone.
+fn evaluating(model: &Model, tensors: &[Tensor]) -> Box<dyn Engine> {
+    let card = card().expect("a GPU");
+    to_evaluate(card, Precision::F32, model, tensors).expect("an engine")
+}
+
 fn main() -> std::process::ExitCode {
     let gpu: Need = card().map(|_| ()).ok_or("an NVIDIA GPU".into());
     needs::run(vec![
@@ -338,6 +345,12 @@ fn main() -> std::process::ExitCode {
             &gpu,
             narrow_mlps_are_those_of_the_cpu,
         ),
+        case("what_is_frozen_stays", &gpu, || {
+            frozen::what_is_frozen_stays(cuda);
+        }),
+        case("evaluation_is_the_same_alone", &gpu, || {
+            frozen::evaluation_is_the_same_alone(cuda, evaluating);
+        }),
         case(
             "a_loss_that_is_not_finite_halts_what_is_queued",
             &gpu,

@@ -2,6 +2,7 @@
 //! other.
 
 mod forward;
+mod frozen;
 mod gradients;
 mod joins;
 mod mixed;

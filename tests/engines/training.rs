@@ -1,6 +1,7 @@
 //! Tests of training steps: the size of every update, states that are saved and loaded,
 //! failures.
 
+use crate::frozen::{evaluation_is_the_same_alone, what_is_frozen_stays};
 use crate::networks::NETWORKS;
 use crate::support::{AT, Make, batch, cpu, double, engines, model, state};
 use vanc::engines::{Engine, SkipState, StepContext};
@@ -397,4 +398,32 @@ fn training_learns_to_tell_four_images_apart() {
         assert!(engine.skips().unwrap()[0].alpha.iter().all(|&a| a > 0.5));
         assert_eq!(model.train.constraint.every, Every::Step);
     }
+}
+
+#[test]
+fn frozen_tensors_stay_on_every_engine() {
+    engines().into_iter().for_each(what_is_frozen_stays);
+}
+
+#[test]
+fn an_engine_made_to_evaluate_keeps_nothing_for_training() {
+    evaluation_is_the_same_alone(cpu, |model, tensors| {
+        vanc::engines::cpu::to_evaluate(model, tensors, vanc::engines::cpu::Cpu::here()).unwrap()
+    });
+}
+
+#[test]
+fn paths_that_freeze_nothing_or_all_are_refused() {
+    let refused = |paths: &str| everything("lagrange()").freeze(paths).unwrap_err();
+    let error = refused("conv0,skip0.conv1");
+    assert!(error.message.contains("--freeze skip0.conv1: "), "{error}");
+    assert!(error.help.unwrap().contains("did you mean `skip0.conv0`?"));
+    assert!(refused("").message.contains("no layer and no tensor"));
+    assert!(refused("skip").help.is_some());
+    let all = "conv0,batch_norm0,skip0,skip1,skip2,linear0";
+    assert!(
+        refused(all)
+            .message
+            .contains("no weight is left to be trained")
+    );
 }

@@ -444,3 +444,64 @@ fn eval_of_what_is_no_run_is_an_error() {
     let error = eval::run(&evaluation(dir.path().join("x.safetensors"))).unwrap_err();
     assert!(error.message.contains("x.safetensors"), "{error}");
 }
+
+#[test]
+fn frozen_layers_stay_and_a_resumed_run_keeps_them() {
+    let dir = tempdir().unwrap();
+    let mut options = options(dir.path());
+    options.freeze = Some("linear0, skip0.linear0.weight".into());
+    options.max_steps = Some(2);
+    run(&options).unwrap();
+    let tensor = |name: &str| {
+        let tensors = crate::support::last(dir.path()).tensors;
+        tensors.into_iter().find(|t| t.name == name).unwrap().data
+    };
+    let initial = vanc::engines::init::initial(&model(SOURCE, &options), 0);
+    let begun = |name: &str| {
+        initial
+            .iter()
+            .find(|t| t.name == name)
+            .unwrap()
+            .data
+            .clone()
+    };
+    let check = || {
+        for name in ["linear0.weight", "linear0.bias", "skip0.linear0.weight"] {
+            assert_eq!(tensor(name), begun(name), "{name}");
+        }
+        assert_ne!(tensor("linear1.weight"), begun("linear1.weight"));
+    };
+    check();
+    // Another list is another training; none at all is that of the run.
+    options.resume = true;
+    options.max_steps = None;
+    options.freeze = Some("linear0".into());
+    let error = run(&options).unwrap_err();
+    assert!(error.message.contains("freeze: linear0, skip0"), "{error}");
+    options.freeze = None;
+    run(&options).unwrap();
+    check();
+    let config = fs::read_to_string(run_folder::config(dir.path())).unwrap();
+    let config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    assert_eq!(config["freeze"], "linear0, skip0.linear0.weight");
+    // A run that froze nothing does not begin to.
+    let free = tempdir().unwrap();
+    let mut options = crate::command::options(free.path());
+    options.max_steps = Some(2);
+    run(&options).unwrap();
+    (options.resume, options.max_steps) = (true, None);
+    options.freeze = Some("linear0".into());
+    let error = run(&options).unwrap_err();
+    assert!(error.message.contains("freeze: none in the run"), "{error}");
+    options.freeze = Some("linear7".into());
+    assert!(run(&options).is_err());
+}
+
+#[test]
+fn flags_about_weights_need_weights() {
+    let dir = tempdir().unwrap();
+    let mut options = options(dir.path());
+    options.weights_match = vanc::flags::WeightsMatch::Fitting;
+    let error = run(&options).unwrap_err();
+    assert!(error.message.contains("--weights-match"), "{error}");
+}

@@ -1,9 +1,10 @@
 //! Tests of starting weights from files.
 
 use safetensors::tensor::{Dtype, TensorView};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tempfile::{TempDir, tempdir};
 use vanc::error::Result;
+use vanc::flags::WeightsMatch;
 use vanc::ir::expr::Variable;
 use vanc::ir::{
     BatchNorm, Coefficient, Layer, Linear, Model, Op, Policy, Shape, Shortcut, Skip, Train,
@@ -58,6 +59,7 @@ fn model() -> Model {
         layers: vec![layer("skip0", Op::Skip(skip))],
         output: flat,
         train: Train::default(),
+        frozen: Vec::new(),
     }
 }
 
@@ -98,10 +100,19 @@ fn needed() -> Vec<(&'static str, Dtype, Vec<usize>, Vec<u8>)> {
     ]
 }
 
+/// The file at `path`, all of whose tensors must fit.
+fn whole(path: &Path) -> weights::File<'_> {
+    weights::File {
+        path,
+        matching: WeightsMatch::All,
+        names: None,
+    }
+}
+
 fn load(tensors: &[(&str, Dtype, Vec<usize>, Vec<u8>)]) -> Result<Vec<Tensor>> {
     let (_dir, path) = file(tensors);
     let mut out = initial();
-    weights::load(&path, &model(), &mut out)?;
+    whole(&path).load(&model(), &[], &mut out)?;
     Ok(out)
 }
 
@@ -185,7 +196,9 @@ fn every_mistake_is_told_at_once() {
 fn a_file_that_is_none_is_an_error() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("w.safetensors");
-    let error = weights::load(&path, &model(), &mut initial()).unwrap_err();
+    let error = whole(&path)
+        .load(&model(), &[], &mut initial())
+        .unwrap_err();
     assert!(error.message.contains("cannot read"), "{error}");
     for (bytes, what) in [
         (&b"not one"[..], "no safetensors file"),
@@ -195,7 +208,118 @@ fn a_file_that_is_none_is_an_error() {
         ),
     ] {
         std::fs::write(&path, bytes).unwrap();
-        let error = weights::load(&path, &model(), &mut initial()).unwrap_err();
+        let error = whole(&path)
+            .load(&model(), &[], &mut initial())
+            .unwrap_err();
         assert!(error.message.contains(what), "{error}");
+    }
+}
+
+#[test]
+fn what_fits_is_taken_and_both_lists_are_told() {
+    let mut tensors = needed();
+    tensors.remove(3);
+    tensors[0].2 = vec![4, 1];
+    tensors.push(("other.weight", Dtype::F32, vec![1], f32s(&[0.])));
+    let (_dir, path) = file(&tensors);
+    let fitting = weights::File {
+        matching: WeightsMatch::Fitting,
+        ..whole(&path)
+    };
+    let mut out = initial();
+    let notes = fitting.load(&model(), &[], &mut out).unwrap();
+    assert_eq!(data(&out, "skip0.fc.bias"), [5., 6.]);
+    assert_eq!(data(&out, "skip0.fc.weight"), [9.; 4]);
+    let begin = format!("--weights {}: ", path.display());
+    let notes: Vec<&str> = notes
+        .iter()
+        .map(|n| n.strip_prefix(&begin).unwrap())
+        .collect();
+    assert_eq!(
+        notes,
+        [
+            "2 tensors from the file: skip0.fc.bias, skip0.norm.weight",
+            "2 tensors started as usual: skip0.norm.bias, \
+             skip0.fc.weight: it is [4, 1] in the file, [2, 2] in the network",
+            "1 tensor of the file not in the network: other.weight",
+        ]
+    );
+    // Nothing that fits is an error, and so is a number that is none.
+    let (_dir, path) = file(&tensors[3..]);
+    let fitting = |path| weights::File {
+        matching: WeightsMatch::Fitting,
+        ..whole(path)
+    };
+    let error = fitting(&path)
+        .load(&model(), &[], &mut initial())
+        .unwrap_err();
+    assert!(error.message.contains("do not fit"), "{error}");
+    let mut tensors = needed();
+    tensors[1].3 = f32s(&[f32::NAN, 0.]);
+    let (_dir, path) = file(&tensors);
+    let error = fitting(&path)
+        .load(&model(), &[], &mut initial())
+        .unwrap_err();
+    assert!(
+        error
+            .message
+            .contains("skip0.fc.bias: element 0 of 2 is NaN"),
+        "{error}"
+    );
+}
+
+#[test]
+fn beginnings_of_compiled_and_parallel_modules_are_left_out() {
+    let names: Vec<String> = needed()
+        .iter()
+        .map(|t| format!("_orig_mod.module.{}", t.0))
+        .collect();
+    let mut tensors = needed();
+    for (tensor, name) in tensors.iter_mut().zip(&names) {
+        tensor.0 = Box::leak(name.clone().into_boxed_str());
+    }
+    let (_dir, path) = file(&tensors);
+    let mut out = initial();
+    let notes = whole(&path).load(&model(), &[], &mut out).unwrap();
+    assert_eq!(data(&out, "skip0.fc.bias"), [5., 6.]);
+    assert!(
+        notes[0].contains("`_orig_mod.module.` is left out"),
+        "{notes:?}"
+    );
+}
+
+#[test]
+fn names_of_others_are_mapped() {
+    let mut tensors = needed();
+    for (tensor, name) in tensors
+        .iter_mut()
+        .zip(["l.w", "l.bias", "bn.weight", "bn.bias"])
+    {
+        tensor.0 = name;
+    }
+    let (dir, path) = file(&tensors);
+    let map = dir.path().join("map.json");
+    let load = |text: &str| {
+        std::fs::write(&map, text).unwrap();
+        let mapped = weights::File {
+            names: Some(&map),
+            ..whole(&path)
+        };
+        let mut out = initial();
+        mapped.load(&model(), &[], &mut out).map(|_| out)
+    };
+    let good = r#"{"l": "skip0.fc", "l.w": "skip0.fc.weight", "bn": "skip0.norm"}"#;
+    let out = load(good).unwrap();
+    assert_eq!(data(&out, "skip0.fc.weight"), [1., 2., 3., 4.]);
+    assert_eq!(data(&out, "skip0.norm.weight"), [1., 1.]);
+    for (text, what) in [
+        ("[]", "map.json: invalid type"),
+        ("{\"l\": 3}", "map.json: invalid type"),
+        ("{\"gone\": \"skip0.fc\"}", "nothing called gone"),
+        ("{\"l.w\": \"x\", \"l.bias\": \"x\"}", "both become x"),
+    ] {
+        let error = load(text).unwrap_err();
+        assert!(error.message.contains(what), "{error}");
+        assert!(error.help.is_some());
     }
 }

@@ -13,9 +13,9 @@ pub(super) const COMMAND: Command = Command {
     about: "Download datasets, going on where an earlier fetch stopped",
     flags: &[(None, &[folder::FLAG]), (None, FETCH), (None, flags::QUIET)],
     #[cfg(feature = "fetch")]
-    run: Run::Other(Some(NAMES), |matches| Ok(download::run(matches)?)),
+    run: Run::Other(&[NAMES], |matches| Ok(download::run(matches)?)),
     #[cfg(not(feature = "fetch"))]
-    run: Run::Other(Some(NAMES), |_| {
+    run: Run::Other(&[NAMES], |_| {
         crate::cli::command::unbuilt("vanc data fetch", "fetch")
     }),
 };

@@ -18,7 +18,7 @@ pub(super) const COMMAND: Command = Command {
     name: "list",
     about: "Show which datasets are there",
     flags: &[(None, &[folder::FLAG]), (None, flags::FORMAT)],
-    run: Run::Other(None, run),
+    run: Run::Other(&[], run),
 };
 
 /// A dataset of the catalog, and what there is of it.

@@ -15,10 +15,10 @@ struct Line([f32; 16]);
 pub(super) struct Memory {
     /// Tensors in the order of [`crate::ir::Model::tensors`], in PyTorch's layouts.
     pub tensors: Vec<Vec<f32>>,
-    /// Gradient ∂C/∂w of each tensor; empty where there is none.
+    /// Gradient ∂C/∂w of each tensor; empty where there is none. Nothing before training.
     pub gradients: Vec<Vec<f32>>,
     /// Values that each slot of the optimizer keeps for each tensor; empty where that is
-    /// nothing.
+    /// nothing. Nothing before training.
     pub slots: Vec<Vec<Vec<f32>>>,
     arena: Vec<Line>,
     /// Starts of the buffers that are lent, kept for its room.
@@ -26,24 +26,27 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Allocates memory for these tensors and so many slots, all zeros.
-    pub fn new(specs: &[TensorSpec], slots: usize) -> Result<Self> {
-        let zeros_of = |wanted: &dyn Fn(&TensorSpec) -> bool| -> Result<Vec<Vec<f32>>> {
-            let tensor = |spec: &TensorSpec| match wanted(spec) {
-                true => zeros(spec.shape.iter().product(), 0.0),
-                false => Ok(Vec::new()),
-            };
-            specs.iter().map(tensor).collect()
-        };
+    /// Allocates memory for these tensors, all zeros: all that evaluation keeps.
+    pub fn new(specs: &[TensorSpec]) -> Result<Self> {
         Ok(Memory {
-            tensors: zeros_of(&|_| true)?,
-            gradients: zeros_of(&|spec| spec.role.is_parameter())?,
-            slots: (0..slots)
-                .map(|_| zeros_of(&|spec| spec.role.is_optimized()))
-                .collect::<Result<_>>()?,
+            tensors: zeros_of(specs, |_| true)?,
+            gradients: Vec::new(),
+            slots: Vec::new(),
             arena: Vec::new(),
             starts: Vec::new(),
         })
+    }
+
+    /// Allocates what training keeps beside the tensors, their gradients and so many slots, all
+    /// zeros, where they are not there yet.
+    pub fn keep_training(&mut self, specs: &[TensorSpec], slots: usize) -> Result<()> {
+        if self.gradients.len() < specs.len() {
+            self.slots = (0..slots)
+                .map(|_| zeros_of(specs, TensorSpec::is_optimized))
+                .collect::<Result<_>>()?;
+            self.gradients = zeros_of(specs, |spec| spec.role.is_parameter())?;
+        }
+        Ok(())
     }
 
     /// Makes the arena large enough for `plan`. What it holds is lost.
@@ -86,6 +89,15 @@ impl Memory {
             images: (0, plan.batch),
         }
     }
+}
+
+/// Allocates those of the tensors that are wanted, and nothing for the others.
+fn zeros_of(specs: &[TensorSpec], wanted: fn(&TensorSpec) -> bool) -> Result<Vec<Vec<f32>>> {
+    let tensor = |spec: &TensorSpec| match wanted(spec) {
+        true => zeros(spec.shape.iter().product(), 0.0),
+        false => Ok(Vec::new()),
+    };
+    specs.iter().map(tensor).collect()
 }
 
 fn zeros<T: Copy>(len: usize, zero: T) -> Result<Vec<T>> {

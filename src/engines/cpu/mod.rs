@@ -113,6 +113,15 @@ pub fn cpu(model: &Model, tensors: &[Tensor], target: Cpu) -> Result<Box<dyn Eng
     Ok(Box::new(CpuEngine::new(model, tensors, target)?))
 }
 
+/// Starts `model` on the CPU from `tensors`, without what only training keeps: that is made
+/// where a step of training comes after all.
+///
+/// # Errors
+/// As [`cpu`].
+pub fn to_evaluate(model: &Model, tensors: &[Tensor], target: Cpu) -> Result<Box<dyn Engine>> {
+    Ok(Box::new(CpuEngine::to_evaluate(model, tensors, target)?))
+}
+
 /// Counts the bytes that steps of `model` with batches of `images` take at their peak.
 ///
 /// # Errors
@@ -128,13 +137,23 @@ impl CpuEngine {
     /// # Errors
     /// As [`cpu`].
     pub fn new(model: &Model, tensors: &[Tensor], target: Cpu) -> Result<Self> {
+        let mut engine = CpuEngine::to_evaluate(model, tensors, target)?;
+        engine.load(tensors)?;
+        Ok(engine)
+    }
+
+    /// Starts `model` on the CPU from `tensors`, as [`to_evaluate`] does.
+    ///
+    /// # Errors
+    /// As [`cpu`].
+    pub fn to_evaluate(model: &Model, tensors: &[Tensor], target: Cpu) -> Result<Self> {
         let specs = model.tensors();
         let state = State::read(&specs, tensors)?;
         let skips = Skips::read(model, &specs, &state);
         let mut engine = CpuEngine {
             pool: Pool::new(target.threads)?,
             target,
-            memory: Memory::new(&specs, model.train.optimizer.slots().len())?,
+            memory: Memory::new(&specs)?,
             alpha_gradients: alpha_gradients(&skips),
             model: model.clone(),
             specs,
@@ -155,6 +174,12 @@ impl CpuEngine {
     /// [`Plan::steps`].
     pub fn times(&self) -> &[f64] {
         self.times.as_deref().unwrap_or_default()
+    }
+
+    /// Makes room for what training keeps, where there is none yet.
+    fn keep_training(&mut self) -> Result<()> {
+        let slots = self.model.train.optimizer.slots().len();
+        self.memory.keep_training(&self.specs, slots)
     }
 
     /// Copies `state` into the memory; slots that are missing become 0.
@@ -179,6 +204,9 @@ impl CpuEngine {
         let fits = |Ready { plan, .. }: &Ready| plan.batch == images && plan.purpose == purpose;
         if let Some(index) = self.plans.iter().position(fits) {
             return Ok(index);
+        }
+        if purpose == Purpose::Training {
+            self.keep_training()?;
         }
         let plan = Plan::new(&self.model, images, purpose, &self.target)?;
         self.memory.reserve(&plan)?;
@@ -249,10 +277,10 @@ impl CpuEngine {
         &self,
         tensors: &[Vec<f32>],
         slot: Option<Slot>,
-        wanted: fn(Role) -> bool,
+        wanted: fn(&TensorSpec) -> bool,
     ) -> Vec<Tensor> {
         let pairs = self.specs.iter().zip(tensors);
-        let wanted = pairs.filter(|(spec, _)| wanted(spec.role));
+        let wanted = pairs.filter(|(spec, _)| wanted(spec));
         wanted
             .map(|(spec, data)| Tensor {
                 name: slot.map_or_else(|| spec.name.clone(), |slot| slot.tensor(&spec.name)),
@@ -321,7 +349,9 @@ impl Engine for CpuEngine {
         if !outcome.loss.is_finite() {
             self.memory.gradients.iter_mut().for_each(|g| g.fill(0.0));
         }
-        let tensors = self.named(&self.memory.gradients, None, Role::is_parameter);
+        let tensors = self.named(&self.memory.gradients, None, |spec| {
+            spec.role.is_parameter()
+        });
         Ok((outcome, tensors))
     }
 
@@ -357,7 +387,7 @@ impl Engine for CpuEngine {
         let mut tensors = self.named(&self.memory.tensors, None, |_| true);
         let slots = self.model.train.optimizer.slots();
         for (&slot, kept) in slots.iter().zip(&self.memory.slots) {
-            tensors.extend(self.named(kept, Some(slot), Role::is_optimized));
+            tensors.extend(self.named(kept, Some(slot), TensorSpec::is_optimized));
         }
         self.skips.save_sums(&self.specs, &mut tensors);
         Ok(tensors)
@@ -365,6 +395,8 @@ impl Engine for CpuEngine {
 
     fn load(&mut self, tensors: &[Tensor]) -> Result<()> {
         let state = State::read(&self.specs, tensors)?;
+        let slots = self.model.train.optimizer.slots().len();
+        self.memory.keep_training(&self.specs, slots)?;
         self.skips = Skips::read(&self.model, &self.specs, &state);
         self.fill(&state);
         Ok(())

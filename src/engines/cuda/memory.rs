@@ -17,8 +17,8 @@ pub const OUTCOMES: usize = 1024;
 /// Bytes of an outcome.
 pub const OUTCOME: usize = OUTCOME_LAYOUT.size;
 
-/// Places of the tensors in the row of all: those that the optimizer moves, then α, λ and
-/// the running statistics. α and λ are in the same order, so one offset is of both.
+/// Places of the tensors in the row of all: those that the optimizer moves, those that it would
+/// if they were not frozen, then α, λ and the running statistics. α and λ are in the same order, so one offset is of both.
 pub struct Rows {
     /// Floats before each tensor, in the order of [`crate::ir::Model::tensors`].
     pub offsets: Vec<usize>,
@@ -42,20 +42,29 @@ impl Rows {
             lambdas: 0..0,
             total: 0,
         };
-        let end = rows.place(specs, Role::is_optimized, 0);
+        let end = rows.place(specs, TensorSpec::is_optimized, 0);
         rows.optimized = end;
-        let end = rows.place(specs, |role| role == Role::Alpha, end);
-        rows.alphas = rows.optimized..end;
-        let end = rows.place(specs, |role| role == Role::Multiplier, end);
+        // What is frozen has gradients like the others, and nothing moves it.
+        let end = rows.place(specs, |spec| spec.role.is_optimized() && spec.frozen, end);
+        let alphas = end;
+        let end = rows.place(specs, |spec| spec.role == Role::Alpha, end);
+        rows.alphas = alphas..end;
+        let end = rows.place(specs, |spec| spec.role == Role::Multiplier, end);
         rows.lambdas = rows.alphas.end..end;
-        let is_running = |role| matches!(role, Role::RunningMean | Role::RunningVar);
+        let is_running =
+            |spec: &TensorSpec| matches!(spec.role, Role::RunningMean | Role::RunningVar);
         rows.total = rows.place(specs, is_running, end);
         rows
     }
 
-    fn place(&mut self, specs: &[TensorSpec], wanted: fn(Role) -> bool, mut at: usize) -> usize {
+    fn place(
+        &mut self,
+        specs: &[TensorSpec],
+        wanted: fn(&TensorSpec) -> bool,
+        mut at: usize,
+    ) -> usize {
         for (spec, offset) in specs.iter().zip(&mut self.offsets) {
-            if wanted(spec.role) {
+            if wanted(spec) {
                 *offset = at;
                 at += spec
                     .shape
@@ -74,13 +83,13 @@ pub struct Memory {
     pub rows: Rows,
     /// Values of the tensors.
     pub tensors: Buffer,
-    /// Gradients of what the optimizer moves and of α.
+    /// Gradients of what the optimizer moves and of α. Nothing before training.
     pub gradients: Buffer,
-    /// Values that the optimizer keeps for what it moves, a row a slot.
+    /// Values that the optimizer keeps for what it moves, a row a slot. None before training.
     pub slots: Vec<Buffer>,
     /// Sums of ∂C/∂α for the end of an epoch.
     pub sums: Buffer,
-    /// A byte an α: whether its λ moves.
+    /// A byte an α: [`Memory::moves`].
     pub enforced: Buffer,
     /// Control of the step, which [`CONTROL_LAYOUT`] lays out.
     pub control: Buffer,
@@ -97,16 +106,14 @@ pub struct Memory {
 const FLOAT: usize = size_of::<f32>();
 
 impl Memory {
-    /// Allocates memory for these tensors and so many slots, all zeros.
-    pub fn new(gpu: &Gpu, specs: &[TensorSpec], slots: usize) -> Result<Memory> {
+    /// Allocates memory for these tensors, all zeros: all that evaluation keeps.
+    pub fn new(gpu: &Gpu, specs: &[TensorSpec]) -> Result<Memory> {
         let rows = Rows::new(specs);
         let nothing = || gpu.zeros(0);
         Ok(Memory {
             tensors: gpu.zeros(rows.total * FLOAT)?,
-            gradients: gpu.zeros(rows.alphas.end * FLOAT)?,
-            slots: (0..slots)
-                .map(|_| gpu.zeros(rows.optimized * FLOAT))
-                .collect::<Result<_>>()?,
+            gradients: nothing()?,
+            slots: Vec::new(),
             sums: gpu.zeros(rows.alphas.len() * FLOAT)?,
             enforced: gpu.zeros(rows.alphas.len())?,
             control: gpu.zeros(CONTROL_LAYOUT.size)?,
@@ -119,6 +126,27 @@ impl Memory {
             workspace: nothing()?,
             rows,
         })
+    }
+
+    /// Returns the byte of an α: 1 where its λ moves too, 2 where neither does.
+    pub fn moves(enforced: bool, frozen: bool) -> u8 {
+        match frozen {
+            true => 2,
+            false => u8::from(enforced),
+        }
+    }
+
+    /// Allocates what training keeps beside the tensors, their gradients and so many slots, all
+    /// zeros, where they are not there yet.
+    pub fn keep_training(&mut self, gpu: &Gpu, slots: usize) -> Result<()> {
+        let gradients = self.rows.alphas.end * FLOAT;
+        if self.gradients.bytes < gradients {
+            self.gradients = gpu.zeros(gradients)?;
+        }
+        while self.slots.len() < slots {
+            self.slots.push(gpu.zeros(self.rows.optimized * FLOAT)?);
+        }
+        Ok(())
     }
 
     /// Makes room for `plan` and `workspace` bytes of a library's. Tells whether anything
@@ -248,6 +276,7 @@ mod tests {
             shape: shape.into(),
             role,
             start: crate::ir::Start::Number(0.0),
+            frozen: false,
         }
     }
 
@@ -281,5 +310,11 @@ mod tests {
         assert_eq!(rows.offsets, [0, 96, 192, 288, 128, 224, 64]);
         assert_eq!((rows.optimized, rows.total), (96, 320));
         assert_eq!((rows.alphas, rows.lambdas), (96..192, 192..288));
+        // What is frozen is not among what moves, and has a place in the row of gradients.
+        let mut specs = specs;
+        specs[0].frozen = true;
+        let rows = Rows::new(&specs);
+        assert_eq!((rows.offsets[0], rows.offsets[6]), (32, 0));
+        assert_eq!((rows.optimized, rows.alphas), (32, 96..192));
     }
 }

@@ -117,6 +117,21 @@ pub fn engine(
     Ok(Box::new(CudaEngine::new(card, precision, model, tensors)?))
 }
 
+/// Starts `model` on `card` from `tensors`, without what only training keeps: that is made where
+/// a step of training comes after all.
+///
+/// # Errors
+/// As [`engine`].
+pub fn to_evaluate(
+    card: &Card,
+    precision: Precision,
+    model: &Model,
+    tensors: &[Tensor],
+) -> Result<Box<dyn Engine>> {
+    let engine = CudaEngine::to_evaluate(card, precision, model, tensors)?;
+    Ok(Box::new(engine))
+}
+
 /// Starts `model` on `card` in one process of a `group`, of which each is given `tensors`
 /// and from then on the same calls of [`Engine::step`], [`Resident::queue`] and
 /// [`Engine::end_epoch`], with whole batches; each computes its [`Part`] of them. Returns
@@ -159,6 +174,23 @@ impl CudaEngine {
         model: &Model,
         tensors: &[Tensor],
     ) -> Result<Self> {
+        let mut engine = CudaEngine::to_evaluate(card, precision, model, tensors)?;
+        engine.keep_training()?;
+        let state = State::read(&engine.specs, tensors)?;
+        engine.fill(&state)?;
+        Ok(engine)
+    }
+
+    /// Starts `model` on `card` from `tensors`, as [`to_evaluate`] does.
+    ///
+    /// # Errors
+    /// As [`engine`].
+    pub fn to_evaluate(
+        card: &Card,
+        precision: Precision,
+        model: &Model,
+        tensors: &[Tensor],
+    ) -> Result<Self> {
         let specs = model.tensors();
         let state = State::read(&specs, tensors)?;
         let gpu = Gpu::new(card, precision == Precision::Bf16, SOURCES)?;
@@ -172,7 +204,7 @@ impl CudaEngine {
         };
         let mut engine = CudaEngine {
             name: name(card, precision, &with),
-            memory: Memory::new(&gpu, &specs, model.train.optimizer.slots().len())?,
+            memory: Memory::new(&gpu, &specs)?,
             skips: Skips::read(model, &specs, &state),
             model: model.clone(),
             precision,
@@ -195,7 +227,7 @@ impl CudaEngine {
         let rows = &self.memory.rows;
         let mut tensors = vec![0.0; rows.total];
         let slots = self.model.train.optimizer.slots();
-        let mut kept = vec![vec![0.0; rows.optimized]; slots.len()];
+        let mut kept = vec![vec![0.0; rows.optimized]; self.memory.slots.len()];
         let mut sums = vec![0.0; rows.alphas.len()];
         let mut enforced = vec![0_u8; rows.alphas.len()];
         let mut skips = self.skips.iter();
@@ -212,7 +244,7 @@ impl CudaEngine {
             {
                 let start = offset - rows.alphas.start;
                 sums[start..][..len].copy_from_slice(&skip.gradient_sum);
-                enforced[start..][..len].fill(u8::from(skip.enforced));
+                enforced[start..][..len].fill(Memory::moves(skip.enforced, skip.frozen));
             }
         }
         self.summed = self.skips.multipliers.steps;
@@ -225,11 +257,20 @@ impl CudaEngine {
         self.gpu.upload(&enforced, memory.enforced.at)
     }
 
+    /// Makes room for what training keeps, where there is none yet.
+    fn keep_training(&mut self) -> Result<()> {
+        let slots = self.model.train.optimizer.slots().len();
+        self.memory.keep_training(&self.gpu, slots)
+    }
+
     /// Returns the index of a plan for this batch, made if need be.
     fn plan_for(&mut self, part: Part, purpose: Purpose) -> Result<usize> {
         let fits = |p: &Prepared| p.part == part && p.plan.purpose == purpose;
         if let Some(index) = self.plans.iter().position(fits) {
             return Ok(index);
+        }
+        if purpose == Purpose::Training {
+            self.keep_training()?;
         }
         let mut prepared = Prepared::new(&self.here(), &self.model, part, purpose)?;
         let workspace = prepared.workspace();
@@ -309,9 +350,14 @@ impl CudaEngine {
 
     /// Reads the tensors of a row whose role is `wanted`, called by what they are of, or
     /// by what a slot makes of it.
-    fn named(&self, row: &[f32], slot: Option<Slot>, wanted: fn(Role) -> bool) -> Vec<Tensor> {
+    fn named(
+        &self,
+        row: &[f32],
+        slot: Option<Slot>,
+        wanted: fn(&TensorSpec) -> bool,
+    ) -> Vec<Tensor> {
         let places = self.specs.iter().zip(&self.memory.rows.offsets);
-        let places = places.filter(|(spec, _)| wanted(spec.role));
+        let places = places.filter(|(spec, _)| wanted(spec));
         let tensor = |(spec, offset): (&TensorSpec, &usize)| {
             let name = slot.map_or_else(|| spec.name.clone(), |slot| slot.tensor(&spec.name));
             let mut tensor = Tensor::full(name, &spec.shape, 0.0);
@@ -375,7 +421,10 @@ impl Engine for CudaEngine {
         if !outcome.loss.is_finite() {
             row.fill(0.0);
         }
-        Ok((outcome, self.named(&row, None, Role::is_parameter)))
+        Ok((
+            outcome,
+            self.named(&row, None, |spec| spec.role.is_parameter()),
+        ))
     }
 
     fn first_non_finite(&mut self, batch: &Batch, at: StepContext) -> Result<Option<String>> {
@@ -434,7 +483,7 @@ impl Engine for CudaEngine {
         let slots = self.model.train.optimizer.slots();
         for (&slot, kept) in slots.iter().zip(&self.memory.slots) {
             let row = self.row(kept, rows.optimized)?;
-            tensors.extend(self.named(&row, Some(slot), Role::is_optimized));
+            tensors.extend(self.named(&row, Some(slot), TensorSpec::is_optimized));
         }
         let row = self.row(&self.memory.sums, rows.alphas.len())?;
         let places = self.specs.iter().zip(&rows.offsets);
@@ -452,6 +501,7 @@ impl Engine for CudaEngine {
         let specs = self.specs.clone();
         let state = State::read(&specs, tensors)?;
         self.read_outcomes()?;
+        self.keep_training()?;
         self.skips = Skips::read(&self.model, &specs, &state);
         self.fill(&state)
     }

@@ -140,7 +140,7 @@ impl<E: Dtype, D: Backend<E>> Parameters<E, D> {
     /// pass; so what is kept, v, becomes the gradient of Σ w∘v with respect to w.
     fn slot(&self, state: &State, slot: Option<Slot>) -> Result<Gradients<E, D>> {
         let mut kept = Gradients::leaky();
-        for parameter in self.all.iter().filter(|p| p.spec.role.is_optimized()) {
+        for parameter in self.all.iter().filter(|p| p.spec.is_optimized()) {
             let weight = &parameter.value;
             let buffer = kept.get_or_alloc_mut(weight).map_err(device_failed)?;
             let saved = slot.and_then(|slot| state.slot(slot, &parameter.spec.name));
@@ -179,10 +179,14 @@ impl<E: Dtype, D: Backend<E>> Parameters<E, D> {
         Ok(())
     }
 
-    /// Replaces the row called `name` of the layer at `path` by one on the device.
+    /// Replaces the row called `name` of the layer at `path` by one on the device, unless it is
+    /// frozen.
     pub fn set_row(&mut self, path: &str, name: &str, row: Matrix<E, D>) {
         if let Some(&index) = self.by_name.get(&format!("{path}.{name}")) {
-            self.all[index].value = row;
+            let parameter = &mut self.all[index];
+            if !parameter.spec.frozen {
+                parameter.value = row;
+            }
         }
     }
 
@@ -194,7 +198,7 @@ impl<E: Dtype, D: Backend<E>> Parameters<E, D> {
         rate: f64,
         gradients: &mut Gradients<E, D>,
     ) -> Result<()> {
-        for parameter in self.all.iter_mut().filter(|p| p.spec.role.is_optimized()) {
+        for parameter in self.all.iter_mut().filter(|p| p.spec.is_optimized()) {
             // The copy shares the elements' key among gradients, not the elements.
             let key = parameter.value.ghost();
             let gradient = gradients.get_or_alloc_mut(&key).map_err(device_failed)?;
@@ -214,7 +218,7 @@ impl<E: Dtype, D: Backend<E>> Parameters<E, D> {
     /// Returns the values that the slot of number `slot` keeps for `parameter`, in the
     /// host's order; None where the optimizer does not move it.
     pub fn kept(&self, slot: usize, parameter: &Parameter<E, D>) -> Option<Vec<f32>> {
-        let is_optimized = parameter.spec.role.is_optimized();
+        let is_optimized = parameter.spec.is_optimized();
         is_optimized.then(|| parameter.gradient(&self.slots[slot]))
     }
 }

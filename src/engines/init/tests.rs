@@ -102,6 +102,7 @@ fn model(init: Init) -> Model {
             },
             ..Train::default()
         },
+        frozen: Vec::new(),
     }
 }
 

@@ -42,15 +42,16 @@ extern "C" __global__ void move_statistics(const Control* control, const Running
 }
 
 // alpha ← clip(alpha − alpha_rate·(∂C/∂alpha + lambda), 0, 1), then where it is enforced
-// lambda ← lambda + lambda_rate·(alpha − 1). No fused multiply-adds: as on the host.
+// lambda ← lambda + lambda_rate·(alpha − 1). Frozen ones stay: `moves` is 2. No fused multiply-adds: as on the host.
 __device__ inline void constrain(
     float* alpha, float* lambda, double gradient, double alpha_rate, double lambda_rate,
-    int enforced) {
+    int moves) {
+    if (moves == 2) return;
     double slope = __dadd_rn(gradient, (double)*lambda);
     double moved = __dadd_rn((double)*alpha, -__dmul_rn(alpha_rate, slope));
     moved = moved < 0.0 ? 0.0 : moved > 1.0 ? 1.0 : moved;
     *alpha = (float)moved;
-    if (enforced) {
+    if (moves == 1) {
         double apart = __dadd_rn((double)*alpha, -1.0);
         *lambda = (float)__dadd_rn((double)*lambda, __dmul_rn(lambda_rate, apart));
     }
