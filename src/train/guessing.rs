@@ -46,12 +46,12 @@ mod tests {
             };
             remark(&done, 10, 10)
         };
-        let text = remark(2, 300, 2.3026).unwrap();
-        assert!(text.contains("after 3 epochs the loss is 2.3026"), "{text}");
+        let text = remark(2, 300, 2.3001).unwrap();
+        assert!(text.contains("after 3 epochs the loss is 2.3001"), "{text}");
         assert!(remark(2, 300, 7.0).is_some());
         assert_eq!(remark(2, 300, 2.2), None);
-        assert_eq!(remark(2, 99, 2.3026), None);
-        assert_eq!(remark(1, 200, 2.3026), None);
-        assert_eq!(remark(3, 400, 2.3026), None);
+        assert_eq!(remark(2, 99, 2.3001), None);
+        assert_eq!(remark(1, 200, 2.3001), None);
+        assert_eq!(remark(3, 400, 2.3001), None);
     }
 }
