@@ -1,0 +1,193 @@
+//! Addresses of rank 0: what `MASTER_ADDR` may be, what rank 0 listens at, and who may come.
+
+use super::environment::World;
+use super::secret;
+use crate::error::{Error, Result};
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+
+/// Longest name of a host, and longest part of one between two dots.
+const LONGEST: (usize, usize) = (253, 63);
+
+/// Refuses a text that is no host's name and no address of one host.
+///
+/// # Errors
+///
+/// When `address` is such a text.
+pub fn check(address: &str) -> Result<()> {
+    let (literal, _) = address.split_once('%').unwrap_or((address, ""));
+    let is_one = match (literal.parse(), literal == address) {
+        (Ok(IpAddr::V4(ip)), true) => {
+            !ip.is_unspecified() && !ip.is_multicast() && !ip.is_broadcast()
+        }
+        (Ok(IpAddr::V6(ip)), _) => !ip.is_unspecified() && !ip.is_multicast(),
+        (Ok(IpAddr::V4(_)), false) | (Err(_), _) => is_name(address),
+    };
+    match is_one {
+        true => Ok(()),
+        false => Err(Error::new(format!(
+            "MASTER_ADDR is `{address}`, which is neither a host's name nor its address"
+        ))
+        .help("give rank 0's host alone, as gpu07 or 10.0.0.7; MASTER_PORT has the port")),
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    let text = text.strip_suffix('.').unwrap_or(text);
+    let is_part = |part: &str| {
+        let letters = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        (1..=LONGEST.1).contains(&part.len()) && part.bytes().all(letters)
+    };
+    // Resolvers read a name that ends in a number as an address, or in vain.
+    let last = text.rsplit('.').next().unwrap_or_default();
+    let is_number = last.bytes().all(|b| b.is_ascii_digit());
+    text.len() <= LONGEST.0 && text.split('.').all(is_part) && !is_number
+}
+
+/// Addresses of rank 0's host as this process sees them.
+///
+/// # Errors
+///
+/// When the name has none.
+pub fn resolve(world: &World) -> io::Result<Vec<SocketAddr>> {
+    let found = (world.address.as_str(), world.port).to_socket_addrs()?;
+    let found: Vec<SocketAddr> = found.collect();
+    match found.is_empty() {
+        true => Err(io::Error::other("the name has no address")),
+        false => Ok(found),
+    }
+}
+
+/// Refuses addresses beyond this machine where no secret is shared.
+///
+/// # Errors
+///
+/// When there is such an address.
+pub fn trust(world: &World, addresses: &[SocketAddr]) -> Result<()> {
+    let beyond = addresses.iter().find(|address| !address.ip().is_loopback());
+    match beyond {
+        Some(beyond) if !world.secret.is_given() => Err(Error::new(format!(
+            "MASTER_ADDR is {} ({}), which others can reach, and there is no shared secret",
+            world.address,
+            beyond.ip()
+        ))
+        .help(secret::MAKE)),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Listens as rank 0: at `MASTER_ADDR`'s own addresses, or, with a secret, at all addresses of
+/// this host where those are not its own (a service in front of it, or a name that it gives
+/// itself on loopback).
+///
+/// # Errors
+///
+/// When the port is taken, when the name has no address, and when others can reach the address
+/// and there is no secret.
+pub fn listen(world: &World) -> Result<Vec<TcpListener>> {
+    let taken = |e: io::Error| {
+        let error = Error::new(format!(
+            "rank 0 cannot listen at {}, port {}: {e}",
+            world.address, world.port
+        ));
+        match e.kind() == ErrorKind::AddrInUse {
+            true => error.help("give another MASTER_PORT, one that is free"),
+            false => error.help("MASTER_ADDR is the name or an address of rank 0's host"),
+        }
+    };
+    let mut bound = Vec::new();
+    for address in own(world)? {
+        match TcpListener::bind(address) {
+            Ok(listener) => bound.push(listener),
+            Err(e) if e.kind() == ErrorKind::AddrNotAvailable && world.secret.is_given() => {}
+            Err(e) => return Err(taken(e)),
+        }
+    }
+    if bound.is_empty() {
+        bound.push(everywhere(world.port).map_err(taken)?);
+    }
+    for listener in &bound {
+        listener.set_nonblocking(true).map_err(taken)?;
+    }
+    Ok(bound)
+}
+
+/// Addresses to listen at; none where they are not rank 0's own.
+fn own(world: &World) -> Result<Vec<SocketAddr>> {
+    if world.address == "localhost" {
+        return Ok(vec![(Ipv4Addr::LOCALHOST, world.port).into()]);
+    }
+    let mut found = match resolve(world) {
+        Ok(found) => found,
+        Err(_) if world.secret.is_given() => return Ok(Vec::new()),
+        Err(e) => {
+            let error = Error::new(format!("MASTER_ADDR is {}: {e}", world.address));
+            return Err(error.help("give a name or an address of rank 0's host"));
+        }
+    };
+    trust(world, &found)?;
+    let is_literal = world.address.parse::<IpAddr>().is_ok();
+    let is_loopback = found.iter().all(|address| address.ip().is_loopback());
+    if is_loopback && !is_literal && world.secret.is_given() {
+        return Ok(Vec::new());
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+/// Listens at all addresses. Not every host has IPv6, but where it has, this is both.
+fn everywhere(port: u16) -> io::Result<TcpListener> {
+    TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).or_else(|e| {
+        match e.kind() == ErrorKind::AddrInUse {
+            true => Err(e),
+            false => TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_addresses_of_one_host_are_told_from_other_texts() {
+        for good in [
+            "localhost",
+            "gpu07",
+            "n1.cluster.local",
+            "a_b",
+            "x.",
+            "10.0.0.7",
+            "::1",
+            "3com.de",
+            "fe80::1%eth0",
+        ] {
+            assert!(check(good).is_ok(), "{good}");
+        }
+        let long = "a".repeat(64);
+        for wrong in [
+            "",
+            ".",
+            "a..b",
+            "0.0.0.0",
+            "::",
+            "255.255.255.255",
+            "224.0.0.1",
+            "ff02::1",
+            "10.0.0.256",
+            "999",
+            "1.2.3",
+            "host:29500",
+            "http://host",
+            "[::1]",
+            "a b",
+            "kühn",
+            "127.0.0.1%eth0",
+            long.as_str(),
+        ] {
+            let error = check(wrong).unwrap_err();
+            assert!(error.message.contains("neither"), "{error}");
+        }
+    }
+}
