@@ -151,6 +151,16 @@ pub fn run(options: &Options) -> Result<Report> {
         ControlFlow::Continue(())
     })?;
     progress.clear();
+    let sums = sums.unwrap_or_default();
+    if !sums.loss.is_finite() {
+        return Err(Error::new(format!(
+            "{}: the loss of the {} is {}",
+            path.display(),
+            counted(sums.images, "image"),
+            sums.mean_loss()
+        ))
+        .help("its weights are finite, but the network's outputs are not: it has diverged"));
+    }
     Ok(Report {
         path,
         model: model.name,
@@ -160,7 +170,7 @@ pub fn run(options: &Options) -> Result<Report> {
         left_out: dataset.left_out,
         split: options.split,
         classes: dataset.classes,
-        sums: sums.unwrap_or_default(),
+        sums,
         confusion,
     })
 }

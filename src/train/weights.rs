@@ -1,6 +1,6 @@
 //! Starting weights from a safetensors file: another run's, or PyTorch's.
 
-use super::checkpoint::check_finite;
+use super::checkpoint::check_values;
 use crate::engines::GRADIENT_SUM_PREFIX;
 use crate::error::{Error, Result};
 use crate::files;
@@ -40,7 +40,7 @@ pub fn load(path: &Path, model: &Model, initial: &mut [Tensor]) -> Result<()> {
             continue;
         };
         match fill(tensor, &view) {
-            Ok(()) => check_finite(std::slice::from_ref(tensor)).map_err(|e| Error {
+            Ok(()) => check_values(std::slice::from_ref(tensor)).map_err(|e| Error {
                 message: mistake(e.message).message,
                 ..e
             })?,

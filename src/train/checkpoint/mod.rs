@@ -13,13 +13,15 @@
 //! older versions are one file, without `state`.
 
 mod file;
+mod meta;
+mod values;
 
-use super::run_progress::RunProgress;
-use crate::data::Dataset;
+pub use meta::{DataMeta, Meta};
+pub use values::check_values;
+
 use crate::engines::GRADIENT_SUM_PREFIX;
 use crate::error::{Error, Result};
 use crate::files::{self, remove, rename, write_atomic};
-use crate::flags::Overrides;
 use crate::ir::{Model, Role, Slot};
 use crate::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -27,99 +29,6 @@ use std::path::{Path, PathBuf};
 
 /// Version of the format. One that reads differently gets another number.
 pub const FORMAT: u32 = 1;
-
-/// Metadata of a checkpoint: all that it says beside the tensors.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Meta {
-    /// [`FORMAT`].
-    pub format: u32,
-    /// Version of the program that wrote it.
-    pub version: String,
-    /// Name after `model`.
-    pub model: String,
-    /// The `.van` text.
-    pub source: String,
-    /// Overrides from flags. With `source` they make the model.
-    pub overrides: Overrides,
-    /// The images it was trained on.
-    pub data: DataMeta,
-    /// Seed of every random stream; their positions are [`Meta::progress`]'s.
-    pub seed: u64,
-    /// Progress of the run.
-    #[serde(rename = "position")]
-    pub progress: RunProgress,
-}
-
-/// The images that a network was trained on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DataMeta {
-    /// Name of the data, for the log: `synthetic`.
-    pub name: String,
-    /// Folder that `--data-dir` named.
-    pub dir: Option<PathBuf>,
-    /// Channels, height and width of an image.
-    pub shape: Vec<usize>,
-    /// Class names, by class index.
-    pub classes: Vec<String>,
-    /// Images in the training split.
-    pub train_images: usize,
-    /// Images in the test split.
-    pub test_images: usize,
-    /// Mean of each channel, which is subtracted.
-    pub mean: Vec<f32>,
-    /// Standard deviation of each channel, which is divided by.
-    pub std: Vec<f32>,
-}
-
-impl DataMeta {
-    /// Describes `dataset`, found with `--data-dir dir`.
-    pub fn new(dataset: &Dataset, dir: Option<&Path>) -> Self {
-        DataMeta {
-            name: dataset.name.clone(),
-            dir: dir.map(Path::to_owned),
-            shape: dataset.shape.dims(),
-            classes: dataset.classes.clone(),
-            train_images: dataset.train.labels.len(),
-            test_images: dataset.test.labels.len(),
-            mean: dataset.mean.clone(),
-            std: dataset.std.clone(),
-        }
-    }
-
-    /// Checks that `dataset` is, to all appearance, the same images: as many, in the same
-    /// classes, with the same mean and deviation to the last bit.
-    ///
-    /// # Errors
-    /// The first difference, where the images are others.
-    pub fn check(&self, dataset: &Dataset) -> Result<()> {
-        let now = DataMeta::new(dataset, self.dir.as_deref());
-        let differs = if now.shape != self.shape {
-            Some(format!(
-                "its images are {:?}, there they are {:?}",
-                now.shape, self.shape
-            ))
-        } else if (now.train_images, now.test_images) != (self.train_images, self.test_images) {
-            Some(format!(
-                "it has {} training and {} test images, there they are {} and {}",
-                now.train_images, now.test_images, self.train_images, self.test_images
-            ))
-        } else if now.classes != self.classes {
-            Some("its classes have other names".into())
-        } else if (&now.mean, &now.std) != (&self.mean, &self.std) {
-            Some("its pixels have another mean or deviation".into())
-        } else {
-            None
-        };
-        match differs {
-            None => Ok(()),
-            Some(what) => Err(Error::new(format!(
-                "{} is not the data that the run began with ({}): {what}",
-                dataset.name, self.name
-            ))
-            .help("give the folder of that data with --data-dir")),
-        }
-    }
-}
 
 /// A checkpoint in memory.
 #[derive(Clone, Debug, PartialEq)]
@@ -233,8 +142,8 @@ impl Checkpoint {
     /// damaged is an error that names it.
     ///
     /// # Errors
-    /// Where a file cannot be read, is damaged, of a newer version, or holds a number that is
-    /// not finite, and where there is no state that goes with the weights.
+    /// Where a file cannot be read, is damaged, of a newer version, or holds a value that no
+    /// run has, and where there is no state that goes with the weights.
     pub fn read(path: &Path) -> Result<Checkpoint> {
         Checkpoint::read_with_state(path).map(|(checkpoint, _)| checkpoint)
     }
@@ -257,8 +166,8 @@ impl Checkpoint {
     /// Reads the weights at `path` alone, which is all that running the network needs.
     ///
     /// # Errors
-    /// Where the file cannot be read, is damaged, of a newer version, or holds a number that is
-    /// not finite.
+    /// Where the file cannot be read, is damaged, of a newer version, or holds a value that no
+    /// run has.
     pub fn read_weights(path: &Path) -> Result<Checkpoint> {
         read_one(path).map(|(checkpoint, _)| checkpoint)
     }
@@ -291,8 +200,9 @@ fn read_one(path: &Path) -> Result<(Checkpoint, Option<String>)> {
     let read = || {
         let contents = file::decode(&bytes)?;
         check_format(&contents.meta)?;
-        let meta = serde_json::from_str(&contents.meta).map_err(|e| file::damaged(&e))?;
-        check_finite(&contents.tensors)?;
+        let meta: Meta = serde_json::from_str(&contents.meta).map_err(|e| file::damaged(&e))?;
+        check_values(&contents.tensors)?;
+        values::check_meta(&meta)?;
         let tensors = contents.tensors;
         Ok((Checkpoint { meta, tensors }, contents.state))
     };
@@ -308,7 +218,7 @@ fn read_state(path: &Path, wanted: &str) -> Result<(PathBuf, Vec<Tensor>)> {
         let read = read.and_then(|bytes| {
             let contents = file::decode(&bytes).map_err(|e| within(&path, e))?;
             check_format(&contents.meta).map_err(|e| within(&path, e))?;
-            check_finite(&contents.tensors).map_err(|e| within(&path, e))?;
+            check_values(&contents.tensors).map_err(|e| within(&path, e))?;
             Ok(contents)
         });
         match read {
@@ -359,23 +269,4 @@ fn check_format(meta: &str) -> Result<()> {
         ))
         .help("use the version of vanc that wrote it")),
     }
-}
-
-/// Refuses tensors with a number that is not finite, the first named.
-///
-/// # Errors
-/// Where there is one.
-pub fn check_finite(tensors: &[Tensor]) -> Result<()> {
-    for tensor in tensors {
-        if let Some(place) = tensor.data.iter().position(|x| !x.is_finite()) {
-            return Err(Error::new(format!(
-                "{}: element {place} of {} is {}",
-                tensor.name,
-                tensor.data.len(),
-                tensor.data[place]
-            ))
-            .help("weights must be finite numbers; take them from before the training diverged"));
-        }
-    }
-    Ok(())
 }
