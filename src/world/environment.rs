@@ -1,7 +1,7 @@
 //! The place of this process in a distributed run, as a launcher (`torchrun`, Slurm's `srun`,
 //! a shell) sets it in the environment.
 
-use super::address;
+use super::host;
 use super::secret::Secret;
 use crate::error::{Error, Result};
 
@@ -94,7 +94,7 @@ impl World {
         let Some(address) = variable("MASTER_ADDR").or(nodes) else {
             return Err(missing(size_name, "MASTER_ADDR"));
         };
-        address::check(&address)?;
+        host::check(&address)?;
         // Where all are on one host, nobody else need reach them.
         let here = number(&["LOCAL_WORLD_SIZE"])?.is_some_and(|(_, here)| here == size);
         let nodes = number(&["SLURM_STEP_NUM_NODES"])?;

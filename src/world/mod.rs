@@ -13,6 +13,7 @@
 mod address;
 mod environment;
 mod handshake;
+mod host;
 pub mod leader;
 mod links;
 mod rendezvous;
