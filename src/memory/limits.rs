@@ -23,8 +23,14 @@ pub fn free(read: Lookup) -> Option<Free> {
     let machine = read(Path::new("/proc/meminfo")).and_then(of_machine);
     let all = [
         (machine, "free"),
-        (of_groups(read), "left in this container (its control group's limit)"),
-        (of_process(read), "left of the limit on address space (ulimit -v)"),
+        (
+            of_groups(read),
+            "left in this container (its control group's limit)",
+        ),
+        (
+            of_process(read),
+            "left of the limit on address space (ulimit -v)",
+        ),
     ];
     let known = all.into_iter().filter_map(|(bytes, whose)| {
         let bytes = bytes?;
@@ -145,22 +151,32 @@ impl Mount {
         });
         let Some(own) = own else { return Vec::new() };
         // In a container the path may be the host's, of which the mount shows the last part.
-        let below = Path::new(own).strip_prefix(&self.root).unwrap_or(Path::new(""));
+        let below = Path::new(own)
+            .strip_prefix(&self.root)
+            .unwrap_or(Path::new(""));
         let is_plain = |part| matches!(part, std::path::Component::Normal(_));
         let below = match below.components().all(is_plain) {
             true => below,
             false => Path::new(""),
         };
-        below.ancestors().map(|part| self.point.join(part)).collect()
+        below
+            .ancestors()
+            .map(|part| self.point.join(part))
+            .collect()
     }
 }
 
 /// Reads a path of `mountinfo`, in which blanks and backslashes are octal numbers.
 fn unescaped(text: &str) -> String {
-    let pairs = [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")];
-    pairs
-        .iter()
-        .fold(text.to_string(), |text, (octal, plain)| text.replace(octal, plain))
+    let pairs = [
+        ("\\040", " "),
+        ("\\011", "\t"),
+        ("\\012", "\n"),
+        ("\\134", "\\"),
+    ];
+    pairs.iter().fold(text.to_string(), |text, (octal, plain)| {
+        text.replace(octal, plain)
+    })
 }
 
 #[cfg(test)]
@@ -210,7 +226,10 @@ mod tests {
             MEMINFO,
             ("/proc/self/cgroup", "4:memory:/\n0::/\n"),
             ("/proc/self/mountinfo", V1),
-            ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"),
+            (
+                "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+                "9223372036854771712\n",
+            ),
         ];
         assert_eq!(found(&first), Some(whole));
     }
@@ -224,7 +243,10 @@ mod tests {
             ("/sys/fs/cgroup/pod/box/memory.max", "max\n"),
             ("/sys/fs/cgroup/pod/memory.max", "314572800\n"),
             ("/sys/fs/cgroup/pod/memory.current", "104857600\n"),
-            ("/sys/fs/cgroup/pod/memory.stat", "anon 5\ninactive_file 52428800\n"),
+            (
+                "/sys/fs/cgroup/pod/memory.stat",
+                "anon 5\ninactive_file 52428800\n",
+            ),
         ];
         let left = found(&files).unwrap();
         assert_eq!(left.bytes, 250.0 * MIB);
@@ -233,7 +255,11 @@ mod tests {
 
     #[test]
     fn version_1_is_read_and_so_is_a_container_that_sees_its_own_part() {
-        for (group, root) in [("/docker/abc", "/docker/abc"), ("/docker/abc", "/"), ("/x", "/y")] {
+        for (group, root) in [
+            ("/docker/abc", "/docker/abc"),
+            ("/docker/abc", "/"),
+            ("/x", "/y"),
+        ] {
             let mounts = V1.replace("0:23 / ", &format!("0:23 {root} "));
             let folder = match root {
                 "/" => "/sys/fs/cgroup/memory/docker/abc",
@@ -247,7 +273,10 @@ mod tests {
                 ("/proc/self/mountinfo", &mounts),
                 (&file("memory.limit_in_bytes"), "314572800\n"),
                 (&file("memory.usage_in_bytes"), "209715200\n"),
-                (&file("memory.stat"), "inactive_file 1\ntotal_inactive_file 104857600\n"),
+                (
+                    &file("memory.stat"),
+                    "inactive_file 1\ntotal_inactive_file 104857600\n",
+                ),
             ]);
             assert_eq!(left.unwrap().bytes, 200.0 * MIB, "{group} {root}");
         }
@@ -278,7 +307,15 @@ mod tests {
 
     #[test]
     fn strange_texts_are_passed_over() {
-        for text in ["", "\n", "a b - c", " - cgroup2", "1 2 3 / /x - cgroup2 x", "0::", "4:memory"] {
+        for text in [
+            "",
+            "\n",
+            "a b - c",
+            " - cgroup2",
+            "1 2 3 / /x - cgroup2 x",
+            "0::",
+            "4:memory",
+        ] {
             let files = [
                 MEMINFO,
                 ("/proc/self/cgroup", text),
