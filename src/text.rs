@@ -110,6 +110,21 @@ pub fn plural(n: impl TryInto<u128>, noun: &str) -> String {
     }
 }
 
+/// Lists the first of `names`, at most `most`, and counts the others: `a, b and 3 more`.
+pub fn listed(names: &[impl AsRef<str>], most: usize) -> String {
+    let first: Vec<&str> = names.iter().take(most).map(AsRef::as_ref).collect();
+    match names.len().saturating_sub(most) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
+}
+
+/// Lists the first of `names` like [`listed`], each in backquotes.
+pub fn listed_names(names: &[impl AsRef<str>], most: usize) -> String {
+    let quoted = names.iter().map(|name| format!("`{}`", name.as_ref()));
+    listed(&quoted.collect::<Vec<_>>(), most)
+}
+
 /// Cuts `text` in the middle, where `…` stands for what is missing, so that it is at most `width`
 /// columns wide and names with different ends differ.
 pub fn cut_middle(text: &str, width: usize) -> String {

@@ -267,15 +267,65 @@ fn eval_advises_other_data_and_not_another_network() {
     says(
         &said,
         &[
-            "3 classes, but the model makes 2 logits",
-            "empty: `c`",
-            "trained on 2 classes of 1×24×16 images",
+            "a class that the network does not know: `c`",
+            "trained on `a`, `b`",
         ],
     );
     assert!(!said.contains("linear("), "{said}");
     says(
         &failure(dir.path(), &train[..4]),
         &["remove the empty folders"],
+    );
+}
+
+/// Classes are those with the same names, whatever other folders there are.
+#[test]
+fn eval_finds_classes_by_name() {
+    let dir = scratch();
+    let train = ["train", "net.van", "--data-dir", "pictures", "--out", "run"];
+    success(dir.path(), &train);
+    let images = |args: &[&str]| {
+        let args = [&["eval", "run", "--format", "json"], args].concat();
+        let report: serde_json::Value = serde_json::from_str(&success(dir.path(), &args)).unwrap();
+        let classes = report["classes"].as_array().unwrap().iter();
+        let counts = classes.map(|class| (class["name"].to_string(), class["images"].as_u64()));
+        (counts.collect::<Vec<_>>(), report["warning"].to_string())
+    };
+    // Only the second class: its index in the folder is that of the first.
+    for split in ["train", "test"] {
+        let class = dir.path().join("some").join(split).join("b");
+        std::fs::create_dir_all(&class).unwrap();
+        std::fs::write(class.join("x.jpg"), PICTURE).unwrap();
+    }
+    let (classes, warning) = images(&["--data-dir", "some"]);
+    assert_eq!(
+        classes,
+        [("\"a\"".into(), Some(0)), ("\"b\"".into(), Some(1))]
+    );
+    assert!(warning.contains("training image, there were"), "{warning}");
+    std::fs::rename(
+        dir.path().join("some/test/b"),
+        dir.path().join("some/test/z"),
+    )
+    .unwrap();
+    std::fs::rename(
+        dir.path().join("some/train/b"),
+        dir.path().join("some/train/z"),
+    )
+    .unwrap();
+    let said = failure(dir.path(), &["eval", "run", "--data-dir", "some"]);
+    says(&said, &["does not know: `z`", "trained on `a`, `b`"]);
+    std::fs::create_dir(dir.path().join("some/train/u\u{308}")).unwrap();
+    std::fs::create_dir(dir.path().join("some/train/\u{fc}")).unwrap();
+    let said = failure(dir.path(), &["eval", "run", "--data-dir", "some"]);
+    says(
+        &said,
+        &[
+            "look alike",
+            "U+00FC",
+            "U+0308",
+            "put their images into one folder",
+        ],
     );
 }
 

@@ -14,7 +14,7 @@ use crate::plan::Purpose;
 use crate::table::{self, Cell, Column, Table};
 use crate::text::{counted, decimal, percent};
 use crate::train::checkpoint::Checkpoint;
-use crate::train::confusion::Confusion;
+use crate::train::confusion::{Confusion, Scores};
 use crate::train::device::{self, use_threads};
 use crate::train::evaluate::evaluate;
 use crate::train::progress::Progress;
@@ -32,6 +32,8 @@ const MATRIX: usize = 20;
 const MISTAKES: usize = 20;
 /// Columns that a class name has on the narrowest terminal.
 const NAME: usize = 12;
+/// Classes above which it is told how often the right one is among the first five.
+const TOP_FIVE: usize = 10;
 
 pub(super) const COMMAND: Command = Command {
     name: "eval",
@@ -257,7 +259,7 @@ fn load_data(
         dir: options.data_dir.as_deref().or(there),
         input: model.input,
         classes: model.output.elements(),
-        trained: true,
+        trained: Some(&trained_on.classes),
     };
     let mut dataset = data::load(&request, &progress.loader(kind.keyword()))?;
     let warning = trained_on.check(&dataset).err().map(|e| e.message);
@@ -279,11 +281,17 @@ fn within(error: Error, path: &Path) -> Error {
 impl Report {
     /// Writes the report for programs.
     pub fn to_json(&self) -> Value {
-        let classes = self.classes.iter().enumerate().map(|(i, name)| {
+        let n = self.classes.len();
+        let (images, scores) = (self.confusion.images(n), self.confusion.scores(n));
+        let classes = self.classes.iter().zip(images).zip(&scores);
+        let classes = classes.map(|((name, images), scores)| {
             json!({
                 "name": name,
-                "images": self.confusion.images(i),
-                "accuracy": self.confusion.accuracy(i),
+                "images": images,
+                "accuracy": scores.recall,
+                "precision": scores.precision,
+                "recall": scores.recall,
+                "f1": scores.f1,
             })
         });
         let mut report = json!({
@@ -297,9 +305,10 @@ impl Report {
             "images": self.sums.images,
             "loss": self.sums.mean_loss(),
             "accuracy": self.sums.accuracy(),
+            "top_5": self.confusion.top_five().filter(|_| n > TOP_FIVE),
+            "mean": Scores::mean(&scores),
             "classes": classes.collect::<Vec<_>>(),
         });
-        let n = self.classes.len();
         // [label][class] where that is of a size to be read, else the pairs that occur.
         if n <= MATRIX {
             let row = |label| {
@@ -345,6 +354,13 @@ impl Report {
             ("loss", decimal(self.sums.mean_loss())),
             ("accuracy", paint.good(&percent(self.sums.accuracy()))),
         ]);
+        if self.classes.len() > TOP_FIVE {
+            let five = self
+                .confusion
+                .top_five()
+                .map(|share| ("top 5", percent(share)));
+            facts.extend(five);
+        }
         let mut text = format!("\n  {}\n\n", paint.bold(&self.model));
         text.push_str(&table::facts(facts, 2, paint, room));
         if let Some(warning) = &self.warning {
@@ -352,6 +368,7 @@ impl Report {
             text.push_str(&format!("\n{}\n", table::indented(&warning, 2, room)));
         }
         text.push('\n');
+        text.push_str(&format!("{}\n", self.scores().text(paint, room)));
         let matrix = (self.classes.len() <= MATRIX).then(|| self.matrix());
         match matrix {
             Some(matrix) if matrix.layout(room).note().is_none() => {
@@ -361,8 +378,7 @@ impl Report {
                 text.push_str(&matrix.text(paint, room));
             }
             wide => {
-                text.push_str(&self.accuracies().text(paint, room));
-                text.push_str(&format!("\n{}", self.mistakes(paint, room)));
+                text.push_str(&self.mistakes(paint, room));
                 if wide.is_some() {
                     let words = "The confusion matrix is too wide for this terminal. A pipe gets \
                                  it, and so does --format json.";
@@ -374,15 +390,11 @@ impl Report {
         text
     }
 
-    /// Makes the table with a row a class: its accuracy, and how many of its images were taken for
-    /// each. Of its columns none is of use without the others.
+    /// Makes the table with a row a class: how many of its images were taken for each. Of its
+    /// columns none is of use without the others.
     fn matrix(&self) -> Table {
         let n = self.classes.len();
-        let mut columns = vec![
-            Column::numbers(""),
-            Column::words("class").at_least(NAME),
-            Column::numbers("accuracy"),
-        ];
+        let mut columns = vec![Column::numbers(""), Column::words("class").at_least(NAME)];
         columns.extend((0..n).map(|class| Column::numbers(class.to_string()).rank(1)));
         let mut table = Table::new(columns);
         table.indent = 2;
@@ -396,28 +408,43 @@ impl Report {
                     (false, _) => images.to_string().into(),
                 }
             });
-            let first = [label.to_string(), name.clone(), self.share(label)];
+            let first = [label.to_string(), name.clone()];
             table.row(first.map(Cell::from).into_iter().chain(counts));
         }
         table
     }
 
-    /// Makes the table with a row a class: its accuracy and its images.
-    fn accuracies(&self) -> Table {
+    /// Makes the table with a row a class: its scores and its images; and of the mean of several.
+    fn scores(&self) -> Table {
         let mut table = Table::new(vec![
             Column::numbers("").rank(1),
             Column::words("class").at_least(NAME),
-            Column::numbers("accuracy"),
+            Column::numbers("precision"),
+            Column::numbers("recall"),
+            Column::numbers("F1"),
             Column::numbers("images").rank(2),
         ]);
         table.indent = 2;
-        for (label, name) in self.classes.iter().enumerate() {
-            table.row([
-                label.to_string(),
-                name.clone(),
-                self.share(label),
-                self.confusion.images(label).to_string(),
-            ]);
+        let n = self.classes.len();
+        let (images, scores) = (self.confusion.images(n), self.confusion.scores(n));
+        let cells = |scores: &Scores| {
+            let shares = [scores.precision, scores.recall, scores.f1];
+            shares.map(|share| share.map_or("–".into(), percent))
+        };
+        let rows = self.classes.iter().zip(&images).zip(&scores).enumerate();
+        for (label, ((name, images), scores)) in rows {
+            let [precision, recall, f1] = cells(scores);
+            let first = [label.to_string(), name.clone()];
+            table.row(
+                first
+                    .into_iter()
+                    .chain([precision, recall, f1, images.to_string()]),
+            );
+        }
+        if n > 1 {
+            let [precision, recall, f1] = cells(&Scores::mean(&scores));
+            let sum = images.iter().sum::<u64>().to_string();
+            table.row([String::new(), "mean".into(), precision, recall, f1, sum]);
         }
         table
     }
@@ -450,10 +477,6 @@ impl Report {
         }
         text
     }
-
-    fn share(&self, label: usize) -> String {
-        self.confusion.accuracy(label).map_or("–".into(), percent)
-    }
 }
 
 #[cfg(test)]
@@ -469,7 +492,13 @@ mod tests {
         for image in 0..n * 50 {
             let (label, class) = (image % n, (image + image % 3 / 2 * (image / n % n)) % n);
             let loss = 0.0;
-            confusion.add(&Prediction { label, class, loss });
+            let rank = usize::from(label != class);
+            confusion.add(&Prediction {
+                label,
+                class,
+                rank,
+                loss,
+            });
             sums.images += 1;
             sums.correct += u64::from(label == class);
         }

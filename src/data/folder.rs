@@ -1,5 +1,6 @@
 //! A folder of image files: `train/CLASS/*.png`, `test/CLASS/*.jpg`.
 
+use super::classes::{Composed, indices};
 use super::faults::{Faults, LINE};
 use super::left_out::LeftOut;
 use super::listing::{Class, list};
@@ -9,7 +10,9 @@ use super::{Dataset, Request, Split};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::ir::Shape;
+use crate::text::listed_names;
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// Files decoded before their pixels are put beside the others.
@@ -34,12 +37,16 @@ pub(super) fn load(request: &Request, report: Report) -> Result<Dataset> {
         // It may be so only because of files that cannot be read.
         faults.report(&name)?;
     }
-    accept(request, &name, &train)?;
-    refuse_empty(dir, &train, &left_out)?;
-    let classes = train
-        .iter()
-        .map(|class| class.name.to_string_lossy().into_owned())
-        .collect();
+    refuse_twins(&dir.join("train"), &train)?;
+    let classes: Vec<String> = names(&train).into_iter().map(Cow::into_owned).collect();
+    match request.trained {
+        // Before the pictures are decoded.
+        Some(trained) => drop(indices(&name, &classes, trained)?),
+        None => {
+            accept(request, &name, &train)?;
+            refuse_empty(dir, &train, &left_out)?;
+        }
+    }
     let test = test_files(dir, test, &train)?;
     let train = train_files(train);
     let progress = Progress::new(train.len() + test.len(), report);
@@ -65,8 +72,8 @@ fn given<'a>(request: &Request<'a>) -> Result<&'a Path> {
         return Ok(dir);
     }
     let help = match request.trained {
-        true => request.other_data(),
-        false => "write `input image(3, …)` or `input image(1, …)` in the model".into(),
+        Some(_) => request.other_data(),
+        None => "write `input image(3, …)` or `input image(1, …)` in the model".into(),
     };
     Err(Error::new(format!(
         "image files give 1 channel (grey) or 3 (RGB), but the model takes {}",
@@ -97,14 +104,13 @@ fn accept(request: &Request, name: &str, classes: &[Class]) -> Result<()> {
         .filter(|(_, classes)| !classes.is_empty())
         .map(|(kind, classes)| format!("{LINE}{kind}: {}", named(classes)))
         .collect();
-    let advice = match (request.trained, full.len(), empty.len()) {
-        (true, _, _) => request.other_data(),
-        (false, 0 | 1, _) => format!("a network tells two classes or more apart{LINE}{LAYOUT}"),
-        (false, classes, 0) => {
+    let advice = match (full.len(), empty.len()) {
+        (0 | 1, _) => format!("a network tells two classes or more apart{LINE}{LAYOUT}"),
+        (classes, 0) => {
             format!("make the last layer `linear({classes})`, or choose other data")
         }
-        (false, classes, _) if classes == request.classes => "remove the empty folders".into(),
-        (false, classes, _) => format!(
+        (classes, _) if classes == request.classes => "remove the empty folders".into(),
+        (classes, _) => format!(
             "remove the empty folders and make the last layer `linear({classes})`,{LINE}\
              or choose other data"
         ),
@@ -122,15 +128,29 @@ fn accept(request: &Request, name: &str, classes: &[Class]) -> Result<()> {
     .help(format!("{found}{LINE}{advice}")))
 }
 
+/// Refuses class folders that look alike: one of them was copied from another system.
+fn refuse_twins(split: &Path, classes: &[Class]) -> Result<()> {
+    let names = names(classes);
+    match Composed::new(names.iter().map(AsRef::as_ref)).explain(&names) {
+        None => Ok(()),
+        Some(twins) => Err(
+            Error::new(format!("class folders in {} look alike", split.display()))
+                .help(format!("{twins};{LINE}put their images into one folder")),
+        ),
+    }
+}
+
+/// Returns the names of `classes` as text.
+fn names<'a>(classes: impl IntoIterator<Item = &'a Class>) -> Vec<Cow<'a, str>> {
+    let names = classes
+        .into_iter()
+        .map(|class| class.name.to_string_lossy());
+    names.collect()
+}
+
 /// Names the first of `classes`, and counts the others.
 fn named(classes: &[&Class]) -> String {
-    let name = |class: &&Class| format!("`{}`", class.name.to_string_lossy());
-    let first: Vec<String> = classes.iter().take(NAMED).map(name).collect();
-    let more = match classes.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!("{}{more}", first.join(", "))
+    listed_names(&names(classes.iter().copied()), NAMED)
 }
 
 /// Refuses classes without an image to train on.
@@ -189,9 +209,15 @@ fn test_files(dir: &Path, classes: Vec<Class>, train: &[Class]) -> Result<Files>
                 named(several)
             ),
         };
-        return Err(
-            Error::new(message).help("each folder below test/ must be there below train/ too")
-        );
+        let known = names(train);
+        let composed = Composed::new(known.iter().map(AsRef::as_ref));
+        let twins = composed.explain(&names(unknown.iter().copied()));
+        let twins = twins
+            .map(|twins| format!("{twins};{LINE}"))
+            .unwrap_or_default();
+        return Err(Error::new(message).help(format!(
+            "{twins}each folder below test/ must be there below train/ too"
+        )));
     }
     let mut files = Files::new();
     for class in classes {

@@ -155,7 +155,7 @@ mod tests {
             dir,
             input: Shape::image(1, 1, 1),
             classes: 1,
-            trained: false,
+            trained: None,
         };
         SOURCE.locate(&request, root)
     }

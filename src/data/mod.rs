@@ -7,6 +7,7 @@
 
 mod augment;
 mod cifar;
+mod classes;
 mod dataset;
 mod faults;
 mod folder;
@@ -46,16 +47,20 @@ use std::path::Path;
 ///
 /// # Errors
 ///
-/// When a file is missing or damaged, when a split is empty, and when the model takes
-/// other images or makes another number of logits.
+/// When a file is missing or damaged, when a split is empty, when the model takes other
+/// images or makes another number of logits, and when it is trained and does not know a class.
 pub fn load(request: &Request, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Dataset> {
     let (report, root) = (progress, folder());
     let root = root.as_deref();
-    match Reader::of_kind(request.kind) {
+    let dataset = match Reader::of_kind(request.kind) {
         Reader::Drawn(settings) => synthetic::load(settings, request, report),
         Reader::Idx(idx) => idx::load(idx, request, root, report),
         Reader::Cifar(cifar) => cifar::load(cifar, request, root, report),
         Reader::Folder => folder::load(request, report),
+    }?;
+    match request.trained {
+        Some(classes) => dataset.labelled_by(classes),
+        None => Ok(dataset),
     }
 }
 

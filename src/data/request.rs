@@ -16,8 +16,9 @@ pub struct Request<'a> {
     pub input: Shape,
     /// Number of logits that the model makes.
     pub classes: usize,
-    /// Whether the model is trained already, so that only the data can change.
-    pub trained: bool,
+    /// Class names by class index of a model that is trained already, so that only the data
+    /// can change. The images are labelled by them.
+    pub trained: Option<&'a [String]>,
 }
 
 impl Request<'_> {
@@ -31,8 +32,8 @@ impl Request<'_> {
                 self.input
             ))
             .help(match self.trained {
-                true => self.other_data(),
-                false => format!(
+                Some(_) => self.other_data(),
+                None => format!(
                     "write `input image({})` in the model, or choose other data",
                     dims.join(", ")
                 ),
@@ -44,8 +45,8 @@ impl Request<'_> {
                 self.classes
             ))
             .help(match self.trained {
-                true => self.other_data(),
-                false => format!("make the last layer `linear({classes})`, or choose other data"),
+                Some(_) => self.other_data(),
+                None => format!("make the last layer `linear({classes})`, or choose other data"),
             }));
         }
         Ok(())

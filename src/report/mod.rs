@@ -4,6 +4,7 @@
 //! everything in it and the figures as files beside it. [`chart`] draws.
 
 pub mod chart;
+mod confusion;
 mod figure;
 mod page;
 mod page_paths;

@@ -2,6 +2,7 @@
 
 use super::chart::palette::{BLACK, Look};
 use super::chart::{Axis, Chart, Kind, Line, Point, Span, escape};
+use super::confusion;
 use super::figure::{self, ANY, Figure, by_epoch, slug};
 use super::page::{Page, code, link_between};
 use super::page_paths::{PagePaths, Unfinished};
@@ -56,6 +57,9 @@ pub(super) fn page(run: &Snapshot, paths: &PagePaths) -> (Page, Vec<Figure>) {
         );
     }
     curves.append(&mut skips);
+    if let Some(record) = run_folder::read_confusion(dir) {
+        page.section("Classes", confusion::section(&record));
+    }
     page.section("To repeat it", repeat(dir, config));
     (page, curves)
 }

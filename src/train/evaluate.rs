@@ -14,6 +14,8 @@ pub struct Prediction {
     pub label: usize,
     /// Class of its largest logit, the first among equals.
     pub class: usize,
+    /// Number of classes that come before its own by logit: 0 where it is classified rightly.
+    pub rank: usize,
     /// `−log softmax(logits)[label]`.
     pub loss: f64,
 }
@@ -80,12 +82,14 @@ fn predict(row: &[f32], label: usize) -> Result<Prediction> {
             class = i;
         }
     }
+    let before = |&(i, &logit): &(usize, &f32)| logit > at_label || i < label && logit == at_label;
     // log Σ eᶻ = m + log Σ e^(z − m) does not overflow for m the largest.
     let largest = f64::from(row[class]);
     let sum: f64 = row.iter().map(|&z| (f64::from(z) - largest).exp()).sum();
     Ok(Prediction {
         label,
         class,
+        rank: row.iter().enumerate().filter(before).count(),
         loss: largest + sum.ln() - f64::from(at_label),
     })
 }
@@ -100,7 +104,10 @@ mod tests {
         let found = predictions(&row, &[0]).unwrap()[0];
         let expected = (1f64.exp() + 2f64.exp() + 3f64.exp()).ln() - 1.0;
         assert!((found.loss - expected).abs() < 1e-12);
-        assert_eq!((found.label, found.class), (0, 2));
+        assert_eq!((found.label, found.class, found.rank), (0, 2, 2));
+        // Among equals the first comes first.
+        let equal = predictions(&[1.0, 1.0, 0.0, 1.0, 1.0, 0.0], &[1, 0]).unwrap();
+        assert_eq!([equal[0].rank, equal[1].rank], [1, 0]);
         // Far beyond what exp can take.
         let far = predictions(&[1e4, -1e4], &[1]).unwrap()[0];
         assert_eq!(far.loss, 2e4);

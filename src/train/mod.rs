@@ -11,6 +11,7 @@ pub mod confusion;
 pub mod device;
 pub mod difference;
 pub mod evaluate;
+pub mod guessing;
 mod heading;
 pub mod history;
 pub mod metrics;

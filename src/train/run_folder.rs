@@ -12,6 +12,7 @@
 //! - `--force` removes `best`, then `last`, before it writes anything.
 
 use super::checkpoint::{self, Checkpoint};
+use super::confusion::Record;
 use crate::error::{Error, Result};
 use crate::files::{self, write_atomic, write_error};
 use crate::text::quote;
@@ -69,6 +70,27 @@ pub fn metrics(dir: &Path) -> PathBuf {
 /// Returns the path of the settings of the run in `dir`.
 pub fn config(dir: &Path) -> PathBuf {
     dir.join("config.json")
+}
+
+/// Returns the path of the confusion matrix of the last evaluation of the run in `dir`.
+fn confusion(dir: &Path) -> PathBuf {
+    dir.join("confusion.json")
+}
+
+/// Replaces the confusion matrix of the last evaluation of the run in `dir`.
+///
+/// # Errors
+/// Where the file cannot be written.
+pub fn write_confusion(dir: &Path, record: &Record) -> Result<()> {
+    let text = serde_json::to_string(record)
+        .map_err(|e| Error::new(format!("cannot write the confusion matrix: {e}")))?;
+    write_atomic(&confusion(dir), text.as_bytes())
+}
+
+/// Reads the confusion matrix of the last evaluation of the run in `dir`, where it is there and
+/// whole.
+pub fn read_confusion(dir: &Path) -> Option<Record> {
+    serde_json::from_slice(&files::read(&confusion(dir)).ok()?).ok()
 }
 
 /// Returns the path of the source of the run in `dir`.
@@ -191,6 +213,7 @@ pub fn begin(
     }
     checkpoint::remove_all(&best(&dir))?;
     checkpoint::remove_all(&last(&dir))?;
+    files::remove(&confusion(&dir))?;
     let checkpoints = dir.join("checkpoints");
     std::fs::create_dir_all(&checkpoints).map_err(|e| write_error(&checkpoints, e))?;
     write_atomic(&source(&dir), text.as_bytes())?;

@@ -1,7 +1,9 @@
 //! The loop: steps, evaluations, log lines and checkpoints, from wherever a run is.
 
 use super::checkpoint::{Checkpoint, Meta};
-use super::evaluate::evaluate;
+use super::confusion::{Confusion, Record};
+use super::evaluate::{Prediction, evaluate};
+use super::guessing;
 use super::metrics::{Line, Metrics, SkipLine, Split, mean_over};
 use super::prefetch::prefetch;
 use super::progress::{Progress, StepReport};
@@ -369,9 +371,11 @@ impl<'a> Session<'a> {
     fn evaluate(&mut self) -> Result<()> {
         let (stop, progress) = (self.stop, &mut *self.progress);
         let mut done = 0;
+        let mut confusion = Confusion::default();
         let total = self.task.dataset.test.len();
-        let mut after = |predictions: &[_]| {
+        let mut after = |predictions: &[Prediction]| {
             done += predictions.len();
+            predictions.iter().for_each(|p| confusion.add(p));
             progress.evaluating(done, total);
             match stop.requested() {
                 Some(_) => ControlFlow::Break(()),
@@ -388,10 +392,15 @@ impl<'a> Session<'a> {
         }
         let better = self.note_test(sums);
         self.log_evaluation(sums, better)?;
+        let classes = &self.task.dataset.classes;
+        let record = Record::new(self.meta.progress.step, classes, &confusion);
+        run_folder::write_confusion(self.dir, &record)?;
         let epoch_ended = self.in_epoch() == self.epoch_steps;
         let done = &mut self.meta.progress;
         done.window = Sums::default();
         if epoch_ended {
+            let remark = guessing::remark(done, self.task.epochs, classes.len());
+            remark.iter().for_each(|text| self.progress.note(text));
             done.epoch += 1;
             done.epoch_sums = Sums::default();
         }

@@ -109,7 +109,7 @@ impl<'a> Setup<'a> {
         for note in skip_notes(model, dataset.train.len()) {
             progress.note(&note);
         }
-        let mut engine = self.engine(model, &runner, links.as_ref(), &start, &dataset)?;
+        let mut engine = self.engine(model, &runner, links.as_ref(), &start, &dataset, progress)?;
         settings.add_session(&RunSession::now(done, epochs as u64, engine.name()));
         let (folder, meta) = self.folder(start, &settings, &dataset, progress)?;
         self.stop.on_signals(STOPPING)?;
@@ -244,7 +244,7 @@ impl<'a> Setup<'a> {
             dir: self.options.data_dir.as_deref(),
             input: self.model.input,
             classes: self.model.output.elements(),
-            trained: false,
+            trained: None,
         };
         data::load(&request, &progress.loader(kind.keyword()))
     }
@@ -277,12 +277,19 @@ impl<'a> Setup<'a> {
         links: Option<&Rc<Links>>,
         start: &RunStart,
         dataset: &Dataset,
+        progress: &mut Progress,
     ) -> Result<Box<dyn Engine>> {
         let mut initial = engines::init::initial(model, model.train.seed);
         match start {
             RunStart::New { .. } => {
                 if let Some(path) = &self.options.weights {
-                    weights::load(path, model, &mut initial)?;
+                    let trained_on = weights::load(path, model, &mut initial)?;
+                    if let Some(what) = trained_on.and_then(|d| d.other_classes(&dataset.classes)) {
+                        progress.note(&format!(
+                            "--weights: this data is not what they were trained on: {what}. \
+                             Outputs keep their positions."
+                        ));
+                    }
                 }
                 self.engine_in(model, runner, links, &initial)
             }

@@ -1,12 +1,13 @@
 //! Starting weights from a safetensors file: another run's, or PyTorch's.
 
-use super::checkpoint::check_values;
+use super::checkpoint::{DataMeta, check_values, trained_on};
 use crate::engines::GRADIENT_SUM_PREFIX;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::foreign;
 use crate::ir::{Model, Role, Slot, TensorSpec};
 use crate::tensor::Tensor;
+use crate::text::{counted, listed};
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::path::Path;
@@ -17,11 +18,12 @@ const TOLD: usize = 3;
 /// Puts the tensors of the file at `path` in place of `initial`'s (all tensors of
 /// `model`, in its order). α, λ and running statistics may be missing and keep their
 /// initial values; the momentum in a checkpoint of vanc and PyTorch's counts of batches
-/// are left out. 16- and 64-bit floats are converted.
+/// are left out. 16- and 64-bit floats are converted. Returns the images that the weights were
+/// trained on, where the file says so.
 ///
 /// # Errors
 /// Where the file cannot be read, is damaged, or does not fit the network.
-pub fn load(path: &Path, model: &Model, initial: &mut [Tensor]) -> Result<()> {
+pub fn load(path: &Path, model: &Model, initial: &mut [Tensor]) -> Result<Option<DataMeta>> {
     let file = files::read(path).map_err(|e| {
         Error::io("read", path, e).help("--weights takes the path of a safetensors file")
     })?;
@@ -49,7 +51,7 @@ pub fn load(path: &Path, model: &Model, initial: &mut [Tensor]) -> Result<()> {
     }
     told(&mut mistakes, "of the wrong kind", unfit);
     if mistakes.is_empty() {
-        return Ok(());
+        return Ok(trained_on(&file));
     }
     Err(
         mistake(format!("the weights do not fit {}", model.name)).help(format!(
@@ -64,17 +66,8 @@ fn told(mistakes: &mut Vec<String>, what: &str, names: Vec<String>) {
     if names.is_empty() {
         return;
     }
-    let first = names[..names.len().min(TOLD)].join(", ");
-    let more = match names.len().saturating_sub(TOLD) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let tensors = if names.len() == 1 {
-        "tensor"
-    } else {
-        "tensors"
-    };
-    mistakes.push(format!("{} {tensors} {what}: {first}{more}", names.len()));
+    let tensors = counted(names.len(), "tensor");
+    mistakes.push(format!("{tensors} {what}: {}", listed(&names, TOLD)));
 }
 
 fn missing(specs: &[TensorSpec], views: &SafeTensors) -> Vec<String> {

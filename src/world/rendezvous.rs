@@ -122,7 +122,7 @@ fn hear(host: &Arc<Host>, stream: TcpStream, from: SocketAddr, to: &Sender<Arriv
             .unwrap_or_else(|e| Arrival::SentAway(format!("lost before it had a seat ({e})")));
         let arrival = match arrival {
             Arrival::SentAway(why) => Arrival::SentAway(format!("{}: {why}", from.ip())),
-            other => other,
+            other @ (Arrival::Seated(..) | Arrival::Differs(_)) => other,
         };
         // Nobody waits any more once all have come.
         let _ = to.send(arrival);
@@ -140,7 +140,8 @@ fn missing(
 ) -> Error {
     let missing = (1..).zip(streams);
     let missing: Vec<String> = missing
-        .filter_map(|(rank, stream): (usize, _)| stream.is_none().then(|| rank.to_string()))
+        .filter(|(_, stream)| stream.is_none())
+        .map(|(rank, _): (usize, _)| rank.to_string())
         .collect();
     let strangers = match (sent_away.len(), sent_away.last()) {
         (1, Some(last)) => format!("; one process was sent away, {last}"),
@@ -242,14 +243,14 @@ fn admit(host: &Host, stream: TcpStream) -> io::Result<Arrival> {
     };
     let Settings { config, source } = host.settings.clone();
     until.send(Message::Settings { config, source })?;
-    match until.receive_short()? {
-        Message::Agreed => {}
-        Message::Failed { why } => return Ok(Arrival::Differs(Error::new(why))),
-        _ => {
-            return Ok(Arrival::SentAway(
-                "it did not answer to the settings".into(),
-            ));
-        }
+    let verdict = until.receive_short()?;
+    if let Message::Failed { why } = verdict {
+        return Ok(Arrival::Differs(Error::new(why)));
+    }
+    if verdict != Message::Agreed {
+        return Ok(Arrival::SentAway(
+            "it did not answer to the settings".into(),
+        ));
     }
     seat.is_taken = true;
     drop(seat);

@@ -346,7 +346,7 @@ fn the_folders_that_are_taken_for_classes_are_named() {
     ask(folder(dir.path(), 3, 2));
     ask(folder(dir.path(), 3, 8));
     ask(Request {
-        trained: true,
+        trained: Some(&["ant".into(), "cat".into()]),
         ..folder(dir.path(), 3, 10)
     });
     insta::assert_snapshot!("class_folders", screens.join("\n\n"));

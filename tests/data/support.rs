@@ -19,7 +19,7 @@ pub fn request(kind: DatasetKind, dir: Option<&Path>, input: Shape, classes: usi
         dir,
         input,
         classes,
-        trained: false,
+        trained: None,
     }
 }
 

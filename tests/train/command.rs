@@ -134,7 +134,7 @@ fn eval_agrees_with_the_log_from_the_checkpoint_alone() {
     other.data = Some("synthetic(train: 70, test: 30)".into());
     let warning = eval::run(&other).unwrap().warning.unwrap();
     assert!(
-        warning.contains("70 training and 30 test images"),
+        warning.contains("70 training images, there were 60"),
         "{warning}"
     );
     let mut small = evaluation(out.clone());

@@ -118,7 +118,7 @@ pub(super) fn read_data(checked: &[Checked], dir: Option<&Path>) -> Result<usize
             dir,
             input,
             classes,
-            trained: false,
+            trained: None,
         };
         let dataset = data::load(&request, &|_, _| {})?;
         most = most.max(dataset.train.pixels.len() + dataset.test.pixels.len());

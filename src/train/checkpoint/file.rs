@@ -63,6 +63,12 @@ pub fn encode(
     Ok((file, sum))
 }
 
+/// Reads the JSON text of a file alone, where it has one.
+pub fn meta(file: &[u8]) -> Option<String> {
+    let (_, header) = SafeTensors::read_metadata(file).ok()?;
+    header.metadata().as_ref()?.get(META).cloned()
+}
+
 /// Reads the bytes of a file.
 ///
 /// # Errors

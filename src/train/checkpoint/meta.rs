@@ -4,8 +4,13 @@ use super::super::run_progress::RunProgress;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::flags::Overrides;
+use crate::text::{counted, listed_names};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+
+/// Class names of a kind that an error lists before it only counts.
+const NAMED: usize = 10;
 
 /// Metadata of a checkpoint: all that it says beside the tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,33 +74,64 @@ impl DataMeta {
     /// classes, with the same mean and deviation to the last bit.
     ///
     /// # Errors
-    /// The first difference, where the images are others.
+    /// Every difference, the classes first, where the images are others.
     pub fn check(&self, dataset: &Dataset) -> Result<()> {
         let now = DataMeta::new(dataset, self.dir.as_deref());
-        let differs = if now.shape != self.shape {
-            Some(format!(
+        let mut differences = Vec::new();
+        differences.extend(self.other_classes(&now.classes));
+        if now.shape != self.shape {
+            differences.push(format!(
                 "its images are {:?}, there they are {:?}",
                 now.shape, self.shape
-            ))
-        } else if (now.train_images, now.test_images) != (self.train_images, self.test_images) {
-            Some(format!(
-                "it has {} training and {} test images, there they are {} and {}",
-                now.train_images, now.test_images, self.train_images, self.test_images
-            ))
-        } else if now.classes != self.classes {
-            Some("its classes have other names".into())
-        } else if (&now.mean, &now.std) != (&self.mean, &self.std) {
-            Some("its pixels have another mean or deviation".into())
-        } else {
-            None
-        };
-        match differs {
-            None => Ok(()),
-            Some(what) => Err(Error::new(format!(
-                "{} is not the data that the run began with ({}): {what}",
-                dataset.name, self.name
-            ))
-            .help("give the folder of that data with --data-dir")),
+            ));
         }
+        let counts = [
+            ("training", now.train_images, self.train_images),
+            ("test", now.test_images, self.test_images),
+        ];
+        for (split, images, there) in counts {
+            if images != there {
+                differences.push(format!(
+                    "it has {}, there were {there}",
+                    counted(images, &format!("{split} image"))
+                ));
+            }
+        }
+        if (&now.mean, &now.std) != (&self.mean, &self.std) {
+            differences.push("its pixels have another mean or deviation".into());
+        }
+        if differences.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(format!(
+            "{} is not the data that the run began with ({}): {}",
+            dataset.name,
+            self.name,
+            differences.join("; ")
+        ))
+        .help("give the folder of that data with --data-dir"))
+    }
+
+    /// Says how the class names `now` differ from those that the network was trained on.
+    pub fn other_classes(&self, now: &[String]) -> Option<String> {
+        if now == self.classes {
+            return None;
+        }
+        let lacking = |names: &[String], others: &[String]| {
+            let others: HashSet<&String> = others.iter().collect();
+            let names = names.iter().filter(|name| !others.contains(name));
+            let names: Vec<&str> = names.map(String::as_str).collect();
+            (!names.is_empty()).then(|| listed_names(&names, NAMED))
+        };
+        Some(
+            match (lacking(now, &self.classes), lacking(&self.classes, now)) {
+                (None, None) => "its classes are in another order".into(),
+                (Some(new), None) => format!("it has the further classes {new}"),
+                (None, Some(missing)) => format!("it lacks the classes {missing}"),
+                (Some(new), Some(missing)) => {
+                    format!("it has the classes {new}, there they were {missing}")
+                }
+            },
+        )
     }
 }

@@ -30,6 +30,13 @@ use std::path::{Path, PathBuf};
 /// Version of the format. One that reads differently gets another number.
 pub const FORMAT: u32 = 1;
 
+/// Reads the images that the weights in the bytes of a file were trained on, where it is a
+/// checkpoint of vanc and says so.
+pub fn trained_on(file: &[u8]) -> Option<DataMeta> {
+    let meta: Meta = serde_json::from_str(&file::meta(file)?).ok()?;
+    Some(meta.data)
+}
+
 /// A checkpoint in memory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
