@@ -1,16 +1,18 @@
 //! Memory of the machine, and the refusal of a batch that it cannot hold before it is
 //! allocated.
 
-use crate::error::{Error, Result};
+mod limits;
 
-/// Returns the bytes that programs can still have, where the system says.
+use crate::error::{Error, Result};
+use std::path::Path;
+
+/// Returns the bytes that this process can still have, where the system says: see [`limits`].
 pub fn available() -> Option<f64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kibibytes: f64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
-    Some(kibibytes * 1024.0)
+    limits::free(&text).map(|free| free.bytes)
+}
+
+fn text(path: &Path) -> Option<String> {
+    std::fs::read_to_string(path).ok()
 }
 
 /// Returns the most bytes that this process has had at once, where the system says.
@@ -70,15 +72,17 @@ pub fn check(
     batch: usize,
     limit: Option<u64>,
 ) -> Result<()> {
-    let limit = limit.map(|bytes| bytes as f64);
-    let Some(most) = limit.or_else(available) else {
-        return Ok(());
+    let (most, whose) = match limit {
+        Some(limit) => (limit as f64, "allowed"),
+        None => match limits::free(&text) {
+            Some(free) => (free.bytes, free.whose),
+            None => return Ok(()),
+        },
     };
     let wanted = needed(batch)?;
     if wanted <= most {
         return Ok(());
     }
-    let whose = if limit.is_some() { "allowed" } else { "free" };
     let error = Error::new(format!(
         "a step takes about {} of memory with a batch of {batch}, and {} are {whose}",
         gibibytes(wanted),

@@ -1,15 +1,21 @@
-//! Ctrl-C, SIGTERM and SIGHUP: the first asks the run to save and end, the second ends it.
+//! Ctrl-C, SIGTERM and the like: the first asks the run to save and end, the second ends it.
 
 use crate::error::{Error, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-/// Number of SIGHUP.
-const HANG_UP: i32 = 1;
-/// Number of SIGINT.
-const INTERRUPT: i32 = 2;
 /// Number of SIGTERM.
 const TERMINATE: i32 = 15;
+
+/// Signals that ask to stop, whatever a parent has set: SIGINT and SIGTERM.
+const ALWAYS: [i32; 2] = [2, TERMINATE];
+
+/// Signals that ask to stop unless they are ignored, as SIGHUP is under `nohup`: those of a lost
+/// terminal, of a limit on processor time, and of batch systems before a limit.
+#[cfg(unix)]
+const UNLESS_IGNORED: [i32; 3] = [libc::SIGHUP, libc::SIGXCPU, libc::SIGUSR1];
+#[cfg(not(unix))]
+const UNLESS_IGNORED: [i32; 0] = [];
 
 /// Wish to stop that the loop looks at after every step.
 #[derive(Clone, Debug, Default)]
@@ -29,18 +35,21 @@ impl Stop {
         }
     }
 
-    /// Listens for SIGINT, SIGTERM and SIGHUP from here on. The first one sets the wish and
-    /// writes `said` to standard error; after a second one the process ends at once with
-    /// 128 + its number. A SIGHUP that is ignored, as under `nohup`, stays so.
+    /// Listens for SIGINT, SIGTERM, SIGHUP, SIGXCPU and SIGUSR1 from here on. The first one sets
+    /// the wish and writes `said` to standard error; after a second one the process ends at once
+    /// with 128 + its number. Of the last three, one that is ignored, as under `nohup`, stays so.
+    /// A file beyond the limit on its size (SIGXFSZ) becomes an error of the write.
     ///
     /// # Errors
     /// If the system takes no handler, or gives no thread to listen on.
     #[cfg(unix)]
     pub fn on_signals(&self, said: &'static str) -> Result<()> {
-        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
         let failed = |e: std::io::Error| Error::new(format!("cannot listen for signals: {e}"));
-        let hang_up = (!is_ignored(SIGHUP)).then_some(SIGHUP);
-        let heard = [SIGINT, SIGTERM].into_iter().chain(hang_up);
+        signal_hook::flag::register(libc::SIGXFSZ, Arc::default()).map_err(failed)?;
+        let others = UNLESS_IGNORED
+            .into_iter()
+            .filter(|&signal| !is_ignored(signal));
+        let heard = ALWAYS.into_iter().chain(others);
         let mut signals = signal_hook::iterator::Signals::new(heard).map_err(failed)?;
         let wish = self.clone();
         let listen = move || {
@@ -91,7 +100,7 @@ impl Stop {
 
 /// Whether `signal` is one of those that [`Stop::on_signals`] listens for, by its number.
 pub fn asks_to_stop(signal: i32) -> bool {
-    [HANG_UP, INTERRUPT, TERMINATE].contains(&signal)
+    ALWAYS.contains(&signal) || UNLESS_IGNORED.contains(&signal)
 }
 
 /// Whether the process was started with `signal` ignored, as `nohup` does with SIGHUP.

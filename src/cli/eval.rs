@@ -4,7 +4,7 @@ use super::arguments::{self, choice, count, path, word};
 use super::command::{Command, Run};
 use super::output::{Failure, print};
 use super::trained::{TARGET, Trained};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::flags::{self, Format, Split, Wanted, Which};
 use crate::paint::{self, Paint, Tone};
 use crate::table::{self, Cell, Column, Table};
@@ -136,6 +136,16 @@ pub fn run(options: &Options) -> Result<Report> {
         ControlFlow::Continue(())
     })?;
     progress.clear();
+    let sums = sums.unwrap_or_default();
+    if !sums.loss.is_finite() {
+        return Err(Error::new(format!(
+            "{}: the loss of the {} is {}",
+            trained.path.display(),
+            counted(sums.images, "image"),
+            sums.mean_loss()
+        ))
+        .help("its weights are finite, but the network's outputs are not: it has diverged"));
+    }
     Ok(Report {
         path: trained.path,
         model: trained.model.name,
@@ -145,7 +155,7 @@ pub fn run(options: &Options) -> Result<Report> {
         left_out: dataset.left_out,
         split: options.split,
         classes: dataset.classes,
-        sums: sums.unwrap_or_default(),
+        sums,
         confusion,
     })
 }

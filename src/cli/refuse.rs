@@ -1,7 +1,7 @@
 //! Answers to command lines that clap does not take.
 
 use super::command::Command;
-use super::output::{MISUSED, complain, fail, style};
+use super::output::{FAILED, MISUSED, complain, fail, style};
 use super::source::Source;
 use crate::check::ParamInfo;
 use crate::diag::{Code, Diagnostic};
@@ -35,9 +35,13 @@ pub(super) fn refuse(
     if let Some(error) = mistake.explained() {
         return fail(&error, MISUSED);
     }
-    let _ = error.print();
-    match error.exit_code() {
-        0 => ExitCode::SUCCESS,
+    let printed = error.print();
+    match (error.exit_code(), printed) {
+        (0, Err(e)) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            let error = Error::new(format!("cannot write to standard output: {e}"));
+            fail(&error, FAILED)
+        }
+        (0, _) => ExitCode::SUCCESS,
         _ => ExitCode::from(MISUSED),
     }
 }

@@ -60,6 +60,7 @@ pub fn write(request: &Request) -> Result<Written> {
     let default = dir.join("report.html");
     let paths = PagePaths::new(request.out.unwrap_or(&default))?;
     let mut unfinished = None;
+    let damages: Vec<String>;
     let (page, figures) = match kind {
         Kind::Sweep => {
             let mut sweep = Sweep::read(dir)?;
@@ -68,17 +69,24 @@ pub fn write(request: &Request) -> Result<Written> {
                 results::write(dir)?;
                 sweep = Sweep::read(dir)?;
             }
+            damages = sweep
+                .runs
+                .iter()
+                .filter_map(|run| run.damage.clone())
+                .collect();
             sweep_page::page(&sweep, published.as_ref(), request.layers, &paths)
         }
         Kind::Run => {
             let run = Snapshot::read(dir)?;
             unfinished = run_page::unfinished(&run);
+            damages = run.damage.iter().cloned().collect();
             run_page::page(&run, &paths)
         }
     };
     let written = paths.write(&page, &figures)?;
     Ok(Written {
         unfinished,
+        damages,
         ..written
     })
 }

@@ -21,6 +21,8 @@ pub struct Written {
     pub figures: usize,
     /// State of a single run that has not ended.
     pub unfinished: Option<Unfinished>,
+    /// Damage to logs, a sentence each.
+    pub damages: Vec<String>,
 }
 
 /// State of a run that has not ended.
@@ -84,6 +86,7 @@ impl PagePaths {
             folder,
             figures: figures.len(),
             unfinished: None,
+            damages: Vec::new(),
         })
     }
 }

@@ -96,6 +96,7 @@ fn facts(run: &Snapshot, paths: &PagePaths) -> Vec<(&'static str, String)> {
         facts.push(("state", escape(&unfinished.state)));
         facts.extend(unfinished.go_on.map(|go_on| ("to go on", escape(&go_on))));
     }
+    facts.extend(run.damage.iter().map(|damage| ("damage", escape(damage))));
     let Some(last) = epochs.last() else {
         return facts;
     };

@@ -37,6 +37,8 @@ pub struct Run {
     pub history: Vec<Epoch>,
     /// Settings of the run.
     pub config: Option<Config>,
+    /// Damage to the run's log, for a person.
+    pub damage: Option<String>,
 }
 
 impl Sweep {
@@ -44,8 +46,8 @@ impl Sweep {
     ///
     /// # Errors
     ///
-    /// When `sweep.json` or `results.jsonl` is missing or damaged, or the log or the settings of
-    /// a run are damaged.
+    /// When `sweep.json` or `results.jsonl` is missing or damaged, or the settings of a run are
+    /// damaged.
     pub fn read(dir: &Path) -> Result<Sweep> {
         let settings = Settings::read(&folder::settings(dir))?;
         let rows = rows(&folder::results_jsonl(dir))?;
@@ -89,6 +91,7 @@ impl Run {
         let Snapshot {
             config,
             mut history,
+            damage,
             ..
         } = Snapshot::read(&dir)?;
         // Their means are in the traces; a large sweep has millions of them.
@@ -98,6 +101,7 @@ impl Run {
         Ok(Run {
             history,
             config,
+            damage,
             dir,
             row,
         })

@@ -79,13 +79,19 @@ fn facts(sweep: &Sweep) -> Vec<(&'static str, String)> {
         )
     });
     let seconds: f64 = sweep.runs.iter().filter_map(|run| run.row.seconds).sum();
-    vec![
+    let damages = sweep.runs.iter().filter_map(|run| run.damage.as_deref());
+    let damages: Vec<String> = damages.map(escape).collect();
+    let mut facts = vec![
         ("file", escape(&sweep.settings.file)),
         ("varied", varied.collect::<Vec<_>>().join("<br>")),
         ("seeds", escape(&seeds(sweep))),
         ("runs", runs),
         ("training", format!("{} in all", duration(seconds))),
-    ]
+    ];
+    if !damages.is_empty() {
+        facts.push(("damage", damages.join("<br>")));
+    }
+    facts
 }
 
 fn seeds(sweep: &Sweep) -> String {

@@ -105,7 +105,11 @@ impl<'a> Session<'a> {
                 done.epoch + 1
             )));
         }
-        let (metrics, lines) = Metrics::open(&run_folder::metrics(dir), done.logged)?;
+        let (metrics, kept) = Metrics::open(&run_folder::metrics(dir), done.logged)?;
+        let lines = kept.lines;
+        if let Some(note) = kept.note {
+            progress.note(&note);
+        }
         if lines.last().map(|line| line.step) != done.logged {
             progress.note("metrics.jsonl has lost lines from before the checkpoint");
         }

@@ -72,7 +72,11 @@ impl<'a> Setup<'a> {
         let mut progress = Progress::new(self.options.quiet);
         let ending = self.train(&mut progress);
         progress.clear();
-        ending
+        let ending = ending?;
+        if matches!(ending, Ending::Finished) {
+            progress.written()?;
+        }
+        Ok(ending)
     }
 
     fn train(&mut self, progress: &mut Progress) -> Result<Ending> {

@@ -40,6 +40,8 @@ pub struct Snapshot {
     pub history: Vec<Epoch>,
     /// Last line of the log.
     pub last: Option<Line>,
+    /// Damage to the log, for a person.
+    pub damage: Option<String>,
 }
 
 impl Snapshot {
@@ -47,7 +49,8 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// When its files cannot be read or are damaged.
+    /// When its files cannot be read, or its settings are damaged. Damaged lines of the log are left
+    /// out, and [`Snapshot::damage`] says so.
     pub fn read(dir: &Path) -> Result<Snapshot> {
         // First, for a run may end between this look and those at its files.
         let live = run_folder::is_training(dir);
@@ -55,9 +58,13 @@ impl Snapshot {
             path if path.exists() => Some(Config::read(&path)?),
             _ => None,
         };
-        let lines = match run_folder::metrics(dir) {
-            path if path.exists() => metrics::read(&path)?,
-            _ => Vec::new(),
+        let (lines, damage) = match run_folder::metrics(dir) {
+            path if path.exists() => {
+                let log = metrics::read_log(&path)?;
+                let damage = log.note(&path);
+                (log.lines, damage)
+            }
+            _ => (Vec::new(), None),
         };
         let number = |value: Option<&Value>| value.and_then(Value::as_u64);
         let setting = |key: &str| config.as_ref().and_then(|config| config.get(key));
@@ -69,6 +76,7 @@ impl Snapshot {
             max_steps: number(setting("max_steps")),
             history: history::epochs(&lines),
             last: lines.last().cloned(),
+            damage,
             config,
         };
         run.state = match (run.is_finished(), live, &run.config) {

@@ -3,7 +3,7 @@
 mod names;
 
 use self::names::Names;
-use super::checkpoint::{check_finite, trained_on};
+use super::checkpoint::{check_values, trained_on};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::flags::WeightsMatch;
@@ -112,7 +112,7 @@ impl File<'_> {
             };
             match fill(tensor, &view) {
                 Ok(()) => {
-                    check_finite(std::slice::from_ref(tensor)).map_err(|e| Error {
+                    check_values(std::slice::from_ref(tensor)).map_err(|e| Error {
                         message: self.mistake(e.message).message,
                         ..e
                     })?;

@@ -116,6 +116,10 @@ fn head(watched: &Snapshot, room: usize) -> Vec<Line<'static>> {
         facts.push(format!("rate {}", short(line.rate)));
         head.extend(flowed(&facts, room).into_iter().map(Line::from));
     }
+    if watched.damage.is_some() {
+        let words = "metrics.jsonl is damaged; the curves are of its other lines";
+        head.push(Line::from(cut_middle(words, room)).red());
+    }
     head
 }
 
@@ -381,6 +385,7 @@ mod tests {
             max_steps: None,
             history: (1..=epochs).map(epoch).collect(),
             last,
+            damage: None,
         }
     }
 

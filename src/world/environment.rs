@@ -1,6 +1,8 @@
 //! The place of this process in a distributed run, as a launcher (`torchrun`, Slurm's `srun`,
 //! a shell) sets it in the environment.
 
+use super::host;
+use super::secret::Secret;
 use crate::error::{Error, Result};
 
 /// The place of this process among the processes that train one network together.
@@ -16,7 +18,12 @@ pub struct World {
     pub address: String,
     /// Port that rank 0 listens at.
     pub port: u16,
+    /// Secret that all processes share.
+    pub secret: Secret,
 }
+
+/// Most processes of a world.
+const MOST: usize = 65_536;
 
 /// Advice for a process that should run alone but finds itself in a world.
 const ALONE: &str = "set WORLD_SIZE=1 and RANK=0 to train in this process alone";
@@ -67,6 +74,12 @@ impl World {
         if size == 1 {
             return Ok(None);
         }
+        if size > MOST {
+            return Err(Error::new(format!(
+                "{size_name} is {size}, and a world has {MOST} processes at most"
+            ))
+            .help(ALONE));
+        }
         let Some((name, local)) = number(&["LOCAL_RANK", "SLURM_LOCALID"])? else {
             return Err(missing(size_name, "LOCAL_RANK"));
         };
@@ -80,6 +93,14 @@ impl World {
         let nodes = nodes.and_then(|(_, list)| first_host(&list));
         let Some(address) = variable("MASTER_ADDR").or(nodes) else {
             return Err(missing(size_name, "MASTER_ADDR"));
+        };
+        host::check(&address)?;
+        // Where all are on one host, nobody else need reach them.
+        let here = number(&["LOCAL_WORLD_SIZE"])?.is_some_and(|(_, here)| here == size);
+        let nodes = number(&["SLURM_STEP_NUM_NODES"])?;
+        let address = match here || nodes.is_some_and(|(_, nodes)| nodes == 1) {
+            true => "127.0.0.1".to_string(),
+            false => address,
         };
         let port = match number(&["MASTER_PORT"])? {
             Some((name, port)) => u16::try_from(port)
@@ -108,6 +129,7 @@ impl World {
             local,
             address,
             port,
+            secret: Secret::read(variable)?,
         }))
     }
 
@@ -197,6 +219,10 @@ mod tests {
         // Where it listens at the port itself.
         let shared = format!("{TORCHRUN} TORCHELASTIC_USE_AGENT_STORE=True");
         assert_eq!(read(&shared).unwrap().unwrap().port, 29501);
+        let alone = format!("{TORCHRUN} LOCAL_WORLD_SIZE=4");
+        assert_eq!(read(&alone).unwrap().unwrap().address, "127.0.0.1");
+        let two = format!("{TORCHRUN} LOCAL_WORLD_SIZE=2");
+        assert_eq!(read(&two).unwrap().unwrap().address, "host");
         let own = format!("{TORCHRUN} TORCHELASTIC_USE_AGENT_STORE=False");
         assert_eq!(read(&own).unwrap().unwrap().port, 29500);
     }
@@ -226,6 +252,8 @@ mod tests {
         assert_eq!((world.rank, world.size, world.local), (5, 8, 1));
         assert_eq!(world.address, "gpu07");
         assert_eq!(world.port, 20_000 + ((123_456 * 16 + 2) % 10_000) as u16);
+        let alone = format!("{step} SLURM_STEP_NUM_NODES=1");
+        assert_eq!(read(&alone).unwrap().unwrap().address, "127.0.0.1");
         let named = format!("{step} MASTER_ADDR=10.0.0.1 MASTER_PORT=4000");
         let world = read(&named).unwrap().unwrap();
         assert_eq!((world.address.as_str(), world.port), ("10.0.0.1", 4000));
@@ -256,6 +284,10 @@ mod tests {
         assert!(error(&TORCHRUN.replace("RANK=3 ", "RANK=4 ")).contains("RANK is 4"));
         assert!(error("RANK=0 WORLD_SIZE=0").contains("WORLD_SIZE is 0"));
         assert!(error(&TORCHRUN.replace("L_RANK=1", "L_RANK=4")).contains("LOCAL_RANK is 4"));
+        let many = TORCHRUN.replace("SIZE=4", "SIZE=65537");
+        assert!(error(&many).contains("65536 processes at most"));
+        assert!(error(&TORCHRUN.replace("=host", "=0.0.0.0")).contains("MASTER_ADDR is `0.0.0.0`"));
+        assert!(error(&format!("{TORCHRUN} VANC_SECRET=short")).contains("5 bytes"));
         for (value, part) in [("x", "`x`"), ("-1", "`-1`"), ("1e3", "`1e3`")] {
             let wrong = format!("RANK={value} WORLD_SIZE=2");
             assert!(error(&wrong).contains(part), "{value}");

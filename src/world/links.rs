@@ -6,7 +6,7 @@
 //! only the steps since the last checkpoint are lost.
 
 use super::environment::World;
-use super::wire::{Frame, Message, Patient, SILENCE, is_late};
+use super::wire::{Frame, Message, OF_LEADER, OF_WORKER, Patient, SILENCE, is_late};
 use crate::error::{Error, Result};
 use crate::stop::Stop;
 use std::io::{self, Write};
@@ -173,8 +173,9 @@ impl Shared {
     /// Waits for the next message that is no beat. None once the run has ended.
     fn hear(&self, index: usize, ear: &TcpStream, stop: &Stop) -> Option<Frame> {
         let rank = self.links.get(index)?.rank;
+        let limits = if rank == 0 { OF_LEADER } else { OF_WORKER };
         loop {
-            let frame = match Frame::receive(&mut Patient(ear)) {
+            let frame = match Frame::receive_within(&mut Patient(ear), limits) {
                 Ok(frame) => frame,
                 Err(_) if self.ended.load(Ordering::SeqCst) => return None,
                 Err(error) => self.leave(&self.world.with_rank(lost(rank, &reason(&error)))),

@@ -1,22 +1,33 @@
 //! Rendezvous of the processes of a world: rank 0 listens at an address that all know, the
-//! others connect, tell their rank, and compare settings.
+//! others connect, prove that they belong to it, tell their rank, and compare settings.
 
+use super::address;
 use super::environment::World;
-use super::wire::{Frame, GREETING, Message, is_late};
+use super::handshake::{Proved, Until, challenge, greet, prove};
+use super::secret::Nonce;
+use super::wire::{Message, is_late};
 use crate::error::{Error, Result};
-use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// Longest time that the processes of a world wait for one another at the beginning.
 pub const LIMIT: Duration = Duration::from_secs(120);
 
-/// Longest time for a process that has connected to tell its rank, and for one answer.
+/// Longest time between a process's connecting and its having a seat.
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// Time between two looks for new connections.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// Connections beyond the number of ranks that are heard at once; more have to come again.
+const STRANGERS: usize = 64;
+
+/// Stack of a thread that hears one connection.
+const STACK: usize = 256 << 10;
 
 /// Settings of a training as one process knows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,154 +38,223 @@ pub struct Settings {
     pub source: String,
 }
 
+/// End of a conversation with a process that has connected.
+enum Arrival {
+    /// It has this rank's seat.
+    Seated(usize, TcpStream),
+    /// It was sent away, or went, for this reason.
+    SentAway(String),
+    /// It is the rank that was waited for, with other settings.
+    Differs(Error),
+}
+
+/// State of rank 0 that the threads share, each of which hears one connection.
+struct Host {
+    world: World,
+    settings: Settings,
+    /// Whether a rank has its seat, or is being talked to; from rank 1.
+    seats: Mutex<Vec<bool>>,
+}
+
 /// Waits as rank 0 for all others, `limit` at most; returns their ranks and connections.
+///
+/// A process that is no rank of this world, or comes as one that is here already, is sent away
+/// and ends nothing.
 ///
 /// # Errors
 ///
-/// When the port is taken, when a rank does not come in time, and when one comes that
-/// does not fit: with a rank taken already, another size of the world, another version of
-/// the program, or other settings.
+/// When it cannot listen, when a rank does not come in time, and when one has other settings.
 pub fn lead(
     world: &World,
     settings: &Settings,
     limit: Duration,
 ) -> Result<Vec<(usize, TcpStream)>> {
-    let listener = listen(world)?;
+    let listeners = address::listen(world)?;
     let late = Instant::now() + limit;
+    let host = Arc::new(Host {
+        world: world.clone(),
+        settings: settings.clone(),
+        seats: Mutex::new(vec![false; world.size.saturating_sub(1)]),
+    });
     let mut streams: Vec<Option<TcpStream>> = (1..world.size).map(|_| None).collect();
-    loop {
-        let missing: Vec<usize> = (1..)
-            .zip(&streams)
-            .filter_map(|(rank, stream)| stream.is_none().then_some(rank))
-            .collect();
-        if missing.is_empty() {
-            break;
-        }
+    let mut sent_away = Vec::new();
+    let (sender, arrivals) = channel();
+    let mut heard = 0;
+    while streams.iter().any(Option::is_none) {
         if Instant::now() >= late {
-            return Err(Error::new(format!(
-                "rank {} of {} did not come to {} within {} s",
-                missing
-                    .iter()
-                    .map(usize::to_string)
-                    .collect::<Vec<_>>()
-                    .join(", "),
-                world.size,
-                place(world),
-                limit.as_secs()
-            ))
-            .help("see whether all processes were started, and what they say"));
+            return Err(missing(world, &streams, &sent_away, limit));
         }
-        match listener.accept() {
-            Ok((stream, _)) => {
-                if let Some((rank, stream)) = admit(world, settings, stream)? {
-                    take_seat(&mut streams, rank, stream)?;
+        for arrival in arrivals.try_iter() {
+            heard -= 1;
+            match arrival {
+                Arrival::Seated(rank, stream) => {
+                    if let Some(seat) = rank.checked_sub(1).and_then(|at| streams.get_mut(at)) {
+                        *seat = Some(stream);
+                    }
                 }
+                Arrival::SentAway(why) => sent_away.push(why),
+                Arrival::Differs(error) => return Err(error),
             }
-            Err(e) if is_late(&e) => sleep(LOOK),
-            Err(e) => return Err(failed(world, &e)),
+        }
+        let mut came = false;
+        for listener in &listeners {
+            // One that went at once, or for which there is no room now, ends nothing.
+            let Ok((stream, from)) = listener.accept() else {
+                continue;
+            };
+            came = true;
+            if heard < world.size + STRANGERS && hear(&host, stream, from, &sender) {
+                heard += 1;
+            }
+        }
+        if !came {
+            sleep(LOOK);
         }
     }
     Ok((1..).zip(streams.into_iter().flatten()).collect())
 }
 
-fn take_seat(streams: &mut [Option<TcpStream>], rank: usize, stream: TcpStream) -> Result<()> {
-    match rank.checked_sub(1).and_then(|index| streams.get_mut(index)) {
-        Some(seat @ None) => {
-            *seat = Some(stream);
-            Ok(())
+/// Hears a connection on a thread of its own; false where there can be none.
+fn hear(host: &Arc<Host>, stream: TcpStream, from: SocketAddr, to: &Sender<Arrival>) -> bool {
+    let (host, to) = (host.clone(), to.clone());
+    let admit = move || {
+        let arrival = admit(&host, stream)
+            .unwrap_or_else(|e| Arrival::SentAway(format!("lost before it had a seat ({e})")));
+        let arrival = match arrival {
+            Arrival::SentAway(why) => Arrival::SentAway(format!("{}: {why}", from.ip())),
+            other @ (Arrival::Seated(..) | Arrival::Differs(_)) => other,
+        };
+        // Nobody waits any more once all have come.
+        let _ = to.send(arrival);
+    };
+    let thread = std::thread::Builder::new().stack_size(STACK);
+    thread.name("arrival".into()).spawn(admit).is_ok()
+}
+
+/// The error of rank 0 that has waited in vain.
+fn missing(
+    world: &World,
+    streams: &[Option<TcpStream>],
+    sent_away: &[String],
+    limit: Duration,
+) -> Error {
+    let missing = (1..).zip(streams);
+    let missing: Vec<String> = missing
+        .filter(|(_, stream)| stream.is_none())
+        .map(|(rank, _): (usize, _)| rank.to_string())
+        .collect();
+    let strangers = match (sent_away.len(), sent_away.last()) {
+        (1, Some(last)) => format!("; one process was sent away, {last}"),
+        (count, Some(last)) => format!("; {count} processes were sent away, the last {last}"),
+        (_, None) => String::new(),
+    };
+    Error::new(format!(
+        "rank {} of {} did not come to {} within {} s{strangers}",
+        missing.join(", "),
+        world.size,
+        place(world),
+        limit.as_secs()
+    ))
+    .help("see whether all processes were started, and what they say")
+}
+
+/// A seat that is kept free for a process as long as it is talked to.
+struct Seat<'a> {
+    host: &'a Host,
+    rank: usize,
+    is_taken: bool,
+}
+
+impl Host {
+    /// Holds the seat of `rank`. None if it is taken.
+    fn hold(&self, rank: usize) -> Option<Seat<'_>> {
+        let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        let seat = rank.checked_sub(1).and_then(|at| seats.get_mut(at))?;
+        let was_taken = std::mem::replace(seat, true);
+        // Made only where it is held: a seat that is dropped is free.
+        (!was_taken).then(|| Seat {
+            host: self,
+            rank,
+            is_taken: false,
+        })
+    }
+
+    /// The reason to refuse a process of this version, rank and size of the world.
+    fn misfit(&self, version: &str, rank: usize, size: usize) -> Option<String> {
+        let ours = env!("CARGO_PKG_VERSION");
+        let world = &self.world;
+        if version != ours {
+            return Some(format!(
+                "rank {rank} runs vanc {version:?}, and rank 0 vanc {ours:?}"
+            ));
         }
-        Some(Some(_)) | None => Err(Error::new(format!(
-            "two processes say that they are rank {rank}"
-        ))
-        .help("give each another RANK")),
+        (size != world.size || rank == 0 || rank >= size).then(|| {
+            format!(
+                "a process came to {} as rank {rank} of {size}, where rank 0 of {} waits",
+                place(world),
+                world.size
+            )
+        })
     }
 }
 
-fn listen(world: &World) -> Result<TcpListener> {
-    // A name may be of an address that only this host knows itself by.
-    let loopback = match world.address.as_str() {
-        "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
-        other => other.parse().ok().filter(IpAddr::is_loopback),
-    };
-    let bind = |address: IpAddr| TcpListener::bind(SocketAddr::new(address, world.port));
-    let bound = match loopback {
-        Some(address) => bind(address),
-        // Not every host has IPv6, but where it has, this is both.
-        None => bind(Ipv6Addr::UNSPECIFIED.into()).or_else(|e| {
-            match e.kind() == io::ErrorKind::AddrInUse {
-                true => Err(e),
-                false => bind(Ipv4Addr::UNSPECIFIED.into()),
-            }
-        }),
-    };
-    let listener = bound.map_err(|e| {
-        let error = Error::new(format!("rank 0 cannot listen at port {}: {e}", world.port));
-        error.help("give another MASTER_PORT, one that is free")
-    })?;
-    listener
-        .set_nonblocking(true)
-        .map_err(|e| failed(world, &e))?;
-    Ok(listener)
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        let seats = &self.host.seats;
+        let mut seats = seats.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(seat) = self.rank.checked_sub(1).and_then(|at| seats.get_mut(at)) {
+            *seat = self.is_taken;
+        }
+    }
 }
 
-/// Admits a process that has connected. None if it is no rank of this world.
-fn admit(
-    world: &World,
-    settings: &Settings,
-    stream: TcpStream,
-) -> Result<Option<(usize, TcpStream)>> {
-    let greet = || -> io::Result<Option<Message>> {
-        stream.set_nonblocking(false)?;
-        stream.set_read_timeout(Some(ANSWER))?;
-        stream.set_write_timeout(Some(ANSWER))?;
-        let mut greeting = [0; GREETING.len()];
-        (&stream).read_exact(&mut greeting)?;
-        match greeting == GREETING {
-            true => Frame::receive(&mut &stream).map(|frame| Some(frame.message)),
-            false => Ok(None),
+/// Talks to a process that has connected, until it has a seat or is sent away.
+fn admit(host: &Host, stream: TcpStream) -> io::Result<Arrival> {
+    let mut until = Until::new(&stream, ANSWER)?;
+    match challenge(&host.world, &mut until)? {
+        Proved::Secret => {}
+        Proved::Other => return Ok(Arrival::SentAway("another secret, or none".into())),
+        Proved::Stranger => {
+            return Ok(Arrival::SentAway(
+                "no process of this version of vanc".into(),
+            ));
         }
-    };
-    let Ok(Some(Message::Join {
+    }
+    let Message::Join {
         version,
         rank,
         size,
-    })) = greet()
+    } = until.receive_short()?
     else {
-        return Ok(None);
+        return Ok(Arrival::SentAway("it did not tell its rank".into()));
     };
-    let ours = env!("CARGO_PKG_VERSION");
-    let wrong = if version != ours {
-        Some(format!(
-            "rank {rank} runs vanc {version}, and rank 0 vanc {ours}"
-        ))
-    } else if size != world.size || rank == 0 || rank >= size {
-        Some(format!(
-            "a process came to {} as rank {rank} of {size}, where rank 0 of {} waits",
-            place(world),
-            world.size
-        ))
-    } else {
-        None
+    let held = match host.misfit(&version, rank, size) {
+        Some(why) => Err(why),
+        None => host
+            .hold(rank)
+            .ok_or_else(|| format!("two processes say that they are rank {rank}")),
     };
-    if let Some(why) = wrong {
-        let _ = Frame::from(Message::Failed { why: why.clone() }).send(&stream);
-        return Err(
-            Error::new(why).help("start all processes alike, each world at a port of its own")
-        );
-    }
-    let exchange = || -> io::Result<Message> {
-        let Settings { config, source } = settings.clone();
-        Frame::from(Message::Settings { config, source }).send(&stream)?;
-        Ok(Frame::receive(&mut &stream)?.message)
-    };
-    match exchange() {
-        Ok(Message::Failed { why }) => Err(Error::new(why)),
-        Ok(message) => Ok((message == Message::Agreed).then_some((rank, stream))),
-        Err(e) => {
-            Err(Error::new(format!("rank {rank} came and was lost: {e}"))
-                .help("see what it has said"))
+    let mut seat = match held {
+        Ok(seat) => seat,
+        Err(why) => {
+            until.send(Message::Failed { why: why.clone() })?;
+            return Ok(Arrival::SentAway(why));
         }
+    };
+    let Settings { config, source } = host.settings.clone();
+    until.send(Message::Settings { config, source })?;
+    let verdict = until.receive_short()?;
+    if let Message::Failed { why } = verdict {
+        return Ok(Arrival::Differs(Error::new(why)));
     }
+    if verdict != Message::Agreed {
+        return Ok(Arrival::SentAway(
+            "it did not answer to the settings".into(),
+        ));
+    }
+    seat.is_taken = true;
+    drop(seat);
+    Ok(Arrival::Seated(rank, stream))
 }
 
 /// Connects to rank 0, which may take `limit` to be there. `compare` is an error where rank
@@ -182,14 +262,14 @@ fn admit(
 ///
 /// # Errors
 ///
-/// When rank 0 does not come in time, refuses this process or is lost, and when `compare`
-/// finds a difference, which rank 0 is told.
+/// When rank 0 does not come in time, refuses this process or is lost, when one of both knows
+/// another secret, and when `compare` finds a difference, which rank 0 is told.
 pub fn join(
     world: &World,
     limit: Duration,
     compare: impl FnOnce(&Settings) -> Result<()>,
 ) -> Result<TcpStream> {
-    let stream = connect(world, limit)?;
+    let (stream, nonces) = connect(world, limit)?;
     let lost = |e: io::Error| {
         let why = match is_late(&e) {
             true => "it does not answer as vanc does".to_string(),
@@ -198,27 +278,30 @@ pub fn join(
         Error::new(format!("rank 0 was lost at {}: {why}", place(world)))
             .help("see what rank 0 has said, and whether something else listens there")
     };
-    let exchange = || -> io::Result<Message> {
-        stream.set_read_timeout(Some(ANSWER * 3))?;
-        stream.set_write_timeout(Some(ANSWER))?;
-        (&stream).write_all(&GREETING)?;
-        let join = Message::Join {
-            version: env!("CARGO_PKG_VERSION").into(),
-            rank: world.rank,
-            size: world.size,
-        };
-        Frame::from(join).send(&stream)?;
-        Ok(Frame::receive(&mut &stream)?.message)
+    let mut until = Until::new(&stream, ANSWER * 3).map_err(lost)?;
+    match prove(world, &mut until, &nonces).map_err(lost)? {
+        Proved::Secret => {}
+        Proved::Other => {
+            return Err(Error::new(format!(
+                "rank 0 at {} has another secret than this process, or one of both has none",
+                place(world)
+            ))
+            .help("give all processes the same VANC_SECRET or VANC_SECRET_FILE"));
+        }
+        Proved::Stranger => return Err(otherwise(world)),
+    }
+    let join = Message::Join {
+        version: env!("CARGO_PKG_VERSION").into(),
+        rank: world.rank,
+        size: world.size,
     };
+    let mut exchange = || until.send(join.clone()).and_then(|()| until.receive());
     let answer = exchange().map_err(lost)?;
     if let Message::Failed { why } = answer {
-        return Err(Error::new(why));
+        return Err(Error::new(why).help("start all processes alike, each with a RANK of its own"));
     }
     let Message::Settings { config, source } = answer else {
-        return Err(Error::new(format!(
-            "what listens at {} answers otherwise than vanc does",
-            place(world)
-        )));
+        return Err(otherwise(world));
     };
     let compared = compare(&Settings { config, source });
     let verdict = match &compared {
@@ -227,32 +310,47 @@ pub fn join(
             why: world.with_rank(error.clone()).message,
         },
     };
-    Frame::from(verdict).send(&stream).map_err(lost)?;
+    until.send(verdict).map_err(lost)?;
     compared.map(|()| stream)
 }
 
-/// Connects to rank 0 as soon as it listens.
-fn connect(world: &World, limit: Duration) -> Result<TcpStream> {
+fn otherwise(world: &World) -> Error {
+    Error::new(format!(
+        "what listens at {} answers otherwise than this version of vanc does",
+        place(world)
+    ))
+    .help("see whether it is rank 0, of the same version of vanc")
+}
+
+/// Connects to rank 0 as soon as it listens and has room to answer; returns the nonces of both.
+fn connect(world: &World, limit: Duration) -> Result<(TcpStream, (Nonce, Nonce))> {
     let late = Instant::now() + limit;
     loop {
-        let mut last = io::Error::other("the name has no address");
-        match (world.address.as_str(), world.port).to_socket_addrs() {
+        let mut last = None;
+        match address::resolve(world) {
             Ok(addresses) => {
+                address::trust(world, &addresses)?;
                 for address in addresses {
                     let left = late.saturating_duration_since(Instant::now());
                     let left = left.clamp(Duration::from_millis(100), ANSWER);
-                    match TcpStream::connect_timeout(&address, left) {
-                        Ok(stream) => return Ok(stream),
-                        Err(e) => last = e,
+                    let attempt = TcpStream::connect_timeout(&address, left).and_then(|stream| {
+                        let greeted = greet(&mut Until::new(&stream, left)?)?;
+                        Ok(greeted.map(|nonces| (stream, nonces)))
+                    });
+                    match attempt {
+                        Ok(Some(met)) => return Ok(met),
+                        Ok(None) => return Err(otherwise(world)),
+                        Err(e) => last = Some(e),
                     }
                 }
             }
-            Err(e) => last = e,
+            Err(e) => last = Some(e),
         }
         if Instant::now() >= late {
+            let last = last.map_or(String::new(), |e| format!(": {e}"));
             return Err(Error::new(format!(
                 "rank 0 is not at {} (MASTER_ADDR and MASTER_PORT), where it was waited for \
-                 {} s: {last}",
+                 {} s{last}",
                 place(world),
                 limit.as_secs()
             ))
@@ -266,13 +364,12 @@ fn place(world: &World) -> String {
     format!("{}:{}", world.address, world.port)
 }
 
-fn failed(world: &World, error: &io::Error) -> Error {
-    Error::new(format!("nobody can come to {}: {error}", place(world)))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::Secret;
     use super::*;
+    use std::io::Write;
+    use std::net::TcpListener;
 
     const SHORT: Duration = Duration::from_millis(300);
 
@@ -283,6 +380,7 @@ mod tests {
             local: rank,
             address: "127.0.0.1".into(),
             port,
+            secret: Secret::default(),
         }
     }
 
@@ -354,10 +452,16 @@ mod tests {
             let refused = come(1, 3, port).unwrap_err();
             assert!(refused.message.contains("rank 1 of 3"), "{refused}");
         });
-        assert!(other_size.unwrap_err().message.contains("rank 1 of 3"));
+        let other_size = other_size.unwrap_err().message;
+        assert!(
+            other_size.contains("rank 1 of 2 did not come"),
+            "{other_size}"
+        );
+        assert!(other_size.contains("as rank 1 of 3"), "{other_size}");
         let twice = led(3, port, || {
             come(1, 3, port).unwrap();
-            let _ = come(1, 3, port);
+            let again = come(1, 3, port).unwrap_err();
+            assert!(again.message.contains("are rank 1"), "{again}");
         });
         assert!(twice.unwrap_err().message.contains("are rank 1"));
         let differs = led(2, port, || {
@@ -383,7 +487,7 @@ mod tests {
                 come(1, 2, port)
                     .unwrap_err()
                     .message
-                    .contains("rank 0 was lost")
+                    .contains("answers otherwise")
             );
         });
     }

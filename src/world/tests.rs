@@ -3,7 +3,7 @@
 
 use super::leader::{self, Leader};
 use super::worker::{begin, serve};
-use super::{Links, World};
+use super::{Links, Secret, World};
 use crate::engines::cuda::GroupId;
 use crate::engines::{Engine, Images, Order, Outcome, Resident, SkipState, StepContext};
 use crate::error::Result;
@@ -111,6 +111,7 @@ fn world(rank: usize) -> World {
         local: rank,
         address: "127.0.0.1".into(),
         port: 1,
+        secret: Secret::default(),
     }
 }
 

@@ -6,15 +6,34 @@
 use crate::ir::{Augment, Rates};
 use crate::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::net::TcpStream;
 use std::time::Duration;
 
 /// First bytes of a connection: the program, and the version of the protocol.
-pub const GREETING: [u8; 8] = *b"vanc\0w\0\x02";
+pub const GREETING: [u8; 8] = *b"vanc\0w\0\x03";
 
-/// Largest length of a text in bytes; a file and its settings are far shorter.
-const LONGEST: usize = 64 << 20;
+/// Most bytes that a frame may announce.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Of its text.
+    pub text: usize,
+    /// Of its data.
+    pub data: u64,
+}
+
+/// Lengths of rank 0's frames. A file and its settings are far shorter than the text, and images
+/// and weights may be of any size.
+pub const OF_LEADER: Limits = Limits {
+    text: 64 << 20,
+    data: u64::MAX,
+};
+
+/// Lengths of the other ranks' frames, which are answers and beats.
+pub const OF_WORKER: Limits = Limits {
+    text: 1 << 20,
+    data: 0,
+};
 
 /// Longest silence of an end that has to answer. [`Patient`] waits that long twice: a process
 /// that was suspended finds its own first wait used up, while the other end is well.
@@ -168,21 +187,22 @@ impl Frame {
         Ok(bytes)
     }
 
-    /// Writes the frame to `stream`.
+    /// Reads the next frame of rank 0 from `stream`.
     ///
     /// # Errors
     ///
-    /// When the message is too long, or the stream cannot be written.
-    pub fn send(&self, mut stream: &TcpStream) -> io::Result<()> {
-        stream.write_all(&self.to_bytes()?)
+    /// As [`Frame::receive_within`].
+    pub fn receive(stream: &mut impl Read) -> io::Result<Frame> {
+        Frame::receive_within(stream, OF_LEADER)
     }
 
     /// Reads the next frame from `stream`.
     ///
     /// # Errors
     ///
-    /// When the stream ends, fails or is silent for too long, and when its bytes are no frame.
-    pub fn receive(stream: &mut impl Read) -> io::Result<Frame> {
+    /// When the stream ends, fails or is silent for too long, and when its bytes are no frame or
+    /// one beyond the limits, of which nothing is read.
+    pub fn receive_within(stream: &mut impl Read, limits: Limits) -> io::Result<Frame> {
         let mut head = [0; 12];
         stream.read_exact(&mut head)?;
         let (text_length, rest) = head.split_at(4);
@@ -191,7 +211,7 @@ impl Frame {
             .rev()
             .fold(0, |n, &b| n << 8 | usize::from(b));
         let data_length = rest.iter().rev().fold(0, |n, &b| n << 8 | u64::from(b));
-        if text_length > LONGEST {
+        if text_length > limits.text || data_length > limits.data {
             return Err(io::Error::other("what comes is no message of vanc"));
         }
         let text = take(stream, text_length as u64)?;
@@ -322,6 +342,9 @@ mod tests {
         huge.extend(u64::MAX.to_le_bytes());
         huge.extend(b"{}");
         assert!(Frame::receive(&mut huge.as_slice()).is_err());
+        let mut unread = huge.as_slice();
+        assert!(Frame::receive_within(&mut unread, OF_WORKER).is_err());
+        assert_eq!(unread, b"{}");
     }
 
     #[test]

@@ -174,6 +174,59 @@ fn a_number_that_is_not_finite_is_refused_by_name() {
     }
 }
 
+/// Values that a program may have written with a right check sum, and no run does.
+#[test]
+fn a_value_that_no_run_has_is_refused_by_name() {
+    type Change = fn(&mut Checkpoint);
+    let set = |checkpoint: &mut Checkpoint, name: &str, value: f32| {
+        let tensor = checkpoint.tensors.iter_mut().find(|t| t.name == name);
+        tensor.unwrap().data[0] = value;
+    };
+    let dir = tempdir().unwrap();
+    train(dir.path(), Setup::default()).unwrap();
+    let path = run_folder::last(dir.path());
+    let whole = Checkpoint::read(&path).unwrap();
+    for alpha in [7.0, -0.5] {
+        let mut checkpoint = whole.clone();
+        set(&mut checkpoint, "skip0.alpha", alpha);
+        checkpoint.write(&path).unwrap();
+        let error = Checkpoint::read_weights(&path).unwrap_err();
+        let words = format!("skip0.alpha: element 0 of 1 is {alpha}");
+        assert!(error.message.contains(&words), "{error}");
+    }
+    let mut checkpoint = whole.clone();
+    let variance = vanc::tensor::Tensor::full("norm.running_var", &[2], -1.0);
+    checkpoint.tensors.push(variance);
+    checkpoint.write(&path).unwrap();
+    let error = Checkpoint::read_weights(&path).unwrap_err();
+    assert!(error.message.contains("norm.running_var"), "{error}");
+    let changes: [(&str, Change); 9] = [
+        ("deviation is 0", |c| c.meta.data.std[0] = 0.0),
+        ("deviation is -1", |c| c.meta.data.std[0] = -1.0),
+        ("standard deviation for 0 of 1", |c| c.meta.data.std.clear()),
+        ("18446744073709551615 epochs", |c| {
+            c.meta.progress.epoch = u64::MAX;
+        }),
+        ("step 18446744073709551615", |c| {
+            c.meta.progress.step = u64::MAX;
+        }),
+        ("a log up to step 99", |c| c.meta.progress.logged = Some(99)),
+        ("after step 99", |c| {
+            c.meta.progress.best.as_mut().unwrap().step = 99;
+        }),
+        ("images right", |c| c.meta.progress.window.correct = 99),
+        ("-1 seconds", |c| c.meta.progress.seconds = -1.0),
+    ];
+    for (words, change) in changes {
+        let mut checkpoint = whole.clone();
+        change(&mut checkpoint);
+        checkpoint.write(&path).unwrap();
+        let error = Checkpoint::read_weights(&path).unwrap_err();
+        assert!(error.message.contains(words), "{words}: {error}");
+        assert!(error.message.contains("last.safetensors"), "{error}");
+    }
+}
+
 #[test]
 fn damage_anywhere_is_found() {
     let dir = tempdir().unwrap();

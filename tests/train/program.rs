@@ -231,7 +231,13 @@ fn signal(child: &Child, signal: &str) {
 fn a_signal_saves_and_says_how_to_go_on() {
     let place = Scratch::new();
     place.finish("whole");
-    for (name, code) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
+    for (name, code) in [
+        ("-INT", 130),
+        ("-TERM", 143),
+        ("-HUP", 129),
+        ("-XCPU", 128 + libc::SIGXCPU),
+        ("-USR1", 128 + libc::SIGUSR1),
+    ] {
         let run = format!("run{name}");
         let mut child = Command::new(env!("CARGO_BIN_EXE_vanc"))
             .args(["train", "killed.van", "--log-every", "3", "--out", &run])
@@ -270,6 +276,48 @@ fn a_signal_saves_and_says_how_to_go_on() {
         assert_eq!(log(&dir), log(&whole));
         assert_eq!(last(&dir), last(&whole));
     }
+}
+
+/// A full disk behind standard output is told at the end; the run itself is whole.
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_cannot_be_written_is_an_error() {
+    let place = Scratch::new();
+    let train = ["train", "killed.van", "--epochs", "1", "--out", "run"];
+    for args in [
+        &["--help"][..],
+        &["--version"],
+        &["train", "--help"],
+        &train,
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let output = Command::new(env!("CARGO_BIN_EXE_vanc"))
+            .args(args)
+            .current_dir(place.path())
+            .stdout(full.unwrap())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
+        assert!(said.contains("cannot write to standard output"), "{said}");
+    }
+    assert_eq!(last(&place.path().join("run")).meta.progress.epoch, 1);
+}
+
+/// A file beyond the limit on its size is an error that names it, not a signal that kills.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_beyond_its_limit_is_an_error() {
+    let place = Scratch::new();
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -f 8; exec \"$0\" train killed.van --out run"])
+        .arg(env!("CARGO_BIN_EXE_vanc"))
+        .current_dir(place.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said} {:?}", output.status);
+    assert!(said.contains("cannot write run/"), "{said}");
 }
 
 /// `nohup` starts a program with SIGHUP ignored.

@@ -49,6 +49,9 @@ fn summary(written: &Written) -> String {
             written.folder.display()
         ),
     };
+    for damage in &written.damages {
+        text.push_str(&format!("warning: {damage}\n"));
+    }
     if let Some(unfinished) = &written.unfinished {
         text.push_str(&format!("the run has not ended: {}\n", unfinished.state));
         if let Some(go_on) = &unfinished.go_on {

@@ -34,6 +34,9 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
 /// Draws the curves as they are, and what can be done with the run.
 fn picture(watched: &Snapshot, (width, height): (u16, u16)) -> String {
     let mut text = screen::plain(watched, width, height);
+    if let Some(damage) = &watched.damage {
+        text.push_str(&format!("\n{damage}\n"));
+    }
     if watched.state == State::Stopped {
         text.push_str(&format!(
             "\nNo process trains here now; to go on:\n    {}\n",

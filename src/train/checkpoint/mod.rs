@@ -13,149 +13,22 @@
 //! older versions are one file, without `state`.
 
 mod file;
+mod meta;
+mod values;
 
-use super::run_progress::RunProgress;
-use crate::data::Dataset;
+pub use meta::{DataMeta, Meta};
+pub use values::check_values;
+
 use crate::engines::GRADIENT_SUM_PREFIX;
 use crate::error::{Error, Result};
 use crate::files::{self, remove, rename, write_atomic};
-use crate::flags::Overrides;
 use crate::ir::{Model, Role, Slot};
 use crate::tensor::Tensor;
-use crate::text::{counted, listed_names};
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-
-/// Class names of a kind that an error lists before it only counts.
-const NAMED: usize = 10;
 
 /// Version of the format. One that reads differently gets another number.
 pub const FORMAT: u32 = 1;
-
-/// Metadata of a checkpoint: all that it says beside the tensors.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Meta {
-    /// [`FORMAT`].
-    pub format: u32,
-    /// Version of the program that wrote it.
-    pub version: String,
-    /// Name after `model`.
-    pub model: String,
-    /// The `.van` text.
-    pub source: String,
-    /// Overrides from flags. With `source` they make the model.
-    pub overrides: Overrides,
-    /// The images it was trained on.
-    pub data: DataMeta,
-    /// Seed of every random stream; their positions are [`Meta::progress`]'s.
-    pub seed: u64,
-    /// Progress of the run.
-    #[serde(rename = "position")]
-    pub progress: RunProgress,
-}
-
-/// The images that a network was trained on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DataMeta {
-    /// Name of the data, for the log: `synthetic`.
-    pub name: String,
-    /// Folder that `--data-dir` named.
-    pub dir: Option<PathBuf>,
-    /// Channels, height and width of an image.
-    pub shape: Vec<usize>,
-    /// Class names, by class index.
-    pub classes: Vec<String>,
-    /// Images in the training split.
-    pub train_images: usize,
-    /// Images in the test split.
-    pub test_images: usize,
-    /// Mean of each channel, which is subtracted.
-    pub mean: Vec<f32>,
-    /// Standard deviation of each channel, which is divided by.
-    pub std: Vec<f32>,
-}
-
-impl DataMeta {
-    /// Describes `dataset`, found with `--data-dir dir`.
-    pub fn new(dataset: &Dataset, dir: Option<&Path>) -> Self {
-        DataMeta {
-            name: dataset.name.clone(),
-            dir: dir.map(Path::to_owned),
-            shape: dataset.shape.dims(),
-            classes: dataset.classes.clone(),
-            train_images: dataset.train.labels.len(),
-            test_images: dataset.test.labels.len(),
-            mean: dataset.mean.clone(),
-            std: dataset.std.clone(),
-        }
-    }
-
-    /// Checks that `dataset` is, to all appearance, the same images: as many, in the same
-    /// classes, with the same mean and deviation to the last bit.
-    ///
-    /// # Errors
-    /// Every difference, the classes first, where the images are others.
-    pub fn check(&self, dataset: &Dataset) -> Result<()> {
-        let now = DataMeta::new(dataset, self.dir.as_deref());
-        let mut differences = Vec::new();
-        differences.extend(self.other_classes(&now.classes));
-        if now.shape != self.shape {
-            differences.push(format!(
-                "its images are {:?}, there they are {:?}",
-                now.shape, self.shape
-            ));
-        }
-        let counts = [
-            ("training", now.train_images, self.train_images),
-            ("test", now.test_images, self.test_images),
-        ];
-        for (split, images, there) in counts {
-            if images != there {
-                differences.push(format!(
-                    "it has {}, there were {there}",
-                    counted(images, &format!("{split} image"))
-                ));
-            }
-        }
-        if (&now.mean, &now.std) != (&self.mean, &self.std) {
-            differences.push("its pixels have another mean or deviation".into());
-        }
-        if differences.is_empty() {
-            return Ok(());
-        }
-        Err(Error::new(format!(
-            "{} is not the data that the run began with ({}): {}",
-            dataset.name,
-            self.name,
-            differences.join("; ")
-        ))
-        .help("give the folder of that data with --data-dir"))
-    }
-
-    /// Says how the class names `now` differ from those that the network was trained on.
-    pub fn other_classes(&self, now: &[String]) -> Option<String> {
-        if now == self.classes {
-            return None;
-        }
-        let lacking = |names: &[String], others: &[String]| {
-            let others: HashSet<&String> = others.iter().collect();
-            let names = names.iter().filter(|name| !others.contains(name));
-            let names: Vec<&str> = names.map(String::as_str).collect();
-            (!names.is_empty()).then(|| listed_names(&names, NAMED))
-        };
-        Some(
-            match (lacking(now, &self.classes), lacking(&self.classes, now)) {
-                (None, None) => "its classes are in another order".into(),
-                (Some(new), None) => format!("it has the further classes {new}"),
-                (None, Some(missing)) => format!("it lacks the classes {missing}"),
-                (Some(new), Some(missing)) => {
-                    format!("it has the classes {new}, there they were {missing}")
-                }
-            },
-        )
-    }
-}
 
 /// Reads the images that the weights in the bytes of a file were trained on, where it is a
 /// checkpoint of vanc and says so.
@@ -276,8 +149,8 @@ impl Checkpoint {
     /// damaged is an error that names it.
     ///
     /// # Errors
-    /// Where a file cannot be read, is damaged, of a newer version, or holds a number that is
-    /// not finite, and where there is no state that goes with the weights.
+    /// Where a file cannot be read, is damaged, of a newer version, or holds a value that no
+    /// run has, and where there is no state that goes with the weights.
     pub fn read(path: &Path) -> Result<Checkpoint> {
         Checkpoint::read_with_state(path).map(|(checkpoint, _)| checkpoint)
     }
@@ -300,8 +173,8 @@ impl Checkpoint {
     /// Reads the weights at `path` alone, which is all that running the network needs.
     ///
     /// # Errors
-    /// Where the file cannot be read, is damaged, of a newer version, or holds a number that is
-    /// not finite.
+    /// Where the file cannot be read, is damaged, of a newer version, or holds a value that no
+    /// run has.
     pub fn read_weights(path: &Path) -> Result<Checkpoint> {
         read_one(path).map(|(checkpoint, _)| checkpoint)
     }
@@ -334,8 +207,9 @@ fn read_one(path: &Path) -> Result<(Checkpoint, Option<String>)> {
     let read = || {
         let contents = file::decode(&bytes)?;
         check_format(&contents.meta)?;
-        let meta = serde_json::from_str(&contents.meta).map_err(|e| file::damaged(&e))?;
-        check_finite(&contents.tensors)?;
+        let meta: Meta = serde_json::from_str(&contents.meta).map_err(|e| file::damaged(&e))?;
+        check_values(&contents.tensors)?;
+        values::check_meta(&meta)?;
         let tensors = contents.tensors;
         Ok((Checkpoint { meta, tensors }, contents.state))
     };
@@ -351,7 +225,7 @@ fn read_state(path: &Path, wanted: &str) -> Result<(PathBuf, Vec<Tensor>)> {
         let read = read.and_then(|bytes| {
             let contents = file::decode(&bytes).map_err(|e| within(&path, e))?;
             check_format(&contents.meta).map_err(|e| within(&path, e))?;
-            check_finite(&contents.tensors).map_err(|e| within(&path, e))?;
+            check_values(&contents.tensors).map_err(|e| within(&path, e))?;
             Ok(contents)
         });
         match read {
@@ -402,23 +276,4 @@ fn check_format(meta: &str) -> Result<()> {
         ))
         .help("use the version of vanc that wrote it")),
     }
-}
-
-/// Refuses tensors with a number that is not finite, the first named.
-///
-/// # Errors
-/// Where there is one.
-pub fn check_finite(tensors: &[Tensor]) -> Result<()> {
-    for tensor in tensors {
-        if let Some(place) = tensor.data.iter().position(|x| !x.is_finite()) {
-            return Err(Error::new(format!(
-                "{}: element {place} of {} is {}",
-                tensor.name,
-                tensor.data.len(),
-                tensor.data[place]
-            ))
-            .help("weights must be finite numbers; take them from before the training diverged"));
-        }
-    }
-    Ok(())
 }

@@ -8,6 +8,7 @@ pub use summary::Summary;
 
 use super::metrics::Line;
 use super::run_progress::Sums;
+use crate::error::{Error, Result};
 use crate::paint::{self, Paint};
 use crate::table::{self, Layout};
 use crate::text;
@@ -34,6 +35,8 @@ pub struct Progress {
     /// Time between two looks at the network.
     pause: Duration,
     drawn: Option<Instant>,
+    /// The first failure to write a line.
+    unwritten: Option<std::io::Error>,
     /// Steps left when the bar was first drawn, and when that was.
     start: Option<(u64, Instant)>,
 }
@@ -93,6 +96,7 @@ impl Progress {
             table: None,
             pause,
             drawn,
+            unwritten: None,
             start: None,
         }
     }
@@ -112,12 +116,28 @@ impl Progress {
         }
     }
 
+    /// Says whether all lines were written. A reader that has seen enough, such as `head`, is no
+    /// failure.
+    ///
+    /// # Errors
+    /// Where one was not.
+    pub fn written(&mut self) -> Result<()> {
+        match self.unwritten.take() {
+            Some(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(Error::new(format!("cannot write to standard output: {e}"))
+                    .help("the run itself is complete in its folder"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Prints a line that stays. That nobody reads it is no reason to stop training.
     fn print(&mut self, text: &str) {
         match &mut self.mode {
             Mode::Quiet => {}
             Mode::Plain(writer) => {
-                let _ = writeln!(writer, "{text}").and_then(|()| writer.flush());
+                let written = writeln!(writer, "{text}").and_then(|()| writer.flush());
+                self.unwritten = self.unwritten.take().or(written.err());
             }
             Mode::Terminal(bar) => bar.suspend(|| {
                 let _ = writeln!(std::io::stdout(), "{text}");
