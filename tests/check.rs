@@ -542,7 +542,7 @@ fn policies_come_from_flags() {
         let [alpha] = &skip.policy.trained[..] else {
             panic!("one coefficient: {skip:?}");
         };
-        assert_eq!((&*alpha.name, alpha.enforced), ("alpha", enforced));
+        assert_eq!((&*alpha.name, alpha.held.enforced), ("alpha", enforced));
         assert_eq!(skip.coefficients, [vec![3]]);
     };
     let (additive, convex) = ("f + (1 - a) * s", "s + a * (f - s)");

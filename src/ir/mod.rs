@@ -22,7 +22,7 @@ pub use layers::{
     layers, policies,
 };
 pub use model::{Model, ModelParam};
-pub use role::{OwnTensor, Role, Start};
+pub use role::{Held, OwnTensor, Role, Start};
 pub use shape::{INPUTS, Shape};
 pub use single_values::SingleValues;
 pub use tensors::TensorSpec;

@@ -10,9 +10,9 @@ pub enum Role {
     Weight,
     /// Bias of the same.
     Bias,
-    /// α of a variable skip.
+    /// Trained coefficient of a skip that the constraint moves: α of a variable skip.
     Alpha,
-    /// λ of a variable skip: moved by the constraint, not by the optimizer.
+    /// Its multiplier λ: moved by the constraint, not by the optimizer.
     Multiplier,
     /// a of a Dirac weight.
     DiracA,
@@ -50,13 +50,33 @@ pub enum Start {
     },
     /// A number throughout.
     Number(f64),
-    /// The α that the constraint starts with.
-    Alpha,
-    /// The λ that the constraint starts with; 0 where it is not enforced.
-    Multiplier {
-        /// Whether λ moves.
-        enforced: bool,
-    },
+    /// The start of a coefficient that the constraint moves.
+    Coefficient(Held),
+    /// The λ that the constraint starts with, towards the target; 0 where it is not enforced.
+    Multiplier(Held),
+}
+
+/// Where a coefficient that the constraint moves starts, stays and goes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Held {
+    /// Value before training; none is the `alpha` of the training's constraint.
+    pub start: Option<f64>,
+    /// Least and greatest value, either perhaps infinite.
+    pub range: [f64; 2],
+    /// Value that the constraint asks for.
+    pub target: f64,
+    /// Whether the multiplier moves; otherwise it is 0 and the coefficient follows its gradient.
+    pub enforced: bool,
+}
+
+impl Held {
+    /// α of a variable skip: in [0, 1], with 1 for its target.
+    pub const ALPHA: Held = Held {
+        start: None,
+        range: [0.0, 1.0],
+        target: 1.0,
+        enforced: true,
+    };
 }
 
 impl Start {
@@ -67,8 +87,8 @@ impl Start {
             Role::Bias | Role::RunningMean => Start::Number(0.0),
             Role::DiracA | Role::RunningVar => Start::Number(1.0),
             Role::DiracB => Start::Number(0.1),
-            Role::Alpha => Start::Alpha,
-            Role::Multiplier => Start::Multiplier { enforced: true },
+            Role::Alpha => Start::Coefficient(Held::ALPHA),
+            Role::Multiplier => Start::Multiplier(Held::ALPHA),
         }
     }
 }

@@ -4,7 +4,7 @@
 use crate::networks::NETWORKS;
 use crate::support::{AT, Make, batch, cpu, double, engines, model, state};
 use vanc::engines::{Engine, SkipState, StepContext};
-use vanc::ir::{Constraint, Every, Model, Role};
+use vanc::ir::{Constraint, Every, Held, Model, Role};
 use vanc::schedule::{Multipliers, SkipMultipliers};
 use vanc::tensor::{Batch, Tensor};
 
@@ -109,7 +109,13 @@ fn alpha_and_lambda_follow_the_rule() {
     let tensors = vanc::engines::init::initial(&model, 0);
     for mut engine in [cpu(&model, &tensors), Box::new(double(&model, &tensors))] {
         // The inner skip is the first: its λ is 0 and stays there.
-        let skips = [false, true].map(|enforced| SkipMultipliers::new(&rule, 4, enforced));
+        let skips = [false, true].map(|enforced| {
+            let held = Held {
+                enforced,
+                ..Held::ALPHA
+            };
+            SkipMultipliers::new(&rule, 4, held)
+        });
         let mut expected = Multipliers::new(rule, skips.to_vec());
         for step in 0..4 {
             let batch = batch(&model, 2, step);
@@ -126,6 +132,7 @@ fn alpha_and_lambda_follow_the_rule() {
                     path: path.to_string(),
                     alpha: expected.alpha.clone(),
                     lambda: expected.lambda.clone(),
+                    target: 1.0,
                 };
                 assert_eq!(found, &expected);
             }

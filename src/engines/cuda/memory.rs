@@ -3,6 +3,7 @@
 
 use super::gpu::{Buffer, Gpu};
 use super::prelude::{CONTROL_LAYOUT, OUTCOME_LAYOUT};
+use super::update::Held;
 use crate::error::Result;
 use crate::ir::{Role, TensorSpec};
 use crate::plan::{Id, Plan, Storage};
@@ -80,8 +81,8 @@ pub struct Memory {
     pub slots: Vec<Buffer>,
     /// Sums of ∂C/∂α for the end of an epoch.
     pub sums: Buffer,
-    /// A byte an α: whether its λ moves.
-    pub enforced: Buffer,
+    /// A [`Held`] an α.
+    pub held: Buffer,
     /// Control of the step, which [`CONTROL_LAYOUT`] lays out.
     pub control: Buffer,
     /// Outcomes that wait to be read, room for [`OUTCOMES`].
@@ -108,7 +109,7 @@ impl Memory {
                 .map(|_| gpu.zeros(rows.optimized * FLOAT))
                 .collect::<Result<_>>()?,
             sums: gpu.zeros(rows.alphas.len() * FLOAT)?,
-            enforced: gpu.zeros(rows.alphas.len())?,
+            held: gpu.zeros(rows.alphas.len() * size_of::<Held>())?,
             control: gpu.zeros(CONTROL_LAYOUT.size)?,
             outcomes: gpu.zeros(OUTCOMES * OUTCOME)?,
             arena: nothing()?,

@@ -49,7 +49,8 @@ use self::pass::PassKernels;
 use self::prepare::{Graph, Here, Prepared};
 use self::products::Libraries;
 use self::sources::SOURCES;
-use super::skips::Skips;
+use self::update::Held;
+use super::skips::{self, Skips};
 use super::state::State;
 use super::{Engine, Images, Order, Outcome, Resident, SkipState, StepContext, batch};
 use crate::error::{Error, Result};
@@ -197,7 +198,7 @@ impl CudaEngine {
         let slots = self.model.train.optimizer.slots();
         let mut kept = vec![vec![0.0; rows.optimized]; slots.len()];
         let mut sums = vec![0.0; rows.alphas.len()];
-        let mut enforced = vec![0_u8; rows.alphas.len()];
+        let mut held = vec![Held::padding(); rows.alphas.len()];
         let mut skips = self.skips.iter();
         for ((spec, offset), from) in self.specs.iter().zip(&rows.offsets).zip(&state.network) {
             let (len, offset) = (from.data.len(), *offset);
@@ -212,7 +213,7 @@ impl CudaEngine {
             {
                 let start = offset - rows.alphas.start;
                 sums[start..][..len].copy_from_slice(&skip.gradient_sum);
-                enforced[start..][..len].fill(u8::from(skip.enforced));
+                held[start..][..len].fill(Held::new(skip.held));
             }
         }
         self.summed = self.skips.multipliers.steps;
@@ -222,7 +223,7 @@ impl CudaEngine {
             self.gpu.upload(row, buffer.at)?;
         }
         self.gpu.upload(&sums, memory.sums.at)?;
-        self.gpu.upload(&enforced, memory.enforced.at)
+        self.gpu.upload(&held, memory.held.at)
     }
 
     /// Returns the index of a plan for this batch, made if need be.
@@ -413,16 +414,13 @@ impl Engine for CudaEngine {
         let places = self.specs.iter().zip(&rows.offsets);
         let places = places.filter(|(spec, _)| spec.role == Role::Alpha);
         let states = self.skips.iter().zip(places);
-        let state = |((path, skip), (_, offset)): (
+        let state = |((name, skip), (_, offset)): (
             (&str, &crate::schedule::SkipMultipliers),
             (_, &usize),
         )| {
             let range = offset - rows.alphas.start..offset - rows.alphas.start + skip.alpha.len();
-            SkipState {
-                path: path.to_string(),
-                alpha: alphas[range.clone()].to_vec(),
-                lambda: lambdas[range].to_vec(),
-            }
+            let alpha = alphas[range.clone()].to_vec();
+            skips::state(name, skip, alpha, lambdas[range].to_vec())
         };
         Ok(states.map(state).collect())
     }

@@ -4,7 +4,7 @@ use super::images;
 use super::map::Windows;
 use super::products::Conv;
 use super::source::Source;
-use super::update::Running;
+use super::update::{Held, Running};
 
 macro_rules! source {
     ($name:literal, $layouts:expr) => {
@@ -27,5 +27,5 @@ pub const SOURCES: &[Source] = &[
     source!("pooling", [Windows::LAYOUT]),
     source!("reshape", []),
     source!("statistics", []),
-    source!("update", [Running::LAYOUT]),
+    source!("update", [Running::LAYOUT, Held::LAYOUT]),
 ];

@@ -5,7 +5,7 @@ use super::layout::shared;
 use super::memory::Memory;
 use super::products::int;
 use crate::error::Result;
-use crate::ir::{Every, Optimizer, Sgd, Train};
+use crate::ir::{self, Every, Optimizer, Sgd, Train};
 use crate::plan::{Action, Plan};
 
 shared! {
@@ -17,6 +17,39 @@ shared! {
         share: f64,
         unbiased: f64,
         channels: u64,
+    }
+}
+
+shared! {
+    /// Where a coefficient stays and goes, as the kernels take it.
+    pub struct Held as "Held" {
+        least: f64,
+        greatest: f64,
+        target: f64,
+        enforced: u64,
+    }
+}
+
+impl Held {
+    /// Makes what the kernels take of `held`.
+    pub fn new(held: ir::Held) -> Held {
+        let [least, greatest] = held.range;
+        Held {
+            least,
+            greatest,
+            target: held.target,
+            enforced: u64::from(held.enforced),
+        }
+    }
+
+    /// Makes what belongs to an element between tensors: it stays at 0.
+    pub fn padding() -> Held {
+        Held {
+            least: 0.0,
+            greatest: 0.0,
+            target: 0.0,
+            enforced: 0,
+        }
     }
 }
 
@@ -93,7 +126,7 @@ pub fn update(gpu: &Gpu, memory: &Memory, train: &Train) -> Result<()> {
         .with(memory.control.at)
         .with(memory.alphas());
     let args = args.with(memory.lambdas()).with(memory.alpha_gradients());
-    let args = args.with(memory.sums.at).with(memory.enforced.at);
+    let args = args.with(memory.sums.at).with(memory.held.at);
     let rates = constraint.rates();
     let args = args.with(rates.alpha_rate).with(rates.lambda_rate);
     let count = memory.rows.alphas.len();
@@ -119,7 +152,7 @@ fn sgd(gpu: &Gpu, memory: &Memory, sgd: &Sgd) -> Result<()> {
 pub fn end_epoch(gpu: &Gpu, memory: &Memory, train: &Train, rate: f64, steps: u32) -> Result<()> {
     let rates = train.constraint.rates();
     let args = Args::default().with(memory.alphas()).with(memory.lambdas());
-    let args = args.with(memory.sums.at).with(memory.enforced.at);
+    let args = args.with(memory.sums.at).with(memory.held.at);
     let args = args.with(rates.alpha_rate * rate);
     let args = args.with(rates.lambda_rate * rate);
     let args = args.with(1.0 / f64::from(steps));

@@ -213,8 +213,8 @@ impl<E: Dtype, D: Backend<E>> DfdxEngine<E, D> {
 
     /// Puts the multipliers' α on the device.
     fn place_alphas(&mut self) -> Result<()> {
-        for (path, skip) in self.skips.iter() {
-            self.parameters.set(&format!("{path}.alpha"), &skip.alpha)?;
+        for (name, skip) in self.skips.iter() {
+            self.parameters.set(name, &skip.alpha)?;
         }
         Ok(())
     }

@@ -66,7 +66,10 @@ impl Skip {
                 Shape::Flat(_) => Gate::Linear,
             });
         }
-        let coefficients = policy.trained.iter().map(|_| granularity.extents(output));
+        let coefficients = policy.trained.iter().map(|coefficient| {
+            let own = coefficient.granularity.unwrap_or(granularity);
+            own.extents(output)
+        });
         Ok(Skip {
             coefficients: coefficients.collect(),
             policy,
@@ -236,14 +239,13 @@ impl Operation for Skip {
             let Coefficient {
                 name,
                 multiplier,
-                enforced,
+                held,
+                ..
             } = coefficient;
-            let start = Start::Multiplier {
-                enforced: *enforced,
-            };
-            own.push(OwnTensor::new(&**name, shape.clone(), Role::Alpha));
+            let value = OwnTensor::new(&**name, shape.clone(), Role::Alpha);
+            own.push(value.starting(Start::Coefficient(*held)));
             let multiplier = OwnTensor::new(&**multiplier, shape.clone(), Role::Multiplier);
-            own.push(multiplier.starting(start));
+            own.push(multiplier.starting(Start::Multiplier(*held)));
         }
         own
     }

@@ -41,17 +41,26 @@ extern "C" __global__ void move_statistics(const Control* control, const Running
     r.variance[c] = (float)((1.0 - r.share) * r.variance[c] + r.share * variance);
 }
 
-// alpha ← clip(alpha − alpha_rate·(∂C/∂alpha + lambda), 0, 1), then where it is enforced
-// lambda ← lambda + lambda_rate·(alpha − 1). No fused multiply-adds: as on the host.
+// Where a coefficient stays and goes.
+struct Held {
+    double least;
+    double greatest;
+    double target;
+    // Whether lambda moves.
+    u64 enforced;
+};
+
+// alpha ← clip(alpha − alpha_rate·(∂C/∂alpha + lambda), least, greatest), then where it is
+// enforced lambda ← lambda + lambda_rate·(alpha − target). No fused multiply-adds: as on the host.
 __device__ inline void constrain(
     float* alpha, float* lambda, double gradient, double alpha_rate, double lambda_rate,
-    int enforced) {
+    const Held& held) {
     double slope = __dadd_rn(gradient, (double)*lambda);
     double moved = __dadd_rn((double)*alpha, -__dmul_rn(alpha_rate, slope));
-    moved = moved < 0.0 ? 0.0 : moved > 1.0 ? 1.0 : moved;
+    moved = moved < held.least ? held.least : moved > held.greatest ? held.greatest : moved;
     *alpha = (float)moved;
-    if (enforced) {
-        double apart = __dadd_rn((double)*alpha, -1.0);
+    if (held.enforced) {
+        double apart = __dadd_rn((double)*alpha, -held.target);
         *lambda = (float)__dadd_rn((double)*lambda, __dmul_rn(lambda_rate, apart));
     }
 }
@@ -60,7 +69,7 @@ __device__ inline void constrain(
 // the epoch. The rates are multiples of the learning rate. A thread an alpha.
 extern "C" __global__ void constrain_step(
     const Control* control, float* alpha, float* lambda, const float* gradient, float* sum,
-    const u8* enforced, double alpha_rate, double lambda_rate, int wait, u32 count) {
+    const Held* held, double alpha_rate, double lambda_rate, int wait, u32 count) {
     u32 at = index();
     if (at >= count || control->halted) return;
     if (wait) {
@@ -69,16 +78,16 @@ extern "C" __global__ void constrain_step(
     }
     constrain(
         alpha + at, lambda + at, (double)gradient[at], __dmul_rn(alpha_rate, control->rate),
-        __dmul_rn(lambda_rate, control->rate), enforced[at]);
+        __dmul_rn(lambda_rate, control->rate), held[at]);
 }
 
 // After an epoch: the rule with the mean of the gradients since the last.
 extern "C" __global__ void constrain_epoch(
-    float* alpha, float* lambda, float* sum, const u8* enforced, double alpha_rate,
+    float* alpha, float* lambda, float* sum, const Held* held, double alpha_rate,
     double lambda_rate, double scale, u32 count) {
     u32 at = index();
     if (at >= count) return;
     double mean = __dmul_rn((double)sum[at], scale);
-    constrain(alpha + at, lambda + at, mean, alpha_rate, lambda_rate, enforced[at]);
+    constrain(alpha + at, lambda + at, mean, alpha_rate, lambda_rate, held[at]);
     sum[at] = 0.0f;
 }
