@@ -26,7 +26,7 @@ pub fn initial(model: &Model, seed: u64) -> Vec<Tensor> {
                 let gain = if rectified { 2.0 } else { 1.0 };
                 weights(model.train.init, &spec.shape, gain, &mut random)
             }
-            Start::Number(number) => vec![number as f32; count],
+            Start::Number(number) | Start::Bounded { at: number, .. } => vec![number as f32; count],
             Start::Coefficient(held) => SkipMultipliers::new(constraint, count, held).alpha,
             Start::Multiplier(held) => SkipMultipliers::new(constraint, count, held).lambda,
         }

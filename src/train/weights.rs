@@ -79,7 +79,7 @@ fn told(mistakes: &mut Vec<String>, what: &str, names: Vec<String>) {
 
 fn missing(specs: &[TensorSpec], views: &SafeTensors) -> Vec<String> {
     let needed = |spec: &&TensorSpec| match spec.role {
-        Role::Weight | Role::Bias | Role::DiracA | Role::DiracB => true,
+        Role::Weight | Role::Bias | Role::Coefficient | Role::DiracA | Role::DiracB => true,
         Role::Alpha | Role::Multiplier | Role::RunningMean | Role::RunningVar => false,
     };
     let absent = specs

@@ -18,12 +18,14 @@ pub const OUTCOMES: usize = 1024;
 /// Bytes of an outcome.
 pub const OUTCOME: usize = OUTCOME_LAYOUT.size;
 
-/// Places of the tensors in the row of all: those that the optimizer moves, then α, λ and
-/// the running statistics. α and λ are in the same order, so one offset is of both.
+/// Places of the tensors in the row of all: those that the optimizer moves, the ones without
+/// weight decay last, then α, λ and the running statistics. α and λ are in the same order, so one offset is of both.
 pub struct Rows {
     /// Floats before each tensor, in the order of [`crate::ir::Model::tensors`].
     pub offsets: Vec<usize>,
-    /// Number of floats that the optimizer moves.
+    /// Number of floats that the optimizer moves and decays.
+    pub decayed: usize,
+    /// Number of floats that the optimizer moves: after those, the coefficients.
     pub optimized: usize,
     /// Range of the floats of all α.
     pub alphas: Range<usize>,
@@ -38,12 +40,14 @@ impl Rows {
     pub fn new(specs: &[TensorSpec]) -> Rows {
         let mut rows = Rows {
             offsets: vec![0; specs.len()],
+            decayed: 0,
             optimized: 0,
             alphas: 0..0,
             lambdas: 0..0,
             total: 0,
         };
-        let end = rows.place(specs, Role::is_optimized, 0);
+        rows.decayed = rows.place(specs, Role::is_decayed, 0);
+        let end = rows.place(specs, |role| role == Role::Coefficient, rows.decayed);
         rows.optimized = end;
         let end = rows.place(specs, |role| role == Role::Alpha, end);
         rows.alphas = rows.optimized..end;
@@ -81,6 +85,8 @@ pub struct Memory {
     pub slots: Vec<Buffer>,
     /// Sums of ∂C/∂α for the end of an epoch.
     pub sums: Buffer,
+    /// Least and greatest value of each coefficient that the optimizer moves.
+    pub ranges: Buffer,
     /// A [`Held`] an α.
     pub held: Buffer,
     /// Control of the step, which [`CONTROL_LAYOUT`] lays out.
@@ -109,6 +115,7 @@ impl Memory {
                 .map(|_| gpu.zeros(rows.optimized * FLOAT))
                 .collect::<Result<_>>()?,
             sums: gpu.zeros(rows.alphas.len() * FLOAT)?,
+            ranges: gpu.zeros((rows.optimized - rows.decayed) * 2 * FLOAT)?,
             held: gpu.zeros(rows.alphas.len() * size_of::<Held>())?,
             control: gpu.zeros(CONTROL_LAYOUT.size)?,
             outcomes: gpu.zeros(OUTCOMES * OUTCOME)?,

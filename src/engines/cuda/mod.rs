@@ -198,6 +198,7 @@ impl CudaEngine {
         let slots = self.model.train.optimizer.slots();
         let mut kept = vec![vec![0.0; rows.optimized]; slots.len()];
         let mut sums = vec![0.0; rows.alphas.len()];
+        let mut ranges = vec![[0.0_f32; 2]; rows.optimized - rows.decayed];
         let mut held = vec![Held::padding(); rows.alphas.len()];
         let mut skips = self.skips.iter();
         for ((spec, offset), from) in self.specs.iter().zip(&rows.offsets).zip(&state.network) {
@@ -207,6 +208,10 @@ impl CudaEngine {
                 if let Some(from) = state.slot(slot, &spec.name) {
                     to_card(spec, &from.data, &mut row[offset..][..len]);
                 }
+            }
+            if let Some(range) = spec.start.range() {
+                let range = range.map(|end| end as f32);
+                ranges[offset - rows.decayed..][..len].fill(range);
             }
             if spec.role == Role::Alpha
                 && let Some((_, skip)) = skips.next()
@@ -223,6 +228,7 @@ impl CudaEngine {
             self.gpu.upload(row, buffer.at)?;
         }
         self.gpu.upload(&sums, memory.sums.at)?;
+        self.gpu.upload(&ranges, memory.ranges.at)?;
         self.gpu.upload(&held, memory.held.at)
     }
 

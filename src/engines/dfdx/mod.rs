@@ -302,6 +302,7 @@ impl<E: Dtype, D: Backend<E>> Engine for DfdxEngine<E, D> {
                 Role::Weight
                 | Role::Bias
                 | Role::Alpha
+                | Role::Coefficient
                 | Role::DiracA
                 | Role::DiracB
                 | Role::RunningMean

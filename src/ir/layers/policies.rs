@@ -40,18 +40,35 @@ pub struct GateSpec {
     pub bias: f64,
 }
 
-/// A trained coefficient that the constraint moves.
+/// A trained coefficient.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Coefficient {
     /// Name below the skip's path.
     pub name: Arc<str>,
-    /// Name of its multiplier λ below the skip's path.
-    pub multiplier: Arc<str>,
     /// Part of F(x) that one element covers; none is the `alpha_granularity` of the training's
     /// constraint.
     pub granularity: Option<Granularity>,
-    /// Where it starts, stays and goes.
-    pub held: Held,
+    /// The rule that moves it.
+    pub mover: Mover,
+}
+
+/// Rule that moves a trained coefficient.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mover {
+    /// The constraint, by a multiplier.
+    Constraint {
+        /// Name of the multiplier λ below the skip's path.
+        multiplier: Arc<str>,
+        /// Where the coefficient starts, stays and goes.
+        held: Held,
+    },
+    /// The optimizer, without weight decay.
+    Optimizer {
+        /// Value before training.
+        start: f64,
+        /// Least and greatest value, either perhaps infinite.
+        range: [f64; 2],
+    },
 }
 
 impl Coefficient {
@@ -60,11 +77,13 @@ impl Coefficient {
     pub fn alpha(enforced: bool) -> Coefficient {
         Coefficient {
             name: "alpha".into(),
-            multiplier: "lambda".into(),
             granularity: None,
-            held: Held {
-                enforced,
-                ..Held::ALPHA
+            mover: Mover::Constraint {
+                multiplier: "lambda".into(),
+                held: Held {
+                    enforced,
+                    ..Held::ALPHA
+                },
             },
         }
     }

@@ -2,10 +2,11 @@
 
 // SGD. With g' = g + decay·w: v ← momentum·v + g', w ← w − rate·v, or with Nesterov
 // w ← w − rate·(g' + momentum·v); without a velocity w ← w − rate·g'. A thread a weight;
-// all weights lie in one row, their gradients and velocities in others.
+// all weights lie in one row, their gradients and velocities in others. With `ranges`, of the
+// least and the greatest w, it is clipped afterwards.
 extern "C" __global__ void sgd(
     const Control* control, float* w, const float* g, float* v, float momentum, int nesterov,
-    float decay, u32 count) {
+    float decay, const float* ranges, u32 count) {
     u32 at = index();
     if (at >= count || control->halted) return;
     float rate = (float)control->rate;
@@ -15,7 +16,12 @@ extern "C" __global__ void sgd(
         v[at] = moved;
         slope = nesterov ? slope + momentum * moved : moved;
     }
-    w[at] -= rate * slope;
+    float moved = w[at] - rate * slope;
+    if (ranges) {
+        float least = ranges[2 * at], greatest = ranges[2 * at + 1];
+        moved = moved < least ? least : moved > greatest ? greatest : moved;
+    }
+    w[at] = moved;
 }
 
 // A batch norm whose running statistics move.
