@@ -2,8 +2,8 @@
 //! of floats that one kernel can pass over, and one arena for the rest.
 
 use super::gpu::{Buffer, Gpu};
+use super::held::Held;
 use super::prelude::{CONTROL_LAYOUT, OUTCOME_LAYOUT};
-use super::update::Held;
 use crate::error::Result;
 use crate::ir::{Role, TensorSpec};
 use crate::plan::{Id, Plan, Storage};

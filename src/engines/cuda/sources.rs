@@ -1,10 +1,11 @@
 //! The kernels that are the same for every network.
 
+use super::held::Held;
 use super::images;
 use super::map::Windows;
 use super::products::Conv;
 use super::source::Source;
-use super::update::{Held, Running};
+use super::update::Running;
 
 macro_rules! source {
     ($name:literal, $layouts:expr) => {

@@ -5,7 +5,7 @@ use super::layout::shared;
 use super::memory::Memory;
 use super::products::int;
 use crate::error::Result;
-use crate::ir::{self, Every, Optimizer, Sgd, Train};
+use crate::ir::{Every, Optimizer, Sgd, Train};
 use crate::plan::{Action, Plan};
 
 shared! {
@@ -17,39 +17,6 @@ shared! {
         share: f64,
         unbiased: f64,
         channels: u64,
-    }
-}
-
-shared! {
-    /// Where a coefficient stays and goes, as the kernels take it.
-    pub struct Held as "Held" {
-        least: f64,
-        greatest: f64,
-        target: f64,
-        enforced: u64,
-    }
-}
-
-impl Held {
-    /// Makes what the kernels take of `held`.
-    pub fn new(held: ir::Held) -> Held {
-        let [least, greatest] = held.range;
-        Held {
-            least,
-            greatest,
-            target: held.target,
-            enforced: u64::from(held.enforced),
-        }
-    }
-
-    /// Makes what belongs to an element between tensors: it stays at 0.
-    pub fn padding() -> Held {
-        Held {
-            least: 0.0,
-            greatest: 0.0,
-            target: 0.0,
-            enforced: 0,
-        }
     }
 }
 
