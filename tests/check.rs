@@ -5,8 +5,8 @@ use vanc::check::{Override, OverrideTarget, check};
 use vanc::diag::{Code, Diagnostic, Sources};
 use vanc::ir::expr::Variable;
 use vanc::ir::{
-    Augment, DatasetKind, Every, Granularity, Layer, Model, Op, Optimizer, Role, Schedule, Shape,
-    Shortcut, Skip,
+    Augment, DatasetKind, Every, Granularity, Layer, Model, Mover, Op, Optimizer, Role, Schedule,
+    Shape, Shortcut, Skip,
 };
 
 fn run(text: &str, flags: &[(&str, &str)]) -> Result<Model, Vec<Diagnostic>> {
@@ -542,7 +542,8 @@ fn policies_come_from_flags() {
         let [alpha] = &skip.policy.trained[..] else {
             panic!("one coefficient: {skip:?}");
         };
-        assert_eq!((&*alpha.name, alpha.enforced), ("alpha", enforced));
+        let is_enforced = matches!(alpha.mover, Mover::Constraint { held, .. } if held.enforced);
+        assert_eq!((&*alpha.name, is_enforced), ("alpha", enforced));
         assert_eq!(skip.coefficients, [vec![3]]);
     };
     let (additive, convex) = ("f + (1 - a) * s", "s + a * (f - s)");

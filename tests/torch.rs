@@ -217,7 +217,12 @@ fn write_mnist(dir: &Path) {
 /// start as training starts them.
 fn write_weights(path: &Path, case: &Figures) {
     let starts = |spec: &TensorSpec| match spec.role {
-        Role::Weight | Role::Bias | Role::Alpha | Role::DiracA | Role::DiracB => true,
+        Role::Weight
+        | Role::Bias
+        | Role::Alpha
+        | Role::Coefficient
+        | Role::DiracA
+        | Role::DiracB => true,
         Role::Multiplier | Role::RunningMean | Role::RunningVar => false,
     };
     let tensors: Vec<(TensorSpec, Vec<u8>)> = specs(case)
@@ -263,7 +268,7 @@ fn specs(case: &Figures) -> Vec<TensorSpec> {
 fn starting_range(spec: &TensorSpec) -> (f64, f64) {
     let elements: usize = spec.shape.iter().product();
     match spec.role {
-        Role::Alpha => (0.4, 0.4),
+        Role::Alpha | Role::Coefficient => (0.4, 0.4),
         Role::DiracA => (1.0, 0.2),
         Role::DiracB => (0.5, 0.2),
         Role::Weight if spec.shape.len() > 1 => {

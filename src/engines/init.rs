@@ -12,8 +12,8 @@ use std::f64::consts::PI;
 /// Convolution and linear weights are drawn by `model.train.init`, with He's normal
 /// those of projections and gates at half the variance, since no rectifier follows
 /// them; biases are 0, a highway gate's is its policy's `bias`; batch norms start as
-/// 1·x + 0 with running statistics 0 and 1; Dirac weights with a = 1 and b = 0.1; α and
-/// λ where the constraint says, λ at 0 where it is not enforced. Each tensor has its own
+/// 1·x + 0 with running statistics 0 and 1; Dirac weights with a = 1 and b = 0.1; coefficients
+/// where they or the constraint say, λ at 0 where it is not enforced. Each tensor has its own
 /// random stream, named by `seed` and its path, so that a layer more or less leaves the
 /// others as they are.
 pub fn initial(model: &Model, seed: u64) -> Vec<Tensor> {
@@ -26,11 +26,9 @@ pub fn initial(model: &Model, seed: u64) -> Vec<Tensor> {
                 let gain = if rectified { 2.0 } else { 1.0 };
                 weights(model.train.init, &spec.shape, gain, &mut random)
             }
-            Start::Number(number) => vec![number as f32; count],
-            Start::Alpha => SkipMultipliers::new(constraint, count, false).alpha,
-            Start::Multiplier { enforced } => {
-                SkipMultipliers::new(constraint, count, enforced).lambda
-            }
+            Start::Number(number) | Start::Bounded { at: number, .. } => vec![number as f32; count],
+            Start::Coefficient(held) => SkipMultipliers::new(constraint, count, held).alpha,
+            Start::Multiplier(held) => SkipMultipliers::new(constraint, count, held).lambda,
         }
     };
     model

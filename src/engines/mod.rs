@@ -42,15 +42,17 @@ pub struct Outcome {
     pub correct: usize,
 }
 
-/// α and λ of one variable skip.
+/// A coefficient α that the constraint moves, and its λ.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SkipState {
-    /// Path of the skip.
+    /// Path of the skip where the coefficient is called `alpha`, else name of its tensor.
     pub path: String,
     /// α, in the shape of its granularity.
     pub alpha: Vec<f32>,
     /// λ, as many elements as α.
     pub lambda: Vec<f32>,
+    /// Value of α that the constraint asks for.
+    pub target: f64,
 }
 
 /// Prefix of the sum of ∂C/∂α since the last update of the constraint, among the

@@ -1,4 +1,4 @@
-//! α and λ of the variable skips on the host: the same for all engines.
+//! Coefficients of the skips and their multipliers on the host: the same for all engines.
 
 use super::state::State;
 use super::{GRADIENT_STEPS, GRADIENT_SUM_PREFIX, SkipState};
@@ -6,53 +6,51 @@ use crate::ir::{Every, Model, Role, Start, TensorSpec};
 use crate::schedule::{Multipliers, SkipMultipliers};
 use crate::tensor::Tensor;
 
-/// The variable skips of a network, in forward order.
+/// The coefficients that the constraint moves, in forward order.
 pub(crate) struct Skips {
-    paths: Vec<String>,
-    /// Values α and λ of the skips.
+    /// Names of their tensors.
+    names: Vec<String>,
+    /// Values α and λ of the coefficients.
     pub multipliers: Multipliers,
 }
 
 impl Skips {
     /// Reads the skips of `model` with their α and λ from `state`.
     pub fn read(model: &Model, specs: &[TensorSpec], state: &State) -> Self {
-        let (mut paths, mut skips) = (Vec::new(), Vec::new());
+        let (mut names, mut skips) = (Vec::new(), Vec::new());
         let pairs = specs.iter().zip(&state.network);
         let values = |role| pairs.clone().filter(move |(spec, _)| spec.role == role);
         let lambdas = values(Role::Multiplier);
-        for ((spec, alpha), (multiplier, lambda)) in values(Role::Alpha).zip(lambdas) {
-            let path = spec
-                .name
-                .rsplit_once('.')
-                .map_or(&*spec.name, |(path, _)| path);
+        for ((spec, alpha), (_, lambda)) in values(Role::Alpha).zip(lambdas) {
+            let Start::Coefficient(held) = spec.start else {
+                continue;
+            };
             let sum = state.gradient_sum(&spec.name);
             let zeros = || vec![0.0; alpha.data.len()];
             skips.push(SkipMultipliers {
                 alpha: alpha.data.clone(),
                 lambda: lambda.data.clone(),
                 gradient_sum: sum.map_or_else(zeros, |sum| sum.data.clone()),
-                enforced: multiplier.start == Start::Multiplier { enforced: true },
                 frozen: spec.frozen,
+                held,
             });
-            paths.push(path.to_string());
+            names.push(spec.name.clone());
         }
         let mut multipliers = Multipliers::new(model.train.constraint, skips);
         multipliers.steps = state.gradient_steps;
-        Skips { paths, multipliers }
+        Skips { names, multipliers }
     }
 
-    /// Returns each skip's path and values.
+    /// Returns the name of each coefficient's tensor and its values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &SkipMultipliers)> {
-        let paths = self.paths.iter().map(String::as_str);
-        paths.zip(&self.multipliers.skips)
+        let names = self.names.iter().map(String::as_str);
+        names.zip(&self.multipliers.skips)
     }
 
     /// Copies α and λ of every skip for [`super::Engine::skips`].
     pub fn states(&self) -> Vec<SkipState> {
-        let state = |(path, skip): (&str, &SkipMultipliers)| SkipState {
-            path: path.to_string(),
-            alpha: skip.alpha.clone(),
-            lambda: skip.lambda.clone(),
+        let state = |(name, skip): (&str, &SkipMultipliers)| {
+            state(name, skip, skip.alpha.clone(), skip.lambda.clone())
         };
         self.iter().map(state).collect()
     }
@@ -89,5 +87,21 @@ impl Skips {
         if !self.multipliers.skips.is_empty() {
             tensors.push(Tensor::full(GRADIENT_STEPS, &[1], steps as f32));
         }
+    }
+}
+
+/// Makes the state of the coefficient whose tensor is `name`, with values that an engine may keep
+/// elsewhere. An α is called by its skip alone.
+pub(crate) fn state(
+    name: &str,
+    skip: &SkipMultipliers,
+    alpha: Vec<f32>,
+    lambda: Vec<f32>,
+) -> SkipState {
+    SkipState {
+        path: name.strip_suffix(".alpha").unwrap_or(name).to_string(),
+        alpha,
+        lambda,
+        target: skip.held.target,
     }
 }

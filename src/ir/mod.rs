@@ -18,11 +18,11 @@ pub use augment::Augment;
 pub use expr::Expr;
 pub use layers::{
     Activation, BatchNorm, Coefficient, Concat, Conv, ConvGate, Dropout, Gate, GateSpec, Layer,
-    Linear, MapLayer, Op, Operation, Policy, Pool, PoolKind, Project, ShapeError, Shortcut, Skip,
-    layers, policies,
+    Linear, MapLayer, Mover, Op, Operation, Policy, Pool, PoolKind, Project, ShapeError, Shortcut,
+    Skip, layers, policies,
 };
 pub use model::{Model, ModelParam};
-pub use role::{OwnTensor, Role, Start};
+pub use role::{Held, OwnTensor, Role, Start};
 pub use shape::{INPUTS, Shape};
 pub use single_values::SingleValues;
 pub use tensors::TensorSpec;

@@ -54,7 +54,7 @@ impl Model {
 
     /// Whether skips are to vanish: some have multipliers that move.
     pub fn has_constrained_skips(&self) -> bool {
-        let moves = Start::Multiplier { enforced: true };
-        self.tensors().iter().any(|tensor| tensor.start == moves)
+        let moves = |start| matches!(start, Start::Multiplier(held) if held.enforced);
+        self.tensors().iter().any(|tensor| moves(tensor.start))
     }
 }

@@ -10,9 +10,11 @@ pub enum Role {
     Weight,
     /// Bias of the same.
     Bias,
-    /// α of a variable skip.
+    /// Trained coefficient of a skip that the constraint moves: α of a variable skip.
     Alpha,
-    /// λ of a variable skip: moved by the constraint, not by the optimizer.
+    /// Trained coefficient of a skip that the optimizer moves.
+    Coefficient,
+    /// Multiplier λ of an α: moved by the constraint, not by the optimizer.
     Multiplier,
     /// a of a Dirac weight.
     DiracA,
@@ -28,9 +30,14 @@ impl Role {
     /// Whether the optimizer moves the tensor by its gradient.
     pub fn is_optimized(self) -> bool {
         match self {
-            Role::Weight | Role::Bias | Role::DiracA | Role::DiracB => true,
+            Role::Weight | Role::Bias | Role::Coefficient | Role::DiracA | Role::DiracB => true,
             Role::Alpha | Role::Multiplier | Role::RunningMean | Role::RunningVar => false,
         }
+    }
+
+    /// Whether the optimizer's weight decay is of the tensor too.
+    pub fn is_decayed(self) -> bool {
+        self.is_optimized() && self != Role::Coefficient
     }
 
     /// Whether the tensor counts as a parameter: all that training moves by a
@@ -50,25 +57,63 @@ pub enum Start {
     },
     /// A number throughout.
     Number(f64),
-    /// The α that the constraint starts with.
-    Alpha,
-    /// The λ that the constraint starts with; 0 where it is not enforced.
-    Multiplier {
-        /// Whether λ moves.
-        enforced: bool,
+    /// The start of a coefficient that the optimizer moves, and the range that it stays in.
+    Bounded {
+        /// Value before training.
+        at: f64,
+        /// Least and greatest value, either perhaps infinite.
+        range: [f64; 2],
     },
+    /// The start of a coefficient that the constraint moves.
+    Coefficient(Held),
+    /// The λ that the constraint starts with, towards the target; 0 where it is not enforced.
+    Multiplier(Held),
+}
+
+/// Where a coefficient that the constraint moves starts, stays and goes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Held {
+    /// Value before training; none is the `alpha` of the training's constraint.
+    pub start: Option<f64>,
+    /// Least and greatest value, either perhaps infinite.
+    pub range: [f64; 2],
+    /// Value that the constraint asks for.
+    pub target: f64,
+    /// Whether the multiplier moves; otherwise it is 0 and the coefficient follows its gradient.
+    pub enforced: bool,
+}
+
+impl Held {
+    /// α of a variable skip: in [0, 1], with 1 for its target.
+    pub const ALPHA: Held = Held {
+        start: None,
+        range: [0.0, 1.0],
+        target: 1.0,
+        enforced: true,
+    };
 }
 
 impl Start {
+    /// Returns the range that a tensor is clipped to after the optimizer has moved it.
+    pub fn range(self) -> Option<[f64; 2]> {
+        match self {
+            Start::Bounded { range, .. } => Some(range),
+            Start::Drawn { .. }
+            | Start::Number(_)
+            | Start::Coefficient(_)
+            | Start::Multiplier(_) => None,
+        }
+    }
+
     /// Returns the start of a tensor of that role, if nothing else is said.
     fn usual(role: Role) -> Start {
         match role {
             Role::Weight => Start::Drawn { rectified: true },
-            Role::Bias | Role::RunningMean => Start::Number(0.0),
+            Role::Bias | Role::RunningMean | Role::Coefficient => Start::Number(0.0),
             Role::DiracA | Role::RunningVar => Start::Number(1.0),
             Role::DiracB => Start::Number(0.1),
-            Role::Alpha => Start::Alpha,
-            Role::Multiplier => Start::Multiplier { enforced: true },
+            Role::Alpha => Start::Coefficient(Held::ALPHA),
+            Role::Multiplier => Start::Multiplier(Held::ALPHA),
         }
     }
 }

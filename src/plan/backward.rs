@@ -263,7 +263,11 @@ impl Tape<'_> {
                 .collect();
             let writes = [weight].into_iter().chain(slots.iter().copied()).collect();
             let action = Action::Update {
-                optimizer,
+                optimizer: match spec.role.is_decayed() {
+                    true => optimizer,
+                    false => optimizer.without_decay(),
+                },
+                range: spec.start.range(),
                 weight,
                 gradient,
                 slots,

@@ -92,6 +92,8 @@ pub enum Action {
     Update {
         /// Rule that moves it.
         optimizer: Optimizer,
+        /// Range that it is clipped to afterwards.
+        range: Option<[f64; 2]>,
         /// w.
         weight: Id,
         /// ∂C/∂w.

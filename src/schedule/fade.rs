@@ -8,7 +8,7 @@
 
 use super::multipliers::{Multipliers, SkipMultipliers};
 use super::rate::rate;
-use crate::ir::{Constraint, Every, Fade, Rates, Speed, Train};
+use crate::ir::{Constraint, Every, Fade, Held, Rates, Speed, Train};
 use std::f64::consts::FRAC_PI_2;
 
 /// Updates that are followed one by one; of more, equal parts are taken as one update each.
@@ -59,7 +59,7 @@ pub fn forecast(train: &Train, images: usize) -> Option<Forecast> {
         every: Every::Step,
         ..constraint
     };
-    let skip = SkipMultipliers::new(&rule, 1, true);
+    let skip = SkipMultipliers::new(&rule, 1, Held::ALPHA);
     let mut multipliers = Multipliers::new(rule, vec![skip]);
     let updates = Updates::new(train, images);
     let left = |multipliers: &Multipliers| 1.0 - f64::from(multipliers.skips[0].alpha[0]);
@@ -289,7 +289,7 @@ mod tests {
         ) {
             let constraint = timed(fade, pull, every);
             let train = resolved(train(epochs, schedule, constraint), images);
-            let skip = SkipMultipliers::new(&train.constraint, 1, true);
+            let skip = SkipMultipliers::new(&train.constraint, 1, Held::ALPHA);
             let mut multipliers = Multipliers::new(train.constraint, vec![skip]);
             let rates = train.constraint.rates();
             let turn = (rates.alpha_rate * rates.lambda_rate).sqrt();

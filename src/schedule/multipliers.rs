@@ -1,4 +1,4 @@
-//! α and λ of variable skips: the Lagrangian rule of eq. (4)–(9).
+//! Coefficients of skips and their multipliers: the Lagrangian rule of eq. (4)–(9).
 //!
 //! The skip of a layer is to vanish, which is the constraint α = 1. Its Lagrangian is
 //! `C + λ·(α − 1)`: α descends it, λ ascends it.
@@ -7,8 +7,10 @@
 //! α ← clip(α − alpha_rate·η·(∂C/∂α + λ), 0, 1)
 //! λ ← λ + lambda_rate·η·(α − 1)
 //! ```
+//!
+//! A policy may have a coefficient with another range and target in place of [0, 1] and 1.
 
-use crate::ir::{Constraint, Every};
+use crate::ir::{Constraint, Every, Held};
 
 /// α and λ of every variable skip of a network, with all that their rule needs: plain numbers
 /// that can be recorded and restored.
@@ -24,29 +26,34 @@ pub struct Multipliers {
 /// α and λ of one variable skip; each vector has one element an α.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SkipMultipliers {
-    /// α, in [0, 1].
+    /// α, within the range of [`Self::held`].
     pub alpha: Vec<f32>,
     /// λ.
     pub lambda: Vec<f32>,
     /// Sum of ∂C/∂α over the steps since the last update.
     pub gradient_sum: Vec<f32>,
-    /// Whether λ moves. Otherwise it stays as it is: 0 from the start.
-    pub enforced: bool,
     /// Whether both stay as they are.
     pub frozen: bool,
+    /// Where α stays and goes.
+    pub held: Held,
 }
 
 impl SkipMultipliers {
-    /// Starts a skip of `count` αs at the values that `constraint` gives; λ starts at 0 where
-    /// it is not enforced.
-    pub fn new(constraint: &Constraint, count: usize, enforced: bool) -> Self {
-        let lambda = if enforced { constraint.lambda } else { 0.0 };
+    /// Starts `count` αs at the values that they or `constraint` give. λ starts where it pushes
+    /// towards the target, and at 0 where it is not enforced.
+    pub fn new(constraint: &Constraint, count: usize, held: Held) -> Self {
+        let alpha = held.start.unwrap_or(constraint.alpha);
+        let lambda = match held.enforced {
+            false => 0.0,
+            true if alpha > held.target => -constraint.lambda,
+            true => constraint.lambda,
+        };
         SkipMultipliers {
-            alpha: vec![constraint.alpha as f32; count],
+            alpha: vec![alpha as f32; count],
             lambda: vec![lambda as f32; count],
             gradient_sum: vec![0.0; count],
-            enforced,
             frozen: false,
+            held,
         }
     }
 
@@ -56,14 +63,17 @@ impl SkipMultipliers {
             return;
         }
         let rates = constraint.rates();
+        let [least, greatest] = self.held.range;
         let (alpha_rate, lambda_rate) = (rates.alpha_rate * rate, rates.lambda_rate * rate);
         for ((alpha, lambda), &gradient) in
             self.alpha.iter_mut().zip(&mut self.lambda).zip(gradient)
         {
             let slope = f64::from(gradient) * scale + f64::from(*lambda);
-            *alpha = (f64::from(*alpha) - alpha_rate * slope).clamp(0.0, 1.0) as f32;
-            if self.enforced {
-                *lambda = (f64::from(*lambda) + lambda_rate * (f64::from(*alpha) - 1.0)) as f32;
+            let moved = f64::from(*alpha) - alpha_rate * slope;
+            *alpha = moved.max(least).min(greatest) as f32;
+            if self.held.enforced {
+                let apart = f64::from(*alpha) - self.held.target;
+                *lambda = (f64::from(*lambda) + lambda_rate * apart) as f32;
             }
         }
     }
@@ -138,8 +148,16 @@ mod tests {
         }
     }
 
+    /// α of a variable skip.
+    fn alpha(enforced: bool) -> Held {
+        Held {
+            enforced,
+            ..Held::ALPHA
+        }
+    }
+
     fn one(constraint: Constraint, enforced: bool) -> Multipliers {
-        let skip = SkipMultipliers::new(&constraint, 1, enforced);
+        let skip = SkipMultipliers::new(&constraint, 1, alpha(enforced));
         Multipliers::new(constraint, vec![skip])
     }
 
@@ -225,6 +243,49 @@ mod tests {
     }
 
     #[test]
+    fn a_coefficient_goes_to_its_own_target_from_either_side() {
+        let rule = constraint(Every::Step);
+        for (start, range, target) in [
+            (0.25, [-1.0, 2.0], 1.5),
+            (0.75, [-2.0, 1.0], -1.5),
+            (2.0, [f64::NEG_INFINITY, f64::INFINITY], 0.5),
+        ] {
+            let held = Held {
+                start: Some(start),
+                range,
+                target,
+                enforced: true,
+            };
+            let mut m = Multipliers::new(rule, vec![SkipMultipliers::new(&rule, 1, held)]);
+            let sign = if start < target { 1.0 } else { -1.0 };
+            close(m.skips[0].alpha[0], start);
+            close(m.skips[0].lambda[0], -sign);
+            m.step(0.1, &[vec![0.5]]);
+            // −0.1·(0.5 − sign) is 0.05 up, or −0.15.
+            let moved = start + 0.1 * (sign - 0.5);
+            close(m.skips[0].alpha[0], moved);
+            close(m.skips[0].lambda[0], -sign + 0.01 * (moved - target));
+        }
+    }
+
+    #[test]
+    fn a_coefficient_stays_in_its_range_and_its_multiplier_sees_where() {
+        let rule = constraint(Every::Step);
+        let held = Held {
+            start: Some(0.5),
+            range: [0.25, 0.75],
+            target: 0.7,
+            enforced: true,
+        };
+        let mut m = Multipliers::new(rule, vec![SkipMultipliers::new(&rule, 1, held)]);
+        m.step(0.1, &[vec![50.0]]);
+        assert_eq!(m.skips[0].alpha[0], 0.25);
+        close(m.skips[0].lambda[0], -1.0 + 0.01 * (0.25 - 0.7));
+        m.step(0.1, &[vec![-50.0]]);
+        assert_eq!(m.skips[0].alpha[0], 0.75);
+    }
+
+    #[test]
     fn every_step_ignores_the_end_of_an_epoch() {
         let mut m = one(constraint(Every::Step), true);
         m.step(0.1, &[vec![0.0]]);
@@ -237,7 +298,7 @@ mod tests {
     fn elements_and_skips_move_on_their_own() {
         let rule = constraint(Every::Step);
         let skips = [(2, true), (1, false)]
-            .map(|(count, enforced)| SkipMultipliers::new(&rule, count, enforced));
+            .map(|(count, enforced)| SkipMultipliers::new(&rule, count, alpha(enforced)));
         let mut m = Multipliers::new(rule, skips.to_vec());
         m.step(0.1, &[vec![0.0, -1.0], vec![-3.0]]);
         close(m.skips[0].alpha[0], 0.1);

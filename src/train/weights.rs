@@ -183,7 +183,7 @@ fn told(what: &str, names: &[String], most: usize) -> String {
 /// Whether a tensor has no initial value that would do as well.
 fn is_needed(spec: &TensorSpec) -> bool {
     match spec.role {
-        Role::Weight | Role::Bias | Role::DiracA | Role::DiracB => true,
+        Role::Weight | Role::Bias | Role::Coefficient | Role::DiracA | Role::DiracB => true,
         Role::Alpha | Role::Multiplier | Role::RunningMean | Role::RunningVar => false,
     }
 }

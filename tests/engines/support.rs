@@ -74,7 +74,7 @@ pub fn state(model: &Model, seed: u64) -> Vec<Tensor> {
             *x = match spec.role {
                 Role::Weight if spec.shape.len() > 1 => *x,
                 Role::Weight | Role::RunningVar => 1.0 + 0.5 * noise,
-                Role::Alpha => 0.5 + 0.25 * noise,
+                Role::Alpha | Role::Coefficient => 0.5 + 0.25 * noise,
                 Role::Bias | Role::Multiplier | Role::DiracA | Role::DiracB | Role::RunningMean => {
                     *x + 0.25 * noise
                 }

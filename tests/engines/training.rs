@@ -2,10 +2,13 @@
 //! failures.
 
 use crate::frozen::{evaluation_is_the_same_alone, what_is_frozen_stays};
+use crate::gradients::compare;
 use crate::networks::NETWORKS;
 use crate::support::{AT, Make, batch, cpu, double, engines, model, state};
+use std::sync::Arc;
 use vanc::engines::{Engine, SkipState, StepContext};
-use vanc::ir::{Constraint, Every, Model, Role};
+use vanc::ir::expr::{Expr, Unary, Variable};
+use vanc::ir::{Coefficient, Constraint, Every, Granularity, Held, Model, Mover, Op, Role, Start};
 use vanc::schedule::{Multipliers, SkipMultipliers};
 use vanc::tensor::{Batch, Tensor};
 
@@ -110,7 +113,13 @@ fn alpha_and_lambda_follow_the_rule() {
     let tensors = vanc::engines::init::initial(&model, 0);
     for mut engine in [cpu(&model, &tensors), Box::new(double(&model, &tensors))] {
         // The inner skip is the first: its λ is 0 and stays there.
-        let skips = [false, true].map(|enforced| SkipMultipliers::new(&rule, 4, enforced));
+        let skips = [false, true].map(|enforced| {
+            let held = Held {
+                enforced,
+                ..Held::ALPHA
+            };
+            SkipMultipliers::new(&rule, 4, held)
+        });
         let mut expected = Multipliers::new(rule, skips.to_vec());
         for step in 0..4 {
             let batch = batch(&model, 2, step);
@@ -127,6 +136,7 @@ fn alpha_and_lambda_follow_the_rule() {
                     path: path.to_string(),
                     alpha: expected.alpha.clone(),
                     lambda: expected.lambda.clone(),
+                    target: 1.0,
                 };
                 assert_eq!(found, &expected);
             }
@@ -426,4 +436,131 @@ fn paths_that_freeze_nothing_or_all_are_refused() {
             .message
             .contains("no weight is left to be trained")
     );
+}
+
+/// A network of a skip with two coefficients under the constraint, which have targets of their
+/// own, and one that the optimizer moves.
+fn three_coefficients(input: &str, layers: &str) -> Model {
+    let rule = "lagrange(lambda: -0.5, alpha_rate: 1, lambda_rate: 0.3)";
+    let decayed = "sgd(rate: 0.1, momentum: 0.9, weight_decay: 0.3)";
+    let settings = [("constraint", rule), ("optimizer", decayed)];
+    let mut model = model(input, layers, &settings);
+    for layer in &mut model.layers {
+        let (output, Op::Skip(skip)) = (layer.output, &mut layer.op) else {
+            continue;
+        };
+        let held = |name: &str, granularity, start, range, target| Coefficient {
+            name: name.into(),
+            granularity: Some(granularity),
+            mover: Mover::Constraint {
+                multiplier: format!("{name}.lambda").into(),
+                held: Held {
+                    start: Some(start),
+                    range,
+                    target,
+                    enforced: true,
+                },
+            },
+        };
+        let free = Coefficient {
+            name: "c".into(),
+            granularity: Some(Granularity::Channel),
+            mover: Mover::Optimizer {
+                start: 0.25,
+                range: [0.24, 0.26],
+            },
+        };
+        skip.policy.trained = vec![
+            held("a", Granularity::Layer, 0.5, [-1.0, 2.0], 1.5),
+            held("b", Granularity::Unit, 0.75, [0.25, f64::INFINITY], 0.5),
+            free,
+        ];
+        let var = Expr::from;
+        let share = (var(Variable::Trained(2)) * var(Variable::Shortcut)).apply(Unary::Tanh);
+        let out = var(Variable::Trained(0)) * var(Variable::Body)
+            + var(Variable::Trained(1)) * var(Variable::Shortcut)
+            + share;
+        skip.policy.out = Arc::new(out);
+        let granularities = [Granularity::Layer, Granularity::Unit, Granularity::Channel];
+        skip.coefficients = granularities.map(|part| part.extents(output)).to_vec();
+    }
+    model
+}
+
+#[test]
+fn each_coefficient_follows_its_own_rule_on_every_engine() {
+    for (input, layers) in [
+        (
+            "3, 7, 5",
+            "conv(4, kernel: 3) skip variable { conv(4, kernel: 3) batch_norm relu } linear(3)",
+        ),
+        (
+            "1, 1, 7",
+            "linear(4) skip variable { linear(4) batch_norm relu } linear(3)",
+        ),
+        (
+            "1, 1, 7",
+            "linear(6) skip variable { batch_norm relu linear(6) } linear(3)",
+        ),
+    ] {
+        let model = three_coefficients(input, layers);
+        compare(&format!("coefficients of {layers}"), &model, 4);
+        let tensors = vanc::engines::init::initial(&model, 0);
+        let of = |tensors: &[Tensor], name: &str| -> Vec<f32> {
+            let found = tensors.iter().find(|tensor| tensor.name == name);
+            found.expect(name).data.clone()
+        };
+        assert_eq!(of(&tensors, "skip0.a.lambda"), [-0.5]);
+        assert!(of(&tensors, "skip0.b.lambda").iter().all(|&l| l == 0.5));
+        let mut made: Vec<_> = engines()
+            .iter()
+            .map(|make| make(&model, &tensors))
+            .collect();
+        let rule = model.train.constraint;
+        let starts = model
+            .tensors()
+            .into_iter()
+            .filter_map(|spec| match spec.start {
+                Start::Coefficient(held) => Some(SkipMultipliers::new(
+                    &rule,
+                    spec.shape.iter().product(),
+                    held,
+                )),
+                _ => None,
+            });
+        let mut expected = Multipliers::new(rule, starts.collect());
+        for step in 0..4 {
+            let batch = batch(&model, 4, step);
+            let (_, gradients) = made[0].gradients(&batch, AT).unwrap();
+            let of_held = ["skip0.a", "skip0.b"].map(|name| of(&gradients, name));
+            expected.step(AT.rate, &of_held);
+            let states: Vec<_> = made
+                .iter_mut()
+                .map(|engine| {
+                    engine.step(&batch, AT).unwrap();
+                    let free = of(&engine.save().unwrap(), "skip0.c");
+                    assert!(free.iter().all(|x| (0.24..=0.26).contains(x)), "{free:?}");
+                    engine.skips().unwrap()
+                })
+                .collect();
+            for found in &states {
+                let paths: Vec<_> = found
+                    .iter()
+                    .map(|skip| (&*skip.path, skip.target))
+                    .collect();
+                assert_eq!(paths, [("skip0.a", 1.5), ("skip0.b", 0.5)]);
+                for (found, expected) in found.iter().zip(&expected.skips) {
+                    let pairs = found.alpha.iter().zip(&expected.alpha);
+                    for (a, b) in pairs.chain(found.lambda.iter().zip(&expected.lambda)) {
+                        assert!((a - b).abs() < 1e-4, "{a} is not {b}");
+                    }
+                }
+            }
+        }
+        // Those at an end of the range have been clipped; without that they would be past it.
+        let free = made
+            .iter()
+            .map(|engine| of(&engine.save().unwrap(), "skip0.c"));
+        assert!(free.flatten().any(|x| x == 0.24 || x == 0.26));
+    }
 }

@@ -184,6 +184,7 @@ impl Engine for Softmax {
             path: "skip0".into(),
             alpha: self.alpha.data.clone(),
             lambda: self.lambda.data.clone(),
+            target: 1.0,
         }])
     }
 

@@ -30,11 +30,7 @@ fn model() -> Model {
     };
     let skip = Skip {
         policy: Policy {
-            trained: vec![Coefficient {
-                name: "alpha".into(),
-                multiplier: "lambda".into(),
-                enforced: true,
-            }],
+            trained: vec![Coefficient::alpha(true)],
             ..Policy::new("variable", Variable::Body.into())
         },
         shortcut: Shortcut::Identity,

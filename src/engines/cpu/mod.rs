@@ -260,6 +260,7 @@ impl CpuEngine {
                 Role::Multiplier => lambdas.next().map(|(_, skip)| &skip.lambda),
                 Role::Weight
                 | Role::Bias
+                | Role::Coefficient
                 | Role::DiracA
                 | Role::DiracB
                 | Role::RunningMean

@@ -195,13 +195,14 @@ pub(super) unsafe fn step_in(
             }
             Action::Update {
                 optimizer,
+                range,
                 weight,
                 gradient,
                 slots,
             } => {
                 let (w, g) = (views.write(*weight), views.read(*gradient));
                 let slots = slots.iter().map(|slot| views.write(*slot));
-                update::update(pool, optimizer, inputs.at, (w, g), slots);
+                update::update(pool, (optimizer, *range), inputs.at, (w, g), slots);
             }
             Action::MoveStatistics {
                 found,

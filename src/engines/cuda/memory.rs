@@ -2,6 +2,7 @@
 //! of floats that one kernel can pass over, and one arena for the rest.
 
 use super::gpu::{Buffer, Gpu};
+use super::held::Held;
 use super::prelude::{CONTROL_LAYOUT, OUTCOME_LAYOUT};
 use crate::error::Result;
 use crate::ir::{Role, TensorSpec};
@@ -17,12 +18,15 @@ pub const OUTCOMES: usize = 1024;
 /// Bytes of an outcome.
 pub const OUTCOME: usize = OUTCOME_LAYOUT.size;
 
-/// Places of the tensors in the row of all: those that the optimizer moves, those that it would
-/// if they were not frozen, then α, λ and the running statistics. α and λ are in the same order, so one offset is of both.
+/// Places of the tensors in the row of all: those that the optimizer moves, the ones without
+/// weight decay last, those that it would if they were not frozen, then α, λ and the running
+/// statistics. α and λ are in the same order, so one offset is of both.
 pub struct Rows {
     /// Floats before each tensor, in the order of [`crate::ir::Model::tensors`].
     pub offsets: Vec<usize>,
-    /// Number of floats that the optimizer moves.
+    /// Number of floats that the optimizer moves and decays.
+    pub decayed: usize,
+    /// Number of floats that the optimizer moves: after those, the coefficients.
     pub optimized: usize,
     /// Range of the floats of all α.
     pub alphas: Range<usize>,
@@ -37,12 +41,19 @@ impl Rows {
     pub fn new(specs: &[TensorSpec]) -> Rows {
         let mut rows = Rows {
             offsets: vec![0; specs.len()],
+            decayed: 0,
             optimized: 0,
             alphas: 0..0,
             lambdas: 0..0,
             total: 0,
         };
-        let end = rows.place(specs, TensorSpec::is_optimized, 0);
+        rows.decayed = rows.place(
+            specs,
+            |spec| spec.is_optimized() && spec.role.is_decayed(),
+            0,
+        );
+        let is_coefficient = |spec: &TensorSpec| spec.is_optimized() && !spec.role.is_decayed();
+        let end = rows.place(specs, is_coefficient, rows.decayed);
         rows.optimized = end;
         // What is frozen has gradients like the others, and nothing moves it.
         let end = rows.place(specs, |spec| spec.role.is_optimized() && spec.frozen, end);
@@ -89,8 +100,10 @@ pub struct Memory {
     pub slots: Vec<Buffer>,
     /// Sums of ∂C/∂α for the end of an epoch.
     pub sums: Buffer,
-    /// A byte an α: [`Memory::moves`].
-    pub enforced: Buffer,
+    /// Least and greatest value of each coefficient that the optimizer moves.
+    pub ranges: Buffer,
+    /// A [`Held`] an α.
+    pub held: Buffer,
     /// Control of the step, which [`CONTROL_LAYOUT`] lays out.
     pub control: Buffer,
     /// Outcomes that wait to be read, room for [`OUTCOMES`].
@@ -115,7 +128,8 @@ impl Memory {
             gradients: nothing()?,
             slots: Vec::new(),
             sums: gpu.zeros(rows.alphas.len() * FLOAT)?,
-            enforced: gpu.zeros(rows.alphas.len())?,
+            ranges: gpu.zeros((rows.optimized - rows.decayed) * 2 * FLOAT)?,
+            held: gpu.zeros(rows.alphas.len() * size_of::<Held>())?,
             control: gpu.zeros(CONTROL_LAYOUT.size)?,
             outcomes: gpu.zeros(OUTCOMES * OUTCOME)?,
             arena: nothing()?,
@@ -126,14 +140,6 @@ impl Memory {
             workspace: nothing()?,
             rows,
         })
-    }
-
-    /// Returns the byte of an α: 1 where its λ moves too, 2 where neither does.
-    pub fn moves(enforced: bool, frozen: bool) -> u8 {
-        match frozen {
-            true => 2,
-            false => u8::from(enforced),
-        }
     }
 
     /// Allocates what training keeps beside the tensors, their gradients and so many slots, all

@@ -15,6 +15,7 @@ mod dnn;
 mod equations;
 mod exchange;
 mod gpu;
+mod held;
 mod images;
 mod layout;
 mod libraries;
@@ -43,13 +44,14 @@ use self::blas::Blas;
 use self::dnn::Dnn;
 use self::exchange::Exchange;
 use self::gpu::Gpu;
+use self::held::Held;
 use self::images::ResidentImages;
 use self::memory::{Memory, from_card, to_card};
 use self::pass::PassKernels;
 use self::prepare::{Graph, Here, Prepared};
 use self::products::Libraries;
 use self::sources::SOURCES;
-use super::skips::Skips;
+use super::skips::{self, Skips};
 use super::state::State;
 use super::{Engine, Images, Order, Outcome, Resident, SkipState, StepContext, batch};
 use crate::error::{Error, Result};
@@ -229,7 +231,8 @@ impl CudaEngine {
         let slots = self.model.train.optimizer.slots();
         let mut kept = vec![vec![0.0; rows.optimized]; self.memory.slots.len()];
         let mut sums = vec![0.0; rows.alphas.len()];
-        let mut enforced = vec![0_u8; rows.alphas.len()];
+        let mut ranges = vec![[0.0_f32; 2]; rows.optimized - rows.decayed];
+        let mut held = vec![Held::padding(); rows.alphas.len()];
         let mut skips = self.skips.iter();
         for ((spec, offset), from) in self.specs.iter().zip(&rows.offsets).zip(&state.network) {
             let (len, offset) = (from.data.len(), *offset);
@@ -239,12 +242,16 @@ impl CudaEngine {
                     to_card(spec, &from.data, &mut row[offset..][..len]);
                 }
             }
+            if let Some(range) = spec.start.range().filter(|_| spec.is_optimized()) {
+                let range = range.map(|end| end as f32);
+                ranges[offset - rows.decayed..][..len].fill(range);
+            }
             if spec.role == Role::Alpha
                 && let Some((_, skip)) = skips.next()
             {
                 let start = offset - rows.alphas.start;
                 sums[start..][..len].copy_from_slice(&skip.gradient_sum);
-                enforced[start..][..len].fill(Memory::moves(skip.enforced, skip.frozen));
+                held[start..][..len].fill(Held::new(skip.held, skip.frozen));
             }
         }
         self.summed = self.skips.multipliers.steps;
@@ -254,7 +261,8 @@ impl CudaEngine {
             self.gpu.upload(row, buffer.at)?;
         }
         self.gpu.upload(&sums, memory.sums.at)?;
-        self.gpu.upload(&enforced, memory.enforced.at)
+        self.gpu.upload(&ranges, memory.ranges.at)?;
+        self.gpu.upload(&held, memory.held.at)
     }
 
     /// Makes room for what training keeps, where there is none yet.
@@ -462,16 +470,13 @@ impl Engine for CudaEngine {
         let places = self.specs.iter().zip(&rows.offsets);
         let places = places.filter(|(spec, _)| spec.role == Role::Alpha);
         let states = self.skips.iter().zip(places);
-        let state = |((path, skip), (_, offset)): (
+        let state = |((name, skip), (_, offset)): (
             (&str, &crate::schedule::SkipMultipliers),
             (_, &usize),
         )| {
             let range = offset - rows.alphas.start..offset - rows.alphas.start + skip.alpha.len();
-            SkipState {
-                path: path.to_string(),
-                alpha: alphas[range.clone()].to_vec(),
-                lambda: lambdas[range].to_vec(),
-            }
+            let alpha = alphas[range.clone()].to_vec();
+            skips::state(name, skip, alpha, lambdas[range].to_vec())
         };
         Ok(states.map(state).collect())
     }

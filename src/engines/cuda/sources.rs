@@ -1,5 +1,6 @@
 //! The kernels that are the same for every network.
 
+use super::held::Held;
 use super::images;
 use super::map::Windows;
 use super::products::Conv;
@@ -27,5 +28,5 @@ pub const SOURCES: &[Source] = &[
     source!("pooling", [Windows::LAYOUT]),
     source!("reshape", []),
     source!("statistics", []),
-    source!("update", [Running::LAYOUT]),
+    source!("update", [Running::LAYOUT, Held::LAYOUT]),
 ];

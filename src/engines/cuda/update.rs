@@ -93,7 +93,7 @@ pub fn update(gpu: &Gpu, memory: &Memory, train: &Train) -> Result<()> {
         .with(memory.control.at)
         .with(memory.alphas());
     let args = args.with(memory.lambdas()).with(memory.alpha_gradients());
-    let args = args.with(memory.sums.at).with(memory.enforced.at);
+    let args = args.with(memory.sums.at).with(memory.held.at);
     let rates = constraint.rates();
     let args = args.with(rates.alpha_rate).with(rates.lambda_rate);
     let count = memory.rows.alphas.len();
@@ -102,24 +102,35 @@ pub fn update(gpu: &Gpu, memory: &Memory, train: &Train) -> Result<()> {
     unsafe { gpu.launch("constrain_step", Grid::for_count(count), args) }
 }
 
+/// Queues SGD of what is decayed, then of the coefficients with their ranges.
 fn sgd(gpu: &Gpu, memory: &Memory, sgd: &Sgd) -> Result<()> {
-    let velocities = memory.slots.first().map_or(0, |row| row.at);
-    let args = Args::default()
-        .with(memory.control.at)
-        .with(memory.tensors.at);
-    let args = args.with(memory.gradients.at).with(velocities);
-    let args = args.with(sgd.momentum as f32).with(i32::from(sgd.nesterov));
-    let count = memory.rows.optimized;
-    let args = args.with(sgd.weight_decay as f32).with(count as u32);
-    // SAFETY: what the kernel takes; the rows begin with `count` floats that SGD moves.
-    unsafe { gpu.launch("sgd", Grid::for_count(count), args) }
+    let (decayed, optimized) = (memory.rows.decayed, memory.rows.optimized);
+    let rows = [
+        (0..decayed, sgd.weight_decay, 0),
+        (decayed..optimized, 0.0, memory.ranges.at),
+    ];
+    for (row, decay, ranges) in rows.into_iter().filter(|(row, ..)| !row.is_empty()) {
+        let from = |at: u64| at + (row.start * size_of::<f32>()) as u64;
+        let velocities = memory.slots.first().map_or(0, |row| from(row.at));
+        let args = Args::default()
+            .with(memory.control.at)
+            .with(from(memory.tensors.at));
+        let args = args.with(from(memory.gradients.at)).with(velocities);
+        let args = args.with(sgd.momentum as f32).with(i32::from(sgd.nesterov));
+        let args = args.with(decay as f32).with(ranges);
+        let args = args.with(row.len() as u32);
+        // SAFETY: what the kernel takes; the rows hold `row`, and there is a range for each of
+        // its floats where there are ranges.
+        unsafe { gpu.launch("sgd", Grid::for_count(row.len()), args) }?;
+    }
+    Ok(())
 }
 
 /// Queues the constraint at the end of an epoch of `steps` steps.
 pub fn end_epoch(gpu: &Gpu, memory: &Memory, train: &Train, rate: f64, steps: u32) -> Result<()> {
     let rates = train.constraint.rates();
     let args = Args::default().with(memory.alphas()).with(memory.lambdas());
-    let args = args.with(memory.sums.at).with(memory.enforced.at);
+    let args = args.with(memory.sums.at).with(memory.held.at);
     let args = args.with(rates.alpha_rate * rate);
     let args = args.with(rates.lambda_rate * rate);
     let args = args.with(1.0 / f64::from(steps));

@@ -213,8 +213,8 @@ impl<E: Dtype, D: Backend<E>> DfdxEngine<E, D> {
 
     /// Puts the multipliers' α on the device.
     fn place_alphas(&mut self) -> Result<()> {
-        for (path, skip) in self.skips.iter() {
-            self.parameters.set(&format!("{path}.alpha"), &skip.alpha)?;
+        for (name, skip) in self.skips.iter() {
+            self.parameters.set(name, &skip.alpha)?;
         }
         Ok(())
     }
@@ -302,6 +302,7 @@ impl<E: Dtype, D: Backend<E>> Engine for DfdxEngine<E, D> {
                 Role::Weight
                 | Role::Bias
                 | Role::Alpha
+                | Role::Coefficient
                 | Role::DiracA
                 | Role::DiracB
                 | Role::RunningMean

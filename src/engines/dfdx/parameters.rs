@@ -202,7 +202,11 @@ impl<E: Dtype, D: Backend<E>> Parameters<E, D> {
             // The copy shares the elements' key among gradients, not the elements.
             let key = parameter.value.ghost();
             let gradient = gradients.get_or_alloc_mut(&key).map_err(device_failed)?;
-            match optimizer {
+            let optimizer = match parameter.spec.role.is_decayed() {
+                true => *optimizer,
+                false => optimizer.without_decay(),
+            };
+            match &optimizer {
                 Optimizer::Sgd(sgd) => {
                     let velocity = self.slots[0].get_or_alloc_mut(&key);
                     let velocity = velocity.map_err(device_failed)?;
@@ -210,6 +214,17 @@ impl<E: Dtype, D: Backend<E>> Parameters<E, D> {
                         .try_update(&mut parameter.value, velocity, gradient)
                         .map_err(device_failed)?;
                 }
+            }
+            if let Some([least, greatest]) = parameter.spec.start.range() {
+                // Into the same tensor: its velocity goes by its key.
+                let moved = parameter.value.as_vec();
+                let clip = |x: E| match x.to_f64() {
+                    Some(x) if x < least => number(least),
+                    Some(x) if x > greatest => number(greatest),
+                    _ => x,
+                };
+                let clipped: Vec<E> = moved.into_iter().map(clip).collect();
+                parameter.value.copy_from(&clipped);
             }
         }
         Ok(())

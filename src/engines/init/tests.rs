@@ -42,11 +42,7 @@ fn skip(path: &str, shape: Shape, policy: Policy, gates: Vec<Gate>) -> Layer {
 
 fn variable(path: &str, shape: Shape, enforced: bool) -> Layer {
     let policy = Policy {
-        trained: vec![Coefficient {
-            name: "alpha".into(),
-            multiplier: "lambda".into(),
-            enforced,
-        }],
+        trained: vec![Coefficient::alpha(enforced)],
         ..Policy::new("variable", Variable::Body.into())
     };
     skip(path, shape, policy, Vec::new())

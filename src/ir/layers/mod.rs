@@ -27,6 +27,6 @@ pub use layer::{Concat, ConvGate, Gate, Layer, Op, Shortcut, Skip, layers};
 pub use linear::Linear;
 pub use map::MapLayer;
 pub use operation::{Operation, ShapeError};
-pub use policies::{Coefficient, GateSpec, Policy, policies};
+pub use policies::{Coefficient, GateSpec, Mover, Policy, policies};
 pub use pools::{Pool, PoolKind};
 pub use skip::Project;

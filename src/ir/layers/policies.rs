@@ -4,6 +4,8 @@ use crate::ir::call::{
     Arguments, Bounds, Conflict, ConflictKind, Kind, Literal, Refusal, Row, Slot, words,
 };
 use crate::ir::expr::{Expr, JoinForm, Variable};
+use crate::ir::role::Held;
+use crate::ir::train::Granularity;
 use std::fmt;
 use std::sync::Arc;
 
@@ -38,15 +40,53 @@ pub struct GateSpec {
     pub bias: f64,
 }
 
-/// A trained coefficient in [0, 1] under the constraint that it is 1.
+/// A trained coefficient.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Coefficient {
     /// Name below the skip's path.
     pub name: Arc<str>,
-    /// Name of its multiplier λ below the skip's path.
-    pub multiplier: Arc<str>,
-    /// Whether λ moves; false holds it at 0 (the paper's "VAN (λ = 0)").
-    pub enforced: bool,
+    /// Part of F(x) that one element covers; none is the `alpha_granularity` of the training's
+    /// constraint.
+    pub granularity: Option<Granularity>,
+    /// The rule that moves it.
+    pub mover: Mover,
+}
+
+/// Rule that moves a trained coefficient.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mover {
+    /// The constraint, by a multiplier.
+    Constraint {
+        /// Name of the multiplier λ below the skip's path.
+        multiplier: Arc<str>,
+        /// Where the coefficient starts, stays and goes.
+        held: Held,
+    },
+    /// The optimizer, without weight decay.
+    Optimizer {
+        /// Value before training.
+        start: f64,
+        /// Least and greatest value, either perhaps infinite.
+        range: [f64; 2],
+    },
+}
+
+impl Coefficient {
+    /// Makes the α of a variable skip, under the training's constraint; without `enforced` its
+    /// multiplier is held at 0 (the paper's "VAN (λ = 0)").
+    pub fn alpha(enforced: bool) -> Coefficient {
+        Coefficient {
+            name: "alpha".into(),
+            granularity: None,
+            mover: Mover::Constraint {
+                multiplier: "lambda".into(),
+                held: Held {
+                    enforced,
+                    ..Held::ALPHA
+                },
+            },
+        }
+    }
 }
 
 impl Policy {
@@ -197,11 +237,7 @@ fn variable(arguments: &Arguments) -> Result<Policy, Refusal> {
             .filter(|(said, _)| *said)
             .map(|(_, words)| words.to_string())
             .collect(),
-        trained: vec![Coefficient {
-            name: "alpha".into(),
-            multiplier: "lambda".into(),
-            enforced,
-        }],
+        trained: vec![Coefficient::alpha(enforced)],
         ..Policy::new(arguments.name, form.out())
     })
 }

@@ -4,7 +4,7 @@ use super::activations::operations;
 use super::conv::{patches, stride_words};
 use super::layer::{ConvGate, Gate, Layer, Op, Shortcut, Skip};
 use super::operation::{Operation, ShapeError};
-use super::policies::{Coefficient, GateSpec, Policy};
+use super::policies::{GateSpec, Mover, Policy};
 use super::pools::{windowed, windows};
 use crate::ir::call::words;
 use crate::ir::role::{OwnTensor, Role, Start};
@@ -66,7 +66,10 @@ impl Skip {
                 Shape::Flat(_) => Gate::Linear,
             });
         }
-        let coefficients = policy.trained.iter().map(|_| granularity.extents(output));
+        let coefficients = policy.trained.iter().map(|coefficient| {
+            let own = coefficient.granularity.unwrap_or(granularity);
+            own.extents(output)
+        });
         Ok(Skip {
             coefficients: coefficients.collect(),
             policy,
@@ -233,17 +236,24 @@ impl Operation for Skip {
             own.push(bias.starting(start));
         }
         for (coefficient, shape) in self.policy.trained.iter().zip(&self.coefficients) {
-            let Coefficient {
-                name,
-                multiplier,
-                enforced,
-            } = coefficient;
-            let start = Start::Multiplier {
-                enforced: *enforced,
-            };
-            own.push(OwnTensor::new(&**name, shape.clone(), Role::Alpha));
-            let multiplier = OwnTensor::new(&**multiplier, shape.clone(), Role::Multiplier);
-            own.push(multiplier.starting(start));
+            let tensor =
+                |name: &str, role, start| OwnTensor::new(name, shape.clone(), role).starting(start);
+            let name = &*coefficient.name;
+            match &coefficient.mover {
+                Mover::Constraint { multiplier, held } => {
+                    own.push(tensor(name, Role::Alpha, Start::Coefficient(*held)));
+                    let start = Start::Multiplier(*held);
+                    own.push(tensor(multiplier, Role::Multiplier, start));
+                }
+                Mover::Optimizer { start, range } => {
+                    let (at, range) = (*start, *range);
+                    own.push(tensor(
+                        name,
+                        Role::Coefficient,
+                        Start::Bounded { at, range },
+                    ));
+                }
+            }
         }
         own
     }

@@ -81,6 +81,16 @@ impl Optimizer {
         }
     }
 
+    /// Leaves out the weight decay.
+    pub fn without_decay(self) -> Optimizer {
+        match self {
+            Optimizer::Sgd(sgd) => Optimizer::Sgd(Sgd {
+                weight_decay: 0.0,
+                ..sgd
+            }),
+        }
+    }
+
     /// Writes the settings beside the rate, for the heading of a run: `momentum 0.9`.
     pub fn summary(&self) -> String {
         match self {

@@ -49,7 +49,7 @@ pub struct SkipLine {
     pub path: String,
     /// Mean of α.
     pub alpha_mean: f64,
-    /// Mean of (1−α)².
+    /// Mean of (1−α)², or with another target in place of 1.
     pub alpha_residual: f64,
     /// Mean of λ.
     pub lambda_mean: f64,
@@ -65,10 +65,11 @@ impl SkipLine {
     /// Computes the means and ranges of one skip's α and λ.
     pub fn new(skip: &SkipState) -> Self {
         let alpha = || skip.alpha.iter().map(|&a| f64::from(a));
+        let apart = |a: f64| a - skip.target;
         SkipLine {
             path: skip.path.clone(),
             alpha_mean: mean(alpha()),
-            alpha_residual: mean(alpha().map(|a| (1.0 - a) * (1.0 - a))),
+            alpha_residual: mean(alpha().map(|a| apart(a) * apart(a))),
             lambda_mean: mean(skip.lambda.iter().map(|&l| f64::from(l))),
             alpha_range: range(&skip.alpha),
             lambda_range: range(&skip.lambda),
@@ -196,6 +197,7 @@ mod tests {
                 path: "skip0".into(),
                 alpha: alpha.into(),
                 lambda: vec![lambda; alpha.len()],
+                target: 1.0,
             })
         };
         let skips = [skip(&[1.0, 0.0], -1.0), skip(&[0.5], -0.5)];

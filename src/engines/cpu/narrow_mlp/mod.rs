@@ -374,6 +374,7 @@ impl<'a> Worker<'a> {
             match &step.action {
                 Action::Update {
                     optimizer,
+                    range,
                     weight,
                     gradient,
                     slots,
@@ -382,7 +383,8 @@ impl<'a> Worker<'a> {
                     let own = |id: &Id| self.views.part(*id, part.clone());
                     let (w, g) = (own(weight), &*own(gradient));
                     let slots = slots.iter().map(own);
-                    update::update(self.pool, optimizer, self.inputs.at, (w, g), slots);
+                    let rule = (optimizer, *range);
+                    update::update(self.pool, rule, self.inputs.at, (w, g), slots);
                 }
                 Action::Convolve(Convolution {
                     pass: ConvPass::Weight { bias: dbias },
