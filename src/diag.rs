@@ -2,6 +2,7 @@
 
 mod excerpt;
 
+use crate::escape::escaped_lines;
 use crate::span::Span;
 use crate::text::with_line_feeds;
 use excerpt::Excerpt;
@@ -118,7 +119,9 @@ const MARGIN: usize = 10;
 /// Longest message, label or help line in bytes: names in it may be long.
 const LONGEST: usize = 400;
 
-fn clipped(mut text: String) -> String {
+/// Makes a text fit to be shown: without hidden characters, and of a length that can be read.
+fn clipped(text: String) -> String {
+    let mut text = escaped_lines(&text).into_owned();
     if text.len() > LONGEST {
         let end = (0..LONGEST).rfind(|&end| text.is_char_boundary(end));
         text.truncate(end.unwrap_or(0));

@@ -4,6 +4,7 @@
 //! source; everything else is an [`Error`], which says what went wrong, where, and
 //! what to do.
 
+use crate::escape::Shown;
 use std::fmt;
 
 /// A failure with a way forward.
@@ -42,7 +43,7 @@ impl Error {
 
     /// Makes the failure of an operation on a file: `cannot read PATH: no such file`.
     pub fn io(doing: &str, path: &std::path::Path, error: std::io::Error) -> Self {
-        Error::new(format!("cannot {doing} {}: {error}", path.display()))
+        Error::new(format!("cannot {doing} {}: {error}", path.shown()))
     }
 }
 

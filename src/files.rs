@@ -2,6 +2,7 @@
 //! after. And files that are read: a pipe in the place of one is refused, not waited for.
 
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -143,11 +144,11 @@ impl Aside {
     /// When something is there already, or its folder cannot be written.
     pub fn new(path: &Path) -> Result<Aside> {
         if path.symlink_metadata().is_ok() {
-            return Err(Error::new(format!("{} is there already", path.display()))
+            return Err(Error::new(format!("{} is there already", path.shown()))
                 .help("remove it, or name another file"));
         }
         if path.file_name().is_none() {
-            return Err(Error::new(format!("{} names no file", path.display())));
+            return Err(Error::new(format!("{} names no file", path.shown())));
         }
         let temporary = path.with_file_name(format!(".vanc-{}.tmp", std::process::id()));
         let file = create(&temporary).map_err(|e| Error::io("write", path, e))?;

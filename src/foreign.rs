@@ -4,6 +4,7 @@
 //! where `vanc` was to read it.
 
 use crate::error::Error;
+use crate::escape::Shown;
 use std::path::Path;
 
 /// Bytes of a file's beginning that are enough to recognise it.
@@ -32,12 +33,13 @@ const PICTURE: &str = "pictures are read from the folder of `data: folder`, as P
 const CONVERT: &str = "convert it to PNG or JPEG";
 const UNPACK: &str = "unpack it, and give the file that was in it";
 const TEXT: &str = "a page was saved in place of the file; get the file itself again";
-const TORCH: &str = "write its weights as safetensors, in Python: \
-     `safetensors.torch.save_file(torch.load(FILE, weights_only=True), \"weights.safetensors\")`";
-const KERAS: &str = "write its weights as safetensors (`safetensors.numpy.save_file` in Python), \
-     under the names and with the shapes that `vanc describe FILE --format json` lists";
-const NUMPY: &str = "write its arrays as safetensors (`safetensors.numpy.save_file` in Python), \
-     or its images as PNG files";
+const TORCH: &str = "write its weights as safetensors, in Python:
+        weights = torch.load(FILE, weights_only=True)
+        safetensors.torch.save_file(weights, \"weights.safetensors\")";
+const KERAS: &str = "write its weights by `safetensors.numpy.save_file` in Python,
+        with the names and shapes that `vanc describe FILE --format json` lists";
+const NUMPY: &str = "write its arrays by `safetensors.numpy.save_file` in Python,
+        or its images as PNG files";
 const LFS: &str = "it only says where the file is; `git lfs pull` in its repository gets it";
 const UTF_8: &str = "save it as UTF-8";
 const OTHER: &str = "give the file in the form that is expected here";
@@ -259,7 +261,7 @@ impl Foreign {
 
     /// The failure to read the file at `path`, which is of this kind and not `expected`.
     pub fn in_place_of(&self, expected: &str, path: &Path) -> Error {
-        let message = format!("{} is {}, not {expected}", path.display(), self.name);
+        let message = format!("{} is {}, not {expected}", path.shown(), self.name);
         Error::new(message).help(self.advice)
     }
 

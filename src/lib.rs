@@ -110,6 +110,7 @@ pub mod describe;
 pub mod diag;
 pub mod engines;
 pub mod error;
+pub mod escape;
 pub mod fetch;
 mod files;
 pub mod flags;

@@ -3,6 +3,7 @@
 //! A table on a narrow terminal first cuts long names in the middle, then leaves out columns, the
 //! least important first, and says which. Without a width, as in a pipe, it is whole.
 
+use crate::escape::escaped;
 use crate::paint::{Paint, Tone};
 use crate::text::{cut_middle, wrap};
 use unicode_width::UnicodeWidthStr;
@@ -71,7 +72,7 @@ impl Cell {
     /// Makes a cell of painted text.
     pub fn new(text: impl Into<String>, tone: Tone) -> Self {
         Cell {
-            text: text.into(),
+            text: escaped(&text.into()).into_owned(),
             tone,
         }
     }
@@ -426,7 +427,7 @@ mod tests {
             prop_assert!(layout.width_of(0).is_some() && layout.width_of(2).is_some());
             let whole = table.text(Paint(false), None);
             for (name, words, _) in &rows {
-                prop_assert!(whole.contains(name) && whole.contains(words));
+                prop_assert!(whole.contains(&*escaped(name)) && whole.contains(words));
             }
         }
     }

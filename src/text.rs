@@ -1,5 +1,6 @@
 //! Numbers formatted for people, text of a given width, and words quoted for a shell.
 
+use crate::escape::{escaped, is_hidden};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use std::borrow::Cow;
@@ -121,7 +122,9 @@ pub fn listed(names: &[impl AsRef<str>], most: usize) -> String {
 
 /// Lists the first of `names` like [`listed`], each in backquotes.
 pub fn listed_names(names: &[impl AsRef<str>], most: usize) -> String {
-    let quoted = names.iter().map(|name| format!("`{}`", name.as_ref()));
+    let quoted = names
+        .iter()
+        .map(|name| format!("`{}`", escaped(name.as_ref())));
     listed(&quoted.collect::<Vec<_>>(), most)
 }
 
@@ -204,8 +207,29 @@ pub fn sparkline(values: &[f64], width: usize) -> String {
     (0..shown).map(|i| bar(values[index(i)])).collect()
 }
 
-/// Quotes `word` so that a POSIX shell reads it back unchanged.
+/// Quotes `word` for people, so that a shell reads it back unchanged: a POSIX one, or where it has
+/// hidden characters bash, ksh or zsh.
 pub fn quote(word: &str) -> String {
+    if !word.contains(is_hidden) {
+        return quote_for_sh(word);
+    }
+    let mut out = "$'".to_string();
+    for c in word.chars() {
+        match c {
+            '\'' | '\\' => out.extend(['\\', c]),
+            c if is_hidden(c) => {
+                let mut bytes = [0; 4];
+                let bytes = c.encode_utf8(&mut bytes).bytes();
+                out.extend(bytes.map(|byte| format!("\\x{byte:02x}")));
+            }
+            c => out.push(c),
+        }
+    }
+    out + "'"
+}
+
+/// Quotes `word` so that a POSIX shell reads it back unchanged.
+pub fn quote_for_sh(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./=+,:@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.into()
@@ -344,5 +368,21 @@ mod tests {
         let line = sparkline(&many, 30);
         assert_eq!(line.chars().count(), 30);
         assert!(line.ends_with('█'));
+    }
+
+    #[test]
+    fn words_with_hidden_characters_are_quoted_visibly() {
+        assert_eq!(quote("a\u{1b}'b"), r"$'a\x1b\'b'");
+        assert_eq!(quote("\u{202e}"), r"$'\xe2\x80\xae'");
+        assert_eq!(quote("a b"), "'a b'");
+    }
+
+    #[test]
+    fn the_first_of_many_names_are_listed() {
+        assert_eq!(listed(&["a", "b", "c"], 3), "a, b, c");
+        assert_eq!(
+            listed_names(&["a", "b\n", "c"], 2),
+            r"`a`, `b\n` and 1 more"
+        );
     }
 }

@@ -329,6 +329,60 @@ fn eval_finds_classes_by_name() {
     );
 }
 
+/// Names that are commands to a terminal, or text to a spreadsheet, are written out.
+#[cfg(unix)]
+#[test]
+fn hidden_characters_reach_no_output() {
+    let dir = scratch();
+    let network = NETWORK.replace("linear(2)", "linear(3)");
+    std::fs::write(dir.path().join("net.van"), network).unwrap();
+    let class = "=a\u{1b}[31m\nb\u{202e}";
+    for split in ["train", "test"] {
+        let class = dir.path().join("pictures").join(split).join(class);
+        std::fs::create_dir(&class).unwrap();
+        std::fs::write(class.join("x.jpg"), PICTURE).unwrap();
+    }
+    let is_clean = |bytes: &[u8]| {
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let hidden = text
+            .chars()
+            .find(|&c| c != '\n' && vanc::escape::is_hidden(c));
+        assert_eq!(hidden, None, "in {text}");
+        text
+    };
+    let say = |args: &[&str]| {
+        let output = vanc(dir.path(), args);
+        is_clean(&output.stdout) + &is_clean(&output.stderr)
+    };
+    let run = "run\u{1b}[2J";
+    let train = ["train", "net.van", "--data-dir", "pictures", "--out", run];
+    says(&say(&train), &["vanc eval $'run\\x1b[2J'"]);
+    let shown = r"=a\u{1b}[31m\nb\u{202e}";
+    says(&say(&["eval", run]), &[shown, r"run\u{1b}[2J/checkpoints"]);
+    let predict = [
+        "predict",
+        run,
+        "pictures/test/a",
+        "--format",
+        "csv",
+        "--top",
+        "3",
+    ];
+    says(&say(&predict), &[&format!(",'{shown},")]);
+    let report = say(&["report", run]);
+    says(&report, &[r"run\u{1b}[2J"]);
+    is_clean(&std::fs::read(dir.path().join(run).join("report.html")).unwrap());
+    says(&say(&["train", "\u{1b}[31m.van"]), &[r"\u{1b}[31m.van"]);
+    says(
+        &say(&["train", "net.van", "--batch", "\u{9b}x"]),
+        &["a control character, U+009B"],
+    );
+    says(
+        &say(&["train", "net.van", "--engine", "\u{1b}c"]),
+        &[r"\u{1b}c"],
+    );
+}
+
 /// A file that cannot be written is named, and not the temporary one beside it. The limit on the
 /// length of files fails for every user.
 #[cfg(unix)]

@@ -24,7 +24,7 @@ fuzz_target!(|text: &str| {
     }
     let mut sources = Sources::new("fuzz.van", text);
     match check(&mut sources, &[], false) {
-        Ok(model) => drop(table(&model, false)),
+        Ok(model) => drop(table(&model, false, None)),
         Err(mistakes) => mistakes.iter().for_each(|m| drop(m.render(&sources, STYLE))),
     }
 });

@@ -4,6 +4,7 @@ use super::arguments::{choice, param_overrides};
 use super::command::{Command, Given, Run};
 use super::output::{FAILED, Failure, print, report};
 use crate::describe::{count, skip_notes, totals};
+use crate::escape::Shown;
 use crate::flags::{self, Format};
 use crate::text::{counted, plural};
 use std::process::ExitCode;
@@ -33,7 +34,7 @@ fn run(given: Given) -> Result<(), Failure> {
             let notes = images.map(|images| skip_notes(&model, images));
             print(&format!(
                 "{}: sound. Model {}, {} deep, {} {}\n{}",
-                source.path.display(),
+                source.path.shown(),
                 model.name,
                 counted(totals.depth, "layer"),
                 count(totals.parameters),

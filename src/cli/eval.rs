@@ -5,6 +5,7 @@ use super::command::{Command, Run};
 use super::output::{Failure, print};
 use super::trained::{TARGET, Trained};
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::flags::{self, Format, Split, Wanted, Which};
 use crate::paint::{self, Paint, Tone};
 use crate::table::{self, Cell, Column, Table};
@@ -140,7 +141,7 @@ pub fn run(options: &Options) -> Result<Report> {
     if !sums.loss.is_finite() {
         return Err(Error::new(format!(
             "{}: the loss of the {} is {}",
-            trained.path.display(),
+            trained.path.shown(),
             counted(sums.images, "image"),
             sums.mean_loss()
         ))
@@ -224,7 +225,7 @@ impl Report {
         let mut facts = vec![
             (
                 "checkpoint",
-                format!("{}, of step {}", self.path.display(), self.step),
+                format!("{}, of step {}", self.path.shown(), self.step),
             ),
             (
                 "data",

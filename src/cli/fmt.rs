@@ -3,6 +3,7 @@
 use super::command::{Command, Operand, OperandKind, Run};
 use super::output::{FAILED, Failure, print as say, report};
 use super::source::Source;
+use crate::escape::Shown;
 use crate::files;
 use crate::flags;
 use crate::syntax::{parse, print};
@@ -41,14 +42,11 @@ fn run(matches: &ArgMatches) -> Result<(), Failure> {
             continue;
         }
         if check {
-            say(&format!(
-                "{} is not in its canonical form\n",
-                path.display()
-            ))?;
+            say(&format!("{} is not in its canonical form\n", path.shown()))?;
             failed = true;
         } else {
             files::rewrite(path, text.as_bytes())?;
-            say(&format!("{} formatted\n", path.display()))?;
+            say(&format!("{} formatted\n", path.shown()))?;
         }
     }
     match failed {

@@ -21,6 +21,7 @@ mod watch;
 use crate::check::ParamInfo;
 use crate::diag::Diagnostic;
 use crate::error::Error;
+use crate::escape::Shown;
 use crate::ir::Train;
 use clap::ArgMatches;
 use command::{Command, Given, Run};
@@ -143,14 +144,11 @@ fn missing_file(matches: &ArgMatches) -> Error {
     match arguments::path(matches, "FILE") {
         Some(path) if resumes => Error::new(format!(
             "{} is neither the folder of a run nor named like a `.van` file",
-            path.display()
+            path.shown()
         ))
         .help("give the folder of a run, which holds config.json and model.van, or a file"),
-        Some(path) => Error::new(format!(
-            "{} is not named like a `.van` file",
-            path.display()
-        ))
-        .help("give a file whose name ends in `.van`"),
+        Some(path) => Error::new(format!("{} is not named like a `.van` file", path.shown()))
+            .help("give a file whose name ends in `.van`"),
         None => Error::new("no file given").help(EXAMPLE),
     }
 }

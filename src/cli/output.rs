@@ -2,6 +2,7 @@
 
 use crate::diag::{Diagnostic, MAX_REPORTS, Sources, Style};
 use crate::error::{Error, Result};
+use crate::escape::{Shown, escaped_lines};
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -51,8 +52,13 @@ pub(super) fn complain(text: &str) {
 pub(super) fn fail(error: &Error, code: u8) -> ExitCode {
     let red = console::Style::new().red().bold().for_stderr();
     let cyan = console::Style::new().cyan().for_stderr();
-    let mut text = format!("{} {}\n", red.apply_to("error:"), error.message);
+    let mut text = format!(
+        "{} {}\n",
+        red.apply_to("error:"),
+        escaped_lines(&error.message)
+    );
     if let Some(help) = &error.help {
+        let help = escaped_lines(help);
         text.push_str(&format!("  {} {help}\n", cyan.apply_to("help:")));
     }
     complain(&text);
@@ -76,7 +82,7 @@ pub(super) fn report(mistakes: &[Diagnostic], path: &Path, sources: &Sources, js
     complain(&format!(
         "{}\n{}: {many}\n",
         screens.collect::<Vec<_>>().join("\n"),
-        path.display(),
+        path.shown(),
     ));
 }
 

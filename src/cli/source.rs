@@ -4,6 +4,7 @@ use super::output::Failure;
 use crate::check::{self, Override, ParamInfo};
 use crate::diag::{Diagnostic, Sources};
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::files;
 use crate::flags::{TRAIN, Value};
 use crate::foreign;
@@ -33,12 +34,12 @@ impl Source {
             let offset = e.utf8_error().valid_up_to();
             Error::new(format!(
                 "{} is not UTF-8 text: byte {offset} is wrong",
-                path.display()
+                path.shown()
             ))
             .help("a `.van` file is plain text; save it as UTF-8")
         })?;
         Ok(Source {
-            sources: Sources::new(path.display().to_string(), text),
+            sources: Sources::new(path.shown(), text),
             path: path.to_path_buf(),
             run: None,
         })

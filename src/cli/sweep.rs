@@ -10,6 +10,7 @@ use super::arguments::path;
 use super::command::{Command, Given, Run};
 use super::output::{FAILED, Failure, print, stopped};
 use crate::error::Result;
+use crate::escape::Shown;
 use crate::flags;
 use crate::memory;
 use crate::stop::Stop;
@@ -134,7 +135,7 @@ fn sweep(
             "at once",
             format!("{}, {threads} each", counted(work.jobs, "run")),
         ),
-        ("folder", folder.dir().display().to_string()),
+        ("folder", folder.dir().shown()),
     ]);
     progress.heading(
         &request.settings.file,
@@ -204,7 +205,7 @@ fn dry(request: &SweepRequest) -> String {
     let left = runs.iter().filter(|run| !is_done(dir, run)).count();
     let mut facts = vec![("grid", grid_fact(request, all, runs.len(), left))];
     facts.extend(doubles(request));
-    facts.push(("folder", dir.display().to_string()));
+    facts.push(("folder", dir.shown()));
     let settings = &request.settings;
     dry_run::text(&settings.file, &facts, &settings.grid, &runs, dir)
 }

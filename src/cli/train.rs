@@ -5,6 +5,7 @@ use super::command::{Command, Given, Run};
 use super::output::{Failure, stopped};
 use crate::check::Override;
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::flags::{self, Options};
 use crate::train::run_folder;
 use crate::train::session::Ending;
@@ -47,7 +48,7 @@ fn run(given: Given) -> Result<(), Failure> {
 /// Adds to the options what the run in the folder `run` has, which is named instead of a file: its
 /// folder, and the flags that changed its model.
 fn of_run(run: &Path, options: &mut Options) -> Result<()> {
-    let shown = run.display();
+    let shown = run.shown();
     if !options.resume {
         return Err(
             Error::new(format!("{shown} is the folder of a run, not a file")).help(format!(

@@ -6,6 +6,7 @@ use crate::data::{self, Dataset, Request};
 use crate::diag::{Sources, Style};
 use crate::engines::Engine;
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::flags::{Split, Which};
 use crate::ir::Model;
 use crate::plan::Purpose;
@@ -83,7 +84,7 @@ impl Trained {
         runner.check_memory(model, images, Purpose::Evaluation, memory)?;
         let built = runner.build_to_evaluate(model, &self.checkpoint.tensors_to_run(model));
         built.map_err(|error| Error {
-            message: format!("cannot use {}: {}", self.path.display(), error.message),
+            message: format!("cannot use {}: {}", self.path.shown(), error.message),
             help: error.help,
         })
     }
@@ -93,7 +94,7 @@ impl Trained {
 fn find(target: &Path, which: Which) -> Result<PathBuf> {
     let what = "give the folder of a run of `vanc train`, or a checkpoint file";
     if !target.exists() {
-        return Err(Error::new(format!("{} is not there", target.display())).help(what));
+        return Err(Error::new(format!("{} is not there", target.shown())).help(what));
     }
     if !target.is_dir() {
         return Ok(target.to_owned());
@@ -105,7 +106,7 @@ fn find(target: &Path, which: Which) -> Result<PathBuf> {
     if path.exists() {
         return Ok(path);
     }
-    Err(Error::new(format!("{} is not there", path.display())).help(
+    Err(Error::new(format!("{} is not there", path.shown())).help(
         match run_folder::last(target).exists() {
             true => "the run has not come to the end of an epoch; use --checkpoint last",
             false => what,
@@ -135,7 +136,7 @@ fn model(checkpoint: &Checkpoint, data: Option<&str>, path: &Path) -> Result<Mod
             value: data.to_owned(),
         });
     }
-    let name = format!("the model in {}", path.display());
+    let name = format!("the model in {}", path.shown());
     let mut sources = Sources::new(name, checkpoint.meta.source.as_str());
     check::recheck(&mut sources, &overrides, true).map_err(|mistakes| {
         let style = Style {
@@ -145,7 +146,7 @@ fn model(checkpoint: &Checkpoint, data: Option<&str>, path: &Path) -> Result<Mod
         let mistakes = mistakes.iter().map(|m| m.render(&sources, style));
         Error::new(format!(
             "{} holds a model that this vanc does not take:\n{}",
-            path.display(),
+            path.shown(),
             mistakes.collect::<String>()
         ))
     })

@@ -8,6 +8,7 @@ use super::locate::{Part, Source};
 use super::progress::{Progress, Report};
 use super::{Dataset, Request, Split};
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::files;
 use crate::foreign;
 use crate::ir::Shape;
@@ -103,7 +104,7 @@ pub(super) fn load(
     }
     faults.take(read(cifar, &test_file, &mut test));
     progress.advance();
-    let name = format!("{name} in {}", dir.display());
+    let name = format!("{name} in {}", dir.shown());
     faults.report(&name)?;
     let mut dataset = Dataset::new(name, shape, classes, train, test)?;
     dataset.left_out = missing(cifar, train_files.len());
@@ -158,7 +159,7 @@ fn read(cifar: &Cifar, path: &Path, split: &mut Split) -> Result<()> {
     let bytes = files::read(path).map_err(|error| Error::io("read", path, error))?;
     let wrong = |what: String| match foreign::recognize(&bytes) {
         Some(foreign) => foreign.in_place_of("a file of CIFAR's binary version", path),
-        None => Error::new(format!("{}: {what}", path.display())).help(format!(
+        None => Error::new(format!("{}: {what}", path.shown())).help(format!(
             "the file is damaged or another one; get it again from {}",
             cifar.source.homepage
         )),

@@ -3,6 +3,7 @@
 use super::picture::{Encoded, is_picture, no_picture};
 use super::resize::resize;
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::flags::Resize;
 use crate::ir::Shape;
 use crate::{files, foreign};
@@ -34,7 +35,7 @@ pub(super) fn decode(path: &Path, shape: Shape, other: OtherSize) -> Result<Vec<
     let (expected, found) = (shape.extent(), encoded.extent());
     // Before the pixels are unpacked: the header alone must not cost memory.
     let is = |what: String| {
-        let (name, (rows, columns)) = (path.display(), found);
+        let (name, (rows, columns)) = (path.shown(), found);
         Error::new(format!(
             "{name} is {rows}×{columns} (height × width), {what}"
         ))

@@ -8,6 +8,7 @@ use super::listing::{Class, list};
 use super::progress::{Progress, Report};
 use super::{Dataset, Request, Split};
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::ir::Shape;
 use crate::text::listed_names;
 use rayon::prelude::*;
@@ -31,7 +32,7 @@ type Files = Vec<(PathBuf, u32)>;
 /// Reads the images below the `--data-dir` of `request`.
 pub(super) fn load(request: &Request, report: Report) -> Result<Dataset> {
     let dir = given(request)?;
-    let name = format!("folder {}", dir.display());
+    let name = format!("folder {}", dir.shown());
     let (mut left_out, mut faults) = (LeftOut::default(), Faults::default());
     let train = list(&split(dir, "train")?, &mut left_out, &mut faults)?;
     let test = list(&split(dir, "test")?, &mut left_out, &mut faults)?;
@@ -89,7 +90,7 @@ fn split(dir: &Path, name: &str) -> Result<PathBuf> {
     let split = dir.join(name);
     match split.is_dir() {
         true => Ok(split),
-        false => Err(Error::new(format!("there is no folder {}", split.display())).help(LAYOUT)),
+        false => Err(Error::new(format!("there is no folder {}", split.shown())).help(LAYOUT)),
     }
 }
 
@@ -136,7 +137,7 @@ fn refuse_twins(split: &Path, classes: &[Class]) -> Result<()> {
     match Composed::new(names.iter().map(AsRef::as_ref)).explain(&names) {
         None => Ok(()),
         Some(twins) => Err(
-            Error::new(format!("class folders in {} look alike", split.display()))
+            Error::new(format!("class folders in {} look alike", split.shown()))
                 .help(format!("{twins};{LINE}put their images into one folder")),
         ),
     }
@@ -165,12 +166,12 @@ fn refuse_empty(dir: &Path, train: &[Class], left_out: &LeftOut) -> Result<()> {
         [] => return Ok(()),
         [class] => {
             let dir = dir.join("train").join(&class.name);
-            format!("{} holds no image", dir.display())
+            format!("{} holds no image", dir.shown())
         }
         several => format!(
             "{} class folders in {} hold no image: {}",
             several.len(),
-            dir.join("train").display(),
+            dir.join("train").shown(),
             named(several)
         ),
     };
@@ -202,12 +203,12 @@ fn test_files(dir: &Path, classes: Vec<Class>, train: &[Class]) -> Result<Files>
         let message = match unknown.as_slice() {
             [_] => format!(
                 "{} is a class that is not in the training split",
-                dir.join("test").join(&first.name).display()
+                dir.join("test").join(&first.name).shown()
             ),
             several => format!(
                 "{} classes in {} are not in the training split: {}",
                 several.len(),
-                dir.join("test").display(),
+                dir.join("test").shown(),
                 named(several)
             ),
         };

@@ -8,6 +8,7 @@ use super::locate::{Part, Source};
 use super::progress::{Progress, Report};
 use super::{Dataset, Request, Split};
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::ir::Shape;
 use crate::{files, foreign};
 use flate2::bufread::MultiGzDecoder;
@@ -114,7 +115,7 @@ pub(super) fn load(
     let mut read = |names| faults.take(read_split(idx, request, &dir, names, &progress));
     let train = read([TRAIN_IMAGES, TRAIN_LABELS]);
     let test = read([TEST_IMAGES, TEST_LABELS]);
-    let name = format!("{} in {}", idx.source.name, dir.display());
+    let name = format!("{} in {}", idx.source.name, dir.shown());
     faults.report(&name)?;
     Dataset::new(
         name,
@@ -140,13 +141,13 @@ fn read_split(
         return Err(images.wrong(&format!("its images are {height}×{width}, without a pixel")));
     }
     let shape = Shape::image(1, height, width);
-    let name = format!("{} ({})", idx.source.name, images.path.display());
+    let name = format!("{} ({})", idx.source.name, images.path.shown());
     request.accept(&name, shape, classes)?;
     if count != labelled {
         return Err(Error::new(format!(
             "{} holds {count} images, but {} holds {labelled} labels",
-            images.path.display(),
-            labels.path.display()
+            images.path.shown(),
+            labels.path.shown()
         ))
         .help("take both files from the same dataset"));
     }
@@ -299,7 +300,7 @@ impl IdxFile {
     }
 
     fn wrong(&self, what: &str) -> Error {
-        Error::new(format!("{}: {what}", self.path.display())).help(DAMAGED)
+        Error::new(format!("{}: {what}", self.path.shown())).help(DAMAGED)
     }
 }
 

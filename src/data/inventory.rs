@@ -3,6 +3,7 @@
 
 use super::locate::{Part, Source, find};
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::{files, text};
 use flate2::bufread::MultiGzDecoder;
 use std::io::{BufReader, Read};
@@ -65,13 +66,13 @@ pub(super) fn take(source: &Source, places: &[PathBuf]) -> Inventory {
             Ok(bytes) if bytes > part.plain && bytes != length => {
                 inventory.faults.push(format!(
                     "{} unpacks to more than {} bytes",
-                    name.display(),
+                    name.shown(),
                     text::grouped(part.plain.into())
                 ));
             }
             Ok(bytes) => inventory.faults.push(format!(
                 "{} has {} bytes instead of {}",
-                name.display(),
+                name.shown(),
                 text::grouped(bytes.into()),
                 text::grouped(part.plain.into()),
             )),
@@ -85,7 +86,7 @@ pub(super) fn take(source: &Source, places: &[PathBuf]) -> Inventory {
 fn content(path: &Path, part: &Part, length: u64) -> Result<u64> {
     let damaged = |e: std::io::Error| {
         let name = path.file_name().map(Path::new).unwrap_or(path);
-        Error::new(format!("{} is damaged: {e}", name.display()))
+        Error::new(format!("{} is damaged: {e}", name.shown()))
     };
     let head = files::read_head(path, 2).map_err(damaged)?;
     if part.packed.is_none() || head != [0x1f, 0x8b] {

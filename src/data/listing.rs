@@ -4,6 +4,7 @@ use super::faults::Faults;
 use super::left_out::{Kind, LeftOut};
 use super::picture::{is_picture, no_picture};
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::{files, foreign};
 use rayon::prelude::*;
 use std::ffi::OsString;
@@ -72,7 +73,7 @@ pub(super) fn walk(
         return failed(
             Error::new(format!(
                 "{} is a link to a folder that it is in",
-                dir.display()
+                dir.shown()
             ))
             .help("remove the link"),
         );

@@ -2,6 +2,7 @@
 
 use super::Request;
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::text::quote;
 use std::path::{Path, PathBuf};
 
@@ -75,14 +76,14 @@ impl Source {
             )));
         };
         if !parent.is_dir() {
-            let parent = parent.display();
+            let parent = parent.shown();
             return Err(missing(format!("{needs}, but there is no folder {parent}")));
         }
         let places = self.places(request.dir, root);
         if let Some(found) = places.iter().find(|place| find(place, marker).is_some()) {
             return Ok(found.clone());
         }
-        let looked: Vec<String> = places.iter().map(|p| p.display().to_string()).collect();
+        let looked: Vec<String> = places.iter().map(|p| p.shown()).collect();
         Err(missing(format!(
             "{needs}, which is not in {}",
             looked.join(", ")
@@ -96,7 +97,7 @@ impl Source {
                 "{} needs the file {}, which is not in {}",
                 self.name,
                 names[0],
-                dir.display()
+                dir.shown()
             );
             self.missing(&message, request.dir)
         })

@@ -2,6 +2,7 @@
 
 use super::jpeg;
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::foreign::{self, JPEG, PNG};
 use std::fmt::Display;
 use std::io::Cursor;
@@ -174,7 +175,7 @@ fn jpeg_colors(stored: ColorSpace) -> ColorSpace {
 /// Which part of 16 bits of grey is the picture is not in the file: 12 bits of a scanner leave
 /// the higher byte all but black, and Pillow cuts off all but the lowest 256 values.
 fn wide_grey(path: &Path) -> Error {
-    Error::new(format!("{} is grey of 16 bits", path.display()))
+    Error::new(format!("{} is grey of 16 bits", path.shown()))
         .help("scale it to the 8 bits that are trained on")
 }
 
@@ -183,15 +184,13 @@ pub(super) fn no_picture(path: &Path, bytes: &[u8]) -> Error {
     const EXPECTED: &str = "a PNG or JPEG picture";
     match foreign::recognize(bytes) {
         Some(foreign) => foreign.in_place_of(EXPECTED, path),
-        None if bytes.is_empty() => {
-            Error::new(format!("{} is empty", path.display())).help(DAMAGED)
-        }
-        None => Error::new(format!("{} is not {EXPECTED}", path.display())).help(DAMAGED),
+        None if bytes.is_empty() => Error::new(format!("{} is empty", path.shown())).help(DAMAGED),
+        None => Error::new(format!("{} is not {EXPECTED}", path.shown())).help(DAMAGED),
     }
 }
 
 const DAMAGED: &str = "the file is damaged; replace or remove it";
 
 fn damaged(path: &Path, cause: impl Display) -> Error {
-    Error::new(format!("cannot decode {}: {cause}", path.display())).help(DAMAGED)
+    Error::new(format!("cannot decode {}: {cause}", path.shown())).help(DAMAGED)
 }

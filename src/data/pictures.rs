@@ -5,6 +5,7 @@ use super::left_out::LeftOut;
 use super::listing::{look, walk};
 use super::standardize::Standardization;
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::flags::Resize;
 use crate::ir::Shape;
 use crate::tensor::Batch;
@@ -85,7 +86,7 @@ fn below(dir: &Path, left_out: &mut LeftOut, failures: &mut Vec<Error>) -> Vec<P
         let passed_over = passed_over.line();
         let passed_over = passed_over.map_or_else(String::new, |line| format!(", but {line}"));
         failures.push(
-            Error::new(format!("{} holds no image{passed_over}", dir.display()))
+            Error::new(format!("{} holds no image{passed_over}", dir.shown()))
                 .help("PNG and JPEG files are read, also in folders below"),
         );
     }

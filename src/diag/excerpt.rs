@@ -1,6 +1,7 @@
 //! Excerpts of source text, fit for a terminal: long lines are cut around what is underlined,
 //! and characters that would move the cursor are replaced.
 
+use crate::escape::is_hidden;
 use std::ops::Range;
 
 /// Lines of a text to show in a report, with one line of context around each label.
@@ -143,14 +144,7 @@ fn visible(c: char) -> char {
         '\t' => ' ',
         '\0'..='\u{1f}' => char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}'),
         '\u{7f}' => '\u{2421}',
-        // C1 controls, joiners and marks of direction.
-        '\u{80}'..='\u{9f}'
-        | '\u{ad}'
-        | '\u{61c}'
-        | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' => '\u{fffd}',
+        c if is_hidden(c) || matches!(c, '\u{200c}' | '\u{200d}') => '\u{fffd}',
         c => c,
     }
 }

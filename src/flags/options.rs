@@ -6,6 +6,7 @@
 use super::flag::{Flag, InSweep, Repeat, Target, Value};
 use super::values::{Device, EngineKind, OnOff, Order, Overrides, Precision, Wanted, WeightsMatch};
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::ir::train::{DATASET_LIST, INIT_LIST, LOSS_LIST, SCHEDULE_LIST};
 use crate::memory;
 use crate::text::quote;
@@ -353,7 +354,7 @@ fn number(part: &mut Option<u64>, value: &OsStr) -> Result<()> {
 fn word<V>(part: &mut V, value: &OsStr, parse: fn(&str) -> Result<V>) -> Result<()> {
     let text = value
         .to_str()
-        .ok_or_else(|| Error::new(format!("{}: this is not UTF-8", value.display())))?;
+        .ok_or_else(|| Error::new(format!("{}: this is not UTF-8", value.shown())))?;
     *part = parse(text)?;
     Ok(())
 }

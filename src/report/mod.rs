@@ -20,6 +20,7 @@ mod view;
 pub use page_paths::{Unfinished, Written};
 
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::sweep::{folder, results};
 use crate::train::run_folder;
 use crate::train::snapshot::Snapshot;
@@ -107,9 +108,9 @@ fn kind(dir: &Path) -> Result<Kind> {
     }
     let help = "give the folder of a sweep (it holds sweep.json) or of a run (config.json)";
     Err(match dir.is_dir() {
-        true => Error::new(format!("{} is neither a sweep nor a run", dir.display())),
-        false if dir.exists() => Error::new(format!("{} is no folder", dir.display())),
-        false => Error::new(format!("{} is not there", dir.display())),
+        true => Error::new(format!("{} is neither a sweep nor a run", dir.shown())),
+        false if dir.exists() => Error::new(format!("{} is no folder", dir.shown())),
+        false => Error::new(format!("{} is not there", dir.shown())),
     }
     .help(help))
 }

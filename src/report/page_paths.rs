@@ -3,6 +3,7 @@
 use super::figure::Figure;
 use super::page::Page;
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::files::write_atomic;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
@@ -47,7 +48,7 @@ impl PagePaths {
     pub fn new(page: &Path) -> Result<PagePaths> {
         let stem = page.file_stem().filter(|_| !page.is_dir());
         let Some(stem) = stem else {
-            return Err(Error::new(format!("{} names no file", page.display()))
+            return Err(Error::new(format!("{} names no file", page.shown()))
                 .help("name the page, such as -o report.html"));
         };
         let mut figures = stem.to_owned();

@@ -1,6 +1,7 @@
 //! Published results, to show beside those of a sweep.
 
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::files;
 use serde::Deserialize;
 use std::path::Path;
@@ -38,11 +39,7 @@ impl Published {
     pub fn read(path: &Path) -> Result<Published> {
         let bytes = files::read(path).map_err(|e| Error::io("read", path, e))?;
         serde_json::from_slice(&bytes).map_err(|e| {
-            Error::new(format!(
-                "{} holds no published results: {e}",
-                path.display()
-            ))
-            .help(
+            Error::new(format!("{} holds no published results: {e}", path.shown())).help(
                 "write {\"source\": \"paper and table\", \"best_test_accuracy\": \
                  [{\"policy\": \"plain\", \"depth\": 10, \"mean\": 12.3, \"deviation\": 0.4}]}",
             )

@@ -7,6 +7,7 @@ use super::figure::{self, ANY, Figure, by_epoch, slug};
 use super::page::{Page, code, link_between};
 use super::page_paths::{PagePaths, Unfinished};
 use super::view;
+use crate::escape::Shown;
 use crate::files;
 use crate::text::{counted, decimal, duration, percent};
 use crate::train::config::Config;
@@ -86,7 +87,7 @@ pub(super) fn unfinished(run: &Snapshot) -> Option<Unfinished> {
 
 fn facts(run: &Snapshot, paths: &PagePaths) -> Vec<(&'static str, String)> {
     let (dir, epochs) = (run.dir.as_path(), &run.history);
-    let shown = escape(&dir.display().to_string());
+    let shown = escape(&dir.shown());
     let folder = match link_between(&paths.parent, dir) {
         Some(link) => format!("<a href=\"{}\">{shown}</a>", escape(&link)),
         None => shown,

@@ -1,6 +1,7 @@
 //! The files of a sweep: its settings, its results, the logs of its runs.
 
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::files;
 use crate::sweep::folder;
 use crate::sweep::outcome::Outcome;
@@ -113,7 +114,7 @@ fn rows(path: &Path) -> Result<Vec<Record>> {
     let text = match files::read(path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            return Err(Error::new(format!("{} is not there yet", path.display()))
+            return Err(Error::new(format!("{} is not there yet", path.shown()))
                 .help("the sweep has no results; start it, or go on with it, by its own command"));
         }
         Err(e) => return Err(Error::io("read", path, e)),
@@ -126,7 +127,7 @@ fn rows(path: &Path) -> Result<Vec<Record>> {
             Err(e) => {
                 return Err(Error::new(format!(
                     "{} is damaged in line {}: {e}",
-                    path.display(),
+                    path.shown(),
                     i + 1
                 ))
                 .help("give the sweep's command again: it writes the results anew"));

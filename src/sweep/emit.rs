@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::flags::ScriptTarget;
-use crate::text::quote;
+use crate::text::quote_for_sh;
 use std::path::PathBuf;
 
 /// Seconds before its time is up at which a part is told to save.
@@ -192,11 +192,11 @@ impl Script {
                  scontrol requeue \"${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID\" && exit\n\
              fi\n\
              exit \"$code\"\n",
-            name = quote(&self.name),
+            name = quote_for_sh(&self.name),
             shards = self.shards,
             resources = self.resources.directives(),
             cwd = self.cwd(),
-            report = quote(&report),
+            report = quote_for_sh(&report),
             command = self.command(),
         )
     }
@@ -222,19 +222,19 @@ impl Script {
     }
 
     fn cwd(&self) -> String {
-        quote(&self.cwd.display().to_string())
+        quote_for_sh(&self.cwd.display().to_string())
     }
 
     fn out(&self) -> String {
-        quote(&self.out.display().to_string())
+        quote_for_sh(&self.out.display().to_string())
     }
 
     fn program(&self) -> String {
-        quote(&self.program)
+        quote_for_sh(&self.program)
     }
 
     fn command(&self) -> String {
-        let words: Vec<String> = self.words.iter().map(|word| quote(word)).collect();
+        let words: Vec<String> = self.words.iter().map(|word| quote_for_sh(word)).collect();
         format!("{} {}", self.program(), words.join(" "))
     }
 }

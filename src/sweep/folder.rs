@@ -2,6 +2,7 @@
 
 use super::settings::Settings;
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::files::{self, write_atomic, write_error};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -105,7 +106,7 @@ fn take(dir: &Path, shared: bool) -> Result<File> {
         Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
         Err(TryLockError::WouldBlock) => {
             Err(
-                Error::new(format!("another sweep is under way in {}", dir.display())).help(
+                Error::new(format!("another sweep is under way in {}", dir.shown())).help(
                     "wait for it, end it, or name another folder with --out; \
              to work together in one folder, start each with its --shard",
                 ),
@@ -139,8 +140,8 @@ fn refuse_foreign(dir: &Path, now: &Settings, source: &str) -> Result<()> {
         None => Ok(()),
         Some(path) => Err(Error::new(format!(
             "{} holds no sweep, but {} is there, which a sweep would write to",
-            dir.display(),
-            path.display()
+            dir.shown(),
+            path.shown()
         ))
         .help("name another folder with --out")),
     }
@@ -180,12 +181,12 @@ pub fn look(
     }
     Err(Error::new(format!(
         "{} holds another sweep: {}",
-        dir.display(),
+        dir.shown(),
         differences.join("; ")
     ))
     .help(format!(
         "name another folder with --out, or give the settings in {}; \
          only values and seeds may be added to a sweep",
-        path.display()
+        path.shown()
     )))
 }

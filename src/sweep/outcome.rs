@@ -1,6 +1,7 @@
 //! `outcome.json`: how a run of a sweep ended.
 
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::files::{self, write_atomic};
 use crate::train::metrics::{self, Line, Split};
 use crate::train::run_folder;
@@ -85,7 +86,7 @@ impl Outcome {
     pub fn write(&self, dir: &Path) -> Result<()> {
         let path = dir.join(NAME);
         let text = serde_json::to_string_pretty(self)
-            .map_err(|e| Error::new(format!("cannot write {}: {e}", path.display())))?;
+            .map_err(|e| Error::new(format!("cannot write {}: {e}", path.shown())))?;
         write_atomic(&path, format!("{text}\n").as_bytes())
     }
 }

@@ -5,6 +5,7 @@ use super::grid::Run;
 use super::outcome::Outcome;
 use super::settings::Settings;
 use crate::error::{Error, Result};
+use crate::escape::escaped;
 use crate::files::write_atomic;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -192,11 +193,17 @@ fn row(object: &Map<String, Value>, run: &Run, columns: &[String]) -> String {
     )
 }
 
-/// Writes a line of a table; cells with a comma, a quote or a line break are quoted.
+/// Writes a line of a table (RFC 4180), with escapes for hidden characters. A text that a
+/// spreadsheet would take for a formula begins with `'`, which it takes for the sign of text.
 pub fn line(cells: impl Iterator<Item = String>) -> String {
-    let quoted = cells.map(|cell| match cell.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", cell.replace('"', "\"\"")),
-        false => cell,
+    let quoted = cells.map(|cell| {
+        let is_formula = cell.starts_with(['=', '+', '-', '@']) && cell.parse::<f64>().is_err();
+        let sign = if is_formula { "'" } else { "" };
+        let cell = format!("{sign}{}", escaped(&cell));
+        match cell.contains([',', '"']) {
+            true => format!("\"{}\"", cell.replace('"', "\"\"")),
+            false => cell,
+        }
     });
     quoted.collect::<Vec<_>>().join(",") + "\n"
 }
@@ -293,5 +300,16 @@ mod tests {
             (&objects[2]["status"], &objects[2]["seed"]),
             (&json!("missing"), &json!(4))
         );
+    }
+
+    #[test]
+    fn a_spreadsheet_takes_no_cell_for_a_formula() {
+        let written = |cells: &[&str]| line(cells.iter().map(ToString::to_string));
+        assert_eq!(written(&["-1.5", "+2e3", "a"]), "-1.5,+2e3,a\n");
+        assert_eq!(
+            written(&["=1+1", "@x", "-y", "+z,\"q\""]),
+            "'=1+1,'@x,'-y,\"'+z,\"\"q\"\"\"\n"
+        );
+        assert_eq!(written(&["a\nb\u{1b}"]), "a\\nb\\u{1b}\n");
     }
 }

@@ -10,6 +10,7 @@ use super::outcome::{Numbers, Outcome};
 use super::progress::{Progress, Tag};
 use super::run_lock::{RunLock, log};
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::stop::{Stop, asks_to_stop};
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -171,7 +172,7 @@ impl Runner<'_> {
             return Ok(());
         }
         let child = self.command(&task, &dir, &lock)?.spawn().map_err(|e| {
-            Error::new(format!("cannot start {}: {e}", self.program.display()))
+            Error::new(format!("cannot start {}: {e}", self.program.shown()))
                 .help("give fewer --jobs, if the system has too many processes")
         })?;
         let tag = self.progress.begun(&task.run, &dir, task.epochs);
@@ -244,7 +245,7 @@ impl Runner<'_> {
             true => match Numbers::read(&dir)? {
                 Some(numbers) => Outcome::Done(numbers),
                 None => failed(
-                    Some(format!("it left no results; see {}", log(&dir).display())),
+                    Some(format!("it left no results; see {}", log(&dir).shown())),
                     status,
                 ),
             },

@@ -2,6 +2,7 @@
 
 use super::grid::Grid;
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::files;
 use crate::flags::{OnOff, Options, Value as Kind};
 use crate::text::quote;
@@ -54,7 +55,7 @@ impl Settings {
     pub fn read(path: &Path) -> Result<Settings> {
         let text = files::read(path).map_err(|e| Error::io("read", path, e))?;
         let damaged = |what: String| {
-            Error::new(format!("{} is damaged: {what}", path.display()))
+            Error::new(format!("{} is damaged: {what}", path.shown()))
                 .help("remove it, and give the sweep's own command again: runs that are done stay")
         };
         let settings: Settings =
@@ -62,7 +63,7 @@ impl Settings {
         if settings.version != VERSION {
             return Err(Error::new(format!(
                 "{} is of version {}; this program reads version {VERSION}",
-                path.display(),
+                path.shown(),
                 settings.version
             ))
             .help(

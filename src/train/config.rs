@@ -5,6 +5,7 @@ use super::difference::{self, Difference};
 use super::run_folder;
 use super::run_session::RunSession;
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::files;
 use crate::flags::{Flag, OnOff, Options, Overrides, Value as Kind};
 use crate::ir::{Model, Train};
@@ -81,11 +82,7 @@ impl Config {
             Err(e) => Err(e.to_string()),
         }
         .map_err(|e| {
-            Error::new(format!(
-                "the settings in {} are damaged: {e}",
-                path.display()
-            ))
-            .help(
+            Error::new(format!("the settings in {} are damaged: {e}", path.shown())).help(
                 "remove the file to take this command's settings for the run's, \
                  or begin again with --force",
             )

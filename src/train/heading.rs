@@ -4,6 +4,7 @@ use super::run_progress::RunProgress;
 use crate::data::Dataset;
 use crate::describe::{count, totals};
 use crate::engines::Engine;
+use crate::escape::Shown;
 use crate::ir::Model;
 use crate::text::{counted, plural};
 use std::path::Path;
@@ -59,7 +60,7 @@ pub(super) fn facts(
             "engine",
             format!("{}, {}", engine.name(), counted(threads, "thread")),
         ),
-        ("run", dir.display().to_string()),
+        ("run", dir.shown()),
     ]);
     if progress.step > 0 {
         let RunProgress { step, epoch, .. } = progress;

@@ -8,6 +8,7 @@ use super::run_progress::RunProgress;
 use crate::check::{self, Override};
 use crate::diag::Sources;
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::flags::{Options, Overrides};
 use crate::ir::Model;
 use std::path::Path;
@@ -27,7 +28,7 @@ pub(super) fn keep_flags(options: &mut Options, dir: &Path, step: u64) -> Result
     let asked = options.max_steps;
     for (flag, value) in config.flags() {
         options.keep(flag, &value).map_err(|error| Error {
-            message: format!("{}: {}", run_folder::config(dir).display(), error.message),
+            message: format!("{}: {}", run_folder::config(dir).shown(), error.message),
             ..error
         })?;
     }
@@ -86,7 +87,7 @@ pub(super) fn resumed_settings(
     };
     Err(Error::new(format!(
         "the run in {} cannot go on under other settings: {}",
-        dir.display(),
+        dir.shown(),
         differences.join("; ")
     ))
     .help(format!(
@@ -123,7 +124,7 @@ fn refuse_epochs(
     }
     Err(Error::new(format!(
         "epochs: {old} in the file of the run in {}, {new} in the file now",
-        dir.display()
+        dir.shown()
     ))
     .help(format!("give --epochs {new} to train for so many")))
 }
@@ -140,7 +141,7 @@ pub(super) fn refuse_past(
     max_steps: Option<u64>,
 ) -> Result<()> {
     let past = |did: String, wanted: String, flag: &str| {
-        let dir = dir.display();
+        let dir = dir.shown();
         Err(Error::new(format!(
             "the run in {dir} is past that: it has done {did}, {wanted}"
         ))

@@ -14,6 +14,7 @@
 use super::checkpoint::{self, Checkpoint};
 use super::confusion::Record;
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::files::{self, write_atomic, write_error};
 use crate::text::quote;
 use std::fs::{File, TryLockError};
@@ -157,7 +158,7 @@ impl RunFolder {
             }),
             Err(TryLockError::WouldBlock) => Err(Error::new(format!(
                 "another process is training in {}",
-                dir.display()
+                dir.shown()
             ))
             .help("wait for it, end it, or name another folder with --out")),
         }
@@ -238,7 +239,7 @@ fn make(dir: &Path, numbered: bool) -> Result<PathBuf> {
             Err(e) => return Err(write_error(&dir, e)),
         }
     }
-    Err(Error::new(format!("every {}-N is taken", dir.display())))
+    Err(Error::new(format!("every {}-N is taken", dir.shown())))
 }
 
 /// Numbers a folder: `dir`, `dir-2`, `dir-3`, ….
@@ -288,7 +289,7 @@ fn has_run(dir: &Path) -> bool {
 fn refuse(dir: &Path) -> Result<()> {
     if has_run(dir) {
         return Err(
-            Error::new(format!("{} already holds a run", dir.display())).help(
+            Error::new(format!("{} already holds a run", dir.shown())).help(
                 "give --resume to go on with it, --force to drop it and begin again, \
                  or another folder with --out",
             ),
@@ -300,8 +301,8 @@ fn refuse(dir: &Path) -> Result<()> {
     {
         return Err(Error::new(format!(
             "{} holds no run, but {} would be overwritten",
-            dir.display(),
-            file.display()
+            dir.shown(),
+            file.shown()
         ))
         .help("name another folder with --out, or give --force"));
     }
@@ -311,7 +312,7 @@ fn refuse(dir: &Path) -> Result<()> {
 /// Reads the last checkpoint; where it cannot be used, says whether the best one can.
 fn read_last(dir: &Path) -> Result<Checkpoint> {
     let failure = if !last(dir).exists() {
-        Error::new(format!("{} is not there", last(dir).display()))
+        Error::new(format!("{} is not there", last(dir).shown()))
     } else {
         match Checkpoint::read(&last(dir)) {
             Ok(checkpoint) => return Ok(checkpoint),

@@ -13,6 +13,7 @@ use super::tensorboard::{self, Events, Preface};
 use crate::data::{Dataset, Epoch, Sampler};
 use crate::engines::{Engine, Images, MOST_QUEUED, Order, Outcome, Resident, StepContext};
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::stop::Stop;
 use crate::tensor::Batch;
 use std::ops::{ControlFlow, Range};
@@ -100,7 +101,7 @@ impl<'a> Session<'a> {
         if epoch_steps == 0 || in_epoch.is_none_or(|steps| steps > epoch_steps) {
             return Err(Error::new(format!(
                 "{}: step {} is not in epoch {} of {epoch_steps} steps",
-                run_folder::last(dir).display(),
+                run_folder::last(dir).shown(),
                 done.step,
                 done.epoch + 1
             )));
@@ -543,7 +544,7 @@ impl<'a> Session<'a> {
             "the last good checkpoint, {}, is of step {}; \
              train again with a lower --rate (here it was {rate}), \
              or go on from that checkpoint's weights with a lower one: --weights {} --rate …",
-            last.display(),
+            last.shown(),
             self.saved,
             crate::text::quote(&last.display().to_string()),
         ))

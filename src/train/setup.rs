@@ -18,6 +18,7 @@ use crate::describe::skip_notes;
 use crate::engines::cuda::{self, Group, GroupId};
 use crate::engines::{self, Engine};
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::flags::{Options, Order};
 use crate::ir::Model;
 use crate::plan::Purpose;
@@ -169,7 +170,7 @@ impl<'a> Setup<'a> {
             Ending::Stopped(_) => progress.note(&format!(
                 "stopped after step {} and saved {}; to go on:\n\n    {}\n",
                 reached.step,
-                run_folder::last(folder.dir()).display(),
+                run_folder::last(folder.dir()).shown(),
                 run_folder::go_on(folder.dir()),
             )),
         }
@@ -322,7 +323,7 @@ impl<'a> Setup<'a> {
                 let mut engine = self.engine_in(model, runner, links, initial)?;
                 let last = run_folder::last(folder.dir());
                 engine.load(&checkpoint.tensors).map_err(|error| Error {
-                    message: format!("cannot go on from {}: {}", last.display(), error.message),
+                    message: format!("cannot go on from {}: {}", last.shown(), error.message),
                     help: error.help,
                 })?;
                 Ok(engine)
@@ -375,7 +376,7 @@ impl<'a> Setup<'a> {
                 if self.options.resume {
                     progress.note(&format!(
                         "there is no run to resume in {}: beginning one",
-                        dir.display()
+                        dir.shown()
                     ));
                 }
                 let folder = run_folder::begin(&dir, numbered, force, self.source, &settings)?;

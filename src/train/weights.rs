@@ -5,6 +5,7 @@ mod names;
 use self::names::Names;
 use super::checkpoint::{check_values, trained_on};
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::files;
 use crate::flags::WeightsMatch;
 use crate::foreign;
@@ -81,7 +82,7 @@ impl File<'_> {
                 "this data is not what they were trained on: {what}; outputs keep their positions"
             ));
         }
-        let begin = format!("--weights {}: ", self.path.display());
+        let begin = format!("--weights {}: ", self.path.shown());
         Ok(notes
             .into_iter()
             .map(|note| format!("{begin}{note}"))
@@ -150,7 +151,7 @@ impl File<'_> {
     }
 
     fn mistake(&self, what: String) -> Error {
-        Error::new(format!("--weights {}: {what}", self.path.display()))
+        Error::new(format!("--weights {}: {what}", self.path.shown()))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The screen of `vanc watch`: head, progress bar, charts.
 
+use crate::escape::Shown;
 use crate::text::{cut_middle, decimal, duration, percent, short};
 use crate::train::history::{self, Epoch};
 use crate::train::metrics::Split;
@@ -86,7 +87,7 @@ fn head(watched: &Snapshot, room: usize) -> Vec<Line<'static>> {
         title.push(format!("{model}  ").bold());
     }
     let left = room.saturating_sub(model.width() + state.len() + 4);
-    let dir = cut_middle(&watched.dir.display().to_string(), left);
+    let dir = cut_middle(&watched.dir.shown(), left);
     title.push(Span::raw(format!("{dir}  ")));
     title.push(Span::styled(state, Style::new().fg(color)));
     let mut head = vec![Line::from(title)];

@@ -1,6 +1,7 @@
 //! The run that is watched, and folders that hold none.
 
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::sweep::folder;
 use crate::train::run_folder;
 use crate::train::snapshot::Snapshot;
@@ -22,17 +23,17 @@ fn refuse(dir: &Path) -> Result<()> {
     let help = "give the folder of a run of vanc train, such as runs/quickstart";
     if folder::settings(dir).exists() {
         return Err(
-            Error::new(format!("{} is a sweep, not a run", dir.display())).help(format!(
+            Error::new(format!("{} is a sweep, not a run", dir.shown())).help(format!(
                 "give one of the folders in {}",
-                dir.join("runs").display()
+                dir.join("runs").shown()
             )),
         );
     }
     if !dir.exists() {
-        return Err(Error::new(format!("{} is not there", dir.display())).help(help));
+        return Err(Error::new(format!("{} is not there", dir.shown())).help(help));
     }
     if !dir.is_dir() {
-        return Err(Error::new(format!("{} is no folder", dir.display())).help(help));
+        return Err(Error::new(format!("{} is no folder", dir.shown())).help(help));
     }
     let entries = std::fs::read_dir(dir).map_err(|e| Error::io("read", dir, e).help(help))?;
     let ours = [
@@ -44,7 +45,7 @@ fn refuse(dir: &Path) -> Result<()> {
     let sweep = dir.parent().and_then(Path::parent);
     let of_sweep = sweep.is_some_and(|sweep| folder::settings(sweep).exists());
     if !of_sweep && !ours.iter().any(|path| path.exists()) && entries.count() > 0 {
-        return Err(Error::new(format!("{} holds no run", dir.display())).help(help));
+        return Err(Error::new(format!("{} holds no run", dir.shown())).help(help));
     }
     Ok(())
 }

@@ -42,6 +42,24 @@ const LAYER: Settings = &[("constraint", "lagrange(alpha_granularity: layer)")];
 const UNIT: Settings = &[("constraint", "lagrange(alpha_granularity: unit)")];
 
 pub const NETWORKS: &[Network] = &[
+    Network {
+        name: "conv 3 of a single pixel",
+        input: "3, 1, 1",
+        layers: "conv(13, kernel: 3, stride: 2, padding: 1) flatten linear(3)",
+        settings: &[],
+    },
+    Network {
+        name: "convs of a row",
+        input: "2, 1, 6",
+        layers: "conv(4, kernel: 3) tanh conv(3, kernel: 5, stride: 3) linear(3)",
+        settings: &[],
+    },
+    Network {
+        name: "skips over a column",
+        input: "2, 5, 1",
+        layers: "conv(4, kernel: 3) skip variable { conv(4, kernel: 3) batch_norm relu } linear(3)",
+        settings: &[],
+    },
     image("conv 3", "conv(4, kernel: 3) linear(5)"),
     image(
         "conv 3 with bias",

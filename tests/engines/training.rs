@@ -526,7 +526,10 @@ fn each_coefficient_follows_its_own_rule_on_every_engine() {
                     spec.shape.iter().product(),
                     held,
                 )),
-                _ => None,
+                Start::Drawn { .. }
+                | Start::Number(_)
+                | Start::Bounded { .. }
+                | Start::Multiplier(_) => None,
             });
         let mut expected = Multipliers::new(rule, starts.collect());
         for step in 0..4 {

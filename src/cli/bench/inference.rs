@@ -3,6 +3,7 @@
 use super::timing::{WARM_UP, goes_on, random_batch};
 use crate::engines::init;
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::flags::Options;
 use crate::ir::Model;
 use crate::memory;
@@ -100,7 +101,7 @@ fn tensors(model: &Model, run: Option<&Path>) -> Result<Vec<Tensor>> {
         Some(spec) => Err(Error::new(format!(
             "the tensor `{}` of {} is not as the network has it",
             spec.name,
-            path.display()
+            path.shown()
         ))
         .help("leave out the flags that change the network, or give the file in place of the run")),
     }

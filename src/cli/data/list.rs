@@ -5,6 +5,7 @@ use crate::cli::arguments::{choice, path};
 use crate::cli::command::{Command, Run};
 use crate::cli::output::{Failure, print};
 use crate::data::{Inventory, inventory};
+use crate::escape::Shown;
 use crate::fetch::{CATALOG, Dataset};
 use crate::flags::{self, Format};
 use crate::paint::{self, Paint};
@@ -59,7 +60,7 @@ fn begun(dataset: &Dataset, dir: &Path) -> Option<(u64, u64)> {
 }
 
 fn to_text(rows: &[Row], root: &Path, room: Option<usize>) -> String {
-    let folder = format!("data in {}", root.display());
+    let folder = format!("data in {}", root.shown());
     let mut out = format!("\n{}\n\n", indented(&folder, 2, room));
     let mut states = Vec::new();
     for row in rows {
@@ -68,14 +69,14 @@ fn to_text(rows: &[Row], root: &Path, room: Option<usize>) -> String {
                 "complete     {}, {}, in {}",
                 text::counted(row.inventory.files, "file"),
                 text::bytes(row.inventory.bytes),
-                dir.display()
+                dir.shown()
             ),
             (Some(dir), [first, rest @ ..]) => {
                 let more = match rest.len() {
                     0 => String::new(),
                     more => format!(" (and {more} more)"),
                 };
-                format!("incomplete   {first}{more}, in {}", dir.display())
+                format!("incomplete   {first}{more}, in {}", dir.shown())
             }
             (None, _) => {
                 let all = row.dataset.files.iter().map(|file| file.bytes).sum();

@@ -5,6 +5,7 @@ use crate::cli::arguments::path;
 use crate::cli::output::{Failure, print};
 use crate::describe::totals;
 use crate::diag::Sources;
+use crate::escape::Shown;
 use crate::files;
 use crate::report::{self, Request, Written, sweep};
 use crate::train::run_folder;
@@ -34,19 +35,19 @@ fn layers(run: &sweep::Run) -> Option<usize> {
             value,
         })
         .collect();
-    let mut sources = Sources::new(path.display().to_string(), text);
+    let mut sources = Sources::new(path.shown(), text);
     let model = check::recheck(&mut sources, &overrides, false).ok()?;
     Some(totals(&model).depth)
 }
 
 /// Summarizes for a person what was written.
 fn summary(written: &Written) -> String {
-    let page = written.page.display();
+    let page = written.page.shown();
     let mut text = match written.figures {
         0 => format!("wrote {page}; there is nothing to draw yet\n"),
         figures => format!(
             "wrote {page}, and its {figures} figures as SVG and PNG in {}\n",
-            written.folder.display()
+            written.folder.shown()
         ),
     };
     for damage in &written.damages {

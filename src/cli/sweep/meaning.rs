@@ -4,6 +4,7 @@ use crate::check::{self, Override, ParamInfo};
 use crate::cli::output::style;
 use crate::cli::{arguments, refuse, train};
 use crate::diag::Sources;
+use crate::escape::Shown;
 use crate::flags::{Options, SETTINGS};
 use crate::ir::Model;
 use crate::sweep::settings::Settings;
@@ -32,7 +33,7 @@ impl File<'_> {
         let options = read
             .and_then(|options| options.check().map(|()| options))
             .map_err(|e| e.to_string())?;
-        let mut sources = Sources::new(self.path.display().to_string(), self.text);
+        let mut sources = Sources::new(self.path.shown(), self.text);
         let overrides = Override::list(&options.overrides);
         let model = check::check(&mut sources, &overrides, true).map_err(|mistakes| {
             let screens = mistakes.iter().map(|m| m.render(&sources, style()));

@@ -7,6 +7,7 @@ use crate::cli::command::param_id;
 use crate::cli::source::Source;
 use crate::diag::Sources;
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::flags::{Flag, InSweep, OnOff, Options, TRAIN, Value};
 use crate::ir::Train;
 use crate::memory;
@@ -142,7 +143,7 @@ fn settings(
         let value = match given(matches, flag) {
             Some(_) if flag.value == Value::Switch => OnOff::On.name(),
             Some(value) => value.to_str().ok_or_else(|| {
-                Error::new(format!("--{name} {}: this is not UTF-8", value.display()))
+                Error::new(format!("--{name} {}: this is not UTF-8", value.shown()))
             })?,
             None => continue,
         };

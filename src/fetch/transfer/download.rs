@@ -7,6 +7,7 @@ use super::failure::write_error;
 use super::http::{Client, Failure};
 use super::options::{Event, Options, Watch};
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::files;
 use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -247,7 +248,7 @@ impl Download<'_> {
             None => {
                 mirrors.spoiled += 1;
                 mirrors.next = self.last;
-                let name = self.part.display();
+                let name = self.part.shown();
                 (self.watch)(Event::Trouble(&format!(
                     "{name} had a wrong sum; it is fetched from its start"
                 )));
@@ -267,7 +268,7 @@ fn open(part: &Path) -> Result<File> {
         Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Error::new(format!(
             "another process is fetching {}",
-            part.display()
+            part.shown()
         ))
         .help("wait for it, or end it")),
     }
@@ -291,7 +292,7 @@ fn given_up(file: &super::File, part: &Path, length: u64, mirrors: &Mirrors) -> 
         }
         _ => format!(
             "; {} keeps {length} of {} bytes, and the same command goes on from there",
-            part.display(),
+            part.shown(),
             file.bytes
         ),
     };

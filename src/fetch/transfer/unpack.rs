@@ -8,6 +8,7 @@
 use super::super::Member;
 use super::failure::write_error;
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::files;
 use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
@@ -87,7 +88,7 @@ fn plain_file<R: Read>(entry: &Entry<R>, archive: &Path) -> Result<Option<PathBu
             Component::Normal(part) => name.push(part),
             Component::CurDir => {}
             Component::ParentDir | Component::RootDir | Component::Prefix(_) => {
-                let what = format!("holds a path out of its folder: {}", path.display());
+                let what = format!("holds a path out of its folder: {}", path.shown());
                 return Err(refused(archive, &what));
             }
         }
@@ -97,7 +98,7 @@ fn plain_file<R: Read>(entry: &Entry<R>, archive: &Path) -> Result<Option<PathBu
         EntryType::Directory | EntryType::XGlobalHeader => Ok(None),
         // Links, devices, pipes, and kinds that nobody knows.
         _ => {
-            let what = format!("holds {}, which is no plain file", path.display());
+            let what = format!("holds {}, which is no plain file", path.shown());
             Err(refused(archive, &what))
         }
     }
@@ -129,7 +130,7 @@ fn unreadable(path: &Path, error: std::io::Error) -> Error {
 }
 
 fn refused(path: &Path, what: &str) -> Error {
-    Error::new(format!("{} {what}", path.display()))
+    Error::new(format!("{} {what}", path.shown()))
         .help("the archive is not the published one; remove it and fetch the data again")
 }
 

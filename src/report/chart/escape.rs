@@ -1,5 +1,7 @@
 //! Text in XML and HTML.
 
+use crate::escape::{escaped, is_hidden};
+
 /// Escapes `text` so that it can stand in an element or an attribute of XML and HTML.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -10,9 +12,10 @@ pub fn escape(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            // XML has no place for other control characters.
             '\n' | '\t' => out.push(c),
-            c if c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}') => out.push('\u{FFFD}'),
+            // XML has no place for other control characters.
+            c if is_hidden(c) => out.push_str(&escaped(c.encode_utf8(&mut [0; 4]))),
+            '\u{FFFE}' | '\u{FFFF}' => out.push('\u{FFFD}'),
             c => out.push(c),
         }
     }

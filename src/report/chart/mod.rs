@@ -106,7 +106,7 @@ mod tests {
     fn text_is_escaped() {
         let svg = chart(vec![point(1.0, 2.0)]).svg();
         assert!(svg.contains("Error &amp; &lt;rest&gt; by &quot;epoch&quot;"));
-        assert_eq!(escape("a\u{0}b\n'"), "a\u{FFFD}b\n&#39;");
+        assert_eq!(escape("a\u{0}b\n'"), "a\\u{0}b\n&#39;");
     }
 
     /// Checks that the picture has text in it: the font that the program carries is found.

@@ -21,6 +21,7 @@ pub use values::check_values;
 
 use crate::engines::GRADIENT_SUM_PREFIX;
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::files::{self, remove, rename, write_atomic};
 use crate::ir::{Model, Role, Slot};
 use crate::tensor::Tensor;
@@ -247,7 +248,7 @@ fn read_state(path: &Path, wanted: &str) -> Result<(PathBuf, Vec<Tensor>)> {
     Err(Error {
         help: Some(format!(
             "the weights in {} are whole: `vanc eval`, and --weights for a new run, take them",
-            path.display()
+            path.shown()
         )),
         ..failure
     })
@@ -257,7 +258,7 @@ fn within(path: &Path, error: Error) -> Error {
     Error {
         message: format!(
             "cannot use the checkpoint {}: {}",
-            path.display(),
+            path.shown(),
             error.message
         ),
         help: error.help,

@@ -2,6 +2,7 @@
 
 use super::line::Line;
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::files::{self, write_atomic, write_error};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -29,7 +30,7 @@ impl Log {
     /// Says for a person which lines of the file at `path` were left out, if any were.
     pub fn note(&self, path: &Path) -> Option<String> {
         let first = self.damaged.first()?;
-        let (path, line, what) = (path.display(), first.line, &first.what);
+        let (path, line, what) = (path.shown(), first.line, &first.what);
         Some(match self.damaged.len() {
             1 => format!("{path} is damaged: line {line} is left out ({what})"),
             count => {
@@ -49,7 +50,7 @@ pub fn read(path: &Path) -> Result<Vec<Line>> {
     match log.damaged.first() {
         None => Ok(log.lines),
         Some(Damage { line, what }) => {
-            let path = path.display();
+            let path = path.shown();
             Err(
                 Error::new(format!("{path} is damaged in line {line}: {what}"))
                     .help("delete the line to do without it; the weights are in the checkpoints"),
@@ -199,7 +200,7 @@ impl Metrics {
                 let beside = keep_beside(path, &text)?;
                 kept.note = Some(format!(
                     "{note}; the file as it was is kept as {}",
-                    beside.display()
+                    beside.shown()
                 ));
             }
         }
@@ -232,7 +233,7 @@ impl Metrics {
     pub fn append(&mut self, line: &Line) -> Result<()> {
         let text = line
             .to_text()
-            .map_err(|e| Error::new(format!("cannot write {}: {e}", self.path.display())))?;
+            .map_err(|e| Error::new(format!("cannot write {}: {e}", self.path.shown())))?;
         self.file
             .write_all(text.as_bytes())
             .map_err(|e| write_error(&self.path, e))

@@ -2,6 +2,7 @@
 
 use crate::engines::GRADIENT_SUM_PREFIX;
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::files;
 use crate::ir::{Slot, TensorSpec};
 use safetensors::tensor::SafeTensors;
@@ -114,9 +115,8 @@ impl<'a> Map<'a> {
                     {\"fc.weight\": \"linear0.weight\", \"layer1.0\": \"stage1.0\"}";
         let text = files::read_text(path).map_err(|e| Error::io("read", path, e).help(help))?;
         let names = serde_json::from_str(&text);
-        let names = names.map_err(|e| {
-            Error::new(format!("--weights-names {}: {e}", path.display())).help(help)
-        })?;
+        let names = names
+            .map_err(|e| Error::new(format!("--weights-names {}: {e}", path.shown())).help(help))?;
         Ok(Map { path, names })
     }
 
@@ -132,7 +132,7 @@ impl<'a> Map<'a> {
     }
 
     fn mistake(&self, what: String) -> Error {
-        Error::new(format!("--weights-names {}: {what}", self.path.display()))
+        Error::new(format!("--weights-names {}: {what}", self.path.shown()))
             .help("each name is one of the file of weights, and becomes one of its own")
     }
 }

@@ -4,6 +4,7 @@ use crate::cli::arguments::path;
 use crate::cli::data::folder::{self, folder};
 use crate::data::{Inventory, inventory};
 use crate::error::{Error, Result};
+use crate::escape::Shown;
 use crate::fetch::{self, CATALOG, Dataset, Event, Options};
 use crate::ir::DatasetKind;
 use crate::text;
@@ -36,7 +37,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<()> {
         let before = look();
         if let (Some(dir), true, false) = (&before.dir, before.is_complete(), options.force) {
             fetch::tidy(&dataset, dir)?;
-            let dir = dir.display();
+            let dir = dir.shown();
             screen.say(&format!(
                 "{}: complete in {dir}, nothing to fetch",
                 dataset.name
@@ -50,7 +51,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<()> {
         let after = look();
         if let Some(fault) = after.faults.first() {
             let place = after.dir.unwrap_or(dir);
-            return Err(Error::new(format!("{}: {fault}", place.display())).help(
+            return Err(Error::new(format!("{}: {fault}", place.shown())).help(
                 "this file is read before the one that was fetched; move it out of the way",
             ));
         }
@@ -59,7 +60,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<()> {
             dataset.name,
             text::counted(after.files, "file"),
             text::bytes(after.bytes),
-            dir.display()
+            dir.shown()
         ));
     }
     Ok(())
@@ -210,7 +211,7 @@ fn farewell(under_way: Option<&(PathBuf, u64)>) -> String {
     match kept {
         Some((part, bytes, &all)) => format!(
             "stopped: {} keeps {} of {}; the same command goes on from there",
-            part.display(),
+            part.shown(),
             text::bytes(bytes),
             text::bytes(all)
         ),

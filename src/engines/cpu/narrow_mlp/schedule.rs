@@ -164,7 +164,9 @@ fn is_narrow(plan: &Plan, step: &Step) -> bool {
         Kind::Tensor(_) => plan.buffer(*id).elements <= WEIGHT,
         Kind::Rows(..) | Kind::Scratch => true,
     };
-    sharing(&step.action).is_some() && ids.all(is_small)
+    // A larger kernel reads zeros around a vector: most of its weights meet nothing else.
+    let is_product = !matches!(&step.action, Action::Convolve(c) if c.window.kernel != (1, 1));
+    sharing(&step.action).is_some() && is_product && ids.all(is_small)
 }
 
 /// Counts the floats of a step's sums over a part.
