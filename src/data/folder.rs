@@ -4,7 +4,7 @@ use super::classes::{Composed, indices};
 use super::decode::{OtherSize, decode};
 use super::faults::{Faults, LINE};
 use super::left_out::LeftOut;
-use super::listing::{Class, list};
+use super::listing::{Class, count_others, list};
 use super::progress::{Progress, Report};
 use super::{Dataset, Request, Split};
 use crate::error::{Error, Result};
@@ -36,6 +36,7 @@ pub(super) fn load(request: &Request, report: Report) -> Result<Dataset> {
     let (mut left_out, mut faults) = (LeftOut::default(), Faults::default());
     let train = list(&split(dir, "train")?, &mut left_out, &mut faults)?;
     let test = list(&split(dir, "test")?, &mut left_out, &mut faults)?;
+    count_others(dir, &["train", "test"], &mut left_out)?;
     if train.iter().any(|class| class.pictures.is_empty()) {
         // It may be so only because of files that cannot be read.
         faults.report(&name)?;

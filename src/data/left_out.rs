@@ -13,6 +13,8 @@ pub(super) enum Kind {
     Known(&'static Foreign),
     /// Beside the class folders, not in one of them.
     Outside,
+    /// A folder or file beside those of the splits.
+    NoSplit,
     /// Of no known kind.
     Other,
 }
@@ -24,6 +26,9 @@ impl Kind {
         match self {
             Kind::Known(foreign) => foreign.count(files),
             Kind::Outside => format!("{files} file{plural} beside the class folders"),
+            Kind::NoSplit => {
+                format!("{files} file{plural} or folder{plural} beside train and test")
+            }
             Kind::Other => format!("{files} other file{plural}"),
         }
     }

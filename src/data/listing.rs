@@ -55,6 +55,16 @@ pub(super) fn list(
     Ok(classes)
 }
 
+/// Counts in `left_out` what is in `dir` beside the folders of the splits.
+pub(super) fn count_others(dir: &Path, splits: &[&str], left_out: &mut LeftOut) -> Result<()> {
+    let others = entries(dir)?;
+    let others = others
+        .iter()
+        .filter(|name| !splits.iter().any(|split| name == split));
+    others.for_each(|_| left_out.add(Kind::NoSplit));
+    Ok(())
+}
+
 /// Collects the files in `dir` and in the folders below it, and tells of each folder that cannot
 /// be read. `above` holds the folders around it: a link to one of them would lead round for ever.
 pub(super) fn walk(

@@ -174,6 +174,11 @@ impl<'a> Session<'a> {
                 self.train_epoch()?;
             }
         }
+        if let Some(events) = &mut self.events
+            && let Some(record) = run_folder::read_confusion(self.dir)
+        {
+            events.finish(&record, self.meta.progress.seconds)?;
+        }
         Ok(Ending::Finished)
     }
 

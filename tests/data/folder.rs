@@ -210,6 +210,11 @@ fn a_palette_is_looked_up() {
 fn pictures_are_known_by_their_first_bytes_and_the_rest_is_counted() {
     let dir = small();
     assert_eq!(good(folder(dir.path(), 3, 2)).left_out, None);
+    put_file(dir.path(), "val/cat/a.jpg", JPEG);
+    assert_eq!(
+        good(folder(dir.path(), 3, 2)).left_out.unwrap(),
+        "1 file or folder beside train and test"
+    );
     put_file(dir.path(), "train/cat/no_extension", JPEG);
     put_file(dir.path(), "train/cat/deep/er/c.txt", JPEG);
     put_file(dir.path(), "train/cat/c.gif", b"GIF89a...");
@@ -222,7 +227,7 @@ fn pictures_are_known_by_their_first_bytes_and_the_rest_is_counted() {
     assert_eq!(read.train.labels, [0, 1, 1, 1, 1]);
     assert_eq!(
         read.left_out.unwrap(),
-        "2 WebP pictures, 1 BMP picture, 1 GIF picture, 2 more"
+        "2 WebP pictures, 1 BMP picture, 1 GIF picture, 3 more"
     );
 }
 

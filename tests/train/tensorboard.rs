@@ -146,7 +146,10 @@ fn assert_preface(events: &Value) {
     // Seven images on a side, of 28 pixels.
     assert_eq!(
         events["images"],
-        json!([["images/first", 196, 196, "89504e47"]])
+        json!([
+            ["images/first", 196, 196, "89504e47"],
+            ["confusion", 240, 240, "89504e47"]
+        ])
     );
 }
 

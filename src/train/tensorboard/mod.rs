@@ -1,5 +1,5 @@
 //! The log once more, as TensorBoard reads it: a preface with the settings, the source and the
-//! first images, then the points of every line.
+//! first images, then the points of every line, and at the end of the run its confusion matrix.
 //!
 //! An event file is a function of the preface, the lines of `metrics.jsonl` and the moment the
 //! run began, so on resuming it is made to agree with the lines that are kept: what a killed
@@ -10,11 +10,13 @@
 //! CRC-32C, all little-endian, each record a protobuf `Event`.
 
 mod message;
+mod picture;
 mod preface;
 
 pub use preface::Preface;
 pub(super) use preface::hyperparameters;
 
+use super::confusion::Record;
 use super::metrics::{Line, Split};
 use crate::error::{Error, Result};
 use crate::files::{self, remove, write_atomic, write_error};
@@ -90,6 +92,19 @@ impl Events {
     /// Where the file cannot be removed.
     pub fn remove(dir: &Path) -> Result<()> {
         remove(&path(dir))
+    }
+
+    /// Appends the picture of the confusion matrix that a run ends with, `seconds` after it began.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn finish(&mut self, record: &Record, seconds: f64) -> Result<()> {
+        let Some(picture) = picture::confusion(record)? else {
+            return Ok(());
+        };
+        let event = summary_event(self.begun + seconds, record.step, &picture);
+        let written = self.file.write_all(&self::record(&event));
+        written.map_err(|e| write_error(&self.path, e))
     }
 
     /// Appends the points of a line, in one write.

@@ -1,10 +1,11 @@
 //! Settings, source and first images of a run, as TensorBoard's plugins read them.
 
 use super::message::Message;
+use super::picture;
 use crate::data::Dataset;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::train::config::Config;
-use png::{ColorType, Encoder, EncodingError};
+use png::ColorType;
 use serde_json::Value;
 
 /// Images on each side of the picture of the first ones.
@@ -36,7 +37,9 @@ impl Preface<'_> {
             hparams("_hparams_/session_start_info", 3, &self.session(begun)),
             text("source/text_summary", &as_code(self.source)),
         ];
-        let picture = self.images.map(|dataset| picture("images/first", dataset));
+        let picture = self
+            .images
+            .map(|dataset| first_images("images/first", dataset));
         summaries.extend(picture.transpose()?.flatten());
         Ok(summaries)
     }
@@ -177,7 +180,7 @@ fn as_code(source: &str) -> String {
 
 /// Writes the value of the first training images, in a square; none where they have no colours
 /// that a PNG has.
-fn picture(tag: &str, dataset: &Dataset) -> Result<Option<Message>> {
+fn first_images(tag: &str, dataset: &Dataset) -> Result<Option<Message>> {
     let (channels, (height, width)) = (dataset.shape.channels(), dataset.shape.extent());
     let color = match channels {
         1 => ColorType::Grayscale,
@@ -201,31 +204,6 @@ fn picture(tag: &str, dataset: &Dataset) -> Result<Option<Message>> {
             pixels[at..at + row].copy_from_slice(line);
         }
     }
-    let (height, width) = (side * height, side * width);
-    let encoded = encode(&pixels, (width, height), color)
-        .map_err(|e| Error::new(format!("cannot encode the first images as PNG: {e}")))?;
-    let mut image = Message::default();
-    image.integer(1, height as u64);
-    image.integer(2, width as u64);
-    image.integer(3, channels as u64);
-    image.bytes(4, &encoded);
-    let mut value = Message::default();
-    value.bytes(1, tag.as_bytes());
-    value.bytes(4, &image.0);
-    Ok(Some(value))
-}
-
-/// Encodes pixels of eight bits a channel as PNG.
-fn encode(
-    pixels: &[u8],
-    (width, height): (usize, usize),
-    color: ColorType,
-) -> std::result::Result<Vec<u8>, EncodingError> {
-    let mut out = Vec::new();
-    let mut encoder = Encoder::new(&mut out, width as u32, height as u32);
-    encoder.set_color(color);
-    let mut writer = encoder.write_header()?;
-    writer.write_image_data(pixels)?;
-    writer.finish()?;
-    Ok(out)
+    let size = (side * height, side * width);
+    picture::picture(tag, &pixels, size, color).map(Some)
 }
